@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "ferry/base/wall_clock.hpp"
+
+namespace ferry::vfs {
+
+enum class file_kind : std::uint8_t {
+    regular,
+    directory,
+    symlink,  ///< Only in listings: a link that leads nowhere or out of the tree. Never opened.
+    other,    ///< FIFO, socket, device: listed by no protocol, opened by none.
+};
+
+/// What the file system says of one file or directory, taken in one system call.
+struct metadata {
+    file_kind kind = file_kind::other;
+    std::uint64_t size_bytes = 0;
+    std::uint64_t inode = 0;
+    std::uint64_t device = 0;
+    std::uint32_t mode = 0;  ///< Permission bits only (07777).
+    std::uint32_t links = 1;
+    std::uint32_t owner_id = 0;
+    std::uint32_t group_id = 0;
+    wall_time modified;  ///< mtime, to the nanosecond.
+    wall_time changed;   ///< ctime, to the nanosecond.
+};
+
+/// One name in a directory with its metadata. For a symbolic link that resolves inside the tree the
+/// metadata are those of what it leads to.
+struct directory_entry {
+    std::string name;  ///< The octets as stored: any but NUL and '/'; not necessarily UTF-8.
+    metadata status;
+};
+
+}  // namespace ferry::vfs
