@@ -23,11 +23,16 @@ spdlog::logger& logger() {
 
 spdlog::level::level_enum to_spdlog(level at) noexcept {
     switch (at) {
-        case level::debug: return spdlog::level::debug;
-        case level::info: return spdlog::level::info;
-        case level::warning: return spdlog::level::warn;
-        case level::error: return spdlog::level::err;
-        case level::off: return spdlog::level::off;
+        case level::debug:
+            return spdlog::level::debug;
+        case level::info:
+            return spdlog::level::info;
+        case level::warning:
+            return spdlog::level::warn;
+        case level::error:
+            return spdlog::level::err;
+        case level::off:
+            return spdlog::level::off;
     }
     return spdlog::level::off;
 }
@@ -49,7 +54,8 @@ void write(level at, std::string_view message) noexcept {
     try {
         std::string line;
         line.reserve(message.size());
-        for (const char c : message) {  // Quotes and backslashes stay: only controls can break a line.
+        for (const char c :
+             message) {  // Quotes and backslashes stay: only controls can break a line.
             if (ascii::is_control(c)) {
                 ascii::append_escaped(line, std::string_view(&c, 1));
             } else {

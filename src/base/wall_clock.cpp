@@ -25,19 +25,19 @@ std::int64_t to_seconds(const calendar_time& time) noexcept {
     const sys_days day = year{time.year} / month{static_cast<unsigned>(time.month)} /
                          std::chrono::day{static_cast<unsigned>(time.day)};
     const int second = time.second > 59 ? 59 : time.second;
-    return day.time_since_epoch().count() * 86'400LL + time.hour * 3'600 + time.minute * 60 + second;
+    return day.time_since_epoch().count() * 86'400LL + time.hour * 3'600 + time.minute * 60 +
+           second;
 }
 
 bool is_valid(const calendar_time& time) noexcept {
     using namespace std::chrono;
     const bool clock_fits = time.hour >= 0 && time.hour <= 23 && time.minute >= 0 &&
                             time.minute <= 59 && time.second >= 0 && time.second <= 60;
-    const bool date_fits =
-        time.year >= 0 && time.year <= 9'999 && time.month >= 1 && time.month <= 12 &&
-        time.day >= 1 &&
-        (year{time.year} / month{static_cast<unsigned>(time.month)} /
-         day{static_cast<unsigned>(time.day)})
-            .ok();
+    const bool date_fits = time.year >= 0 && time.year <= 9'999 && time.month >= 1 &&
+                           time.month <= 12 && time.day >= 1 &&
+                           (year{time.year} / month{static_cast<unsigned>(time.month)} /
+                            day{static_cast<unsigned>(time.day)})
+                               .ok();
     return clock_fits && date_fits;
 }
 

@@ -3,8 +3,8 @@
 namespace ferry::vfs {
 namespace {
 
-/// Applies the components of `text` to the normalised `base`. Returns whether the last component said
-/// that a directory is meant.
+/// Applies the components of `text` to the normalised `base`. Returns whether the last component
+/// said that a directory is meant.
 result<bool> append_components(std::string& base, std::string_view text) {
     bool wants_directory = text.empty();
     while (!text.empty()) {

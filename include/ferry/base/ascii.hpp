@@ -60,8 +60,8 @@ namespace ferry::ascii {
     return text;
 }
 
-/// Appends `text` to `out` with every control octet, backslash and `"` written as `\xHH`, so that one
-/// record stays one line in a log and cannot carry a terminal escape (threats.md, H7).
+/// Appends `text` to `out` with every control octet, backslash and `"` written as `\xHH`, so that
+/// one record stays one line in a log and cannot carry a terminal escape (threats.md, H7).
 void append_escaped(std::string& out, std::string_view text);
 
 }  // namespace ferry::ascii

@@ -19,9 +19,17 @@ void set_level(level least) noexcept;
 /// than one write to standard error.
 void write(level at, std::string_view message) noexcept;
 
-inline void debug(std::string_view message) noexcept { write(level::debug, message); }
-inline void info(std::string_view message) noexcept { write(level::info, message); }
-inline void warning(std::string_view message) noexcept { write(level::warning, message); }
-inline void error(std::string_view message) noexcept { write(level::error, message); }
+inline void debug(std::string_view message) noexcept {
+    write(level::debug, message);
+}
+inline void info(std::string_view message) noexcept {
+    write(level::info, message);
+}
+inline void warning(std::string_view message) noexcept {
+    write(level::warning, message);
+}
+inline void error(std::string_view message) noexcept {
+    write(level::error, message);
+}
 
 }  // namespace ferry::log

@@ -4,10 +4,11 @@
 
 namespace ferry {
 
-/// A random source that is a value: seeded once, one per core, replayable from its seed. For names of
-/// temporary files and the order of passive ports, where the seed comes from the kernel; not for keys.
+/// A random source that is a value: seeded once, one per core, replayable from its seed. For names
+/// of temporary files and the order of passive ports, where the seed comes from the kernel; not for
+/// keys.
 class random {
- public:
+  public:
     using result_type = std::uint64_t;
 
     explicit random(std::uint64_t seed) noexcept;
@@ -22,7 +23,7 @@ class random {
     static constexpr result_type max() noexcept { return ~result_type{0}; }
     result_type operator()() noexcept { return next(); }
 
- private:
+  private:
     std::uint64_t state_[4];
 };
 

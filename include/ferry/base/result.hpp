@@ -31,9 +31,9 @@ using result = std::expected<T, error>;
 
 /// Declares `name` as the value of `expression` (a result), or returns its error from the enclosing
 /// plain function. In a coroutine name the result and `co_return failure(...)` by hand.
-#define FERRY_TRY(name, expression)                   \
-    auto name##_result = (expression);                \
-    if (!name##_result) {                             \
+#define FERRY_TRY(name, expression)                     \
+    auto name##_result = (expression);                  \
+    if (!name##_result) {                               \
         return ::ferry::failure(name##_result.error()); \
-    }                                                 \
+    }                                                   \
     auto name = std::move(*name##_result)

@@ -7,7 +7,7 @@ namespace ferry {
 /// Owns one file descriptor and closes it. Move-only. Whoever holds it must see to it that no
 /// operation on the descriptor is still in flight when it dies (threats.md, R5).
 class unique_fd {
- public:
+  public:
     unique_fd() noexcept = default;
     explicit unique_fd(int fd) noexcept : fd_(fd) {}
     unique_fd(unique_fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
@@ -28,7 +28,7 @@ class unique_fd {
     /// Closes what is held and takes `fd` instead.
     void reset(int fd = -1) noexcept;
 
- private:
+  private:
     int fd_ = -1;
 };
 

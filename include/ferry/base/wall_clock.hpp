@@ -8,8 +8,8 @@ namespace ferry {
 /// A moment of civil time, UTC, for dates that people and protocols see. Timers never use it
 /// (threats.md, R12).
 struct wall_time {
-    std::int64_t seconds = 0;      ///< Since 1970-01-01T00:00:00Z.
-    std::uint32_t nanoseconds = 0; ///< 0 to 999,999,999.
+    std::int64_t seconds = 0;       ///< Since 1970-01-01T00:00:00Z.
+    std::uint32_t nanoseconds = 0;  ///< 0 to 999,999,999.
 
     friend auto operator<=>(const wall_time&, const wall_time&) = default;
 };
@@ -21,8 +21,9 @@ struct calendar_time {
     int day = 1;     ///< 1 to 31.
     int hour = 0;    ///< 0 to 23.
     int minute = 0;  ///< 0 to 59.
-    int second = 0;  ///< 0 to 60 on input (leap second, taken as 59 by `to_seconds`), 0 to 59 on output.
-    int weekday = 4; ///< 0 is Sunday. Ignored on input.
+    int second =
+        0;  ///< 0 to 60 on input (leap second, taken as 59 by `to_seconds`), 0 to 59 on output.
+    int weekday = 4;  ///< 0 is Sunday. Ignored on input.
 };
 
 /// Splits `seconds` into proleptic Gregorian UTC fields. Cost: arithmetic only.

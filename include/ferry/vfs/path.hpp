@@ -7,31 +7,34 @@
 
 namespace ferry::vfs {
 
-inline constexpr std::size_t name_bytes_max = 255;   ///< One component, as Linux file systems have it.
-inline constexpr std::size_t path_bytes_max = 4'095; ///< A whole path (PATH_MAX less its NUL).
+inline constexpr std::size_t name_bytes_max =
+    255;  ///< One component, as Linux file systems have it.
+inline constexpr std::size_t path_bytes_max = 4'095;  ///< A whole path (PATH_MAX less its NUL).
 
 /// An absolute name inside a tree, normalised: the only way a client's octets become a file name.
 ///
-/// Holds no `.`, `..`, empty component or NUL, and begins with '/'; so it cannot lead above the root by
-/// spelling. What symbolic links do is the tree's affair (`openat2`, RESOLVE_BENEATH). Octets are kept
-/// exactly: no case folding, no Unicode normalisation, no percent-decoding (that is HTTP's, done once,
-/// before).
+/// Holds no `.`, `..`, empty component or NUL, and begins with '/'; so it cannot lead above the
+/// root by spelling. What symbolic links do is the tree's affair (`openat2`, RESOLVE_BENEATH).
+/// Octets are kept exactly: no case folding, no Unicode normalisation, no percent-decoding (that is
+/// HTTP's, done once, before).
 class path {
- public:
+  public:
     /// The root, "/".
     path() : text_("/") {}
 
-    /// Reads `text` as seen from the root, a leading '/' or not. "." and empty components vanish, ".."
-    /// removes one component and stays at the root when there is none (RFC 3986 section 5.2.4).
+    /// Reads `text` as seen from the root, a leading '/' or not. "." and empty components vanish,
+    /// ".." removes one component and stays at the root when there is none (RFC 3986
+    /// section 5.2.4).
     ///
-    /// Errors: errc::invalid (a NUL octet), errc::name_too_long (a component over `name_bytes_max`, the
-    /// whole over `path_bytes_max`), errc::denied (a name reserved for ferry's own temporary files, see
-    /// `is_reserved_name`). Answer each as a bad or missing file name.
+    /// Errors: errc::invalid (a NUL octet), errc::name_too_long (a component over `name_bytes_max`,
+    /// the whole over `path_bytes_max`), errc::denied (a name reserved for ferry's own temporary
+    /// files, see `is_reserved_name`). Answer each as a bad or missing file name.
     ///
     /// Cost: one pass and one allocation for long paths. Never suspends.
     [[nodiscard]] static result<path> parse(std::string_view text);
 
-    /// Reads `text` as typed by a user whose working directory is `*this`: absolute if it begins with
+    /// Reads `text` as typed by a user whose working directory is `*this`: absolute if it begins
+    /// with
     /// '/', else relative. Errors as `parse`.
     [[nodiscard]] result<path> resolve(std::string_view text) const;
 
@@ -60,13 +63,13 @@ class path {
 
     friend bool operator==(const path& a, const path& b) noexcept { return a.text_ == b.text_; }
 
- private:
+  private:
     std::string text_;
     bool wants_directory_ = true;
 };
 
-/// The prefix of every temporary name ferry makes in a served directory. No listing shows such a name
-/// and no path reaches it.
+/// The prefix of every temporary name ferry makes in a served directory. No listing shows such a
+/// name and no path reaches it.
 inline constexpr std::string_view reserved_prefix = ".ferry-";
 
 [[nodiscard]] constexpr bool is_reserved_name(std::string_view name) noexcept {

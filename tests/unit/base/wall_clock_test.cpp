@@ -5,7 +5,8 @@
 using namespace ferry;
 
 TEST_CASE("wall clock: known moments both ways") {
-    const auto known = to_calendar(784111777);  // RFC 9110 section 5.6.7: Sun, 06 Nov 1994 08:49:37 GMT
+    const auto known =
+        to_calendar(784111777);  // RFC 9110 section 5.6.7: Sun, 06 Nov 1994 08:49:37 GMT
     CHECK(known.year == 1994);
     CHECK(known.month == 11);
     CHECK(known.day == 6);

@@ -1,0 +1,181 @@
+#pragma once
+
+#include <coroutine>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "ferry/runtime/core.hpp"
+#include "ferry/runtime/stop.hpp"
+#include "ferry/runtime/task.hpp"
+#include "ferry/runtime/wait.hpp"
+
+namespace ferry::runtime {
+
+/// Where concurrent tasks live: started here, joined before it ends, stopped with it. Nothing in
+/// ferry runs outside a nursery; one is made by `with_nursery` or, at the bottom of a core, by
+/// `run_core`.
+class nursery {
+  public:
+    nursery(core& here, stop_scope* parent) noexcept
+        : here_(here), scope_(parent), all_done_(here.io()) {}
+    nursery(const nursery&) = delete;
+    nursery& operator=(const nursery&) = delete;
+    ~nursery() { FERRY_ASSERT(children_ == 0); }
+
+    /// Runs `function(arguments...)`, a coroutine giving `task<>`, as a child: at once up to its
+    /// first wait, then whenever its core comes to it. Takes a function and values, never a task,
+    /// and never a capturing lambda; wrap what outlives the nursery in `std::ref`.
+    ///
+    /// An exception that leaves the child is logged and counted here and ends that child only
+    /// (threats.md, R14). Throws std::bad_alloc, with nothing started, when memory is out; the
+    /// arguments are then destroyed.
+    template <class Function, class... Arguments>
+    void start(Function function, Arguments... arguments) {
+        static_assert(std::is_pointer_v<Function> || std::is_empty_v<Function> ||
+                          std::is_member_function_pointer_v<Function>,
+                      "a capturing lambda would die before its coroutine");
+        auto child = run_child(*this, function, std::move(arguments)...);
+        ++children_;
+        child.frame.resume();
+    }
+
+    /// Asks every child to stop; they still have to be joined.
+    void request_stop() noexcept { scope_.request_stop(); }
+
+    /// Waits until no child is left. Deaf to stop requests: they reach the children instead.
+    task<> join() {
+        while (children_ != 0) {
+            // Only an announcement ends this wait, so there is no error to look at.
+            static_cast<void>(co_await all_done_.wait_through_stop());
+        }
+    }
+
+    [[nodiscard]] std::size_t children() const noexcept { return children_; }
+    [[nodiscard]] stop_scope& scope() noexcept { return scope_; }
+    [[nodiscard]] core& here() noexcept { return here_; }
+
+  private:
+    struct child_task {
+        struct promise_type : promise_base {
+            nursery& owner;
+
+            template <class Function, class... Arguments>
+            explicit promise_type(nursery& home, Function&, Arguments&...) noexcept : owner(home) {
+                scope = &home.scope_;
+            }
+            child_task get_return_object() noexcept {
+                return {std::coroutine_handle<promise_type>::from_promise(*this)};
+            }
+            [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
+            struct leave {
+                [[nodiscard]] bool await_ready() const noexcept { return false; }
+                void await_suspend(std::coroutine_handle<promise_type> self) const noexcept {
+                    nursery& home = self.promise().owner;
+                    self.destroy();
+                    home.child_done();
+                }
+                void await_resume() const noexcept {}
+            };
+            [[nodiscard]] leave final_suspend() const noexcept { return {}; }
+            void return_void() const noexcept {}
+            void unhandled_exception() noexcept { report_exception(std::current_exception()); }
+        };
+        std::coroutine_handle<promise_type> frame;
+    };
+
+    template <class Function, class... Arguments>
+    static child_task run_child(nursery&, Function function, Arguments... arguments) {
+        co_await std::invoke(function, std::move(arguments)...);
+    }
+
+    static void report_exception(const std::exception_ptr& caught) noexcept;
+
+    template <class Function, class... Arguments>
+    friend void run_core(core& here, stop_scope& stop, Function function, Arguments... arguments);
+
+    void child_done() noexcept {
+        if (--children_ != 0) {
+            return;
+        }
+        if (all_done_.has_waiter()) {
+            all_done_.announce();
+        }
+        if (quit_when_empty_) {
+            here_.io().quit();
+        }
+    }
+
+    core& here_;
+    stop_scope scope_;
+    event all_done_;
+    std::size_t children_ = 0;
+    bool quit_when_empty_ = false;  ///< A core's bottom nursery: its end is the core's.
+};
+
+namespace detail {
+
+template <class Task>
+struct task_value;
+template <class T>
+struct task_value<task<T>> {
+    using type = T;
+};
+
+}  // namespace detail
+
+/// Runs `body(nursery, arguments...)` and joins everything it started, on every path: its return,
+/// an exception (children are asked to stop first), a stop of the enclosing scope (passed on to
+/// children). The body's own waits belong to the enclosing scope.
+template <class Function, class... Arguments>
+auto with_nursery(core& here, Function body, Arguments... arguments)
+    -> std::invoke_result_t<Function, nursery&, Arguments...> {
+    using value =
+        typename detail::task_value<std::invoke_result_t<Function, nursery&, Arguments...>>::type;
+    stop_scope& enclosing = co_await current_scope();
+    nursery children(here, &enclosing);
+    std::exception_ptr caught;
+    if constexpr (std::is_void_v<value>) {
+        try {
+            co_await std::invoke(body, children, std::move(arguments)...);
+        } catch (...) {
+            caught = std::current_exception();
+            children.request_stop();
+        }
+        co_await children.join();
+        if (caught) {
+            std::rethrow_exception(caught);
+        }
+    } else {
+        std::optional<value> outcome;
+        try {
+            outcome.emplace(co_await std::invoke(body, children, std::move(arguments)...));
+        } catch (...) {
+            caught = std::current_exception();
+            children.request_stop();
+        }
+        co_await children.join();
+        if (caught) {
+            std::rethrow_exception(caught);
+        }
+        co_return std::move(*outcome);
+    }
+}
+
+/// Runs `function(nursery, arguments...)` as the first child of a core's bottom nursery, on the
+/// calling thread, until it and everything started in that nursery has ended. `stop` stops all of
+/// it.
+template <class Function, class... Arguments>
+void run_core(core& here, stop_scope& stop, Function function, Arguments... arguments) {
+    nursery bottom(here, &stop);
+    bottom.quit_when_empty_ = true;
+    bottom.start(function, std::ref(bottom), std::move(arguments)...);
+    if (bottom.children() != 0) {
+        here.io().run();
+    }
+}
+
+}  // namespace ferry::runtime

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "ferry/base/result.hpp"
+#include "ferry/runtime/offload.hpp"
+#include "ferry/runtime/reactor.hpp"
+
+namespace ferry::runtime {
+
+/// Sizes of one core's ring.
+struct uring_options {
+    unsigned submission_entries = 1'024;
+    unsigned completion_entries = 16'384;  ///< At least 4 x submission_entries.
+    unsigned receive_buffers = 1'024;      ///< A power of two, at most 32,768.
+    unsigned receive_buffer_bytes = 4'096;
+};
+
+/// What keeps io_uring from being used here, in one line a person can act on; empty when nothing
+/// does. Makes and drops a small ring: setup flags, then every opcode ferry submits.
+[[nodiscard]] std::string why_no_uring();
+
+/// Makes the io_uring backend. Must be called on the thread that will run it (SINGLE_ISSUER);
+/// `offload` must outlive it.
+///
+/// Errors: errc::unsupported (kernel older than 6.1 or built without), errc::denied (sysctl,
+/// seccomp), errc::exhausted (memlock limit). `why_no_uring` says which to a person.
+[[nodiscard]] result<std::unique_ptr<reactor>> make_uring_reactor(const uring_options& options,
+                                                                  offload_pool& offload);
+
+}  // namespace ferry::runtime

@@ -1,0 +1,132 @@
+#include "blocking.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+#include "ferry/base/unique_fd.hpp"
+#include "ferry/base/units.hpp"
+
+namespace ferry::runtime {
+namespace {
+
+constexpr std::size_t raw_bytes_max = 32_KiB;
+// One call copies at most this much, so that a cancelled copy ends within tens of milliseconds.
+constexpr std::uint64_t copy_bytes_max = 16_MiB;
+
+/// The status of what a symbolic link leads to, if that lies beneath `root`.
+int status_of_link(const list_directory_args& where, const char* name, struct statx& status) {
+    std::string path(where.directory);
+    path += '/';
+    path += name;
+    open_how how{};
+    how.flags = O_PATH | O_CLOEXEC;
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+    const unique_fd target(
+        static_cast<int>(::syscall(SYS_openat2, where.root, path.c_str(), &how, sizeof how)));
+    if (!target) {
+        return errno;
+    }
+    if (::statx(target.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &status) != 0) {
+        return errno;
+    }
+    return 0;
+}
+
+void append_record(int directory, const list_directory_args& where, const char* name) {
+    directory_batch& batch = *where.batch;
+    directory_record record;
+    const std::size_t name_bytes = std::strlen(name);
+    record.name_offset = static_cast<std::uint32_t>(batch.names.size());
+    record.name_bytes = static_cast<std::uint32_t>(name_bytes);
+    if (::statx(directory, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &record.status) != 0) {
+        record.status_errno = errno;
+    } else if (S_ISLNK(record.status.stx_mode)) {
+        record.is_symlink = true;
+        record.status_errno = status_of_link(where, name, record.status);
+    }
+    batch.names.append(name, name_bytes);
+    batch.records.push_back(record);
+}
+
+std::int64_t list_batch(int directory, const list_directory_args& where) {
+    directory_batch& batch = *where.batch;
+    batch.records.clear();
+    batch.names.clear();
+    batch.raw.resize(raw_bytes_max);
+    while (batch.records.size() < directory_batch::records_max) {
+        if (batch.raw_offset == batch.raw_bytes) {
+            const auto got = ::getdents64(directory, batch.raw.data(), batch.raw.size());
+            if (got < 0) {
+                return -errno;
+            }
+            if (got == 0) {
+                batch.at_end = true;
+                break;
+            }
+            batch.raw_offset = 0;
+            batch.raw_bytes = static_cast<std::size_t>(got);
+        }
+        // The kernel's record: aligned, its length within the buffer (getdents64(2)).
+        const auto* entry = static_cast<const dirent64*>(
+            static_cast<const void*>(batch.raw.data() + batch.raw_offset));
+        batch.raw_offset += entry->d_reclen;
+        const char* name = entry->d_name;
+        if (std::strcmp(name, ".") != 0 && std::strcmp(name, "..") != 0) {
+            append_record(directory, where, name);
+        }
+    }
+    return static_cast<std::int64_t>(batch.records.size());
+}
+
+std::int64_t copy_some(int from, const copy_range_args& what) noexcept {
+    auto from_offset = static_cast<off64_t>(what.from_offset);
+    auto to_offset = static_cast<off64_t>(what.to_offset);
+    const auto size_bytes = static_cast<std::size_t>(std::min(what.size_bytes, copy_bytes_max));
+    const auto copied = ::copy_file_range(from, &from_offset, what.to, &to_offset, size_bytes, 0);
+    return copied < 0 ? -errno : copied;
+}
+
+}  // namespace
+
+std::int64_t perform_blocking(op& what) noexcept {
+    try {
+        switch (what.code) {
+            case opcode::list_directory:
+                return list_batch(what.fd, what.args.list_directory);
+            case opcode::copy_range:
+                return copy_some(what.fd, what.args.copy_range);
+            case opcode::compute:
+                what.args.compute.function(what.args.compute.context);
+                return 0;
+            case opcode::nop:
+            case opcode::accept:
+            case opcode::connect:
+            case opcode::receive:
+            case opcode::receive_provided:
+            case opcode::send:
+            case opcode::send_file:
+            case opcode::read:
+            case opcode::write:
+            case opcode::sync:
+            case opcode::open_at:
+            case opcode::rename_at:
+            case opcode::link_at:
+            case opcode::unlink_at:
+            case opcode::make_directory_at:
+                break;
+        }
+    } catch (const std::bad_alloc&) {
+        return -ENOMEM;
+    }
+    FERRY_ASSERT(false && "an operation of the pool");
+    return -ENOSYS;
+}
+
+}  // namespace ferry::runtime

@@ -1,0 +1,48 @@
+#include "ring.hpp"
+
+#include <cerrno>
+#include <new>
+
+namespace ferry::runtime {
+namespace {
+
+// The default bound on unbounded workers is the process limit; ferry's blocking work is small.
+constexpr unsigned workers_max = 4;
+
+}  // namespace
+
+result<ring> ring::make(unsigned submission_entries, unsigned completion_entries) {
+    constexpr unsigned needed = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                                IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE;
+    auto* made = new (std::nothrow) io_uring{};
+    if (made == nullptr) {
+        return failure(errc::exhausted, ENOMEM);
+    }
+    int refused = 0;
+    for (const unsigned optional : {FERRY_RING_NO_SQARRAY, 0U}) {
+        io_uring_params parameters{};
+        parameters.flags = needed | optional;
+        parameters.cq_entries = completion_entries;
+        refused = io_uring_queue_init_params(submission_entries, made, &parameters);
+        if (refused == 0 && (parameters.features & IORING_FEAT_NODROP) == 0) {
+            io_uring_queue_exit(made);  // Would lose completions when the queue overflows (R1).
+            refused = -EINVAL;
+        }
+        if (refused != -EINVAL) {
+            break;
+        }
+    }
+    if (refused < 0) {
+        delete made;
+        return failure_from_errno(-refused);
+    }
+    ring owner;
+    owner.ring_.reset(made);
+    unsigned workers[2] = {workers_max, workers_max};
+    // Both are improvements only: a kernel that refuses them still serves.
+    static_cast<void>(io_uring_register_iowq_max_workers(made, workers));
+    static_cast<void>(io_uring_register_ring_fd(made));
+    return owner;
+}
+
+}  // namespace ferry::runtime

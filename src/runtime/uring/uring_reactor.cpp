@@ -1,0 +1,706 @@
+#include "uring_reactor.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <thread>
+
+#include "../blocking.hpp"
+#include "ferry/base/units.hpp"
+
+namespace ferry::runtime {
+namespace {
+
+constexpr std::uint64_t user_data_ignored =
+    0;  // Of a cancel request: its own outcome says nothing new.
+constexpr std::uint64_t user_data_wake = 1;
+constexpr unsigned pointer_bits = 48;
+constexpr int buffer_group = 0;
+constexpr std::size_t page_bytes = 4'096;
+
+// One inline sendfile at most: 512 KiB is about 45 us of a core (datapath.md, 4).
+constexpr std::uint64_t send_file_quantum_bytes = 512_KiB;
+// A write that held the core longer than this sends the next ones through the ring for a while: the
+// kernel is throttling this writer or the device is slow (datapath.md, 12).
+constexpr auto slow_write_bound = std::chrono::milliseconds(2);
+constexpr auto slow_write_rest = std::chrono::seconds(1);
+constexpr unsigned completions_per_turn_max = 4'096;
+
+// Where an operation stands between `submit` and its last completion (`op::stage`).
+enum stage : std::uint8_t {
+    in_ring,         // The kernel has it, or it lies in the submission queue.
+    waiting_entry,   // No submission queue entry was free: in `deferred_`.
+    waiting_buffer,  // No receive buffer was free: in `starved_`.
+    ending,          // Cancelled before the kernel had it: in `ended_`, completes in the next turn.
+    polling,         // send_file: the ring waits for room in the socket.
+    warming,         // send_file: the ring reads the span into the page cache.
+    warmed,          // ... and has: send whatever the cache says now.
+    pooled,          // With the offload pool.
+};
+
+time_point read_clock() noexcept {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return time_point(std::chrono::seconds(now.tv_sec) + duration(now.tv_nsec));
+}
+
+}  // namespace
+
+uring_reactor::uring_reactor(const uring_options& options, offload_pool& offload)
+    : reactor(read_clock()),
+      offload_(offload),
+      buffer_bytes_(options.receive_buffer_bytes),
+      buffer_count_(options.receive_buffers) {}
+
+result<void> uring_reactor::open(const uring_options& options) {
+    FERRY_ASSERT(std::has_single_bit(options.receive_buffers) && options.receive_buffers <= 32'768);
+    FERRY_TRY(made, ring::make(options.submission_entries, options.completion_entries));
+    ring_ = std::move(made);
+
+    // Outside a page boundary the kernel refuses the buffer ring.
+    buffer_ring_bytes_ = buffer_count_ * sizeof(io_uring_buf);
+    void* memory = std::aligned_alloc(
+        page_bytes, (buffer_ring_bytes_ + page_bytes - 1) / page_bytes * page_bytes);
+    if (memory == nullptr) {
+        return failure(errc::exhausted, ENOMEM);
+    }
+    buffer_ring_.reset(static_cast<io_uring_buf_ring*>(memory));
+    buffers_ =
+        std::make_unique_for_overwrite<std::byte[]>(std::size_t{buffer_count_} * buffer_bytes_);
+    io_uring_buf_ring_init(buffer_ring_.get());
+    io_uring_buf_reg registration{};
+    // The kernel's ABI carries the address as a number.
+    registration.ring_addr = std::bit_cast<std::uint64_t>(buffer_ring_.get());
+    registration.ring_entries = buffer_count_;
+    registration.bgid = buffer_group;
+    if (const int refused = io_uring_register_buf_ring(ring_.get(), &registration, 0);
+        refused < 0) {
+        return failure_from_errno(-refused);
+    }
+    for (unsigned buffer = 0; buffer < buffer_count_; ++buffer) {
+        give_back(static_cast<std::uint16_t>(buffer));
+    }
+
+    wake_fd_.reset(::eventfd(0, EFD_CLOEXEC));
+    if (!wake_fd_) {
+        return failure_from_errno(errno);
+    }
+    cachestat_works_ = probe_cachestat();
+    arm_wake();
+    return {};
+}
+
+uring_reactor::~uring_reactor() {
+    // A pool thread that has posted its outcome may still be waking us.
+    while (errands_out_.load(std::memory_order_acquire) != 0) {
+        std::this_thread::yield();
+    }
+    // The kernel must let go of the ring's buffers and of `wake_value_` before they die.
+    ring_ = ring{};
+}
+
+bool uring_reactor::probe_cachestat() const noexcept {
+    cachestat_span span;
+    cachestat_counts counts;
+    // EBADF says the call is there; ENOSYS and EPERM (seccomp) that it is not to be had.
+    static_cast<void>(::syscall(SYS_cachestat, -1, &span, &counts, 0));
+    return errno == EBADF;
+}
+
+void uring_reactor::wake() noexcept {
+    const std::uint64_t one = 1;
+    // A full counter (EAGAIN cannot happen below 2^64 - 1 wakes) would still wake the reader.
+    static_cast<void>(::write(wake_fd_.get(), &one, sizeof one));
+}
+
+void uring_reactor::arm_wake() noexcept {
+    io_uring_sqe* entry = take_entry();
+    wake_armed_ = entry != nullptr;
+    if (entry != nullptr) {
+        io_uring_prep_read(entry, wake_fd_.get(), &wake_value_, sizeof wake_value_, 0);
+        io_uring_sqe_set_data64(entry, user_data_wake);
+    }
+}
+
+void uring_reactor::give_back(std::uint16_t buffer) noexcept {
+    io_uring_buf_ring_add(buffer_ring_.get(), &buffers_[std::size_t{buffer} * buffer_bytes_],
+                          buffer_bytes_, buffer, io_uring_buf_ring_mask(buffer_count_), 0);
+    io_uring_buf_ring_advance(buffer_ring_.get(), 1);
+    ++buffers_free_;
+}
+
+io_uring_sqe* uring_reactor::take_entry() noexcept {
+    io_uring_sqe* entry = io_uring_get_sqe(ring_.get());
+    if (entry == nullptr) {
+        // Full: hand the batch over now and go on (threats.md, R2). EBUSY leaves it full; the
+        // caller then waits for the next turn.
+        static_cast<void>(io_uring_submit(ring_.get()));
+        entry = io_uring_get_sqe(ring_.get());
+    }
+    return entry;
+}
+
+std::uint64_t uring_reactor::user_data_of(const op& what) noexcept {
+    return std::bit_cast<std::uint64_t>(&what) |
+           (static_cast<std::uint64_t>(what.generation) << pointer_bits);
+}
+
+submission uring_reactor::submit(op& what) noexcept {
+    FERRY_ASSERT(!what.in_flight);
+    ++counters_.submitted;
+    what.in_flight = true;
+    what.more = false;
+    what.cancel_requested = false;
+    what.progress = 0;
+    what.generation = ++last_generation_;
+    what.stage = in_ring;
+
+    switch (what.code) {
+        case opcode::send_file:
+            return advance_send_file(what) ? finish_inline(what) : submission::pending;
+        case opcode::read:
+            if (read_inline(what)) {
+                return finish_inline(what);
+            }
+            break;
+        case opcode::write:
+            if (write_inline(what)) {
+                return finish_inline(what);
+            }
+            break;
+        case opcode::list_directory:
+        case opcode::copy_range:
+        case opcode::compute:
+            return send_to_pool(what);
+        case opcode::nop:
+        case opcode::accept:
+        case opcode::connect:
+        case opcode::receive:
+        case opcode::receive_provided:
+        case opcode::send:
+        case opcode::sync:
+        case opcode::open_at:
+        case opcode::rename_at:
+        case opcode::link_at:
+        case opcode::unlink_at:
+        case opcode::make_directory_at:
+            break;
+    }
+    enter_ring(what);
+    return submission::pending;
+}
+
+submission uring_reactor::finish_inline(op& what) noexcept {
+    what.in_flight = false;
+    ++counters_.completed;
+    return submission::done;
+}
+
+void uring_reactor::enter_ring(op& what) noexcept {
+    io_uring_sqe* entry = take_entry();
+    if (entry == nullptr) {
+        what.stage = waiting_entry;
+        deferred_.push_back(what);
+        return;
+    }
+    what.stage = in_ring;
+    prepare(what, *entry);
+    io_uring_sqe_set_data64(entry, user_data_of(what));
+}
+
+void uring_reactor::prepare(op& what, io_uring_sqe& entry) noexcept {
+    auto* sqe = &entry;
+    auto& args = what.args;
+    switch (what.code) {
+        case opcode::nop:
+            io_uring_prep_nop(sqe);
+            return;
+        case opcode::accept:
+            if (args.accept.multishot) {
+                io_uring_prep_multishot_accept(sqe, what.fd, nullptr, nullptr,
+                                               SOCK_NONBLOCK | SOCK_CLOEXEC);
+            } else {
+                io_uring_prep_accept(sqe, what.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+            }
+            return;
+        case opcode::connect:
+            io_uring_prep_connect(sqe, what.fd, args.connect.address, args.connect.address_bytes);
+            return;
+        case opcode::receive:
+            io_uring_prep_recv(sqe, what.fd, args.receive.data, args.receive.size_bytes, 0);
+            return;
+        case opcode::receive_provided:
+            if (args.receive_provided.multishot) {
+                io_uring_prep_recv_multishot(sqe, what.fd, nullptr, 0, 0);
+            } else {
+                io_uring_prep_recv(sqe, what.fd, nullptr, buffer_bytes_, 0);
+            }
+            sqe->flags |= IOSQE_BUFFER_SELECT;
+            sqe->buf_group = buffer_group;
+            return;
+        case opcode::send:
+            // MSG_WAITALL: the kernel goes on after a short send by itself; a cancel still reports
+            // what went (threats.md, R6).
+            io_uring_prep_send(
+                sqe, what.fd, args.send.data, args.send.size_bytes,
+                MSG_NOSIGNAL | MSG_WAITALL | (args.send.more_follows ? MSG_MORE : 0));
+            return;
+        case opcode::read:
+            io_uring_prep_read(sqe, what.fd, args.read.data,
+                               static_cast<unsigned>(args.read.size_bytes), args.read.offset);
+            return;
+        case opcode::write:
+            io_uring_prep_write(sqe, what.fd, args.write.data,
+                                static_cast<unsigned>(args.write.size_bytes), args.write.offset);
+            return;
+        case opcode::sync:
+            io_uring_prep_fsync(sqe, what.fd, args.sync.data_only ? IORING_FSYNC_DATASYNC : 0U);
+            return;
+        case opcode::open_at:
+            io_uring_prep_openat2(sqe, what.fd, args.open_at.path, &args.open_at.how);
+            return;
+        case opcode::rename_at:
+            io_uring_prep_renameat(sqe, what.fd, args.rename_at.from, args.rename_at.to_directory,
+                                   args.rename_at.to, args.rename_at.flags);
+            return;
+        case opcode::link_at:
+            io_uring_prep_linkat(sqe, what.fd, args.link_at.from, args.link_at.to_directory,
+                                 args.link_at.to, args.link_at.flags);
+            return;
+        case opcode::unlink_at:
+            io_uring_prep_unlinkat(sqe, what.fd, args.unlink_at.path, args.unlink_at.flags);
+            return;
+        case opcode::make_directory_at:
+            io_uring_prep_mkdirat(sqe, what.fd, args.make_directory_at.path,
+                                  args.make_directory_at.mode);
+            return;
+        case opcode::send_file:
+            if (what.stage == warming) {
+                // Read into memory that nobody looks at: the point is the page cache. IOSQE_ASYNC,
+                // because trying inline first is what must not block this core.
+                io_uring_prep_read(sqe, args.send_file.file, scratch(),
+                                   send_file_window(what).size_bytes,
+                                   send_file_window(what).offset);
+                sqe->flags |= IOSQE_ASYNC;
+            } else {
+                io_uring_prep_poll_add(sqe, what.fd, POLLOUT);
+            }
+            return;
+        case opcode::list_directory:
+        case opcode::copy_range:
+        case opcode::compute:
+            break;
+    }
+    FERRY_ASSERT(false && "an operation of the ring");
+}
+
+std::byte* uring_reactor::scratch() noexcept {
+    return scratch_.get();
+}
+
+bool uring_reactor::read_inline(op& what) noexcept {
+    const auto& args = what.args.read;
+    iovec into{args.data, args.size_bytes};
+    const auto got = ::preadv2(what.fd, &into, 1, static_cast<off64_t>(args.offset), RWF_NOWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EOPNOTSUPP || errno == EINTR || errno == ENOSYS)) {
+        return false;  // Not in memory, or a file system that cannot say: the ring may wait for it.
+    }
+    what.result = got < 0 ? -errno : got;
+    return true;
+}
+
+bool uring_reactor::write_inline(op& what) noexcept {
+    if (now() < writes_are_slow_until_) {
+        return false;
+    }
+    const auto& args = what.args.write;
+    const auto before = read_clock();
+    const auto put = args.offset == at_position ? ::write(what.fd, args.data, args.size_bytes)
+                                                : ::pwrite(what.fd, args.data, args.size_bytes,
+                                                           static_cast<off64_t>(args.offset));
+    if (put < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return false;  // A pipe or socket without room: the ring waits for it.
+    }
+    what.result = put < 0 ? -errno : put;
+    const auto after = read_clock();
+    if (after - before > slow_write_bound) {
+        writes_are_slow_until_ = after + slow_write_rest;
+    }
+    return true;
+}
+
+uring_reactor::file_window uring_reactor::send_file_window(const op& what) noexcept {
+    const auto& args = what.args.send_file;
+    const auto sent = static_cast<std::uint64_t>(what.progress);
+    const std::uint64_t file_sent = sent > args.head_bytes ? sent - args.head_bytes : 0;
+    const std::uint64_t quantum = std::min(args.size_bytes, send_file_quantum_bytes);
+    return {.offset = args.offset + file_sent,
+            .size_bytes = static_cast<std::uint32_t>(quantum - file_sent)};
+}
+
+bool uring_reactor::is_cached(int file, file_window window) const noexcept {
+    if (cachestat_works_) {
+        cachestat_span span{.offset = window.offset, .size_bytes = window.size_bytes};
+        cachestat_counts counts;
+        if (::syscall(SYS_cachestat, file, &span, &counts, 0) == 0) {
+            const std::uint64_t first = window.offset / page_bytes;
+            const std::uint64_t last = (window.offset + window.size_bytes - 1) / page_bytes;
+            return counts.cached >= last - first + 1;
+        }
+    }
+    // One octet of the first and of the last page: what lies between was most likely read with
+    // them.
+    for (const std::uint64_t offset : {window.offset, window.offset + window.size_bytes - 1}) {
+        char octet = 0;
+        iovec into{&octet, 1};
+        if (::preadv2(file, &into, 1, static_cast<off64_t>(offset), RWF_NOWAIT) < 0 &&
+            errno == EAGAIN) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/// Moves a send_file on as far as it goes without waiting. True: over, with `result` set. False:
+/// the ring waits for room in the socket or for the file's pages.
+bool uring_reactor::advance_send_file(op& what) noexcept {
+    const auto& args = what.args.send_file;
+    const auto over = [&what](std::int64_t failed_with) {
+        what.result = what.progress > 0 ? what.progress : failed_with;
+        return true;
+    };
+    const auto wait_for_room = [this, &what] {
+        what.stage = polling;
+        enter_stage(what);
+        return false;
+    };
+    while (static_cast<std::uint64_t>(what.progress) < args.head_bytes) {
+        const auto sent =
+            ::send(what.fd, args.head + what.progress,
+                   args.head_bytes - static_cast<std::size_t>(what.progress),
+                   MSG_NOSIGNAL | MSG_DONTWAIT | (args.size_bytes > 0 ? MSG_MORE : 0));
+        if (sent >= 0) {
+            what.progress += sent;
+        } else if (errno == EAGAIN) {
+            return wait_for_room();
+        } else if (errno != EINTR) {
+            return over(-errno);
+        }
+    }
+    for (;;) {
+        const file_window window = send_file_window(what);
+        if (window.size_bytes == 0) {
+            return over(0);
+        }
+        if (what.stage != warmed && !is_cached(args.file, window)) {
+            if (scratch_ == nullptr) {
+                scratch_.reset(new (std::nothrow) std::byte[send_file_quantum_bytes]);
+                if (scratch_ == nullptr) {
+                    return over(-ENOMEM);
+                }
+            }
+            ++counters_.cold_reads;
+            what.stage = warming;
+            enter_stage(what);
+            return false;
+        }
+        auto offset = static_cast<off64_t>(window.offset);
+        const auto sent = ::sendfile64(what.fd, args.file, &offset, window.size_bytes);
+        if (sent > 0) {
+            what.progress += sent;
+            what.stage = in_ring;
+        } else if (sent == 0) {
+            return over(0);  // The file ends before the span does: somebody truncated it.
+        } else if (errno == EAGAIN) {
+            return wait_for_room();
+        } else if (errno != EINTR) {
+            return over(-errno);
+        }
+    }
+}
+
+/// Puts a send_file into the ring for the stage it is in, or among the deferred.
+void uring_reactor::enter_stage(op& what) noexcept {
+    io_uring_sqe* entry = take_entry();
+    if (entry == nullptr) {
+        what.stage = waiting_entry;  // It starts over from its progress when an entry is free.
+        deferred_.push_back(what);
+        return;
+    }
+    prepare(what, *entry);
+    io_uring_sqe_set_data64(entry, user_data_of(what));
+}
+
+struct uring_reactor::pool_errand : offload_job, posted {
+    pool_errand(uring_reactor& core_of, op& done_for) noexcept
+        : offload_job(&pool_errand::work),
+          posted(&pool_errand::came_back),
+          home(core_of),
+          what(done_for) {}
+
+    static void work(offload_job& job) noexcept {
+        auto& self = static_cast<pool_errand&>(job);
+        self.outcome = perform_blocking(self.what);
+        uring_reactor& home = self.home;  // Once posted, the errand may be gone at any moment.
+        home.post(self);
+        home.errands_out_.fetch_sub(1, std::memory_order_release);
+    }
+    static void came_back(posted& message) noexcept {
+        auto& self = static_cast<pool_errand&>(message);
+        uring_reactor& home = self.home;
+        op& what = self.what;
+        what.result = self.outcome;
+        delete &self;
+        home.finish(what);
+    }
+
+    uring_reactor& home;
+    op& what;
+    std::int64_t outcome = 0;
+};
+
+submission uring_reactor::send_to_pool(op& what) noexcept {
+    auto* errand = new (std::nothrow) pool_errand(*this, what);
+    if (errand == nullptr) {
+        what.result = -ENOMEM;
+        return finish_inline(what);
+    }
+    what.stage = pooled;
+    errands_out_.fetch_add(1, std::memory_order_relaxed);
+    offload_.submit(*errand);
+    return submission::pending;
+}
+
+void uring_reactor::cancel(op& what) noexcept {
+    if (!what.in_flight || what.cancel_requested) {
+        return;
+    }
+    what.cancel_requested = true;
+    switch (what.stage) {
+        case waiting_entry:
+        case waiting_buffer:
+            // The kernel has nothing to cancel; completing here would resume inside our caller.
+            what.unlink();
+            what.stage = ending;
+            ended_.push_back(what);
+            return;
+        case ending:
+        case pooled:
+            return;
+        default:
+            break;
+    }
+    request_cancel(what);
+}
+
+void uring_reactor::request_cancel(op& what) noexcept {
+    io_uring_sqe* entry = take_entry();
+    if (entry == nullptr) {
+        cancels_waiting_.push_back(what);
+        return;
+    }
+    io_uring_prep_cancel64(entry, user_data_of(what), 0);
+    io_uring_sqe_set_data64(entry, user_data_ignored);
+}
+
+void uring_reactor::finish(op& what) noexcept {
+    what.in_flight = false;
+    what.more = false;
+    what.unlink();
+    ++counters_.completed;
+    what.complete(what);
+}
+
+/// What the lists hold moves on: cancelled operations end, deferred and starved ones try again.
+void uring_reactor::retry_waiting() noexcept {
+    intrusive_list<op> again;
+    again.append(ended_);
+    while (op* what = again.pop_front()) {
+        what->result = what->progress > 0 ? what->progress : -ECANCELED;
+        finish(*what);
+    }
+    if (!wake_armed_) {
+        arm_wake();
+    }
+    again.append(cancels_waiting_);
+    while (op* what = again.pop_front()) {
+        request_cancel(*what);
+    }
+    again.append(deferred_);
+    while (op* what = again.pop_front()) {
+        what->stage = in_ring;
+        if (what->code != opcode::send_file) {
+            enter_ring(*what);
+        } else if (advance_send_file(*what)) {
+            finish(*what);
+        }
+    }
+    if (buffers_free_ > 0) {
+        again.append(starved_);
+        while (op* what = again.pop_front()) {
+            enter_ring(*what);
+        }
+    }
+}
+
+bool uring_reactor::anything_waiting() noexcept {
+    return !ended_.empty() || !cancels_waiting_.empty() || !deferred_.empty() || !wake_armed_ ||
+           (!starved_.empty() && buffers_free_ > 0);
+}
+
+void uring_reactor::run() noexcept {
+    begin_run();
+    while (!quit_requested()) {
+        ++counters_.turns;
+        const bool ready_left = run_turn_work();
+        retry_waiting();
+        if (quit_requested()) {
+            break;
+        }
+        if (ready_left || has_ready() || anything_waiting()) {
+            static_cast<void>(io_uring_submit_and_get_events(ring_.get()));
+        } else {
+            submit_and_wait();
+        }
+        set_now(read_clock());
+        if ((IO_URING_READ_ONCE(*ring_->sq.kflags) & IORING_SQ_CQ_OVERFLOW) != 0) {
+            ++counters_.completion_overflows;  // Kept by the kernel (FEAT_NODROP), not lost (R1).
+        }
+        reap();
+    }
+    // What was queued in the last turn (cancels, above all) must not wait for a next run.
+    static_cast<void>(io_uring_submit(ring_.get()));
+}
+
+void uring_reactor::submit_and_wait() noexcept {
+    // The inbox may have filled since it was looked at: its sender wrote the eventfd, so the wait
+    // ends.
+    io_uring_cqe* first = nullptr;
+    const time_point until = timers().next_wake();
+    if (until == never) {
+        static_cast<void>(io_uring_submit_and_wait(ring_.get(), 1));
+        return;
+    }
+    const auto left = std::max(until - read_clock(), duration::zero());
+    __kernel_timespec timeout{.tv_sec = left.count() / 1'000'000'000,
+                              .tv_nsec = left.count() % 1'000'000'000};
+    // EBUSY (overflowed completions first), EINTR, ETIME: all mean "go and look" (R1).
+    static_cast<void>(io_uring_submit_and_wait_timeout(ring_.get(), &first, 1, &timeout, nullptr));
+}
+
+void uring_reactor::reap() noexcept {
+    std::array<io_uring_cqe*, 128> batch;
+    for (unsigned reaped = 0; reaped < completions_per_turn_max;) {
+        const unsigned count = io_uring_peek_batch_cqe(ring_.get(), batch.data(), batch.size());
+        if (count == 0) {
+            return;
+        }
+        for (unsigned i = 0; i < count; ++i) {
+            // Copied and released first: what a completion resumes may itself hand the ring over.
+            const io_uring_cqe* cqe = batch[i];
+            const completion came{
+                .user_data = cqe->user_data, .result = cqe->res, .flags = cqe->flags};
+            io_uring_cq_advance(ring_.get(), 1);
+            dispatch(came);
+        }
+        reaped += count;
+    }
+}
+
+void uring_reactor::dispatch(const completion& came) noexcept {
+    if (came.user_data == user_data_ignored) {
+        return;
+    }
+    if (came.user_data == user_data_wake) {
+        arm_wake();
+        return;
+    }
+    // The address we gave ourselves in `user_data_of`; its generation proves it is still that
+    // operation.
+    auto* what = std::bit_cast<op*>(came.user_data & ((std::uint64_t{1} << pointer_bits) - 1));
+    FERRY_ASSERT(what->in_flight &&
+                 what->generation == static_cast<std::uint16_t>(came.user_data >> pointer_bits));
+    what->result = came.result;
+
+    if (what->code == opcode::send_file) {
+        resume_send_file(*what);
+        return;
+    }
+    if (what->code == opcode::receive_provided && !take_buffer(*what, came)) {
+        return;
+    }
+    if ((came.flags & IORING_CQE_F_MORE) != 0) {
+        what->more = true;
+        ++counters_.completed;
+        what->complete(*what);
+        return;
+    }
+    if (rearms(*what)) {
+        enter_ring(*what);
+        what->more = true;
+        ++counters_.completed;
+        what->complete(*what);
+        return;
+    }
+    finish(*what);
+}
+
+/// A multishot operation that worked but lost its arming (R4) goes on by itself.
+bool uring_reactor::rearms(const op& what) noexcept {
+    if (what.cancel_requested) {
+        return false;
+    }
+    if (what.code == opcode::accept) {
+        return what.args.accept.multishot && what.result >= 0;
+    }
+    return what.code == opcode::receive_provided && what.args.receive_provided.multishot &&
+           what.result > 0;
+}
+
+/// Makes the lease of a receive that brought octets. False: there was no buffer; it waits for one.
+bool uring_reactor::take_buffer(op& what, const completion& came) noexcept {
+    if (came.result == -ENOBUFS && !what.cancel_requested) {
+        ++counters_.buffers_exhausted;
+        what.stage = waiting_buffer;
+        starved_.push_back(what);
+        return false;
+    }
+    what.lease.release();
+    if ((came.flags & IORING_CQE_F_BUFFER) != 0) {
+        const auto buffer = static_cast<std::uint16_t>(came.flags >> IORING_CQE_BUFFER_SHIFT);
+        const auto size_bytes = static_cast<std::size_t>(std::max(came.result, 0));
+        --buffers_free_;
+        what.lease = buffer_lease(*this, buffer,
+                                  {&buffers_[std::size_t{buffer} * buffer_bytes_], size_bytes});
+    }
+    return true;
+}
+
+/// The ring's part of a send_file ended: room in the socket, or pages in the cache.
+void uring_reactor::resume_send_file(op& what) noexcept {
+    const bool was_warming = what.stage == warming;
+    if (what.cancel_requested || what.result < 0) {
+        const std::int64_t failed_with = what.cancel_requested ? -ECANCELED : what.result;
+        what.result = what.progress > 0 ? what.progress : failed_with;
+        finish(what);
+        return;
+    }
+    what.stage = was_warming ? warmed : in_ring;
+    if (advance_send_file(what)) {
+        finish(what);
+    }
+}
+
+}  // namespace ferry::runtime

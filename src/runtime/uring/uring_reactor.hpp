@@ -1,0 +1,103 @@
+#pragma once
+
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+
+#include "compat.hpp"
+#include "ferry/base/result.hpp"
+#include "ferry/base/unique_fd.hpp"
+#include "ferry/runtime/buffers.hpp"
+#include "ferry/runtime/offload.hpp"
+#include "ferry/runtime/reactor.hpp"
+#include "ferry/runtime/uring.hpp"
+#include "ring.hpp"
+
+namespace ferry::runtime {
+
+/// The product's backend: one io_uring, one `io_uring_enter` a turn (datapath.md, 5 to 9).
+class uring_reactor final : public reactor, private buffer_source {
+  public:
+    uring_reactor(const uring_options& options, offload_pool& offload);
+    ~uring_reactor() override;
+
+    /// Sets up ring, buffers and wake-up. Call once, on the thread that will run it.
+    [[nodiscard]] result<void> open(const uring_options& options);
+
+    [[nodiscard]] submission submit(op& what) noexcept override;
+    void cancel(op& what) noexcept override;
+    void run() noexcept override;
+    void wake() noexcept override;
+
+  private:
+    struct completion {
+        std::uint64_t user_data;
+        std::int32_t result;
+        std::uint32_t flags;
+    };
+    struct file_window {
+        std::uint64_t offset;
+        std::uint32_t size_bytes;
+    };
+    struct pool_errand;
+    struct free_memory {
+        void operator()(void* memory) const noexcept { std::free(memory); }
+    };
+
+    void give_back(std::uint16_t buffer) noexcept override;
+
+    [[nodiscard]] bool probe_cachestat() const noexcept;
+    void arm_wake() noexcept;
+    [[nodiscard]] io_uring_sqe* take_entry() noexcept;
+    [[nodiscard]] static std::uint64_t user_data_of(const op& what) noexcept;
+
+    [[nodiscard]] submission finish_inline(op& what) noexcept;
+    void enter_ring(op& what) noexcept;
+    void prepare(op& what, io_uring_sqe& entry) noexcept;
+    [[nodiscard]] submission send_to_pool(op& what) noexcept;
+    void request_cancel(op& what) noexcept;
+    void finish(op& what) noexcept;
+
+    [[nodiscard]] bool read_inline(op& what) noexcept;
+    [[nodiscard]] bool write_inline(op& what) noexcept;
+
+    [[nodiscard]] static file_window send_file_window(const op& what) noexcept;
+    [[nodiscard]] bool is_cached(int file, file_window window) const noexcept;
+    [[nodiscard]] bool advance_send_file(op& what) noexcept;
+    void enter_stage(op& what) noexcept;
+    void resume_send_file(op& what) noexcept;
+    [[nodiscard]] std::byte* scratch() noexcept;
+
+    void retry_waiting() noexcept;
+    [[nodiscard]] bool anything_waiting() noexcept;
+    void submit_and_wait() noexcept;
+    void reap() noexcept;
+    void dispatch(const completion& came) noexcept;
+    [[nodiscard]] static bool rearms(const op& what) noexcept;
+    [[nodiscard]] bool take_buffer(op& what, const completion& came) noexcept;
+
+    offload_pool& offload_;
+    ring ring_;
+    unique_fd wake_fd_;
+    std::uint64_t wake_value_ = 0;
+    bool wake_armed_ = false;
+    bool cachestat_works_ = false;
+    std::uint16_t last_generation_ = 0;
+
+    unsigned buffer_bytes_;
+    unsigned buffer_count_;
+    unsigned buffers_free_ = 0;
+    std::size_t buffer_ring_bytes_ = 0;
+    std::unique_ptr<io_uring_buf_ring, free_memory> buffer_ring_;
+    std::unique_ptr<std::byte[]> buffers_;
+    std::unique_ptr<std::byte[]> scratch_;  ///< Where warming reads go; made by the first.
+    time_point writes_are_slow_until_{};
+    std::atomic<unsigned> errands_out_{0};  ///< Pool threads that may still touch this reactor.
+
+    intrusive_list<op> deferred_;         ///< No submission entry was free.
+    intrusive_list<op> starved_;          ///< No receive buffer was free.
+    intrusive_list<op> ended_;            ///< Cancelled outside the kernel.
+    intrusive_list<op> cancels_waiting_;  ///< In the ring, their cancel is not yet.
+};
+
+}  // namespace ferry::runtime
