@@ -1,0 +1,201 @@
+#include "ftp/arguments.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
+#include "ferry/base/ascii.hpp"
+
+namespace ferry::ftp {
+namespace {
+
+/// The largest offset a file can have (off_t).
+constexpr std::uint64_t number_max = std::numeric_limits<std::int64_t>::max();
+
+/// Reads `text`, all of it, as decimal digits up to `max`. Errors: errc::invalid.
+result<std::uint64_t> parse_number(std::string_view text, std::uint64_t max) {
+    // from_chars takes no sign for an unsigned type and tells overflow from syntax; both are
+    // refused.
+    std::uint64_t value = 0;
+    const auto* const end = text.data() + text.size();
+    const auto [stop, status] = std::from_chars(text.data(), end, value);
+    if (text.empty() || status != std::errc{} || stop != end || value > max) {
+        return failure(errc::invalid);
+    }
+    return value;
+}
+
+/// The only letter of `argument` in upper case, or NUL when it is not one letter.
+char single_letter(std::string_view argument) noexcept {
+    return argument.size() == 1 ? ascii::to_upper(argument.front()) : '\0';
+}
+
+/// The format of TYPE A and TYPE E: N when it is left out (RFC 959 section 3.1.1.5), NUL when
+/// unknown.
+char text_format(std::string_view format) noexcept {
+    const char letter = format.empty() ? 'N' : single_letter(format);
+    return letter == 'N' || letter == 'T' || letter == 'C' ? letter : '\0';
+}
+
+/// True for '-' and at least one letter or digit: "-la", but neither "-" nor "-x.txt".
+bool is_option_word(std::string_view word) noexcept {
+    return word.size() >= 2 && word.front() == '-' &&
+           std::ranges::all_of(word.substr(1),
+                               [](char c) { return ascii::is_alpha(c) || ascii::is_digit(c); });
+}
+
+void apply_list_option(char letter, list_request& request) noexcept {
+    switch (letter) {
+        case 'a':
+            request.all = true;
+            break;
+        case 'A':
+            request.almost_all = true;
+            break;
+        case 'l':
+            request.long_form = true;
+            break;
+        case 'R':
+            request.recursive = true;
+            break;
+        case 't':
+            request.by_time = true;
+            break;
+        case 'S':
+            request.by_size = true;
+            break;
+        case 'r':
+            request.reverse = true;
+            break;
+        case '1':
+            request.one_per_line = true;
+            break;
+        case 'd':
+            request.directory_itself = true;
+            break;
+        default:
+            break;
+    }
+}
+
+}  // namespace
+
+result<data_type> parse_type(std::string_view argument) {
+    argument = ascii::trim(argument);
+    if (argument.empty()) {
+        return failure(errc::invalid);
+    }
+    const char type = ascii::to_upper(argument.front());
+    const auto rest = argument.substr(1);
+    const auto parameter = ascii::trim(rest);
+    const bool separated = rest.empty() || rest.size() > parameter.size();
+    if (type == 'I') {
+        return rest.empty() ? result<data_type>(data_type::image) : failure(errc::invalid);
+    }
+    if (type == 'L') {
+        FERRY_TRY(bits, parse_number(parameter, 255));
+        if (bits == 0) {
+            return failure(errc::invalid);
+        }
+        return bits == 8 ? result<data_type>(data_type::image) : failure(errc::unsupported);
+    }
+    const char format = text_format(parameter);
+    if ((type != 'A' && type != 'E') || !separated || format == '\0') {
+        return failure(errc::invalid);
+    }
+    if (type == 'E' || format == 'C') {
+        return failure(errc::unsupported);
+    }
+    return data_type::ascii;
+}
+
+result<file_structure> parse_structure(std::string_view argument) {
+    switch (single_letter(ascii::trim(argument))) {
+        case 'F':
+            return file_structure::file;
+        case 'R':
+        case 'P':
+            return failure(errc::unsupported);
+        default:
+            return failure(errc::invalid);
+    }
+}
+
+result<transfer_mode> parse_mode(std::string_view argument) {
+    switch (single_letter(ascii::trim(argument))) {
+        case 'S':
+            return transfer_mode::stream;
+        case 'B':
+        case 'C':
+        case 'Z':
+            return failure(errc::unsupported);
+        default:
+            return failure(errc::invalid);
+    }
+}
+
+result<std::uint64_t> parse_restart(std::string_view argument) {
+    return parse_number(argument, number_max);
+}
+
+result<allocation> parse_allocation(std::string_view argument) {
+    const auto space = argument.find(' ');
+    FERRY_TRY(size_bytes, parse_number(argument.substr(0, space), number_max));
+    if (space == std::string_view::npos) {
+        return allocation{.size_bytes = size_bytes, .record_bytes = 0};
+    }
+    const auto record = argument.substr(space + 1);
+    if (record.size() < 2 || ascii::to_upper(record[0]) != 'R' || record[1] != ' ') {
+        return failure(errc::invalid);
+    }
+    FERRY_TRY(record_bytes, parse_number(record.substr(2), number_max));
+    return allocation{.size_bytes = size_bytes, .record_bytes = record_bytes};
+}
+
+result<option_request> parse_option(std::string_view argument) {
+    const auto space = argument.find(' ');
+    const auto name = argument.substr(0, space);
+    const auto value =
+        space == std::string_view::npos ? std::string_view{} : argument.substr(space + 1);
+    if (ascii::equal_ignoring_case(name, "UTF8") || ascii::equal_ignoring_case(name, "UTF-8")) {
+        return option_request{.which = option::utf8, .value = value};
+    }
+    if (ascii::equal_ignoring_case(name, "MLST")) {
+        return option_request{.which = option::mlst, .value = value};
+    }
+    return failure(errc::invalid);
+}
+
+result<bool> parse_utf8_switch(std::string_view value) {
+    value = ascii::trim(value);
+    if (value.empty() || ascii::equal_ignoring_case(value, "ON")) {
+        return true;
+    }
+    if (ascii::equal_ignoring_case(value, "OFF")) {
+        return false;
+    }
+    return failure(errc::invalid);
+}
+
+list_request parse_list(std::string_view argument) noexcept {
+    list_request request;
+    while (argument.size() >= 2 && argument.front() == '-') {
+        const auto space = argument.find(' ');
+        const auto word = argument.substr(0, space);
+        const bool ends = word == "--";
+        if (!ends && !is_option_word(word)) {
+            break;
+        }
+        argument.remove_prefix(space == std::string_view::npos ? argument.size() : space + 1);
+        if (ends) {
+            break;
+        }
+        for (const char letter : word.substr(1)) {
+            apply_list_option(letter, request);
+        }
+    }
+    request.path = argument;
+    return request;
+}
+
+}  // namespace ferry::ftp

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "ferry/base/result.hpp"
+#include "ftp/representation.hpp"
+
+/// The arguments of commands that take more than a name, one function each. All are strict where a
+/// mistake would damage a file (REST, ALLO) and take letters in any case (RFC 959 section 5.3).
+/// None allocates or fails but by its result: errc::invalid is answered with 501, errc::unsupported
+/// with 504, and neither changes the session.
+namespace ferry::ftp {
+
+/// TYPE: "A", "A N", "A T", "I", "L 8" (RFC 959 sections 3.1.1 and 5.3.2); "L8" is taken too.
+///
+/// Errors: errc::unsupported (A C, every E, L of another size), errc::invalid (anything else).
+[[nodiscard]] result<data_type> parse_type(std::string_view argument);
+
+/// STRU: "F" (RFC 959 section 3.1.2).
+///
+/// Errors: errc::unsupported (R, P), errc::invalid (anything else).
+[[nodiscard]] result<file_structure> parse_structure(std::string_view argument);
+
+/// MODE: "S" (RFC 959 section 3.4).
+///
+/// Errors: errc::unsupported (B, C, Z), errc::invalid (anything else).
+[[nodiscard]] result<transfer_mode> parse_mode(std::string_view argument);
+
+/// REST: an offset in octets of the transfer, decimal digits only, up to 2^63-1 (RFC 3659
+/// section 5.3).
+///
+/// Errors: errc::invalid ("-1", "abc", "", spaces, larger): answer 501 and keep no offset. To
+/// answer 350 and begin at 0 would overwrite what the client means to continue.
+[[nodiscard]] result<std::uint64_t> parse_restart(std::string_view argument);
+
+/// ALLO: room for a file of `size_bytes`, in records or pages of at most `record_bytes` where the
+/// client says "R", else 0 (RFC 959 section 4.1.3).
+struct allocation {
+    std::uint64_t size_bytes = 0;
+    std::uint64_t record_bytes = 0;
+};
+
+/// Errors: errc::invalid (not "N" or "N R N" with N as in `parse_restart`).
+[[nodiscard]] result<allocation> parse_allocation(std::string_view argument);
+
+/// What OPTS may set (RFC 2389 section 4).
+enum class option : std::uint8_t {
+    utf8,  ///< "UTF8" or "UTF-8": see `parse_utf8_switch`. Windows sends it before login.
+    mlst,  ///< "MLST": see `parse_facts` in list_format.hpp.
+};
+
+struct option_request {
+    option which = option::utf8;
+    std::string_view value;  ///< Exactly what follows the name and one SP; may be empty.
+};
+
+/// Errors: errc::invalid (no name, or no command with options): answer 501 (RFC 2389 section 4).
+[[nodiscard]] result<option_request> parse_option(std::string_view argument);
+
+/// Reads the value of OPTS UTF8: true for "ON" or nothing, false for "OFF".
+///
+/// Errors: errc::invalid (anything else).
+[[nodiscard]] result<bool> parse_utf8_switch(std::string_view value);
+
+/// What LIST, NLST and STAT are asked for. RFC 959 gives them a pathname only; clients put options
+/// of ls(1) before it.
+struct list_request {
+    bool all = false;               ///< -a: names that begin with a point, "." and "..".
+    bool almost_all = false;        ///< -A: names that begin with a point.
+    bool long_form = false;         ///< -l
+    bool recursive = false;         ///< -R
+    bool by_time = false;           ///< -t: newest first.
+    bool by_size = false;           ///< -S: largest first.
+    bool reverse = false;           ///< -r
+    bool one_per_line = false;      ///< -1
+    bool directory_itself = false;  ///< -d: the directory's own line, not its content.
+    std::string_view path;          ///< What is left, exactly; empty means the working directory.
+};
+
+/// Takes options off the front: words of '-' and letters or digits, each with one SP behind it,
+/// until another word or "--". Letters without a meaning here are ignored, as every client expects
+/// of some: so a file named "-x" is listed by "-- -x" or "./-x". Never fails.
+[[nodiscard]] list_request parse_list(std::string_view argument) noexcept;
+
+}  // namespace ferry::ftp

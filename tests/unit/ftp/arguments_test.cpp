@@ -1,0 +1,148 @@
+#include "ftp/arguments.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <string_view>
+
+using namespace ferry;
+using namespace std::string_view_literals;
+using ftp::data_type;
+
+TEST_CASE("arguments: TYPE in every form (RFC 959 section 5.3.2)") {
+    for (const auto text : {"A"sv, "a"sv, "A N"sv, "a n"sv, "A T"sv, "A  N"sv, "A "sv}) {
+        CAPTURE(text);
+        CHECK(ftp::parse_type(text) == data_type::ascii);
+    }
+    for (const auto text : {"I"sv, "i"sv, "L 8"sv, "l 8"sv, "L8"sv, "I "sv}) {
+        CAPTURE(text);
+        CHECK(ftp::parse_type(text) == data_type::image);
+    }
+    for (const auto text : {"A C"sv, "E"sv, "e n"sv, "E C"sv, "L 7"sv, "L 36"sv, "L 255"sv}) {
+        CAPTURE(text);
+        REQUIRE_FALSE(ftp::parse_type(text));
+        CHECK(ftp::parse_type(text).error() == errc::unsupported);
+    }
+    for (const auto text :
+         {""sv, " "sv, "X"sv, "A X"sv, "AN"sv, "A NN"sv, "A N N"sv, "E X"sv, "ET"sv, "I 8"sv,
+          "IN"sv, "L"sv, "L 0"sv, "L 256"sv, "L x"sv, "L -8"sv, "L 8 8"sv, "\0"sv, "A\0N"sv}) {
+        CAPTURE(text);
+        REQUIRE_FALSE(ftp::parse_type(text));
+        CHECK(ftp::parse_type(text).error() == errc::invalid);
+    }
+}
+
+TEST_CASE("arguments: STRU and MODE (RFC 959 sections 3.1.2 and 3.4)") {
+    CHECK(ftp::parse_structure("F") == ftp::file_structure::file);
+    CHECK(ftp::parse_structure("f") == ftp::file_structure::file);
+    CHECK(ftp::parse_mode("S") == ftp::transfer_mode::stream);
+    CHECK(ftp::parse_mode("s ") == ftp::transfer_mode::stream);
+    for (const auto text : {"R"sv, "p"sv}) {
+        CHECK(ftp::parse_structure(text).error() == errc::unsupported);
+    }
+    for (const auto text : {"B"sv, "c"sv, "Z"sv}) {
+        CHECK(ftp::parse_mode(text).error() == errc::unsupported);
+    }
+    for (const auto text : {""sv, "X"sv, "FF"sv, "F R"sv, "\0"sv}) {
+        CAPTURE(text);
+        CHECK(ftp::parse_structure(text).error() == errc::invalid);
+        CHECK(ftp::parse_mode(text).error() == errc::invalid);
+    }
+}
+
+TEST_CASE("arguments: REST is decimal digits up to 2^63-1, nothing else (RFC 3659 section 5.3)") {
+    CHECK(ftp::parse_restart("0") == 0);
+    CHECK(ftp::parse_restart("5000000000") == 5'000'000'000);
+    CHECK(ftp::parse_restart("0042") == 42);
+    CHECK(ftp::parse_restart("9223372036854775807") == 9'223'372'036'854'775'807);
+    for (const auto text : {""sv, " "sv, "-1"sv, "+1"sv, "abc"sv, "1a"sv, "1 "sv, " 1"sv, "0x10"sv,
+                            "1.5"sv, "1e3"sv, "9223372036854775808"sv, "18446744073709551615"sv,
+                            "18446744073709551616"sv, "99999999999999999999999999"sv, "1\0"sv}) {
+        CAPTURE(text);
+        REQUIRE_FALSE(ftp::parse_restart(text));
+        CHECK(ftp::parse_restart(text).error() == errc::invalid);
+    }
+}
+
+TEST_CASE("arguments: ALLO with and without a record size (RFC 959 section 4.1.3)") {
+    CHECK(ftp::parse_allocation("1024")->size_bytes == 1'024);
+    CHECK(ftp::parse_allocation("1024")->record_bytes == 0);
+    CHECK(ftp::parse_allocation("1024 R 80")->record_bytes == 80);
+    CHECK(ftp::parse_allocation("0 r 1")->size_bytes == 0);
+    for (const auto text :
+         {""sv, "x"sv, "-1"sv, "1 "sv, "1 R"sv, "1 R "sv, "1 X 2"sv, "1 R 2 "sv, "1 R -2"sv,
+          "1  R 2"sv, "9223372036854775808"sv, "1 R 9223372036854775808"sv}) {
+        CAPTURE(text);
+        REQUIRE_FALSE(ftp::parse_allocation(text));
+        CHECK(ftp::parse_allocation(text).error() == errc::invalid);
+    }
+}
+
+TEST_CASE("arguments: OPTS names a command and its options (RFC 2389 section 4)") {
+    const auto utf8 = ftp::parse_option("utf8 ON");
+    REQUIRE(utf8);
+    CHECK(utf8->which == ftp::option::utf8);
+    CHECK(utf8->value == "ON");
+    CHECK(ftp::parse_option("UTF-8")->which == ftp::option::utf8);
+    const auto mlst = ftp::parse_option("MLST type;size;");
+    REQUIRE(mlst);
+    CHECK(mlst->which == ftp::option::mlst);
+    CHECK(mlst->value == "type;size;");
+    CHECK(ftp::parse_option("mlst")->value.empty());
+    for (const auto text : {""sv, " "sv, " UTF8 ON"sv, "NOOP"sv, "UTF88"sv, "MLST;"sv}) {
+        CAPTURE(text);
+        CHECK(ftp::parse_option(text).error() == errc::invalid);
+    }
+    CHECK(ftp::parse_utf8_switch("") == true);
+    CHECK(ftp::parse_utf8_switch("on") == true);
+    CHECK(ftp::parse_utf8_switch("Off ") == false);
+    CHECK(ftp::parse_utf8_switch("maybe").error() == errc::invalid);
+}
+
+TEST_CASE(
+    "arguments: LIST options come off the front, the rest is a name (RFC 959 section 4.1.3)") {
+    struct row {
+        std::string_view argument;
+        std::string_view options;
+        std::string_view path;
+    };
+    static constexpr row rows[] = {
+        {"", "", ""},
+        {"dir", "", "dir"},
+        {"-a", "a", ""},
+        {"-la", "al", ""},
+        {"-l -a dir", "al", "dir"},
+        {"-alARtSr1d", "1AalRdStr", ""},
+        {"-l a name", "l", "a name"},
+        {"-l  name", "l", " name"},
+        {"-l name ", "l", "name "},
+        {" -l", "", " -l"},
+        {"dir -l", "", "dir -l"},
+        {"-", "", "-"},
+        {"- x", "", "- x"},
+        {"-a -", "a", "-"},
+        {"--", "", ""},
+        {"-- -l", "", "-l"},
+        {"-l -- -a", "l", "-a"},
+        {"---", "", "---"},
+        {"-x.txt", "", "-x.txt"},
+        {"-l -x.txt", "l", "-x.txt"},
+        {"-CF", "", ""},
+        {"-aLZ9 dir", "a", "dir"},
+        {"-\xc3\xa4", "", "-\xc3\xa4"},
+    };
+    for (const auto& each : rows) {
+        CAPTURE(each.argument);
+        const auto parsed = ftp::parse_list(each.argument);
+        CHECK(parsed.path == each.path);
+        CHECK(parsed.all == each.options.contains('a'));
+        CHECK(parsed.almost_all == each.options.contains('A'));
+        CHECK(parsed.long_form == each.options.contains('l'));
+        CHECK(parsed.recursive == each.options.contains('R'));
+        CHECK(parsed.by_time == each.options.contains('t'));
+        CHECK(parsed.by_size == each.options.contains('S'));
+        CHECK(parsed.reverse == each.options.contains('r'));
+        CHECK(parsed.one_per_line == each.options.contains('1'));
+        CHECK(parsed.directory_itself == each.options.contains('d'));
+    }
+}
