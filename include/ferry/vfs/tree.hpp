@@ -1,0 +1,179 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "ferry/base/result.hpp"
+#include "ferry/base/unique_fd.hpp"
+#include "ferry/runtime/core.hpp"
+#include "ferry/runtime/file_span.hpp"
+#include "ferry/runtime/task.hpp"
+#include "ferry/vfs/metadata.hpp"
+#include "ferry/vfs/path.hpp"
+
+namespace ferry::vfs {
+
+/// An open regular file or directory, with its status as of the open. Move-only; closes itself. What it
+/// promised stays true for its holder: renamed over or removed, it is still the old file (V7).
+class node {
+ public:
+    node(unique_fd open, const metadata& status) noexcept : fd_(std::move(open)), status_(status) {}
+
+    [[nodiscard]] const metadata& status() const noexcept { return status_; }
+    [[nodiscard]] bool is_directory() const noexcept { return status_.kind == file_kind::directory; }
+    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+
+    /// `size_bytes` octets from `offset` on, to be sent while this node lives. Regular files only.
+    [[nodiscard]] runtime::file_span span(runtime::file_span part) const noexcept {
+        part.fd = fd_.get();
+        return part;
+    }
+
+    /// Reads up to `into.size()` octets at `offset`; 0 is the end of the file. What is in memory comes
+    /// without suspending. Errors: errc::io and whatever the file system says.
+    [[nodiscard]] runtime::task<result<std::size_t>> read(runtime::core& here, std::span<std::byte> into,
+                                                          std::uint64_t offset) const;
+
+ private:
+    unique_fd fd_;
+    metadata status_;
+};
+
+/// How the names of a directory are delivered.
+struct listing_options {
+    /// A directory of at most this many entries comes sorted by name (octet order); a larger one comes
+    /// in the file system's order, in bounded memory.
+    std::size_t sorted_entries_max = 10'000;
+};
+
+/// The entries of one directory as a stream of batches: without ".", ".." and ferry's own temporary
+/// names. What vanished while being read is left out; a link leading nowhere or out of the tree comes as
+/// `file_kind::symlink`. Move-only.
+class listing {
+ public:
+    struct state;
+    explicit listing(std::unique_ptr<state> made) noexcept;
+    listing(listing&&) noexcept;
+    listing& operator=(listing&&) noexcept;
+    ~listing();
+
+    /// The next entries, valid until the next call; empty at the end. Read on the offload pool, so no
+    /// directory however large holds up a core.
+    [[nodiscard]] runtime::task<result<std::span<const directory_entry>>> next(runtime::core& here);
+
+    /// True when `next` has nothing more to read from the disk: what it returns next is all there is,
+    /// sorted. Known after `list` returned: a small directory has been read whole by then.
+    [[nodiscard]] bool is_complete() const noexcept;
+
+ private:
+    std::unique_ptr<state> state_;
+};
+
+/// What a commit waits for before readers see the new file.
+enum class durability : std::uint8_t {
+    none,  ///< Nothing: after a crash of the machine the new file may be torn or gone.
+    data,  ///< Its content is on stable storage first: after a crash old or new, never torn.
+    full,  ///< And its name is too: once acknowledged it is new.
+};
+
+/// What an upload does with the file that has the name already.
+enum class upload_mode : std::uint8_t {
+    replace,  ///< The new content takes its place.
+    append,   ///< The new content begins with all of the old one (APPE; a missing file is empty).
+    restart,  ///< The new content is the old one, overwritten from `restart_offset` on, its tail kept.
+    create,   ///< The name must be free: errc::exists otherwise, again checked at the commit.
+};
+
+struct upload_options {
+    upload_mode mode = upload_mode::replace;
+    std::uint64_t restart_offset = 0;   ///< For `restart`: at most the old size, else errc::invalid.
+    std::uint32_t permissions = 0644;   ///< Mode bits of a new file; a replaced file's are kept.
+};
+
+/// A file being written that nobody sees yet: unnamed where the file system can (O_TMPFILE), else
+/// under a hidden name of ferry's own. `commit` gives it its name in one step; readers, and a crash,
+/// see the old content or the new, never a mixture (V12). Dying uncommitted it leaves nothing behind.
+/// Move-only.
+class upload {
+ public:
+    struct state;
+    explicit upload(std::unique_ptr<state> made) noexcept;
+    upload(upload&&) noexcept;
+    upload& operator=(upload&&) noexcept;
+    ~upload();
+
+    /// Appends all of `octets` (at the restart offset first). Errors: errc::no_space, over_quota,
+    /// too_large, io: the upload is lost; drop it.
+    [[nodiscard]] runtime::task<result<void>> write(runtime::core& here,
+                                                    std::span<const std::byte> octets);
+
+    /// Octets written through this upload so far; what `append` and `restart` took over not counted.
+    [[nodiscard]] std::uint64_t written_bytes() const noexcept;
+
+    /// Gives the content its name. Once it has returned success the file is there for every reader.
+    /// Not cut short by a stop request: what was begun is finished. At most once.
+    /// Errors: errc::exists (`create`), is_directory, no_space, denied, io: the old file still stands.
+    [[nodiscard]] runtime::task<result<void>> commit(runtime::core& here, durability level);
+
+ private:
+    std::unique_ptr<state> state_;
+};
+
+/// A tree of files behind every protocol. A value without per-core state: all cores share one.
+///
+/// Every operation resolves names beneath the root only; links inside the tree are followed, links
+/// leading out are errc::outside_tree. Errors are those of `errc`; besides the ones named below any of
+/// denied, io, exhausted, name_too_long, not_directory may come from the system.
+class tree {
+ public:
+    virtual ~tree() = default;
+
+    /// Opens a regular file or a directory for reading. Never waits for a FIFO or device: those are
+    /// errc::not_regular at once (V4). Also errc::not_found, outside_tree; errc::busy when renames kept
+    /// racing with the resolution (V3). A name that `wants_directory` and is a file: not_directory.
+    [[nodiscard]] virtual runtime::task<result<node>> open(runtime::core& here, const path& name) const = 0;
+
+    /// Begins listing an open directory. `name` is where it was opened, for following links in it.
+    [[nodiscard]] virtual runtime::task<result<listing>> list(runtime::core& here, node directory,
+                                                              const path& name,
+                                                              listing_options options) const = 0;
+
+    /// Begins an upload to `name`. errc::is_directory, not_found (no such directory), no_space.
+    [[nodiscard]] virtual runtime::task<result<upload>> begin_upload(runtime::core& here,
+                                                                     const path& name,
+                                                                     upload_options options) const = 0;
+
+    /// Removes a file or link. errc::is_directory for a directory.
+    [[nodiscard]] virtual runtime::task<result<void>> remove_file(runtime::core& here,
+                                                                  const path& name) const = 0;
+
+    /// Removes an empty directory. errc::not_empty, not_directory; errc::denied for the root.
+    [[nodiscard]] virtual runtime::task<result<void>> remove_directory(runtime::core& here,
+                                                                       const path& name) const = 0;
+
+    /// Makes a directory. errc::exists, not_found (no parent).
+    [[nodiscard]] virtual runtime::task<result<void>> make_directory(runtime::core& here,
+                                                                     const path& name) const = 0;
+
+    struct rename_names {
+        const path& from;
+        const path& to;
+        bool replace = true;  ///< False: errc::exists when `to` is taken.
+    };
+    /// Renames within the tree, atomically. Errors as rename(2).
+    [[nodiscard]] virtual runtime::task<result<void>> rename(runtime::core& here,
+                                                             rename_names names) const = 0;
+
+    /// Sets the modification time of a file or directory (MDTM, MFMT).
+    [[nodiscard]] virtual runtime::task<result<void>> set_modified(runtime::core& here, const path& name,
+                                                                   wall_time modified) const = 0;
+};
+
+/// Opens `directory` (a path of the host) as a tree. Never suspends; for start-up.
+/// Errors: errc::not_found, not_directory, denied.
+[[nodiscard]] result<std::unique_ptr<tree>> open_local_tree(const char* directory);
+
+}  // namespace ferry::vfs
