@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ferry/base/result.hpp"
+#include "ferry/base/unique_fd.hpp"
+#include "ferry/net/endpoint.hpp"
+#include "ferry/runtime/core.hpp"
+#include "ferry/runtime/op.hpp"
+#include "ferry/runtime/task.hpp"
+#include "ferry/runtime/wait.hpp"
+
+namespace ferry::net {
+
+struct listen_options {
+    endpoint at;
+    bool share_port = false;  ///< SO_REUSEPORT: one socket a core, the kernel spreads connections.
+    int backlog = 1'024;
+    std::string congestion;  ///< TCP_CONGESTION by name; empty keeps the system's.
+};
+
+/// Opens a listening TCP socket: close-on-exec, SO_REUSEADDR, TCP_NODELAY (inherited by what it
+/// accepts, datapath.md 17). An unspecified v6 address serves both families. Never suspends.
+///
+/// Errors: errc::in_use, denied (a port below 1024), unavailable (not an address of this machine),
+/// unsupported or not_found (the congestion control is not in this kernel).
+[[nodiscard]] result<unique_fd> open_listener(const listen_options& options);
+
+/// Where a listening socket is bound: the port when 0 was asked for. errc::io if it is no socket.
+[[nodiscard]] result<endpoint> local_endpoint(int socket);
+
+/// The connections of one listening socket, as one multishot accept. Close before it dies.
+class acceptor {
+  public:
+    acceptor(runtime::core& here, unique_fd listening) noexcept;
+    acceptor(const acceptor&) = delete;
+    acceptor& operator=(const acceptor&) = delete;
+    ~acceptor();
+
+    /// The next connection: non-blocking, close-on-exec. Errors: errc::timed_out, cancelled;
+    /// errc::exhausted (no descriptors: wait a while and call again, without spinning; H6);
+    /// anything else the kernel says of one connection (ECONNABORTED): call again.
+    [[nodiscard]] runtime::task<result<unique_fd>> accept(
+        runtime::time_point deadline = runtime::never);
+
+    /// Stops accepting: connections not yet handed out are reset. Deaf to stop requests.
+    [[nodiscard]] runtime::task<> close();
+
+  private:
+    struct accept_op : runtime::op {
+        explicit accept_op(acceptor& of) noexcept
+            : op(runtime::opcode::accept, -1, &acceptor::on_accept), owner(of) {}
+        acceptor& owner;
+    };
+
+    static void on_accept(runtime::op& came) noexcept;
+
+    runtime::core& here_;
+    unique_fd listening_;
+    accept_op accept_{*this};
+    runtime::event came_;
+    std::vector<unique_fd>
+        waiting_;  ///< Accepted and not handed out; bounded by one turn's arrivals.
+    std::size_t handed_out_ = 0;
+    int failed_with_ = 0;  ///< errno of an accept that ended, not yet reported.
+    bool closing_ = false;
+};
+
+}  // namespace ferry::net

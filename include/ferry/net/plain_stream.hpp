@@ -1,0 +1,67 @@
+#pragma once
+
+#include <string>
+
+#include "ferry/base/unique_fd.hpp"
+#include "ferry/net/stream.hpp"
+#include "ferry/runtime/op.hpp"
+#include "ferry/runtime/stop.hpp"
+#include "ferry/runtime/wait.hpp"
+
+namespace ferry::net {
+
+/// TCP without more. An idle one holds no memory for input: octets arrive in the core's own buffers
+/// (datapath.md, 6). The first receive is single, so that a connection of one request has nothing
+/// armed when it closes (datapath.md, 7); from the second on one armed receive serves them all.
+class plain_stream final : public stream {
+  public:
+    /// Takes a connected socket; reads both its addresses.
+    plain_stream(runtime::core& here, unique_fd socket) noexcept;
+    ~plain_stream() override;
+
+    [[nodiscard]] std::string_view input() const noexcept override {
+        return std::string_view(input_).substr(consumed_);
+    }
+    void consume(std::size_t octets) noexcept override;
+    [[nodiscard]] runtime::task<result<void>> fill(runtime::time_point deadline) override;
+    [[nodiscard]] runtime::task<result<std::size_t>> receive(std::span<std::byte> into,
+                                                             runtime::time_point deadline) override;
+    [[nodiscard]] runtime::task<result<void>> send(std::span<const std::byte> octets,
+                                                   runtime::duration stall_timeout) override;
+    [[nodiscard]] runtime::task<result<std::uint64_t>> send_file(
+        file_message message, runtime::duration stall_timeout) override;
+    void shut_down_sending() noexcept override;
+    [[nodiscard]] runtime::task<> close(farewell how) override;
+
+    [[nodiscard]] const endpoint& peer() const noexcept override { return peer_; }
+    [[nodiscard]] const endpoint& local() const noexcept override { return local_; }
+    [[nodiscard]] runtime::core& here() noexcept override { return here_; }
+
+  private:
+    struct receive_op : runtime::op {
+        explicit receive_op(plain_stream& of) noexcept
+            : op(runtime::opcode::receive_provided, of.socket_.get(), &plain_stream::on_receive),
+              owner(of) {}
+        plain_stream& owner;
+    };
+
+    static void on_receive(runtime::op& arrived) noexcept;
+    void take(runtime::op& arrived) noexcept;
+    void arm() noexcept;
+    [[nodiscard]] runtime::task<> disarm();
+    [[nodiscard]] runtime::task<> linger();
+
+    runtime::core& here_;
+    unique_fd socket_;
+    endpoint peer_;
+    endpoint local_;
+    std::string input_;
+    std::size_t consumed_ = 0;
+    receive_op receive_{*this};
+    runtime::event arrived_;
+    std::uint64_t receives_ = 0;
+    bool has_ended_ = false;  ///< No more will arrive: `end_` says why.
+    error end_;
+};
+
+}  // namespace ferry::net

@@ -1,0 +1,137 @@
+#include "ferry/net/listener.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <new>
+
+namespace ferry::net {
+
+using runtime::op;
+using runtime::task;
+
+namespace {
+
+int set_flag(int socket, int level, int name, int value) noexcept {
+    return ::setsockopt(socket, level, name, &value, sizeof value);
+}
+
+const sockaddr* as_sockaddr(const sockaddr_storage& storage) noexcept {
+    return static_cast<const sockaddr*>(static_cast<const void*>(&storage));
+}
+
+bool is_unspecified(const endpoint& where) noexcept {
+    return where.octets == decltype(where.octets){};
+}
+
+}  // namespace
+
+result<unique_fd> open_listener(const listen_options& options) {
+    endpoint at = options.at;
+    int family = at.family == address_family::v6 ? AF_INET6 : AF_INET;
+    unique_fd socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!socket && errno == EAFNOSUPPORT && family == AF_INET6 && is_unspecified(at)) {
+        at.family = address_family::v4;  // A system without IPv6 still has every address it has.
+        socket.reset(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        family = AF_INET;
+    }
+    if (!socket) {
+        return failure_from_errno(errno);
+    }
+    if (set_flag(socket.get(), SOL_SOCKET, SO_REUSEADDR, 1) != 0 ||
+        set_flag(socket.get(), IPPROTO_TCP, TCP_NODELAY, 1) != 0 ||
+        (options.share_port && set_flag(socket.get(), SOL_SOCKET, SO_REUSEPORT, 1) != 0) ||
+        (family == AF_INET6 &&
+         set_flag(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, is_unspecified(at) ? 0 : 1) != 0)) {
+        return failure_from_errno(errno);
+    }
+    if (!options.congestion.empty() &&
+        ::setsockopt(socket.get(), IPPROTO_TCP, TCP_CONGESTION, options.congestion.data(),
+                     static_cast<socklen_t>(options.congestion.size())) != 0) {
+        return failure_from_errno(errno);
+    }
+    sockaddr_storage address{};
+    const auto address_bytes = to_sockaddr(at, address);
+    if (::bind(socket.get(), as_sockaddr(address), address_bytes) != 0 ||
+        ::listen(socket.get(), options.backlog) != 0) {
+        return failure_from_errno(errno);
+    }
+    return socket;
+}
+
+result<endpoint> local_endpoint(int socket) {
+    sockaddr_storage storage{};
+    socklen_t size_bytes = sizeof storage;
+    auto* address = static_cast<sockaddr*>(static_cast<void*>(&storage));
+    if (::getsockname(socket, address, &size_bytes) != 0) {
+        return failure_from_errno(errno);
+    }
+    return from_sockaddr(address, size_bytes);
+}
+
+acceptor::acceptor(runtime::core& here, unique_fd listening) noexcept
+    : here_(here), listening_(std::move(listening)), came_(here.io()) {
+    accept_.fd = listening_.get();
+    accept_.args.accept = {.multishot = true};
+}
+
+acceptor::~acceptor() {
+    FERRY_ASSERT(!accept_.in_flight);
+}
+
+void acceptor::on_accept(op& came) noexcept {
+    auto& self = static_cast<accept_op&>(came).owner;
+    if (came.result >= 0) {
+        unique_fd connection(static_cast<int>(came.result));
+        if (!self.closing_) {
+            try {
+                self.waiting_.push_back(std::move(connection));
+            } catch (const std::bad_alloc&) {
+                self.failed_with_ = ENOMEM;  // The connection dies with `connection`.
+            }
+        }
+    } else if (came.result != -ECANCELED) {
+        self.failed_with_ = static_cast<int>(-came.result);
+    }
+    self.came_.announce_and_resume();
+}
+
+task<result<unique_fd>> acceptor::accept(runtime::time_point deadline) {
+    for (;;) {
+        if (handed_out_ < waiting_.size()) {
+            unique_fd next = std::move(waiting_[handed_out_++]);
+            if (handed_out_ == waiting_.size()) {
+                waiting_.clear();
+                handed_out_ = 0;
+            }
+            co_return next;
+        }
+        if (failed_with_ != 0) {
+            co_return failure_from_errno(std::exchange(failed_with_, 0));
+        }
+        if (!accept_.in_flight && here_.io().submit(accept_) == runtime::submission::done) {
+            on_accept(accept_);
+            continue;
+        }
+        const auto woken = co_await came_.wait(deadline);
+        if (!woken) {
+            co_return failure(woken.error());
+        }
+    }
+}
+
+task<> acceptor::close() {
+    closing_ = true;
+    here_.io().cancel(accept_);
+    while (accept_.in_flight) {
+        // The accept's last completion is what ends this wait.
+        static_cast<void>(co_await came_.wait_through_stop());
+    }
+    waiting_.clear();
+    handed_out_ = 0;
+    listening_.reset();
+}
+
+}  // namespace ferry::net

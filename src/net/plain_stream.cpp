@@ -1,0 +1,230 @@
+#include "ferry/net/plain_stream.hpp"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+#include "ferry/base/units.hpp"
+
+namespace ferry::net {
+
+using runtime::op;
+using runtime::op_wait;
+using runtime::opcode;
+using runtime::task;
+
+namespace {
+
+// Lingering: enough for what a client had under way, too little to be worth attacking.
+constexpr auto linger_time_max = std::chrono::seconds(2);
+constexpr std::size_t linger_bytes_max = 256_KiB;
+
+endpoint address_of(int socket, int (*ask)(int, sockaddr*, socklen_t*)) noexcept {
+    sockaddr_storage storage{};
+    socklen_t size_bytes = sizeof storage;
+    auto* address = static_cast<sockaddr*>(static_cast<void*>(&storage));
+    if (ask(socket, address, &size_bytes) != 0) {
+        return {};
+    }
+    return from_sockaddr(address, size_bytes).value_or(endpoint{});
+}
+
+}  // namespace
+
+plain_stream::plain_stream(runtime::core& here, unique_fd socket) noexcept
+    : here_(here),
+      socket_(std::move(socket)),
+      peer_(address_of(socket_.get(), &::getpeername)),
+      local_(address_of(socket_.get(), &::getsockname)),
+      arrived_(here.io()) {}
+
+plain_stream::~plain_stream() {
+    FERRY_ASSERT(!receive_.in_flight);
+}
+
+void plain_stream::consume(std::size_t octets) noexcept {
+    consumed_ += octets;
+    FERRY_ASSERT(consumed_ <= input_.size());
+    if (consumed_ == input_.size()) {
+        input_.clear();
+        consumed_ = 0;
+    }
+}
+
+void plain_stream::arm() noexcept {
+    receive_.fd = socket_.get();
+    receive_.args.receive_provided = {.multishot = receives_ > 0};
+    ++receives_;
+    if (here_.io().submit(receive_) == runtime::submission::done) {
+        take(receive_);
+    }
+}
+
+void plain_stream::on_receive(op& arrived) noexcept {
+    auto& self = static_cast<receive_op&>(arrived).owner;
+    self.take(arrived);
+    self.arrived_.announce_and_resume();  // May end this stream's life when nothing is in flight.
+}
+
+void plain_stream::take(op& arrived) noexcept {
+    if (arrived.result > 0) {
+        const auto octets = arrived.lease.octets();
+        try {
+            if (consumed_ > 0) {
+                input_.erase(0, consumed_);
+                consumed_ = 0;
+            }
+            input_.append(static_cast<const char*>(static_cast<const void*>(octets.data())),
+                          octets.size());
+        } catch (const std::bad_alloc&) {
+            has_ended_ = true;
+            end_ = {.code = errc::exhausted, .os_errno = ENOMEM};
+        }
+        // Back-pressure: what is not read here stays in the kernel's buffer, then at the peer.
+        if (arrived.more && input_.size() >= input_bytes_max) {
+            here_.io().cancel(receive_);
+        }
+    } else if (arrived.result == 0) {
+        has_ended_ = true;
+        end_ = {.code = errc::closed};
+    } else if (arrived.result != -ECANCELED) {
+        has_ended_ = true;
+        end_ = error_from_errno(static_cast<int>(-arrived.result));
+    }
+    arrived.lease.release();
+}
+
+task<result<void>> plain_stream::fill(runtime::time_point deadline) {
+    const auto had = input_.size() - consumed_;
+    if (had >= input_bytes_max) {
+        co_return failure(errc::exhausted);
+    }
+    if (had == 0) {
+        std::string().swap(input_);  // Idle connections hold no memory for input.
+    }
+    arrived_.clear();
+    for (;;) {
+        if (input_.size() - consumed_ > had) {
+            co_return result<void>{};
+        }
+        if (has_ended_) {
+            co_return failure(end_);
+        }
+        if (!receive_.in_flight) {
+            arm();
+        }
+        const auto woken = co_await arrived_.wait(deadline);
+        if (!woken) {
+            co_return failure(woken.error());
+        }
+    }
+}
+
+task<result<std::size_t>> plain_stream::receive(std::span<std::byte> into,
+                                                runtime::time_point deadline) {
+    if (receive_.in_flight) {
+        co_await disarm();  // What it still brings is in `input_` afterwards.
+    }
+    if (const auto waiting = input(); !waiting.empty()) {
+        const auto taken = std::min(waiting.size(), into.size());
+        std::memcpy(into.data(), waiting.data(), taken);
+        consume(taken);
+        co_return taken;
+    }
+    if (has_ended_) {
+        if (end_.code == errc::closed) {
+            co_return std::size_t{0};
+        }
+        co_return failure(end_);
+    }
+    const auto got = co_await op_wait(
+        here_.io(), opcode::receive, socket_.get(), deadline,
+        [&](op& fresh) { fresh.args.receive = {.data = into.data(), .size_bytes = into.size()}; });
+    if (!got) {
+        co_return failure(got.error());
+    }
+    co_return static_cast<std::size_t>(*got);
+}
+
+task<result<void>> plain_stream::send(std::span<const std::byte> octets,
+                                      runtime::duration stall_timeout) {
+    while (!octets.empty()) {
+        const auto sent = co_await op_wait(
+            here_.io(), opcode::send, socket_.get(), here_.now() + stall_timeout, [&](op& fresh) {
+                fresh.args.send = {.data = octets.data(), .size_bytes = octets.size()};
+            });
+        if (!sent) {
+            co_return failure(sent.error());
+        }
+        octets = octets.subspan(static_cast<std::size_t>(*sent));
+    }
+    co_return result<void>{};
+}
+
+task<result<std::uint64_t>> plain_stream::send_file(file_message message,
+                                                    runtime::duration stall_timeout) {
+    const auto sent = co_await op_wait(
+        here_.io(), opcode::send_file, socket_.get(), here_.now() + stall_timeout, [&](op& fresh) {
+            fresh.args.send_file = {.head = message.head.data(),
+                                    .head_bytes = message.head.size(),
+                                    .file = message.body.fd,
+                                    .offset = message.body.offset,
+                                    .size_bytes = message.body.size_bytes};
+        });
+    if (!sent) {
+        co_return failure(sent.error());
+    }
+    if (*sent == 0) {
+        co_return failure(errc::closed);
+    }
+    co_return static_cast<std::uint64_t>(*sent);
+}
+
+void plain_stream::shut_down_sending() noexcept {
+    // Fails only when the peer is gone already, which the next read will say.
+    static_cast<void>(::shutdown(socket_.get(), SHUT_WR));
+}
+
+task<> plain_stream::disarm() {
+    here_.io().cancel(receive_);
+    while (receive_.in_flight) {
+        // The receive's last completion is what ends this wait: there is no other outcome.
+        static_cast<void>(co_await arrived_.wait_through_stop());
+    }
+}
+
+task<> plain_stream::linger() {
+    shut_down_sending();
+    const auto until = here_.now() + linger_time_max;
+    std::size_t dropped = input().size();
+    consume(dropped);
+    while (dropped < linger_bytes_max) {
+        const auto more = co_await fill(until);
+        if (!more) {
+            break;
+        }
+        dropped += input().size();
+        consume(input().size());
+    }
+}
+
+task<> plain_stream::close(farewell how) {
+    if (how == farewell::linger && !has_ended_) {
+        runtime::stop_scope deaf;  // Bounded by `linger_time_max` instead.
+        co_await linger().in_scope(deaf);
+    }
+    if (how == farewell::abort) {
+        // No time to linger means a reset on close (RFC 9293 section 3.10.7.4 by SO_LINGER).
+        const ::linger reset{.l_onoff = 1, .l_linger = 0};
+        static_cast<void>(::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset));
+    }
+    if (receive_.in_flight) {
+        co_await disarm();
+    }
+    socket_.reset();
+}
+
+}  // namespace ferry::net
