@@ -1,0 +1,264 @@
+"""Runs ferry's test suites and counts their cases: the second half of tools/test.
+
+    tools/test                  every suite
+    tools/test --quick          the suites marked quick
+    tools/test NAME...          the suites, or the test programs, of these names: asan unit-vfs
+    tools/test --list           the suites
+
+A suite fails when a case fails, when a program ends badly, runs too long or tells no count, and when
+it has run no case at all. What failed is printed; everything is in build/test-logs/SUITE/PROGRAM.log.
+"""
+
+import dataclasses
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+LOGS = os.path.join(ROOT, "build", "test-logs")
+JOBS = str(os.cpu_count() or 2)
+BUILD_SECONDS_MAX = 1800
+PROGRAM_SECONDS_MAX = 600
+TELL_EVERY_SECONDS = 20
+SHOWN_LINES_MAX = 200  # Of a failure's output; the log has all of it.
+
+SYMBOLIZER = "/usr/lib/llvm-19/bin/llvm-symbolizer"
+SANITIZERS = {
+    "ASAN_OPTIONS": f"abort_on_error=0:strict_string_checks=1:detect_stack_use_after_return=1:"
+                    f"external_symbolizer_path={SYMBOLIZER}",
+    "UBSAN_OPTIONS": f"print_stacktrace=1:external_symbolizer_path={SYMBOLIZER}",
+    "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:external_symbolizer_path={SYMBOLIZER}",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Suite:
+    """`build`: the kind of build it needs, if any, and `targets` in it. `programs`: which of meson's
+    tests it runs, by a pattern of their names; or `command`, one program of its own."""
+    name: str
+    about: str
+    quick: bool = False
+    build: str = ""
+    targets: tuple = ()
+    programs: str = ""
+    command: tuple = ()
+
+
+SUITES = [
+    Suite("lint", "the house rules (tools/lint)", quick=True,
+          command=("tools/lint",)),
+    Suite("lint-rules", "every rule of tools/lint finds what it is for", quick=True,
+          command=("python3", "tests/tools/lint_test.py")),
+    Suite("asan", "unit tests, reactor conformance and fuzz corpora under ASan and UBSan", quick=True,
+          build="asan", targets=("meson-test-prereq",), programs=r".*"),
+    Suite("tsan", "unit tests and reactor conformance under TSan", build="tsan",
+          targets=("meson-test-prereq",), programs=r"unit-.*|reactor.*"),
+    Suite("e2e", "real clients against the release binary", build="release",
+          targets=("src/server/ferry",),
+          command=("python3", "tests/e2e/run.py", "--ferry", "build/release/ferry")),
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    name: str
+    command: tuple
+    folder: str
+    environment: tuple = ()
+
+
+@dataclasses.dataclass
+class Count:
+    passed: int = 0
+    failed: int = 0
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+
+
+START = time.monotonic()
+
+
+def tell(text):
+    print(f"[{time.monotonic() - START:5.0f} s] {text}", flush=True)
+
+
+def run(command, folder, log, seconds_max, environment=()):
+    """Runs a program with its output in `log`. Returns its status, and a word when it ended badly.
+
+    It gets a process group of its own, so that a limit ends its children too.
+    """
+    os.makedirs(os.path.dirname(log), exist_ok=True)
+    with open(log, "wb") as output:
+        try:
+            child = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output,
+                                     stderr=subprocess.STDOUT, start_new_session=True,
+                                     env={**os.environ, **SANITIZERS, **dict(environment)})
+        except OSError as error:
+            output.write(f"{command[0]}: {error.strerror}\n".encode())
+            return 127, "could not be started"
+        try:
+            status = wait_telling(child, log, seconds_max)
+        except BaseException:  # Ctrl-C: what we started ends with us.
+            end_group(child)
+            raise
+    if status is None:
+        return 124, f"took longer than {seconds_max:.0f} s"
+    if status < 0:
+        return status, f"ended by {signal.Signals(-status).name}"
+    return status, f"status {status}" if status else ""
+
+
+def wait_telling(child, log, seconds_max):
+    """Waits for the program, telling now and then how far it is. Ends it at the limit: then `None`."""
+    limit = time.monotonic() + seconds_max
+    while (left := limit - time.monotonic()) > 0:
+        try:
+            return child.wait(timeout=min(left, TELL_EVERY_SECONDS))
+        except subprocess.TimeoutExpired:
+            with open(log, "rb") as file:
+                file.seek(max(0, os.path.getsize(log) - 500))
+                lines = file.read().decode(errors="replace").split("\n")
+            last = next((line.strip() for line in reversed(lines) if line.strip()), "no output yet")
+            tell(f"... {last[:100]}")
+    end_group(child)
+    return None
+
+
+def end_group(child):
+    """Asks the program's whole group to end, and after five seconds no longer asks."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(child.pid, number)
+        except ProcessLookupError:
+            return
+        try:
+            child.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+DOCTEST = re.compile(r"^\[doctest\] test cases:\s*(\d+) \|\s*(\d+) passed \|\s*(\d+) failed", re.MULTILINE)
+PLAIN = re.compile(r"^(\d+) passed, (\d+) failed\s*$", re.MULTILINE)
+
+
+def count_cases(text):
+    """The cases a program's output tells of: every doctest summary, or else its last plain line."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    count = Count()
+    summaries = DOCTEST.findall(text)
+    for _, passed, failed in summaries:
+        count.add(Count(int(passed), int(failed)))
+    if not summaries:
+        plain = PLAIN.findall(text)
+        if plain:
+            count.add(Count(int(plain[-1][0]), int(plain[-1][1])))
+    return count
+
+
+def show(log, why):
+    with open(log, encoding="utf-8", errors="replace") as file:
+        lines = file.read().splitlines()
+    print(f"---- {os.path.relpath(log, ROOT)}: {why}")
+    if len(lines) > SHOWN_LINES_MAX:
+        print(f"     ({len(lines) - SHOWN_LINES_MAX} lines left out)")
+    print("\n".join(lines[-SHOWN_LINES_MAX:]))
+    print("----", flush=True)
+
+
+def run_program(suite, program):
+    log = os.path.join(LOGS, suite.name, program.name + ".log")
+    began = time.monotonic()
+    status, trouble = run(program.command, program.folder, log, PROGRAM_SECONDS_MAX,
+                          program.environment)
+    with open(log, encoding="utf-8", errors="replace") as file:
+        count = count_cases(file.read())
+    if status != 0 and count.failed == 0:
+        count.failed = 1  # It ended before it could say so itself.
+    if status == 0 and count.passed + count.failed == 0:
+        count.failed, trouble = 1, "ran no test, or told no count"
+    if count.failed and not trouble:
+        trouble = "cases failed"
+    took = time.monotonic() - began
+    tell(f"{suite.name} {program.name}: {count.passed} passed, {count.failed} failed"
+         f" ({took:.1f} s{', ' + trouble if trouble else ''})")
+    if count.failed:
+        show(log, trouble)
+    return count
+
+
+def build(suite):
+    """Builds what the suite needs; true when that went well."""
+    log = os.path.join(LOGS, suite.name, "build.log")
+    tell(f"{suite.name}: building {suite.build}")
+    status, trouble = run(("tools/build", suite.build, "-j", JOBS, *suite.targets), ROOT, log,
+                          BUILD_SECONDS_MAX)
+    if status != 0:
+        show(log, f"the {suite.build} build failed ({trouble})")
+    return status == 0
+
+
+def programs_of(suite):
+    if suite.command:
+        return [Program(suite.name, suite.command, ROOT)]
+    folder = os.path.join(ROOT, "build", suite.build)
+    tests = json.loads(subprocess.run(["meson", "introspect", "--tests", folder], check=True,
+                                      capture_output=True, text=True).stdout)
+    return [Program(test["name"], tuple(test["cmd"]), test["workdir"] or folder,
+                    tuple(test["env"].items()))
+            for test in tests if re.fullmatch(suite.programs, test["name"])]
+
+
+def run_suite(suite, only):
+    """Runs the suite, or of it the programs in `only`."""
+    if suite.build and not build(suite):
+        return Count(failed=1)
+    total = Count()
+    for program in programs_of(suite):
+        if not only or program.name in only:
+            total.add(run_program(suite, program))
+    return total
+
+
+def main(arguments):
+    if "-h" in arguments or "--help" in arguments or "--list" in arguments:
+        if "--list" not in arguments:
+            print(__doc__.strip() + "\n")
+        for suite in SUITES:
+            print(f"{suite.name:12} {suite.about}{' (quick)' if suite.quick else ''}")
+        return 0
+    names = [a for a in arguments if a != "--quick"]
+    if any(name.startswith("-") for name in names):
+        print("test: unknown argument; see tools/test --help", file=sys.stderr)
+        return 2
+    known = {suite.name for suite in SUITES}
+    programs = {name for name in names if name not in known}
+    chosen = [s for s in SUITES
+              if (not names or s.name in names) and (s.quick or "--quick" not in arguments)]
+    total = Count()
+    for suite in chosen:
+        count = run_suite(suite, ())
+        if count.passed + count.failed == 0:
+            tell(f"{suite.name}: ran no test at all")
+            count.failed = 1
+        total.add(count)
+    if programs:
+        # A test program by its name, in the build that finds most.
+        asan = next(s for s in SUITES if s.name == "asan")
+        count = run_suite(asan, programs)
+        if count.passed + count.failed == 0:
+            tell(f"no test program is called {' or '.join(sorted(programs))}")
+            count.failed = 1
+        total.add(count)
+    tell("done")
+    print(f"{total.passed} passed, {total.failed} failed", flush=True)
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
