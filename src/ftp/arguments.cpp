@@ -179,7 +179,7 @@ result<bool> parse_utf8_switch(std::string_view value) {
 
 list_request parse_list(std::string_view argument) noexcept {
     list_request request;
-    while (argument.size() >= 2 && argument.front() == '-') {
+    while (argument.starts_with('-')) {
         const auto space = argument.find(' ');
         const auto word = argument.substr(0, space);
         const bool ends = word == "--";

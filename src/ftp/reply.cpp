@@ -1,0 +1,109 @@
+#include "ftp/reply.hpp"
+
+#include "ferry/base/ascii.hpp"
+#include "ferry/base/assert.hpp"
+
+namespace ferry::ftp {
+namespace {
+
+constexpr char telnet_iac = '\xff';
+
+void append_harmless(std::string& out, std::string_view text) {
+    for (const char c : text) {
+        if (ascii::is_control(c)) {
+            out += '?';
+            continue;
+        }
+        out += c;
+        if (c == telnet_iac) {
+            out += c;
+        }
+    }
+}
+
+void append_line(std::string& out, int code, char separator, std::string_view text) {
+    out += static_cast<char>('0' + code / 100);
+    out += static_cast<char>('0' + code / 10 % 10);
+    out += static_cast<char>('0' + code % 10);
+    out += separator;
+    append_harmless(out, text);
+    out += "\r\n";
+}
+
+int code_for(errc code, file_use use) noexcept {
+    const int refused = use == file_use::target ? 553 : 550;
+    switch (code) {
+        case errc::invalid:
+        case errc::name_too_long:
+            return 553;
+        case errc::denied:
+        case errc::outside_tree:
+        case errc::read_only:
+        case errc::not_empty:
+            return 550;
+        case errc::not_found:
+        case errc::not_regular:
+        case errc::exists:
+        case errc::is_directory:
+        case errc::not_directory:
+            return refused;
+        case errc::no_space:
+            return 452;
+        case errc::over_quota:
+        case errc::too_large:
+            return 552;
+        case errc::busy:
+            return 450;
+        case errc::exhausted:
+        case errc::io:
+            return 451;
+        case errc::unsupported:
+            return 504;
+        case errc::in_use:
+        case errc::unavailable:
+            return 425;
+        case errc::timed_out:
+        case errc::cancelled:
+        case errc::closed:
+        case errc::reset:
+            return 426;
+    }
+    return 451;
+}
+
+}  // namespace
+
+void append_reply(std::string& out, const reply& what) {
+    FERRY_ASSERT(what.code >= 100 && what.code <= 659);
+    if (what.lines.empty()) {
+        append_line(out, what.code, ' ', what.text);
+        return;
+    }
+    append_line(out, what.code, '-', what.text);
+    for (const auto& line : what.lines) {
+        out += ' ';
+        append_harmless(out, line);
+        out += "\r\n";
+    }
+    append_line(out, what.code, ' ', "End");
+}
+
+std::string quote_pathname(std::string_view pathname) {
+    std::string quoted = "\"";
+    for (const char c : pathname) {
+        quoted += c;
+        if (c == '"') {
+            quoted += c;
+        }
+    }
+    quoted += '"';
+    return quoted;
+}
+
+reply reply_for(const error& what, file_use use) {
+    // A link that leads out of the tree is told apart from one without permission by nobody.
+    const auto shown = what.code == errc::outside_tree ? errc::denied : what.code;
+    return {code_for(what.code, use), std::string(describe(shown))};
+}
+
+}  // namespace ferry::ftp
