@@ -1,9 +1,17 @@
 #include "ferry/base/wall_clock.hpp"
 
+#include <time.h>
+
 #include <array>
 #include <chrono>
 
 namespace ferry {
+
+wall_time read_wall_clock() noexcept {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    return {.seconds = now.tv_sec, .nanoseconds = static_cast<std::uint32_t>(now.tv_nsec)};
+}
 
 calendar_time to_calendar(std::int64_t seconds) noexcept {
     using namespace std::chrono;

@@ -14,6 +14,9 @@ struct wall_time {
     friend auto operator<=>(const wall_time&, const wall_time&) = default;
 };
 
+/// The present, from the system's clock. Cost: a vDSO call, some 20 ns.
+[[nodiscard]] wall_time read_wall_clock() noexcept;
+
 /// A wall time split into UTC calendar fields.
 struct calendar_time {
     int year = 1970;

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "ferry/auth/accounts.hpp"
+#include "ferry/base/access_sink.hpp"
+#include "ferry/base/unique_fd.hpp"
+#include "ferry/net/endpoint.hpp"
+#include "ferry/runtime/core.hpp"
+#include "ferry/runtime/stop.hpp"
+#include "ferry/runtime/task.hpp"
+#include "ferry/vfs/tree.hpp"
+
+namespace ferry::ftp {
+
+/// The numbers of FTP, from flags; the same for every core.
+struct options {
+    std::size_t line_bytes_max = 4'096;
+    std::size_t login_tries_max = 3;
+    runtime::duration idle_timeout = std::chrono::seconds(300);
+    runtime::duration transfer_stall_timeout = std::chrono::seconds(30);
+    runtime::duration data_connect_timeout = std::chrono::seconds(30);
+    /// Ports for passive data connections, both included; 0 and 0 for any free one.
+    std::uint16_t passive_port_first = 0;
+    std::uint16_t passive_port_last = 0;
+    std::optional<net::endpoint> public_address;  ///< For PASV behind address translation; v4.
+    std::string congestion;                       ///< TCP_CONGESTION of data connections, or empty.
+    std::size_t list_sorted_max = 10'000;
+    vfs::durability durability = vfs::durability::data;
+};
+
+/// What one core's sessions share. Outlives them.
+struct service {
+    runtime::core& here;
+    const options& settings;
+    const vfs::tree& files;
+    const auth::accounts& users;
+    access_sink& access_log;
+    /// Asked to stop when the server drains: idle sessions then end with 421, transfers finish
+    /// first.
+    runtime::stop_scope& draining;
+};
+
+/// Serves one control connection until the user leaves, idles out or misbehaves (RFC 959). Takes
+/// the socket. Never fails: whatever ends the session is logged here, at its only owner. A stop of
+/// the enclosing scope ends transfers and session at once; uploads under way leave nothing behind.
+[[nodiscard]] runtime::task<> serve_session(service& shared, unique_fd control);
+
+}  // namespace ferry::ftp

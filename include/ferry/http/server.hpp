@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "ferry/base/access_sink.hpp"
+#include "ferry/base/unique_fd.hpp"
+#include "ferry/runtime/core.hpp"
+#include "ferry/runtime/stop.hpp"
+#include "ferry/runtime/task.hpp"
+#include "ferry/runtime/time.hpp"
+#include "ferry/vfs/tree.hpp"
+
+namespace ferry::http {
+
+class media_types;
+
+/// The numbers of HTTP, from flags; the same for every core.
+struct options {
+    std::size_t head_bytes_max = 16 * 1024;
+    std::size_t target_bytes_max = 8 * 1024;
+    std::size_t fields_max = 100;
+    runtime::duration header_timeout =
+        std::chrono::seconds(10);  ///< For a whole head, from its first octet.
+    runtime::duration idle_timeout = std::chrono::seconds(60);  ///< Between requests.
+    runtime::duration send_timeout = std::chrono::seconds(30);  ///< Without any progress.
+    std::size_t requests_per_connection_max = 1'000'000;
+    std::size_t body_drain_bytes_max = 64 * 1024;  ///< Of a request body nobody wants; then close.
+    std::size_t list_sorted_max = 10'000;
+};
+
+/// What one core's connections share. Make one a core; it outlives them.
+class service {
+  public:
+    service(runtime::core& here, const options& settings, const vfs::tree& files,
+            const media_types& types, access_sink& access_log, runtime::stop_scope& draining);
+    service(const service&) = delete;
+    service& operator=(const service&) = delete;
+    ~service();
+
+    struct state;
+    [[nodiscard]] state& inside() noexcept { return *state_; }
+
+  private:
+    std::unique_ptr<state> state_;
+};
+
+/// Serves one client until it leaves, misbehaves, idles out or asks to close (RFC 9112 section 9).
+/// Takes the socket. Never fails: whatever ends the conversation is logged here, at its only owner.
+/// When the server drains, the answer under way is the last.
+[[nodiscard]] runtime::task<> serve_connection(service& shared, unique_fd socket);
+
+}  // namespace ferry::http
