@@ -1,0 +1,114 @@
+#include "server/config.hpp"
+
+#include <fmt/format.h>
+
+#include "ferry/base/ascii.hpp"
+#include "server/flags.hpp"
+#include "server/version.hpp"
+
+namespace ferry::server {
+namespace {
+
+std::string escaped(std::string_view text) {
+    std::string out;
+    ascii::append_escaped(out, text);
+    return out;
+}
+
+/// The value of the row `name`, as one printable line.
+std::string value_of(std::string_view name, const config& settings) {
+    for (const auto& row : flags()) {
+        if (row.name == name) {
+            return escaped(show(row, settings));
+        }
+    }
+    return {};
+}
+
+void append_http(std::string& out, const config& settings) {
+    if (settings.http.empty()) {
+        out += "HTTP: off\n";
+        return;
+    }
+    out += fmt::format("HTTP/1.1 on {}\n", value_of("http", settings));
+}
+
+void append_ftp(std::string& out, const config& settings) {
+    if (settings.ftp.empty()) {
+        out += "FTP: off\n";
+        return;
+    }
+    out += fmt::format("FTP on {}; passive data ports: {}; address in PASV replies: {}\n",
+                       value_of("ftp", settings), value_of("passive-ports", settings),
+                       value_of("public-address", settings));
+    switch (settings.anonymous) {
+        case anonymous_policy::off:
+            out += settings.users.empty() ? "FTP logins: none is possible\n" : "";
+            break;
+        case anonymous_policy::read:
+            out += "anonymous: reads\n";
+            break;
+        case anonymous_policy::upload:
+            out += "anonymous: reads and stores new files\n";
+            break;
+    }
+    for (const auto& user : settings.users) {
+        out += fmt::format("user {}: {} what is under {}\n", escaped(user.name),
+                           settings.write ? "reads and changes" : "reads", escaped(user.directory));
+    }
+}
+
+void append_machine(std::string& out, const config& settings) {
+    const auto threads = settings.cores;
+    out += threads == 0 ? std::string("one thread for every CPU")
+                        : fmt::format("{} thread{}", threads, threads == 1 ? "" : "s");
+    switch (settings.pin.mode) {
+        case pin_mode::automatic:
+            out += ", pinned\n";
+            break;
+        case pin_mode::off:
+            out += ", not pinned\n";
+            break;
+        case pin_mode::list:
+            out += fmt::format(", pinned to CPU {}\n", value_of("pin", settings));
+            break;
+    }
+}
+
+void append_logs(std::string& out, const config& settings) {
+    switch (settings.access_log.kind) {
+        case access_log_kind::off:
+            out += "access log: off\n";
+            break;
+        case access_log_kind::standard_output:
+            out += "access log: to standard output\n";
+            break;
+        case access_log_kind::file:
+            out += fmt::format("access log: to {}\n", escaped(settings.access_log.file));
+            break;
+    }
+}
+
+}  // namespace
+
+std::string describe(const config& settings) {
+    std::string out = fmt::format("ferry {} would serve {}\n", version, escaped(settings.root));
+    append_http(out, settings);
+    append_ftp(out, settings);
+    append_machine(out, settings);
+    append_logs(out, settings);
+
+    out += "\noptions (* is not the default):\n";
+    const config normal;
+    for (const auto& row : flags()) {
+        if (row.scope == flag_scope::command_line) {
+            continue;  // About this run, not about what would run.
+        }
+        const auto value = show(row, settings);
+        out += fmt::format("{} {:<27} {}\n", value == show(row, normal) ? ' ' : '*', row.name,
+                           value.empty() ? "none" : escaped(value));
+    }
+    return out;
+}
+
+}  // namespace ferry::server

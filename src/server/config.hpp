@@ -1,0 +1,150 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ferry/base/log.hpp"
+#include "ferry/base/units.hpp"
+#include "ferry/net/endpoint.hpp"
+
+namespace ferry::server {
+
+/// What a visitor without an account may do over FTP (RFC 1635).
+enum class anonymous_policy : std::uint8_t {
+    off,     ///< No anonymous login.
+    read,    ///< List and retrieve.
+    upload,  ///< The same, and store new files; never replace, rename or remove one.
+};
+
+/// When an upload counts as done: what has reached the disk before it gets its name.
+enum class upload_durability : std::uint8_t {
+    none,  ///< Nothing is waited for; a crash of the machine may lose or empty a confirmed upload.
+    data,  ///< The octets of the file (fdatasync).
+    full,  ///< The file and the directory entry that names it (fsync of both).
+};
+
+/// A named account for FTP.
+struct user_account {
+    std::string name;
+    std::string password;         ///< As typed. Never printed, logged or shown by `describe`.
+    std::string directory = "/";  ///< The user's root: a normalised path within the served tree.
+
+    friend bool operator==(const user_account&, const user_account&) = default;
+};
+
+/// The ports `first` to `last`, both included.
+struct port_range {
+    std::uint16_t first = 0;
+    std::uint16_t last = 0;
+
+    friend bool operator==(const port_range&, const port_range&) = default;
+};
+
+enum class access_log_kind : std::uint8_t { off, standard_output, file };
+
+struct access_log_target {
+    access_log_kind kind = access_log_kind::off;
+    std::string file;  ///< Empty unless `kind` is `file`.
+
+    friend bool operator==(const access_log_target&, const access_log_target&) = default;
+};
+
+/// How threads are bound to CPUs.
+enum class pin_mode : std::uint8_t {
+    automatic,  ///< Thread n to the n-th CPU the process may use.
+    off,        ///< The scheduler moves threads as it likes.
+    list,       ///< Thread n to `cpus[n]`.
+};
+
+struct pinning {
+    pin_mode mode = pin_mode::automatic;
+    /// Empty unless `mode` is `list`. No CPU twice; as many as `config::cores` after `parse`.
+    std::vector<std::size_t> cpus;
+
+    friend bool operator==(const pinning&, const pinning&) = default;
+};
+
+/// 127.0.0.1 and `port`.
+[[nodiscard]] constexpr net::endpoint loopback(std::uint16_t port) noexcept {
+    return {
+        .family = net::address_family::v4, .octets = {127, 0, 0, 1}, .port = port, .scope_id = 0};
+}
+
+/// Everything the command line, the environment and the configuration file decide, as plain values.
+///
+/// A default-constructed `config` is what ferry runs with when nothing is said, but for `root`.
+/// Each member is one row in `flags.cpp`, where its bounds are; a `config` that came from `parse`
+/// is within them. Layers below `server` never see this type: wiring hands each the numbers it
+/// needs.
+struct config {
+    std::string root;  ///< The directory to serve. Never empty after `parse`; not known to exist.
+
+    // Listening.
+    // A port of 0: the kernel picks one. The unspecified v6 address: every address of both
+    // families.
+    std::vector<net::endpoint> http = {loopback(8'080)};  ///< Empty: off. No endpoint twice.
+    std::vector<net::endpoint> ftp = {loopback(2'121)};   ///< Empty: off. None of `http`'s.
+    std::optional<port_range> passive_ports;  ///< None: any free port, picked by the kernel.
+    std::optional<net::endpoint>
+        public_address;          ///< v4, for PASV; none: the one the client reached.
+    std::string tcp_congestion;  ///< A name the kernel knows, not checked here; empty: its default.
+
+    // Access.
+    anonymous_policy anonymous = anonymous_policy::read;
+    std::vector<user_account> users;  ///< No name twice, none of the anonymous ones.
+    bool write = false;               ///< Named users may change files.
+
+    // Files.
+    upload_durability durability = upload_durability::data;
+    std::size_t list_sorted_max =
+        10'000;  ///< Entries sorted in memory; more are streamed unsorted.
+
+    // Logs.
+    access_log_target access_log;
+    std::size_t access_log_buffer_bytes = 256_KiB;  ///< Per core; when full, lines are dropped.
+    log::level log_level = log::level::info;
+
+    // Runtime.
+    std::size_t cores = 0;  ///< Threads; 0: one for every CPU the process may use. See `pin`.
+    pinning pin;
+    std::size_t connections_max = 10'000;  ///< In the whole process, HTTP and FTP control together.
+    std::size_t receive_buffers = 1'024;   ///< Per core, 4 KiB each; a power of two.
+    std::size_t ring_entries = 1'024;      ///< Submission queue of each core; a power of two.
+    std::size_t offload_threads = 2;       ///< In the whole process, for what has no opcode.
+    std::chrono::milliseconds drain_timeout = std::chrono::seconds(10);
+
+    // HTTP.
+    std::size_t head_bytes_max = 16_KiB;
+    std::size_t target_bytes_max = 8_KiB;  ///< Counts towards `head_bytes_max` too.
+    std::size_t fields_max = 100;
+    std::chrono::milliseconds header_timeout = std::chrono::seconds(10);
+    std::chrono::milliseconds idle_timeout = std::chrono::seconds(60);
+    std::chrono::milliseconds send_timeout = std::chrono::seconds(30);
+    std::size_t requests_per_connection_max = 1'000'000;
+    std::size_t body_drain_bytes_max = 64_KiB;
+
+    // FTP.
+    std::size_t ftp_sessions_max = 1'000;  ///< In the whole process, out of `connections_max`.
+    std::size_t ftp_line_bytes_max = 4'096;
+    std::size_t ftp_login_tries_max = 3;
+    std::chrono::milliseconds ftp_idle_timeout = std::chrono::seconds(300);
+    std::chrono::milliseconds ftp_transfer_stall_timeout = std::chrono::seconds(30);
+    std::chrono::milliseconds ftp_data_connect_timeout = std::chrono::seconds(30);
+
+    // This run.
+    std::string config_file;  ///< The file that was read; empty: none.
+    bool check = false;       ///< Say what would run, then exit.
+
+    friend bool operator==(const config&, const config&) = default;
+};
+
+/// Says what would run, for `--check`: first in sentences, then every option with its value, marked
+/// where it differs from the default. Lines end in LF. Passwords appear as `***`, control octets in
+/// names escaped. Never fails, never suspends.
+[[nodiscard]] std::string describe(const config& settings);
+
+}  // namespace ferry::server

@@ -1,0 +1,604 @@
+#include "server/flags.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <functional>
+#include <ranges>
+#include <type_traits>
+#include <utility>
+
+#include "ferry/base/ascii.hpp"
+#include "ferry/base/assert.hpp"
+#include "ferry/net/endpoint.hpp"
+#include "ferry/vfs/path.hpp"
+#include "server/flag_values.hpp"
+
+namespace ferry::server {
+namespace {
+
+using namespace std::chrono_literals;
+
+bool has_control(std::string_view text) {
+    return std::ranges::any_of(text, ascii::is_control);
+}
+
+/// As `std::ranges::contains`, which libstdc++ 12 lacks.
+template <class Range, class Value, class Projection = std::identity>
+bool contains(const Range& in, const Value& wanted, Projection projection = {}) {
+    return std::ranges::find(in, wanted, projection) != std::ranges::end(in);
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+    return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+// Readers of the values that are not a number, a size, a duration or one word of a few.
+
+constexpr std::string_view address_bounds =
+    "ADDR:PORT with a numeric address, such as 127.0.0.1:8080, [::1]:8080 or *:8080";
+
+template <auto Member>
+constexpr flag_kind::list listen_list() {
+    return {.bounds = address_bounds,
+            .empty_word = "off",
+            .values_max = 64,
+            .separator = ',',
+            .clear = [](config& into) { (into.*Member).clear(); },
+            .add = [](config& into, std::string_view value) -> std::string {
+                const auto where = net::parse_endpoint(value);
+                if (!where) {
+                    return fmt::format("{} is not {}, or off", in_quotes(value), address_bounds);
+                }
+                if (where->port != 0 && contains(into.*Member, *where)) {
+                    return fmt::format("{} is given twice", in_quotes(value));
+                }
+                (into.*Member).push_back(*where);
+                return {};
+            },
+            .show =
+                [](const config& from) {
+                    std::vector<std::string> parts;
+                    for (const auto& each : from.*Member) {
+                        parts.push_back(net::format_endpoint(each));
+                    }
+                    return joined(parts);
+                }};
+}
+
+constexpr std::size_t user_name_bytes_max = 64;
+constexpr std::size_t password_bytes_max = 128;
+constexpr std::string_view user_bounds =
+    "NAME:PASSWORD[:DIR]; NAME of 1 to 64 octets and PASSWORD of 1 to 128, both without ':' and "
+    "control octets, DIR beginning with '/'";
+
+/// Never puts any of `value` into the message but the name: the rest may be a password.
+std::string add_user(config& into, std::string_view value) {
+    const auto name_end = value.find(':');
+    if (name_end == std::string_view::npos) {
+        return fmt::format("a value without ':' is not {}", user_bounds);
+    }
+    const auto name = value.substr(0, name_end);
+    const auto rest = value.substr(name_end + 1);
+    const auto password_end = std::min(rest.find(':'), rest.size());
+    const auto password = rest.substr(0, password_end);
+    const auto directory = password_end < rest.size() ? rest.substr(password_end + 1) : "/";
+    const auto shown = in_quotes(fmt::format("{}:***", name));
+
+    if (name.empty() || name.size() > user_name_bytes_max || has_control(name) ||
+        password.empty() || password.size() > password_bytes_max || has_control(password) ||
+        !directory.starts_with('/')) {
+        return fmt::format("{} is not {}", shown, user_bounds);
+    }
+    // RFC 1635: both names mean a visitor without an account.
+    if (ascii::equal_ignoring_case(name, "anonymous") || ascii::equal_ignoring_case(name, "ftp")) {
+        return fmt::format("{} names the anonymous user; see --anonymous", shown);
+    }
+    if (contains(into.users, name, &user_account::name)) {
+        return fmt::format("{} is given twice", shown);
+    }
+    const auto root = vfs::path::parse(directory);
+    if (!root) {
+        return fmt::format("{}: DIR is no usable path: {}", shown, describe(root.error().code));
+    }
+    into.users.push_back(
+        {.name = std::string(name), .password = std::string(password), .directory = root->text()});
+    return {};
+}
+
+std::string show_users(const config& from) {
+    std::vector<std::string> parts;
+    for (const auto& each : from.users) {
+        parts.push_back(fmt::format("{}:***:{}", each.name, each.directory));
+    }
+    return joined(parts);
+}
+
+constexpr std::string_view ports_bounds = "LO-HI with 1024 <= LO <= HI <= 65535, or any";
+
+std::string set_passive_ports(config& into, std::string_view value) {
+    if (value == "any") {
+        into.passive_ports.reset();
+        return {};
+    }
+    const auto dash = std::min(value.find('-'), value.size());
+    const auto first = parse_number(value.substr(0, dash));
+    const auto last = dash < value.size() ? parse_number(value.substr(dash + 1)) : std::nullopt;
+    if (!first || !last || *first < 1'024 || *first > *last || *last > 65'535) {
+        return fmt::format("{} is not {}", in_quotes(value), ports_bounds);
+    }
+    into.passive_ports = port_range{.first = static_cast<std::uint16_t>(*first),
+                                    .last = static_cast<std::uint16_t>(*last)};
+    return {};
+}
+
+std::string show_passive_ports(const config& from) {
+    return from.passive_ports
+               ? fmt::format("{}-{}", from.passive_ports->first, from.passive_ports->last)
+               : "any";
+}
+
+constexpr std::string_view public_address_bounds =
+    "a numeric IPv4 address, such as 192.0.2.1, or auto";
+
+std::string set_public_address(config& into, std::string_view value) {
+    if (value == "auto") {
+        into.public_address.reset();
+        return {};
+    }
+    const auto address = net::parse_address(value);
+    // PASV has room for four octets (RFC 959 section 4.1.2), and nobody can connect to 0.0.0.0.
+    if (!address || address->family != net::address_family::v4 || *address == net::endpoint{}) {
+        return fmt::format("{} is not {}", in_quotes(value), public_address_bounds);
+    }
+    into.public_address = *address;
+    return {};
+}
+
+std::string show_public_address(const config& from) {
+    return from.public_address ? net::format_address(*from.public_address) : "auto";
+}
+
+constexpr std::string_view congestion_bounds =
+    "a name of 1 to 15 letters, digits, '-' and '_', or system";
+
+std::string set_tcp_congestion(config& into, std::string_view value) {
+    const bool fits =
+        !value.empty() && value.size() <= 15 && std::ranges::all_of(value, [](char c) {
+            return ascii::is_alpha(c) || ascii::is_digit(c) || c == '-' || c == '_';
+        });
+    if (!fits) {
+        return fmt::format("{} is not {}", in_quotes(value), congestion_bounds);
+    }
+    into.tcp_congestion = value == "system" ? "" : std::string(value);
+    return {};
+}
+
+constexpr std::string_view access_log_bounds = "a file name, - for standard output, or off";
+
+std::string set_access_log(config& into, std::string_view value) {
+    if (value.empty() || value.contains('\0')) {
+        return fmt::format("{} is not {}", in_quotes(value), access_log_bounds);
+    }
+    if (value == "off") {
+        into.access_log = {};
+    } else if (value == "-") {
+        into.access_log = {.kind = access_log_kind::standard_output, .file = {}};
+    } else {
+        into.access_log = {.kind = access_log_kind::file, .file = std::string(value)};
+    }
+    return {};
+}
+
+std::string show_access_log(const config& from) {
+    switch (from.access_log.kind) {
+        case access_log_kind::off:
+            return "off";
+        case access_log_kind::standard_output:
+            return "-";
+        case access_log_kind::file:
+            return from.access_log.file;
+    }
+    return {};
+}
+
+constexpr std::string_view pin_bounds =
+    "a list of different CPUs from 0 to 1023, such as 0,2,4-7, or auto, or off";
+
+std::string set_pin(config& into, std::string_view value) {
+    if (value == "auto" || value == "off") {
+        into.pin = {.mode = value == "off" ? pin_mode::off : pin_mode::automatic, .cpus = {}};
+        return {};
+    }
+    auto cpus = parse_cpus(value);
+    if (!cpus) {
+        return fmt::format("{} is not {}", in_quotes(value), pin_bounds);
+    }
+    into.pin = {.mode = pin_mode::list, .cpus = std::move(*cpus)};
+    return {};
+}
+
+std::string show_pin(const config& from) {
+    switch (from.pin.mode) {
+        case pin_mode::automatic:
+            return "auto";
+        case pin_mode::off:
+            return "off";
+        case pin_mode::list:
+            return fmt::format("{}", fmt::join(from.pin.cpus, ","));
+    }
+    return {};
+}
+
+/// A file or directory name, not looked at.
+template <auto Member>
+constexpr flag_kind::text path_text() {
+    return {.bounds = "a path",
+            .set = [](config& into, std::string_view value) -> std::string {
+                if (value.empty() || value.contains('\0')) {
+                    return fmt::format("{} is not a path", in_quotes(value));
+                }
+                into.*Member = value;
+                return {};
+            },
+            .show = [](const config& from) { return from.*Member; }};
+}
+
+/// One word each for the values 0, 1, 2... of the enumeration that `Member` holds.
+template <auto Member>
+constexpr flag_kind::choice choice_of(std::span<const std::string_view> words) {
+    return {.words = words,
+            .get = [](const config& from) { return static_cast<std::size_t>(from.*Member); },
+            .set =
+                [](config& into, std::size_t value) {
+                    using enumeration = std::remove_reference_t<decltype(into.*Member)>;
+                    into.*Member = static_cast<enumeration>(value);
+                }};
+}
+
+constexpr auto anonymous_words = std::to_array<std::string_view>({"off", "read", "upload"});
+constexpr auto durability_words = std::to_array<std::string_view>({"none", "data", "full"});
+constexpr auto level_words =
+    std::to_array<std::string_view>({"debug", "info", "warning", "error", "off"});
+
+/// The headings of help.
+namespace group {
+constexpr std::string_view listening = "Listening";
+constexpr std::string_view access = "Access";
+constexpr std::string_view files = "Files";
+constexpr std::string_view logs = "Logs";
+constexpr std::string_view machine = "Machine";
+constexpr std::string_view http_limits = "HTTP limits";
+constexpr std::string_view ftp_limits = "FTP limits";
+constexpr std::string_view this_run = "This run";
+}  // namespace group
+
+using flag_kind::count;
+using flag_kind::duration;
+using flag_kind::size;
+using flag_kind::text;
+
+constexpr auto table = std::to_array<flag>({
+    {"http", "ADDR:PORT|off", group::listening,
+     "speak HTTP/1.1 (RFC 9112) here; repeatable; *:PORT is every address",
+     listen_list<&config::http>()},
+    {"ftp", "ADDR:PORT|off", group::listening, "speak FTP (RFC 959) here; repeatable",
+     listen_list<&config::ftp>()},
+    {"passive-ports", "LO-HI", group::listening,
+     "ports for passive FTP data connections (RFC 959 section 4.1.2, RFC 2428), taken at "
+     "random; any: what the kernel picks",
+     text{ports_bounds, set_passive_ports, show_passive_ports}},
+    {"public-address", "ADDR", group::listening,
+     "the IPv4 address a PASV reply names (RFC 959 section 4.1.2), for a server behind "
+     "address translation; auto: the one the client reached",
+     text{public_address_bounds, set_public_address, show_public_address}},
+    {"tcp-congestion", "NAME", group::listening,
+     "congestion control of every connection, such as cubic or bbr (tcp(7), TCP_CONGESTION); "
+     "system: what the machine uses",
+     text{congestion_bounds, set_tcp_congestion,
+          [](const config& from) {
+              return from.tcp_congestion.empty() ? "system" : from.tcp_congestion;
+          }}},
+
+    {"anonymous", "off|read|upload", group::access,
+     "what FTP visitors without an account may do (RFC 1635); upload: read, and store new files",
+     choice_of<&config::anonymous>(anonymous_words)},
+    {"user", "NAME:PASSWORD[:DIR]", group::access,
+     "an FTP account; DIR, a directory within the tree, is all it sees; repeatable. A "
+     "password cannot hold ':'. On a command line others on this machine can read it: better "
+     "in the file",
+     flag_kind::list{.bounds = user_bounds,
+                     .empty_word = "none",
+                     .values_max = 1'000,
+                     .separator = '\n',
+                     .clear = [](config& into) { into.users.clear(); },
+                     .add = add_user,
+                     .show = show_users}},
+    {"write", "", group::access,
+     "users with an account may store, replace, rename and remove files",
+     flag_kind::toggle{&config::write}},
+
+    {"root", "DIR", group::files, "the directory to serve: the same as the argument DIR",
+     path_text<&config::root>()},
+    {"durability", "none|data|full", group::files,
+     "what must be on the disk before an upload gets its name: none, the data, or in full "
+     "also the directory entry",
+     choice_of<&config::durability>(durability_words)},
+    {"list-sorted-max", "COUNT", group::files,
+     "entries of a directory that are sorted in memory; a larger one is listed unsorted",
+     count{&config::list_sorted_max, 0, 1'000'000}},
+
+    {"access-log", "FILE|-|off", group::logs,
+     "one line for each request or transfer, in the combined format and the microseconds it "
+     "took; - is standard output",
+     text{access_log_bounds, set_access_log, show_access_log}},
+    {"access-log-buffer-bytes", "SIZE", group::logs,
+     "buffer of each core; while it is full, lines are dropped and counted",
+     size{&config::access_log_buffer_bytes, 4_KiB, 64_MiB}},
+    {"log-level", "LEVEL", group::logs,
+     "the least important diagnostics to print on standard error",
+     choice_of<&config::log_level>(level_words)},
+
+    {"cores", "COUNT", group::machine,
+     "threads; each has its own ring and its own listening sockets",
+     count{&config::cores, 1, cpus_max, "all"}},
+    {"pin", "LIST", group::machine,
+     "CPUs, one for each thread, such as 0,2,4-7; auto: every thread on a CPU of its own, in "
+     "order; off: where the scheduler likes",
+     text{pin_bounds, set_pin, show_pin}},
+    {"connections-max", "COUNT", group::machine,
+     "connections of the process, FTP data connections aside; more are not accepted",
+     count{&config::connections_max, 1, 1'000'000}},
+    {"receive-buffers", "COUNT", group::machine,
+     "buffers of 4 KiB on each core for what clients send",
+     count{&config::receive_buffers, 16, 32'768, {}, true}},
+    {"ring-entries", "COUNT", group::machine, "submission entries of each core's io_uring",
+     count{&config::ring_entries, 64, 16'384, {}, true}},
+    {"offload-threads", "COUNT", group::machine,
+     "threads for what io_uring cannot do: listings, cold reads",
+     count{&config::offload_threads, 1, 64}},
+    {"drain-timeout", "DURATION", group::machine,
+     "after the first SIGTERM or SIGINT, how long requests and transfers may still take",
+     duration{&config::drain_timeout, 0ms, 1h}},
+
+    {"head-bytes-max", "SIZE", group::http_limits,
+     "request line and fields; more: 431 (RFC 6585 section 5)",
+     size{&config::head_bytes_max, 1_KiB, 1_MiB}},
+    {"target-bytes-max", "SIZE", group::http_limits,
+     "request target; more: 414 (RFC 9110 section 15.5.15)",
+     size{&config::target_bytes_max, 256, 1_MiB}},
+    {"fields-max", "COUNT", group::http_limits,
+     "fields of a request; more: 431 (RFC 6585 section 5)", count{&config::fields_max, 10, 10'000}},
+    {"header-timeout", "DURATION", group::http_limits,
+     "from the first octet of a request head to its last; then 408 (RFC 9110 section 15.5.9)",
+     duration{&config::header_timeout, 100ms, 1h}},
+    {"idle-timeout", "DURATION", group::http_limits,
+     "how long a connection may wait for its next request (RFC 9112 section 9.5)",
+     duration{&config::idle_timeout, 100ms, 24h}},
+    {"send-timeout", "DURATION", group::http_limits,
+     "how long a client may take none of an answer; then the connection is closed",
+     duration{&config::send_timeout, 100ms, 1h}},
+    {"requests-per-connection-max", "COUNT", group::http_limits,
+     "then the connection is closed (RFC 9112 section 9.6)",
+     count{&config::requests_per_connection_max, 1, 1'000'000'000}},
+    {"body-drain-bytes-max", "SIZE", group::http_limits,
+     "how much of an unwanted request body is read to keep the connection (RFC 9112 section 9.3)",
+     size{&config::body_drain_bytes_max, 0, 1_GiB}},
+
+    {"ftp-sessions-max", "COUNT", group::ftp_limits, "sessions of the process; more: 421",
+     count{&config::ftp_sessions_max, 1, 1'000'000}},
+    {"ftp-line-bytes-max", "SIZE", group::ftp_limits,
+     "a command line; more: 500 (RFC 959 section 4.2)",
+     size{&config::ftp_line_bytes_max, 256, 64_KiB}},
+    {"ftp-login-tries-max", "COUNT", group::ftp_limits,
+     "wrong passwords of a session; then 421 (RFC 2577 section 5)",
+     count{&config::ftp_login_tries_max, 1, 100}},
+    {"ftp-idle-timeout", "DURATION", group::ftp_limits,
+     "how long a session may do nothing (RFC 1123 section 4.1.3.2 asks for 5m at least)",
+     duration{&config::ftp_idle_timeout, 100ms, 24h}},
+    {"ftp-transfer-stall-timeout", "DURATION", group::ftp_limits,
+     "how long a transfer may move nothing; then 426",
+     duration{&config::ftp_transfer_stall_timeout, 100ms, 1h}},
+    {"ftp-data-connect-timeout", "DURATION", group::ftp_limits,
+     "how long a data connection may take to come about; then 425",
+     duration{&config::ftp_data_connect_timeout, 100ms, 1h}},
+
+    {"config", "FILE", group::this_run, "read options from this file too (TOML, the same names)",
+     path_text<&config::config_file>(), flag_scope::outside_files},
+    {"check", "", group::this_run, "read everything, say what would run, and exit",
+     flag_kind::toggle{&config::check}, flag_scope::command_line},
+    {"version", "", group::this_run, "print the version and exit", flag_kind::action::version,
+     flag_scope::command_line},
+    {"help", "", group::this_run, "print this and exit (also -h)", flag_kind::action::help,
+     flag_scope::command_line},
+});
+
+template <class... Arms>
+struct overloaded : Arms... {
+    using Arms::operator()...;
+};
+
+/// How the bounds of `row` begin in a message: "a number from".
+std::string_view bounds_lead(const flag& row) {
+    return std::visit(overloaded{
+                          [](const count& number) -> std::string_view {
+                              return number.power_of_two ? "a power of two from "
+                                                         : "a number from ";
+                          },
+                          [](const size&) -> std::string_view { return "a size from "; },
+                          [](const duration&) -> std::string_view { return "a duration from "; },
+                          [](const flag_kind::choice&) -> std::string_view { return "one of "; },
+                          [](const auto&) -> std::string_view { return ""; },
+                      },
+                      row.kind);
+}
+
+std::unexpected<std::string> not_in_bounds(const flag& row, std::string_view value) {
+    return std::unexpected(
+        fmt::format("{} is not {}{}", in_quotes(value), bounds_lead(row), bounds(row)));
+}
+
+std::expected<void, std::string> from_reason(std::string reason) {
+    if (!reason.empty()) {
+        return std::unexpected(std::move(reason));
+    }
+    return {};
+}
+
+std::expected<void, std::string> assign_list(const flag_kind::list& own, config& settings,
+                                             std::span<const std::string> values) {
+    if (values.size() > own.values_max) {
+        return std::unexpected(
+            fmt::format("{} values; at most {} are possible", values.size(), own.values_max));
+    }
+    own.clear(settings);
+    if (values.size() == 1 && values.front() == own.empty_word) {
+        return {};
+    }
+    if (contains(values, own.empty_word)) {
+        return std::unexpected(fmt::format("{} and other values", in_quotes(own.empty_word)));
+    }
+    for (const auto& value : values) {
+        if (auto reason = own.add(settings, value); !reason.empty()) {
+            return std::unexpected(std::move(reason));
+        }
+    }
+    return {};
+}
+
+std::expected<void, std::string> assign_one(const flag& row, config& settings,
+                                            const std::string& value) {
+    return std::visit(
+        overloaded{
+            [&](const flag_kind::toggle& on_or_off) -> std::expected<void, std::string> {
+                constexpr auto on = std::to_array<std::string_view>({"on", "true", "yes", "1"});
+                constexpr auto off = std::to_array<std::string_view>({"off", "false", "no", "0"});
+                const bool is_on = contains(on, value);
+                if (!is_on && !contains(off, value)) {
+                    return std::unexpected(in_quotes(value) + " is not on or off");
+                }
+                settings.*on_or_off.member = is_on;
+                return {};
+            },
+            [&](const count& number) -> std::expected<void, std::string> {
+                if (!number.zero_word.empty() && value == number.zero_word) {
+                    settings.*number.member = 0;
+                    return {};
+                }
+                const auto parsed = parse_number(value);
+                if (!parsed || *parsed < number.min || *parsed > number.max ||
+                    (number.power_of_two && !std::has_single_bit(*parsed))) {
+                    return not_in_bounds(row, value);
+                }
+                settings.*number.member = *parsed;
+                return {};
+            },
+            [&](const size& octets) -> std::expected<void, std::string> {
+                const auto parsed = parse_size(value);
+                if (!parsed || *parsed < octets.min || *parsed > octets.max) {
+                    return not_in_bounds(row, value);
+                }
+                settings.*octets.member = *parsed;
+                return {};
+            },
+            [&](const duration& time) -> std::expected<void, std::string> {
+                const auto parsed = parse_duration(value);
+                if (!parsed || *parsed < time.min || *parsed > time.max) {
+                    return not_in_bounds(row, value);
+                }
+                settings.*time.member = *parsed;
+                return {};
+            },
+            [&](const flag_kind::choice& words) -> std::expected<void, std::string> {
+                const auto found = std::ranges::find(words.words, value);
+                if (found == words.words.end()) {
+                    return not_in_bounds(row, value);
+                }
+                words.set(settings, static_cast<std::size_t>(found - words.words.begin()));
+                return {};
+            },
+            [&](const text& own) { return from_reason(own.set(settings, value)); },
+            [&](const flag_kind::list& own) {
+                return assign_list(own, settings, std::span(&value, 1));
+            },
+            [](const flag_kind::action&) -> std::expected<void, std::string> { return {}; },
+        },
+        row.kind);
+}
+
+}  // namespace
+
+std::span<const flag> flags() noexcept {
+    return table;
+}
+
+bool is_switch(const flag& row) noexcept {
+    return row.placeholder.empty();
+}
+
+std::string bounds(const flag& row) {
+    return std::visit(
+        overloaded{
+            [](const count& number) {
+                return fmt::format("{} to {}{}{}", number.min, number.max,
+                                   number.zero_word.empty() ? "" : ", or ", number.zero_word);
+            },
+            [](const size& octets) {
+                return fmt::format("{} to {}", show_size(octets.min), show_size(octets.max));
+            },
+            [](const duration& time) {
+                return fmt::format("{} to {}", show_duration(time.min), show_duration(time.max));
+            },
+            [](const flag_kind::choice& words) {
+                return fmt::format("{}", fmt::join(words.words, ", "));
+            },
+            [](const text& own) { return std::string(own.bounds); },
+            [](const flag_kind::list& own) { return std::string(own.bounds); },
+            [](const auto&) { return std::string(); },
+        },
+        row.kind);
+}
+
+std::string show(const flag& row, const config& settings) {
+    return std::visit(
+        overloaded{
+            [&](const flag_kind::toggle& on_or_off) {
+                return std::string(settings.*on_or_off.member ? "on" : "off");
+            },
+            [&](const count& number) {
+                const auto value = settings.*number.member;
+                return value == 0 && !number.zero_word.empty() ? std::string(number.zero_word)
+                                                               : fmt::to_string(value);
+            },
+            [&](const size& octets) { return show_size(settings.*octets.member); },
+            [&](const duration& time) { return show_duration(settings.*time.member); },
+            [&](const flag_kind::choice& words) {
+                return std::string(words.words[words.get(settings)]);
+            },
+            [&](const text& own) { return own.show(settings); },
+            [&](const flag_kind::list& own) {
+                const auto shown = own.show(settings);
+                return shown.empty() ? std::string(own.empty_word) : shown;
+            },
+            [](const flag_kind::action&) { return std::string(); },
+        },
+        row.kind);
+}
+
+std::expected<void, std::string> assign(const flag& row, config& settings,
+                                        std::span<const std::string> values) {
+    FERRY_ASSERT(!values.empty());
+    if (const auto* own = std::get_if<flag_kind::list>(&row.kind)) {
+        return assign_list(*own, settings, values);
+    }
+    for (const auto& value : values) {
+        if (auto taken = assign_one(row, settings, value); !taken) {
+            return taken;
+        }
+    }
+    return {};
+}
+
+}  // namespace ferry::server

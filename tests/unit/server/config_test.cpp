@@ -1,0 +1,90 @@
+#include "server/config.hpp"
+
+#include <doctest/doctest.h>
+
+#include <sstream>
+#include <string>
+#include <string_view>
+
+#include "server/flags.hpp"
+
+using namespace ferry;
+
+namespace {
+
+/// The lines before the table of options.
+std::string sentences(const server::config& settings) {
+    const auto text = server::describe(settings);
+    return text.substr(0, text.find("\n\n") + 1);
+}
+
+/// Without the first line, which holds the version.
+std::string after_first_line(const std::string& text) {
+    return text.substr(text.find('\n') + 1);
+}
+
+}  // namespace
+
+TEST_CASE("describe: the defaults") {
+    server::config settings;
+    settings.root = "/srv";
+    CHECK(server::describe(settings).starts_with("ferry "));
+    CHECK(server::describe(settings).contains(" would serve /srv\n"));
+    CHECK(after_first_line(sentences(settings)) ==
+          "HTTP/1.1 on 127.0.0.1:8080\n"
+          "FTP on 127.0.0.1:2121; passive data ports: any; address in PASV replies: auto\n"
+          "anonymous: reads\n"
+          "one thread for every CPU, pinned\n"
+          "access log: off\n");
+}
+
+TEST_CASE("describe: everything said") {
+    server::config settings;
+    settings.root = "d\n";
+    settings.http.clear();
+    settings.passive_ports = server::port_range{.first = 5'000, .last = 5'010};
+    settings.anonymous = server::anonymous_policy::upload;
+    settings.users = {{.name = "ann", .password = "hunter2", .directory = "/a"}};
+    settings.write = true;
+    settings.cores = 2;
+    settings.pin = {.mode = server::pin_mode::list, .cpus = {0, 3}};
+    settings.access_log = {.kind = server::access_log_kind::file, .file = "/log\x1b"};
+    CHECK(server::describe(settings).contains(" would serve d\\x0a\n"));
+    CHECK(after_first_line(sentences(settings)) ==
+          "HTTP: off\n"
+          "FTP on 127.0.0.1:2121; passive data ports: 5000-5010; address in PASV replies: auto\n"
+          "anonymous: reads and stores new files\n"
+          "user ann: reads and changes what is under /a\n"
+          "2 threads, pinned to CPU 0,3\n"
+          "access log: to /log\\x1b\n");
+    CHECK_FALSE(server::describe(settings).contains("hunter2"));
+
+    settings.anonymous = server::anonymous_policy::off;
+    settings.users.clear();
+    settings.cores = 1;
+    settings.pin = {.mode = server::pin_mode::off, .cpus = {}};
+    settings.access_log = {.kind = server::access_log_kind::standard_output, .file = {}};
+    CHECK(sentences(settings).contains("FTP logins: none is possible\n"));
+    CHECK(sentences(settings).contains("1 thread, not pinned\n"));
+    CHECK(sentences(settings).contains("access log: to standard output\n"));
+}
+
+TEST_CASE("describe: every option is listed, those that are not the default marked") {
+    server::config settings;
+    settings.root = "/srv";
+    settings.cores = 3;
+    const auto text = server::describe(settings);
+    for (const auto& row : server::flags()) {
+        CAPTURE(row.name);
+        if (row.scope == server::flag_scope::command_line) {
+            continue;
+        }
+        const bool changed = row.name == "root" || row.name == "cores";
+        CHECK(text.contains((changed ? "\n* " : "\n  ") + std::string(row.name) + ' '));
+    }
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        CAPTURE(line);
+        CHECK_FALSE(line.ends_with(' '));
+    }
+}

@@ -1,0 +1,277 @@
+#include "server/flags.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using namespace ferry;
+using server::config;
+
+namespace {
+
+const server::flag& row_named(std::string_view name) {
+    const auto all = server::flags();
+    const auto found = std::ranges::find(all, name, &server::flag::name);
+    REQUIRE(found != all.end());
+    return *found;
+}
+
+/// What assigning `values` complains of; empty when they are taken.
+std::string complaint(std::string_view name, const std::vector<std::string>& values) {
+    config settings;
+    const auto taken = server::assign(row_named(name), settings, values);
+    return taken ? std::string() : taken.error();
+}
+
+bool has_value(const server::flag& row) {
+    return !std::holds_alternative<server::flag_kind::action>(row.kind);
+}
+
+}  // namespace
+
+TEST_CASE("flags: every row is complete, and groups stand together") {
+    std::set<std::string_view> names;
+    std::set<std::string_view> groups;
+    std::string_view group;
+    for (const auto& row : server::flags()) {
+        CAPTURE(row.name);
+        CHECK(names.insert(row.name).second);
+        CHECK(std::ranges::all_of(row.name,
+                                  [](char c) { return (c >= 'a' && c <= 'z') || c == '-'; }));
+        CHECK_FALSE(row.help.empty());
+        CHECK_FALSE(row.help.ends_with('.'));
+        if (row.group != group) {
+            CHECK(groups.insert(row.group).second);
+            group = row.group;
+        }
+        const bool toggles = std::holds_alternative<server::flag_kind::toggle>(row.kind) ||
+                             std::holds_alternative<server::flag_kind::action>(row.kind);
+        CHECK(server::is_switch(row) == toggles);
+        CHECK(server::bounds(row).empty() == toggles);
+    }
+}
+
+TEST_CASE("flags: the default is text that the flag itself reads as the default") {
+    for (const auto& row : server::flags()) {
+        CAPTURE(row.name);
+        const auto text = server::show(row, config{});
+        if (row.name == "root" || row.name == "config" || !has_value(row)) {
+            CHECK(text.empty());
+            continue;
+        }
+        config settings;
+        REQUIRE(server::assign(row, settings, std::vector{text}));
+        CHECK(settings == config{});
+    }
+}
+
+TEST_CASE("flags: a value reaches its own member and no other, and is shown as it was written") {
+    struct sample {
+        std::string_view name;
+        std::vector<std::string> values;
+        std::string_view shown;
+    };
+    static const sample samples[] = {
+        {"http", {"0.0.0.0:80", "[2001:db8::1]:0", "*:81"}, "0.0.0.0:80, [2001:db8::1]:0, [::]:81"},
+        {"ftp", {"off"}, "off"},
+        {"passive-ports", {"50000-50999"}, "50000-50999"},
+        {"public-address", {"192.0.2.1"}, "192.0.2.1"},
+        {"tcp-congestion", {"cubic"}, "cubic"},
+        {"anonymous", {"upload"}, "upload"},
+        {"user", {"ann:secret:/home//ann/", "bob:x"}, "ann:***:/home/ann, bob:***:/"},
+        {"write", {"on"}, "on"},
+        {"root", {"/srv/www"}, "/srv/www"},
+        {"durability", {"full"}, "full"},
+        {"list-sorted-max", {"0"}, "0"},
+        {"access-log", {"/var/log/ferry"}, "/var/log/ferry"},
+        {"access-log-buffer-bytes", {"1M"}, "1MiB"},
+        {"log-level", {"debug"}, "debug"},
+        {"cores", {"2"}, "2"},
+        {"pin", {"0,2-3"}, "0,2,3"},
+        {"connections-max", {"5"}, "5"},
+        {"receive-buffers", {"4096"}, "4096"},
+        {"ring-entries", {"64"}, "64"},
+        {"offload-threads", {"8"}, "8"},
+        {"drain-timeout", {"0"}, "0s"},
+        {"head-bytes-max", {"32k"}, "32KiB"},
+        {"target-bytes-max", {"1000"}, "1000"},
+        {"fields-max", {"50"}, "50"},
+        {"header-timeout", {"1500ms"}, "1500ms"},
+        {"idle-timeout", {"90"}, "90s"},
+        {"send-timeout", {"2m"}, "2m"},
+        {"requests-per-connection-max", {"1"}, "1"},
+        {"body-drain-bytes-max", {"0"}, "0"},
+        {"ftp-sessions-max", {"7"}, "7"},
+        {"ftp-line-bytes-max", {"512"}, "512"},
+        {"ftp-login-tries-max", {"5"}, "5"},
+        {"ftp-idle-timeout", {"1h"}, "1h"},
+        {"ftp-transfer-stall-timeout", {"1m"}, "1m"},
+        {"ftp-data-connect-timeout", {"5s"}, "5s"},
+        {"config", {"ferry.toml"}, "ferry.toml"},
+        {"check", {"true"}, "on"},
+    };
+    for (const auto& row : server::flags()) {
+        CAPTURE(row.name);
+        const auto own = std::ranges::find(samples, row.name, &sample::name);
+        REQUIRE((own != std::end(samples)) == has_value(row));
+        if (!has_value(row)) {
+            continue;
+        }
+        config settings;
+        REQUIRE(server::assign(row, settings, own->values));
+        CHECK(server::show(row, settings) == own->shown);
+        CHECK(settings != config{});
+        for (const auto& other : server::flags()) {
+            if (other.name != row.name) {
+                CAPTURE(other.name);
+                CHECK(server::show(other, settings) == server::show(other, config{}));
+            }
+        }
+    }
+}
+
+TEST_CASE("flags: the ends of every range are in, what lies beyond is out") {
+    using namespace server::flag_kind;
+    for (const auto& row : server::flags()) {
+        CAPTURE(row.name);
+        config settings;
+        const auto takes = [&](const std::string& value) {
+            return server::assign(row, settings, std::vector{value}).has_value();
+        };
+        if (const auto* number = std::get_if<count>(&row.kind)) {
+            CHECK(takes(std::to_string(number->min)));
+            CHECK(takes(std::to_string(number->max)));
+            CHECK_FALSE(takes(std::to_string(number->max + 1)));
+            CHECK_FALSE((number->min > 0 && takes(std::to_string(number->min - 1))));
+            CHECK(takes(std::to_string(number->max / 2 + 1)) != number->power_of_two);
+        }
+        if (const auto* octets = std::get_if<size>(&row.kind)) {
+            CHECK(takes(std::to_string(octets->min)));
+            CHECK(takes(std::to_string(octets->max)));
+            CHECK_FALSE(takes(std::to_string(octets->max + 1)));
+            CHECK_FALSE((octets->min > 0 && takes(std::to_string(octets->min - 1))));
+        }
+        if (const auto* time = std::get_if<duration>(&row.kind)) {
+            const auto min = time->min.count();
+            CHECK(takes(std::to_string(min) + "ms"));
+            CHECK(takes(std::to_string(time->max.count()) + "ms"));
+            CHECK_FALSE(takes(std::to_string(time->max.count() + 1) + "ms"));
+            CHECK_FALSE((min > 0 && takes(std::to_string(min - 1) + "ms")));
+        }
+        if (const auto* words = std::get_if<choice>(&row.kind)) {
+            for (const auto word : words->words) {
+                CHECK(takes(std::string(word)));
+            }
+            CHECK_FALSE(takes("Read"));
+            CHECK_FALSE(takes(""));
+        }
+    }
+}
+
+TEST_CASE("flags: a refusal names the value and the bounds, exactly") {
+    struct row {
+        std::string_view name;
+        std::string value;
+        std::string_view complaint;
+    };
+    static const row rows[] = {
+        {"cores", "0", R"("0" is not a number from 1 to 1024, or all)"},
+        {"cores", "two", R"("two" is not a number from 1 to 1024, or all)"},
+        {"fields-max", "9", R"("9" is not a number from 10 to 10000)"},
+        {"ring-entries", "100", R"("100" is not a power of two from 64 to 16384)"},
+        {"head-bytes-max", "16kB", R"("16kB" is not a size from 1KiB to 1MiB)"},
+        {"idle-timeout", "1w", R"("1w" is not a duration from 100ms to 24h)"},
+        {"anonymous", "write", R"("write" is not one of off, read, upload)"},
+        {"write", "maybe", R"("maybe" is not on or off)"},
+        {"http", "localhost:80",
+         R"("localhost:80" is not ADDR:PORT with a numeric address, such as 127.0.0.1:8080, )"
+         R"([::1]:8080 or *:8080, or off)"},
+        {"passive-ports", "2000-1999",
+         R"("2000-1999" is not LO-HI with 1024 <= LO <= HI <= 65535, or any)"},
+        {"public-address", "::1",
+         R"("::1" is not a numeric IPv4 address, such as 192.0.2.1, or auto)"},
+        {"tcp-congestion", "a b",
+         R"("a b" is not a name of 1 to 15 letters, digits, '-' and '_', or system)"},
+        {"pin", "0,0",
+         R"("0,0" is not a list of different CPUs from 0 to 1023, such as 0,2,4-7, or auto, or off)"},
+        {"access-log", "", R"("" is not a file name, - for standard output, or off)"},
+        {"root", std::string("a\0b", 3), R"("a\x00b" is not a path)"},
+        {"log-level", "\x1b[31m\n",
+         R"("\x1b[31m\x0a" is not one of debug, info, warning, error, off)"},
+    };
+    for (const auto& each : rows) {
+        CAPTURE(each.name);
+        CHECK(complaint(each.name, {each.value}) == each.complaint);
+    }
+}
+
+TEST_CASE("flags: ranges of passive ports (RFC 959 section 4.1.2, RFC 2577 section 3)") {
+    CHECK(complaint("passive-ports", {"1024-65535"}).empty());
+    CHECK(complaint("passive-ports", {"2000-2000"}).empty());
+    for (const auto* bad :
+         {"1023-2000", "2000-65536", "2000", "2000-", "-2000", "a-b", "", "1-2-3"}) {
+        CAPTURE(bad);
+        CHECK_FALSE(complaint("passive-ports", {bad}).empty());
+    }
+}
+
+TEST_CASE("flags: a list is replaced whole; its word for none stands alone") {
+    config settings;
+    const auto& http = row_named("http");
+    REQUIRE(server::assign(http, settings, std::vector<std::string>{"127.0.0.1:1", "[::1]:1"}));
+    CHECK(settings.http.size() == 2);
+    REQUIRE(server::assign(http, settings, std::vector<std::string>{"127.0.0.1:3"}));
+    CHECK(settings.http == std::vector{server::loopback(3)});
+    REQUIRE(server::assign(http, settings, std::vector<std::string>{"off"}));
+    CHECK(settings.http.empty());
+    CHECK(complaint("http", {"off", "127.0.0.1:1"}) == R"("off" and other values)");
+    CHECK(complaint("http", {"127.0.0.1:1", "127.0.0.1:1"}) == R"("127.0.0.1:1" is given twice)");
+    CHECK(complaint("http", {"127.0.0.1:0", "127.0.0.1:0"}).empty());  // Two ports, both picked.
+    CHECK(complaint("http", std::vector<std::string>(65, "127.0.0.1:0")) ==
+          "65 values; at most 64 are possible");
+}
+
+TEST_CASE("flags: an account is NAME:PASSWORD[:DIR]") {
+    config settings;
+    const auto& user = row_named("user");
+    REQUIRE(server::assign(
+        user, settings, std::vector<std::string>{"ann: p#,\"\\ ", "bob:x:/b:c", "C\xc3\xa9:y:/"}));
+    CHECK(settings.users == std::vector<server::user_account>{
+                                {.name = "ann", .password = " p#,\"\\ ", .directory = "/"},
+                                {.name = "bob", .password = "x", .directory = "/b:c"},
+                                {.name = "C\xc3\xa9", .password = "y", .directory = "/"},
+                            });
+    CHECK(complaint("user", {"ann:x", "ann:y"}) == R"("ann:***" is given twice)");
+    CHECK(complaint("user", {"ftp:x"}) == R"("ftp:***" names the anonymous user; see --anonymous)");
+    CHECK(complaint("user", {"Anonymous:x"}).contains("names the anonymous user"));
+    CHECK(complaint("user", {"ann:x:/.ferry-1"}).contains("DIR is no usable path"));
+    CHECK(complaint("user", {"none"}).empty());
+}
+
+TEST_CASE("flags: no complaint and no listing holds a password") {
+    const std::string secret = "hunter2";
+    for (const auto& value : {
+             secret,
+             "ann:" + secret + ":x",
+             "ann:" + secret + "\n",
+             ":" + secret,
+             "ann:" + secret + ":",
+             "ftp:" + secret,
+             "ann:" + std::string(129, 'x') + secret,
+             "ann:" + secret + ":/.ferry-x",
+             "a\n:" + secret,
+             std::string(65, 'a') + ":" + secret,
+         }) {
+        CAPTURE(value);
+        const auto text = complaint("user", {value});
+        CHECK_FALSE(text.empty());
+        CHECK_FALSE(text.contains(secret));
+        CHECK_FALSE(text.contains('\n'));
+    }
+    CHECK_FALSE(complaint("user", {"ann:" + secret, "ann:" + secret}).contains(secret));
+}
