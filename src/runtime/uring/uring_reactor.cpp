@@ -322,16 +322,16 @@ bool uring_reactor::read_inline(op& what) noexcept {
 }
 
 bool uring_reactor::write_inline(op& what) noexcept {
-    if (now() < writes_are_slow_until_) {
+    const auto& args = what.args.write;
+    if (args.offset == at_position || now() < writes_are_slow_until_) {
+        // Where a descriptor stands may be a pipe that nobody reads: only the ring may wait for it.
         return false;
     }
-    const auto& args = what.args.write;
     const auto before = read_clock();
-    const auto put = args.offset == at_position ? ::write(what.fd, args.data, args.size_bytes)
-                                                : ::pwrite(what.fd, args.data, args.size_bytes,
-                                                           static_cast<off64_t>(args.offset));
+    const auto put =
+        ::pwrite(what.fd, args.data, args.size_bytes, static_cast<off64_t>(args.offset));
     if (put < 0 && (errno == EAGAIN || errno == EINTR)) {
-        return false;  // A pipe or socket without room: the ring waits for it.
+        return false;
     }
     what.result = put < 0 ? -errno : put;
     const auto after = read_clock();
