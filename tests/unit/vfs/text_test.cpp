@@ -10,6 +10,7 @@
 #include "ferry/base/random.hpp"
 
 using namespace ferry;
+using namespace std::string_view_literals;
 namespace text = vfs::text;
 
 namespace {
@@ -148,6 +149,16 @@ TEST_CASE("text: empty pieces change nothing") {
     CHECK(stored_to_network({"\r", "", "\n", ""}) == "\r\n");
     CHECK(network_to_stored({"\r", "", "\n", ""}) == "\n");
     CHECK(counted({"\r", "", "\n", ""}) == 2);
+}
+
+TEST_CASE("text: long pieces count right whatever their length (RFC 3659 section 4)") {
+    for (const auto line : {"\n"sv, "\r\n"sv, "a\n"sv, "\r"sv}) {
+        std::string stored;
+        for (std::size_t i = 0; i < 1'100; ++i) {
+            REQUIRE(counted({stored}) == stored_to_network({stored}).size());
+            stored += line;
+        }
+    }
 }
 
 TEST_CASE("text: a converter that finished has nothing left to say") {
