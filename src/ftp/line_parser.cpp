@@ -20,6 +20,16 @@ constexpr unsigned char telnet_iac = 255;
 
 constexpr std::size_t answer_bytes_max = 64 * 3;
 
+/// How many octets at the front of `input` mean nothing but themselves.
+std::size_t count_plain(std::string_view input) noexcept {
+    std::size_t count = 0;
+    while (count < input.size() && input[count] != '\r' && input[count] != '\n' &&
+           static_cast<unsigned char>(input[count]) != telnet_iac) {
+        ++count;
+    }
+    return count;
+}
+
 }  // namespace
 
 line_event line_parser::next(std::string_view& input) {
@@ -28,9 +38,18 @@ line_event line_parser::next(std::string_view& input) {
         finished_ = false;
     }
     while (!input.empty()) {
-        const auto octet = static_cast<unsigned char>(input.front());
+        if (telnet_ == telnet_state::data && !after_cr_) {
+            const auto plain = count_plain(input);
+            append(input.substr(0, plain));
+            input.remove_prefix(plain);
+            if (input.empty()) {
+                break;
+            }
+        }
+        const auto taken = input.substr(0, 1);
+        const char octet = taken.front();
         input.remove_prefix(1);
-        if (!is_data(octet)) {
+        if (!is_data(static_cast<unsigned char>(octet))) {
             continue;
         }
         if (octet == '\n') {
@@ -39,13 +58,13 @@ line_event line_parser::next(std::string_view& input) {
             return std::exchange(swallowing_, false) ? line_event::overlong : line_event::line;
         }
         if (std::exchange(after_cr_, octet == '\r')) {
-            append('\r');
+            append("\r");
             if (octet == '\0') {
                 continue;
             }
         }
         if (octet != '\r') {
-            append(octet);
+            append(taken);
         }
     }
     return line_event::none;
@@ -84,9 +103,9 @@ bool line_parser::is_data(unsigned char octet) {
             }
             if (octet < telnet_se) {
                 if (std::exchange(after_cr_, false)) {
-                    append('\r');
+                    append("\r");
                 }
-                append(telnet_iac);
+                append("\xff");
                 return true;
             }
             if (octet == telnet_sb) {
@@ -129,16 +148,16 @@ void line_parser::answer(unsigned char option) {
     answers_ += static_cast<char>(option);
 }
 
-void line_parser::append(unsigned char octet) {
+void line_parser::append(std::string_view octets) {
     if (swallowing_) {
         return;
     }
-    if (line_.size() == line_bytes_max_) {
+    if (octets.size() > line_bytes_max_ - line_.size()) {
         swallowing_ = true;
         line_.clear();
         return;
     }
-    line_ += static_cast<char>(octet);
+    line_ += octets;
 }
 
 command_line parse_command(std::string_view line) noexcept {

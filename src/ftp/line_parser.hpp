@@ -74,7 +74,7 @@ class line_parser {
 
     bool is_data(unsigned char octet);
     void answer(unsigned char option);
-    void append(unsigned char octet);
+    void append(std::string_view octets);
 
     std::size_t line_bytes_max_;
     std::string line_;
