@@ -31,17 +31,22 @@ int read_digits(std::string_view text) noexcept {
 }  // namespace
 
 void append_time_val(std::string& out, const wall_time& when, time_precision precision) {
-    const auto shown = to_calendar(clamp_to_four_digit_years(when.seconds));
-    std::array<char, 18> text;
-    char* at = write_padded(text.data(), static_cast<unsigned>(shown.year), 4);
-    for (const int field : {shown.month, shown.day, shown.hour, shown.minute, shown.second}) {
-        at = write_padded(at, static_cast<unsigned>(field), 2);
-    }
+    std::array<char, time_val_bytes + 4> text;
+    write_time_val(std::span(text).first<time_val_bytes>(), when.seconds);
+    char* end = text.data() + time_val_bytes;
     if (precision == time_precision::milliseconds) {
-        *at++ = '.';
-        at = write_padded(at, when.nanoseconds / 1'000'000, 3);
+        *end++ = '.';
+        end = write_padded(end, when.nanoseconds / 1'000'000, 3);
     }
-    out.append(text.data(), at);
+    out.append(text.data(), end);
+}
+
+void write_time_val(std::span<char, time_val_bytes> at, std::int64_t seconds) noexcept {
+    const auto shown = to_calendar(clamp_to_four_digit_years(seconds));
+    char* next = write_padded(at.data(), static_cast<unsigned>(shown.year), 4);
+    for (const int field : {shown.month, shown.day, shown.hour, shown.minute, shown.second}) {
+        next = write_padded(next, static_cast<unsigned>(field), 2);
+    }
 }
 
 result<wall_time> parse_time_val(std::string_view text) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -19,6 +21,12 @@ enum class time_precision : std::uint8_t {
 /// or the last moment they can (0000 to 9999). Never fails.
 void append_time_val(std::string& out, const wall_time& when,
                      time_precision precision = time_precision::seconds);
+
+inline constexpr std::size_t time_val_bytes = 14;
+
+/// Writes the time-val of `seconds` without a fraction into `at`. As `append_time_val` else, for
+/// whoever has a buffer of its own.
+void write_time_val(std::span<char, time_val_bytes> at, std::int64_t seconds) noexcept;
 
 /// Reads a whole time-val: 14 digits, then optionally a point and at least one digit of the
 /// fraction; digits beyond nanoseconds are read and dropped. Second 60 is taken as 59.
