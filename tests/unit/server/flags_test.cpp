@@ -198,7 +198,8 @@ TEST_CASE("flags: a refusal names the value and the bounds, exactly") {
         {"tcp-congestion", "a b",
          R"("a b" is not a name of 1 to 15 letters, digits, '-' and '_', or system)"},
         {"pin", "0,0",
-         R"("0,0" is not a list of different CPUs from 0 to 1023, such as 0,2,4-7, or auto, or off)"},
+         R"("0,0" is not a list of different CPUs from 0 to 1023, such as 0,2,4-7, or auto, )"
+         "or off"},
         {"access-log", "", R"("" is not a file name, - for standard output, or off)"},
         {"root", std::string("a\0b", 3), R"("a\x00b" is not a path)"},
         {"log-level", "\x1b[31m\n",
