@@ -71,6 +71,12 @@ result<endpoint> local_endpoint(int socket) {
     return from_sockaddr(address, size_bytes);
 }
 
+void refuse(unique_fd connection, std::string_view last_words) noexcept {
+    // A new connection has room; whether the words arrive is not worth a wait.
+    static_cast<void>(::send(connection.get(), last_words.data(), last_words.size(),
+                             MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
 acceptor::acceptor(runtime::core& here, unique_fd listening) noexcept
     : here_(here), listening_(std::move(listening)), came_(here.io()) {
     accept_.fd = listening_.get();

@@ -45,6 +45,17 @@ plain_stream::~plain_stream() {
     FERRY_ASSERT(!receive_.in_flight);
 }
 
+void plain_stream::take_input(std::string& into) {
+    if (into.empty() && consumed_ == 0) {
+        into.swap(input_);  // The usual case costs no copy.
+        input_.clear();
+        return;
+    }
+    into.append(input());
+    input_.clear();
+    consumed_ = 0;
+}
+
 void plain_stream::consume(std::size_t octets) noexcept {
     consumed_ += octets;
     FERRY_ASSERT(consumed_ <= input_.size());

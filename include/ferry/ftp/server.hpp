@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "ferry/auth/accounts.hpp"
 #include "ferry/base/access_sink.hpp"
@@ -15,6 +16,9 @@
 #include "ferry/vfs/tree.hpp"
 
 namespace ferry::ftp {
+
+/// What a connection over the limit is told before it is closed (RFC 959 section 4.2.2).
+inline constexpr std::string_view overload_answer = "421 Too many connections, try again later\r\n";
 
 /// The numbers of FTP, from flags; the same for every core.
 struct options {

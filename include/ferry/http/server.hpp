@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <string_view>
 
 #include "ferry/base/access_sink.hpp"
 #include "ferry/base/unique_fd.hpp"
@@ -14,6 +15,11 @@
 namespace ferry::http {
 
 class media_types;
+
+/// What a connection over the limit is told before it is closed (RFC 9110 section 15.6.4).
+inline constexpr std::string_view overload_answer =
+    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: "
+    "close\r\n\r\n";
 
 /// The numbers of HTTP, from flags; the same for every core.
 struct options {

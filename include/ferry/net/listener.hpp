@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ferry/base/result.hpp"
@@ -30,6 +31,10 @@ struct listen_options {
 
 /// Where a listening socket is bound: the port when 0 was asked for. errc::io if it is no socket.
 [[nodiscard]] result<endpoint> local_endpoint(int socket);
+
+/// Sends `last_words` if the socket takes them at once, and closes. For a connection over the
+/// limit. Never suspends, never fails.
+void refuse(unique_fd connection, std::string_view last_words) noexcept;
 
 /// The connections of one listening socket, as one multishot accept. Close before it dies.
 class acceptor {

@@ -22,6 +22,7 @@ class plain_stream final : public stream {
     [[nodiscard]] std::string_view input() const noexcept override {
         return std::string_view(input_).substr(consumed_);
     }
+    void take_input(std::string& into) override;
     void consume(std::size_t octets) noexcept override;
     [[nodiscard]] runtime::task<result<void>> fill(runtime::time_point deadline) override;
     [[nodiscard]] runtime::task<result<std::size_t>> receive(std::span<std::byte> into,

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "ferry/base/result.hpp"
@@ -34,6 +35,9 @@ class stream {
 
     /// What has arrived and is not consumed. Valid until the next suspension or `consume`.
     [[nodiscard]] virtual std::string_view input() const noexcept = 0;
+
+    /// Appends all of `input()` to `into` and consumes it: for who must keep octets over a suspension.
+    virtual void take_input(std::string& into) = 0;
 
     /// Drops the first `octets` of `input()`.
     virtual void consume(std::size_t octets) noexcept = 0;
