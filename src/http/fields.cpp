@@ -1,0 +1,175 @@
+#include "http/fields.hpp"
+
+#include <array>
+#include <charconv>
+
+#include "ferry/base/ascii.hpp"
+#include "ferry/base/assert.hpp"
+#include "http/html.hpp"
+
+namespace ferry::http {
+namespace {
+
+/// To which answers a field belongs.
+enum class belongs : std::uint8_t {
+    always,      ///< To every answer.
+    to_success,  ///< Not to errors.
+    to_content,  ///< To whatever has content: not to 304.
+};
+
+struct text_row {
+    field name;
+    std::string_view response_head::* value;
+    belongs to;
+};
+
+/// The fields whose value is a text of the head: one row each, in the order they are sent.
+constexpr auto text_rows = std::to_array<text_row>({
+    {field::date, &response_head::date, belongs::always},
+    {field::server, &response_head::server, belongs::always},
+    {field::content_type, &response_head::content_type, belongs::to_content},
+    {field::content_encoding, &response_head::content_encoding, belongs::to_content},
+    {field::etag, &response_head::etag, belongs::to_success},
+    {field::cache_control, &response_head::cache_control, belongs::always},
+    {field::content_location, &response_head::content_location, belongs::to_success},
+    {field::vary, &response_head::vary, belongs::always},
+    {field::location, &response_head::location, belongs::always},
+    {field::allow, &response_head::allow, belongs::always},
+    {field::retry_after, &response_head::retry_after, belongs::always},
+    {field::content_security_policy, &response_head::content_security_policy, belongs::to_content},
+});
+
+/// Looks at every octet, without an early end, so that the compiler takes many at once.
+bool has_control(std::string_view value) {
+    bool found = false;
+    for (const char c : value) {
+        found |= ascii::is_control(c);
+    }
+    return found;
+}
+
+void append_field(std::string& out, field name, std::string_view value) {
+    FERRY_ASSERT(!has_control(value));
+    out += name_of(name);
+    out += ": ";
+    out += value;
+    out += "\r\n";
+}
+
+/// Room for the digits of any 64-bit number.
+class digits {
+  public:
+    explicit digits(std::uint64_t value)
+        : size_bytes_(static_cast<std::size_t>(
+              std::to_chars(octets_.data(), octets_.data() + octets_.size(), value).ptr -
+              octets_.data())) {}
+    [[nodiscard]] std::string_view view() const { return {octets_.data(), size_bytes_}; }
+
+  private:
+    std::array<char, 20> octets_{};
+    std::size_t size_bytes_;
+};
+
+/// `bytes 0-99/1000`, or `bytes */1000` without a part (RFC 9110 section 14.4).
+void append_content_range(std::string& out, const response_head& head) {
+    out += name_of(field::content_range);
+    out += ": bytes ";
+    if (head.part) {
+        FERRY_ASSERT(head.part->size_bytes > 0 && head.part->offset <= head.whole_size_bytes &&
+                     head.part->size_bytes <= head.whole_size_bytes - head.part->offset);
+        out += digits(head.part->offset).view();
+        out += '-';
+        out += digits(head.part->offset + head.part->size_bytes - 1).view();
+    } else {
+        out += '*';
+    }
+    out += '/';
+    out += digits(head.whole_size_bytes).view();
+    out += "\r\n";
+}
+
+void append_framing(std::string& out, const response_head& head) {
+    const auto code = code_of(head.what);
+    if (code < 200 || head.what == status::no_content || head.what == status::not_modified) {
+        return;
+    }
+    if (head.chunked) {
+        FERRY_ASSERT(!head.content_length);
+        append_field(out, field::transfer_encoding, "chunked");
+    } else if (head.content_length) {
+        append_field(out, field::content_length, digits(*head.content_length).view());
+    }
+}
+
+}  // namespace
+
+void append_head(std::string& out, const response_head& head) {
+    const bool success = !is_error(head.what);
+    const bool has_content = head.what != status::not_modified;
+    FERRY_ASSERT(head.what != status::method_not_allowed || !head.allow.empty());
+    FERRY_ASSERT((head.what == status::partial_content) == head.part.has_value());
+
+    out += status_line(head.what);
+    for (const auto& row : text_rows) {
+        const auto value = head.*row.value;
+        if (!value.empty() && (row.to != belongs::to_success || success) &&
+            (row.to != belongs::to_content || has_content)) {
+            append_field(out, row.name, value);
+        }
+    }
+    if (!head.last_modified.empty() && success && (has_content || head.etag.empty())) {
+        append_field(out, field::last_modified, head.last_modified);
+    }
+    if (head.accepts_ranges && success && has_content) {
+        append_field(out, field::accept_ranges, "bytes");
+    }
+    if (head.part || head.what == status::range_not_satisfiable) {
+        append_content_range(out, head);
+    }
+    append_framing(out, head);
+    if (head.no_sniff && has_content) {
+        append_field(out, field::x_content_type_options, "nosniff");
+    }
+    if (head.connection != connection_option::none) {
+        append_field(out, field::connection,
+                     head.connection == connection_option::close ? "close" : "keep-alive");
+    }
+    out += "\r\n";
+}
+
+std::string error_page(status what, std::string_view explanation) {
+    const auto code = digits(code_of(what));
+    const auto phrase = reason_phrase(what);
+    std::string page =
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
+        "<meta name=\"viewport\" content=\"width=device-width\">\n"
+        "<meta name=\"color-scheme\" content=\"light dark\">\n<title>";
+    for (const auto* end : {"</title>\n<h1>", "</h1>\n"}) {
+        page += code.view();
+        page += ' ';
+        append_html(page, phrase);
+        page += end;
+    }
+    if (!explanation.empty()) {
+        page += "<p>";
+        append_html(page, explanation);
+        page += "</p>\n";
+    }
+    return page;
+}
+
+void append_error_answer(std::string& out, response_head head, bool with_page,
+                         std::string_view explanation) {
+    FERRY_ASSERT(is_error(head.what));
+    const auto page = error_page(head.what, explanation);
+    head.content_type = page_content_type;
+    head.content_encoding = {};
+    head.content_length = page.size();
+    head.chunked = false;
+    append_head(out, head);
+    if (with_page) {
+        out += page;
+    }
+}
+
+}  // namespace ferry::http

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "http/field_name.hpp"
+#include "http/range.hpp"
+#include "http/status.hpp"
+
+namespace ferry::http {
+
+/// What `Connection` says in an answer (RFC 9112 section 9.6).
+enum class connection_option : std::uint8_t {
+    none,        ///< HTTP/1.1 stays open by itself.
+    keep_alive,  ///< To a client of HTTP/1.0 that asked to stay.
+    close,       ///< This answer is the last.
+};
+
+/// The head of an answer as data. A member left empty has no field. Views must live until the head
+/// has been written; none may hold a control octet.
+struct response_head {
+    status what = status::ok;
+    std::string_view date = {};    ///< Always (RFC 9110 section 6.6.1). From `date_cache`.
+    std::string_view server = {};  ///< The product's name, or empty to say nothing.
+    connection_option connection = connection_option::none;
+
+    /// Octets of the content, also when it is not sent: HEAD (RFC 9110 section 8.6). Nothing for an
+    /// answer that is chunked or ends with the connection.
+    std::optional<std::uint64_t> content_length = {};
+    bool chunked = false;  ///< Only to clients of HTTP/1.1 (RFC 9112 section 6.1).
+    std::string_view content_type = {};
+
+    std::string_view etag = {};           ///< With its quotes.
+    std::string_view last_modified = {};  ///< From `format_date`.
+    bool accepts_ranges = false;          ///< The representation can be asked for in parts.
+    /// The part that is sent; with 206 only. `content_length` is then the part's.
+    std::optional<byte_range> part = {};
+    /// Of the whole representation; with 206 and 416 (RFC 9110 sections 14.4, 15.5.17).
+    std::uint64_t whole_size_bytes = 0;
+
+    std::string_view cache_control = {};
+    std::string_view content_encoding = {};
+    std::string_view content_location = {};
+    std::string_view vary = {};
+
+    std::string_view location = {};  ///< An absolute path or a URI, encoded.
+    std::string_view allow = {};     ///< Methods, with 405 (section 15.5.6) and OPTIONS.
+    std::string_view retry_after = {};
+    std::string_view content_security_policy = {};
+    bool no_sniff = false;  ///< X-Content-Type-Options: the type is not to be guessed.
+};
+
+/// Appends the head, its empty line included, as RFC 9112 section 4 has it. Leaves out what the
+/// status forbids whatever `head` holds:
+///   - validators and ranges with errors: they are of no representation that was asked for
+///   - Content-Length and Transfer-Encoding with 1xx and 204 (RFC 9110 section 8.6, RFC 9112
+///   section 6.1)
+///   - with 304 all but what updates a cache (RFC 9110 section 15.4.5); Last-Modified only without
+///   ETag
+/// A control octet in a value stops the program: it would be an answer split in two (threats.md,
+/// H7). Cost: one pass, at most one allocation by `out`.
+void append_head(std::string& out, const response_head& head);
+
+/// The type of the pages ferry makes.
+inline constexpr std::string_view page_content_type = "text/html; charset=utf-8";
+
+/// A page for an error: the status, its phrase and one sentence. `explanation` is escaped for HTML,
+/// but should be ferry's own words: nothing a client wrote belongs on it (row D30).
+[[nodiscard]] std::string error_page(status what, std::string_view explanation = {});
+
+/// Appends a whole error answer: `head` with the length and type of the page, and the page itself
+/// unless `with_page` is false, as for HEAD. 405 must have `allow`.
+void append_error_answer(std::string& out, response_head head, bool with_page,
+                         std::string_view explanation = {});
+
+}  // namespace ferry::http
