@@ -21,8 +21,8 @@ struct uring_options {
 /// does. Makes and drops a small ring: setup flags, then every opcode ferry submits.
 [[nodiscard]] std::string why_no_uring();
 
-/// Makes the io_uring backend. Must be called on the thread that will run it (SINGLE_ISSUER);
-/// `offload` must outlive it.
+/// Makes the io_uring backend. Must be called on the thread that will run it (SINGLE_ISSUER), whose
+/// SIGPIPE it blocks; `offload` must outlive it.
 ///
 /// Errors: errc::unsupported (kernel older than 6.1 or built without), errc::denied (sysctl,
 /// seccomp), errc::exhausted (memlock limit). `why_no_uring` says which to a person.

@@ -13,6 +13,7 @@
 #include <array>
 #include <bit>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <new>
 #include <thread>
@@ -66,6 +67,13 @@ uring_reactor::uring_reactor(const uring_options& options, offload_pool& offload
 
 result<void> uring_reactor::open(const uring_options& options) {
     FERRY_ASSERT(std::has_single_bit(options.receive_buffers) && options.receive_buffers <= 32'768);
+    // sendfile(2) and a write to a pipe have no MSG_NOSIGNAL: a peer that left must be an EPIPE
+    // here, not the end of the process, whatever the program does with the signal.
+    sigset_t broken_pipe;
+    sigemptyset(&broken_pipe);
+    sigaddset(&broken_pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
+
     FERRY_TRY(made, ring::make(options.submission_entries, options.completion_entries));
     ring_ = std::move(made);
 
