@@ -16,14 +16,17 @@
 
 namespace ferry::vfs {
 
-/// An open regular file or directory, with its status as of the open. Move-only; closes itself. What it
-/// promised stays true for its holder: renamed over or removed, it is still the old file (V7).
+/// An open regular file or directory, with its status as of the open. Move-only; closes itself.
+/// What it promised stays true for its holder: renamed over or removed, it is still the old file
+/// (V7).
 class node {
- public:
+  public:
     node(unique_fd open, const metadata& status) noexcept : fd_(std::move(open)), status_(status) {}
 
     [[nodiscard]] const metadata& status() const noexcept { return status_; }
-    [[nodiscard]] bool is_directory() const noexcept { return status_.kind == file_kind::directory; }
+    [[nodiscard]] bool is_directory() const noexcept {
+        return status_.kind == file_kind::directory;
+    }
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
 
     /// `size_bytes` octets from `offset` on, to be sent while this node lives. Regular files only.
@@ -32,43 +35,46 @@ class node {
         return part;
     }
 
-    /// Reads up to `into.size()` octets at `offset`; 0 is the end of the file. What is in memory comes
-    /// without suspending. Errors: errc::io and whatever the file system says.
-    [[nodiscard]] runtime::task<result<std::size_t>> read(runtime::core& here, std::span<std::byte> into,
+    /// Reads up to `into.size()` octets at `offset`, at most 1 MiB a call; 0 is the end of the
+    /// file. What is in memory comes without suspending. Errors: errc::is_directory, errc::io and
+    /// whatever the file system says.
+    [[nodiscard]] runtime::task<result<std::size_t>> read(runtime::core& here,
+                                                          std::span<std::byte> into,
                                                           std::uint64_t offset) const;
 
- private:
+  private:
     unique_fd fd_;
     metadata status_;
 };
 
 /// How the names of a directory are delivered.
 struct listing_options {
-    /// A directory of at most this many entries comes sorted by name (octet order); a larger one comes
-    /// in the file system's order, in bounded memory.
+    /// A directory of at most this many entries comes sorted by name (octet order); a larger one
+    /// comes in the file system's order, in bounded memory.
     std::size_t sorted_entries_max = 10'000;
 };
 
 /// The entries of one directory as a stream of batches: without ".", ".." and ferry's own temporary
-/// names. What vanished while being read is left out; a link leading nowhere or out of the tree comes as
-/// `file_kind::symlink`. Move-only.
+/// names. What vanished while being read is left out, and with a directory that was removed the
+/// rest of its names; a link leading nowhere or out of the tree comes as `file_kind::symlink`.
+/// Move-only. Must not outlive the tree that made it.
 class listing {
- public:
+  public:
     struct state;
     explicit listing(std::unique_ptr<state> made) noexcept;
     listing(listing&&) noexcept;
     listing& operator=(listing&&) noexcept;
     ~listing();
 
-    /// The next entries, valid until the next call; empty at the end. Read on the offload pool, so no
-    /// directory however large holds up a core.
+    /// The next entries, valid until the next call; empty at the end. Read on the offload pool, so
+    /// no directory however large holds up a core.
     [[nodiscard]] runtime::task<result<std::span<const directory_entry>>> next(runtime::core& here);
 
-    /// True when `next` has nothing more to read from the disk: what it returns next is all there is,
-    /// sorted. Known after `list` returned: a small directory has been read whole by then.
+    /// True when `next` has nothing more to read from the disk: what it returns next is all there
+    /// is, sorted. Known after `list` returned: a small directory has been read whole by then.
     [[nodiscard]] bool is_complete() const noexcept;
 
- private:
+  private:
     std::unique_ptr<state> state_;
 };
 
@@ -83,70 +89,92 @@ enum class durability : std::uint8_t {
 enum class upload_mode : std::uint8_t {
     replace,  ///< The new content takes its place.
     append,   ///< The new content begins with all of the old one (APPE; a missing file is empty).
-    restart,  ///< The new content is the old one, overwritten from `restart_offset` on, its tail kept.
+              ///< Costs a copy of it, shared blocks where the file system can.
+    restart,  ///< The new content is the old one, overwritten from `restart_offset` on, its tail
+              ///< kept. Costs as `append`.
     create,   ///< The name must be free: errc::exists otherwise, again checked at the commit.
 };
 
 struct upload_options {
     upload_mode mode = upload_mode::replace;
-    std::uint64_t restart_offset = 0;   ///< For `restart`: at most the old size, else errc::invalid.
-    std::uint32_t permissions = 0644;   ///< Mode bits of a new file; a replaced file's are kept.
+    std::uint64_t restart_offset = 0;  ///< For `restart`: at most the old size, else errc::invalid.
+    /// Mode bits (0777) of a new file, less the umask. A replaced file's are kept instead, without
+    /// set-id bits; its owner, group and extended attributes are not.
+    std::uint32_t permissions = 0644;
 };
 
 /// A file being written that nobody sees yet: unnamed where the file system can (O_TMPFILE), else
-/// under a hidden name of ferry's own. `commit` gives it its name in one step; readers, and a crash,
-/// see the old content or the new, never a mixture (V12). Dying uncommitted it leaves nothing behind.
-/// Move-only.
+/// under a hidden name of ferry's own. `commit` gives it its name in one step; readers, and a
+/// crash, see the old content or the new, never a mixture (V12). Dying uncommitted it leaves
+/// nothing behind; only a crash may leave a hidden name. Move-only. Must not move, die or be used
+/// again while one of its tasks is under way.
+///
+/// A name that is a symbolic link is what gets replaced, as by rename(2): what it led to stays as
+/// it was. A link that leads to a directory in the tree counts as that directory.
 class upload {
- public:
+  public:
     struct state;
     explicit upload(std::unique_ptr<state> made) noexcept;
     upload(upload&&) noexcept;
     upload& operator=(upload&&) noexcept;
     ~upload();
 
-    /// Appends all of `octets` (at the restart offset first). Errors: errc::no_space, over_quota,
-    /// too_large, io: the upload is lost; drop it.
+    /// Appends all of `octets` (at the restart offset first), in turns of 256 KiB so that others
+    /// have theirs. Errors: errc::no_space, over_quota, too_large, io, cancelled: the upload is
+    /// lost (every later call says the same); drop it.
     [[nodiscard]] runtime::task<result<void>> write(runtime::core& here,
                                                     std::span<const std::byte> octets);
 
-    /// Octets written through this upload so far; what `append` and `restart` took over not counted.
+    /// Octets of the writes that succeeded; what `append` and `restart` took over not counted.
     [[nodiscard]] std::uint64_t written_bytes() const noexcept;
 
     /// Gives the content its name. Once it has returned success the file is there for every reader.
-    /// Not cut short by a stop request: what was begun is finished. At most once.
-    /// Errors: errc::exists (`create`), is_directory, no_space, denied, io: the old file still stands.
+    /// Not cut short by a stop request, earlier or during: what was begun is finished. At most
+    /// once.
+    ///
+    /// Errors: errc::exists (`create`), is_directory, not_found (the directory was removed),
+    /// no_space, denied, io: the old file still stands. One exception: with `durability::full` a
+    /// failure to sync the directory comes after the name was given; the new file is there, but a
+    /// crash may undo it. `full` needs permission to read the directory, else denied.
     [[nodiscard]] runtime::task<result<void>> commit(runtime::core& here, durability level);
 
- private:
+  private:
     std::unique_ptr<state> state_;
 };
 
-/// A tree of files behind every protocol. A value without per-core state: all cores share one.
+/// A tree of files behind every protocol. A value without per-core state: all cores share one. It
+/// outlives every task, listing and upload it began.
 ///
-/// Every operation resolves names beneath the root only; links inside the tree are followed, links
-/// leading out are errc::outside_tree. Errors are those of `errc`; besides the ones named below any of
-/// denied, io, exhausted, name_too_long, not_directory may come from the system.
+/// Every operation resolves names beneath the root only; relative links inside the tree are
+/// followed, links leading out are errc::outside_tree, and so is every absolute link, wherever it
+/// leads. Errors are those of `errc`; besides the ones named below any
+/// of denied, io, exhausted, name_too_long, not_directory may come from the system.
 class tree {
- public:
+  public:
     virtual ~tree() = default;
 
     /// Opens a regular file or a directory for reading. Never waits for a FIFO or device: those are
-    /// errc::not_regular at once (V4). Also errc::not_found, outside_tree; errc::busy when renames kept
-    /// racing with the resolution (V3). A name that `wants_directory` and is a file: not_directory.
-    [[nodiscard]] virtual runtime::task<result<node>> open(runtime::core& here, const path& name) const = 0;
+    /// errc::not_regular at once (V4). Also errc::not_found, outside_tree; errc::busy when renames
+    /// kept racing with the resolution (V3). A name that `wants_directory` and is a file:
+    /// not_directory.
+    [[nodiscard]] virtual runtime::task<result<node>> open(runtime::core& here,
+                                                           const path& name) const = 0;
 
     /// Begins listing an open directory. `name` is where it was opened, for following links in it.
+    /// errc::not_directory, errc::denied (no permission to read it).
     [[nodiscard]] virtual runtime::task<result<listing>> list(runtime::core& here, node directory,
                                                               const path& name,
                                                               listing_options options) const = 0;
 
-    /// Begins an upload to `name`. errc::is_directory, not_found (no such directory), no_space.
-    [[nodiscard]] virtual runtime::task<result<upload>> begin_upload(runtime::core& here,
-                                                                     const path& name,
-                                                                     upload_options options) const = 0;
+    /// Begins an upload to `name`. errc::is_directory (also the root and a name that
+    /// `wants_directory`), not_found (no such directory), not_regular (a FIFO or device has the
+    /// name), exists (`create`), invalid (`restart` beyond the end), no_space. `append` and
+    /// `restart` of a link that leads out: outside_tree.
+    [[nodiscard]] virtual runtime::task<result<upload>> begin_upload(
+        runtime::core& here, const path& name, upload_options options) const = 0;
 
-    /// Removes a file or link. errc::is_directory for a directory.
+    /// Removes a file, or a link and not what it leads to. errc::is_directory for a directory,
+    /// errc::denied for the root.
     [[nodiscard]] virtual runtime::task<result<void>> remove_file(runtime::core& here,
                                                                   const path& name) const = 0;
 
@@ -154,7 +182,7 @@ class tree {
     [[nodiscard]] virtual runtime::task<result<void>> remove_directory(runtime::core& here,
                                                                        const path& name) const = 0;
 
-    /// Makes a directory. errc::exists, not_found (no parent).
+    /// Makes a directory with mode 0755, less the umask. errc::exists, not_found (no parent).
     [[nodiscard]] virtual runtime::task<result<void>> make_directory(runtime::core& here,
                                                                      const path& name) const = 0;
 
@@ -163,12 +191,17 @@ class tree {
         const path& to;
         bool replace = true;  ///< False: errc::exists when `to` is taken.
     };
-    /// Renames within the tree, atomically. Errors as rename(2).
+    /// Renames within the tree, atomically; a link is renamed itself. Errors as rename(2):
+    /// errc::invalid (a directory into itself), is_directory, not_directory, not_empty (what `to`
+    /// is does not give way), denied (the root); unsupported when the two names lie on different
+    /// file systems.
     [[nodiscard]] virtual runtime::task<result<void>> rename(runtime::core& here,
                                                              rename_names names) const = 0;
 
-    /// Sets the modification time of a file or directory (MDTM, MFMT).
-    [[nodiscard]] virtual runtime::task<result<void>> set_modified(runtime::core& here, const path& name,
+    /// Sets the modification time of a file or directory (MDTM, MFMT), the access time not. Takes
+    /// no permission to read it. errc::not_regular, denied (not the owner's).
+    [[nodiscard]] virtual runtime::task<result<void>> set_modified(runtime::core& here,
+                                                                   const path& name,
                                                                    wall_time modified) const = 0;
 };
 

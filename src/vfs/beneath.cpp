@@ -1,0 +1,68 @@
+#include "vfs/beneath.hpp"
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "ferry/runtime/op.hpp"
+#include "ferry/runtime/wait.hpp"
+#include "vfs/system_metadata.hpp"
+
+namespace ferry::vfs {
+
+runtime::task<result<unique_fd>> open_beneath(runtime::core& here, beneath what) {
+    for (unsigned attempt = 0; attempt < resolution_attempts_max; ++attempt) {
+        const auto opened = co_await runtime::op_wait(
+            here.io(), runtime::opcode::open_at, what.directory, runtime::never,
+            [&what](runtime::op& open) {
+                open.args.open_at.path = what.name;
+                open.args.open_at.how = {
+                    .flags = static_cast<unsigned>(what.flags | O_CLOEXEC),
+                    .mode = what.mode,
+                    .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+                };
+            });
+        if (opened) {
+            co_return unique_fd(static_cast<int>(*opened));
+        }
+        if (opened.error().os_errno != EAGAIN) {
+            co_return failure(opened.error());
+        }
+    }
+    co_return failure(errc::busy, EAGAIN);
+}
+
+result<metadata> servable_status(int fd, const path& name) {
+    FERRY_TRY(status, metadata_of(fd));
+    if (status.kind != file_kind::regular && status.kind != file_kind::directory) {
+        return failure(errc::not_regular);
+    }
+    if (status.kind == file_kind::regular && name.wants_directory()) {
+        return failure(errc::not_directory, ENOTDIR);
+    }
+    return status;
+}
+
+runtime::task<result<node>> open_node(runtime::core& here, int root, const path& name) {
+    // O_NONBLOCK: a FIFO opens at once, without a writer, and is then refused (V4). O_NOCTTY: so is
+    // a terminal, and it does not become ours meanwhile.
+    auto opened = co_await open_beneath(
+        here,
+        {.directory = root, .name = name.relative(), .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY});
+    if (!opened) {
+        co_return failure(opened.error());
+    }
+    const auto status = servable_status(opened->get(), name);
+    if (!status) {
+        co_return failure(status.error());
+    }
+    // Where the file system cannot say "not in memory", a ring read of a descriptor that is still
+    // O_NONBLOCK fails with EAGAIN instead of waiting for the device.
+    if (::fcntl(opened->get(), F_SETFL, 0) != 0) {
+        co_return failure_from_errno(errno);
+    }
+    co_return node(std::move(*opened), *status);
+}
+
+}  // namespace ferry::vfs

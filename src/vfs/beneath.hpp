@@ -1,0 +1,47 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+
+#include "ferry/base/result.hpp"
+#include "ferry/base/unique_fd.hpp"
+#include "ferry/runtime/core.hpp"
+#include "ferry/runtime/task.hpp"
+#include "ferry/vfs/path.hpp"
+#include "ferry/vfs/tree.hpp"
+
+namespace ferry::vfs {
+
+/// What openat2(2) is asked for, with no way out of `directory`.
+struct beneath {
+    int directory = -1;          ///< Where `name` begins and what it cannot leave.
+    const char* name = nullptr;  ///< Relative; must live until the call has returned.
+    int flags = 0;               ///< Of open(2); O_CLOEXEC is added.
+    mode_t mode = 0;             ///< For O_CREAT and O_TMPFILE, less the umask.
+};
+
+/// A rename anywhere in the system makes the kernel give up on a name that climbs (".." in a link).
+/// One such race is rare; this many in a row are an attack or a broken machine.
+inline constexpr unsigned resolution_attempts_max = 64;
+
+/// Opens `what` through the ring. Links are followed as long as they stay beneath the directory;
+/// the magic ones of /proc never are (threats.md, V2).
+///
+/// Errors: errc::outside_tree (a link that leads out, or in circles), errc::not_regular (a socket),
+/// errc::busy (renames raced with the resolution `resolution_attempts_max` times, V3), and whatever
+/// the file system says.
+///
+/// Cost: 2 us when the names are cached (datapath.md, 21).
+[[nodiscard]] runtime::task<result<unique_fd>> open_beneath(runtime::core& here, beneath what);
+
+/// The status of what was opened under `name`, if it is what ferry serves. Errors:
+/// errc::not_regular (neither file nor directory), errc::not_directory (a file, and the name
+/// `wants_directory`). Never suspends.
+[[nodiscard]] result<metadata> servable_status(int fd, const path& name);
+
+/// Opens a regular file or a directory for reading: what `tree::open` promises.
+[[nodiscard]] runtime::task<result<node>> open_node(runtime::core& here, int root,
+                                                    const path& name);
+
+}  // namespace ferry::vfs

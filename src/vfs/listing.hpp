@@ -1,0 +1,22 @@
+#pragma once
+
+#include "ferry/runtime/core.hpp"
+#include "ferry/runtime/task.hpp"
+#include "ferry/vfs/path.hpp"
+#include "ferry/vfs/tree.hpp"
+
+namespace ferry::vfs {
+
+/// Where a listed directory lies, so that links in it can be followed beneath the root.
+struct listing_place {
+    int root = -1;  ///< Borrowed: must stay open as long as the listing lives.
+    path name;
+};
+
+/// Begins the listing of `directory`, reading ahead as `listing_options` says. Errors:
+/// errc::not_directory, errc::denied (no permission to read it), errc::io.
+[[nodiscard]] runtime::task<result<listing>> begin_listing(runtime::core& here, node directory,
+                                                           listing_place place,
+                                                           listing_options options);
+
+}  // namespace ferry::vfs

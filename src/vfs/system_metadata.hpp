@@ -1,0 +1,17 @@
+#pragma once
+
+#include <sys/stat.h>
+
+#include "ferry/base/result.hpp"
+#include "ferry/vfs/metadata.hpp"
+
+namespace ferry::vfs {
+
+/// Translates what statx(2) filled in (STATX_BASIC_STATS). Never suspends.
+[[nodiscard]] metadata metadata_of(const struct statx& status) noexcept;
+
+/// The status of an open descriptor, O_PATH or not, by an inline fstat(2): 0.24 us, since the inode
+/// is in memory by then (datapath.md, 21). Errors: errc::io.
+[[nodiscard]] result<metadata> metadata_of(int fd) noexcept;
+
+}  // namespace ferry::vfs

@@ -1,0 +1,503 @@
+#include "vfs/upload.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "ferry/base/units.hpp"
+#include "ferry/runtime/op.hpp"
+#include "ferry/runtime/stop.hpp"
+#include "ferry/runtime/wait.hpp"
+#include "vfs/beneath.hpp"
+#include "vfs/system_metadata.hpp"
+
+namespace ferry::vfs {
+
+struct upload::state {
+    unique_fd directory;  ///< O_PATH: where the name is, and the hidden one beside it.
+    unique_fd file;       ///< For writing.
+    std::string name;     ///< What the commit gives it.
+    std::string hidden;   ///< What it is called meanwhile; empty: nothing.
+    upload_mode mode = upload_mode::replace;
+    std::uint64_t offset = 0;  ///< Where the next octet goes.
+    std::uint64_t written_bytes = 0;
+    std::optional<error> lost;  ///< Set by the first write that failed: the content has a gap.
+    bool is_commit_begun = false;
+
+    state() = default;
+    state(const state&) = delete;
+    state& operator=(const state&) = delete;
+    // Inline, because a destructor cannot wait: one name in a directory that is in memory. Freeing
+    // the blocks falls on whoever closes the file last, as it does for an unnamed one.
+    ~state() {
+        if (!hidden.empty()) {
+            static_cast<void>(::unlinkat(directory.get(), hidden.c_str(), 0));
+        }
+    }
+};
+
+namespace {
+
+// One write holds the core for 0.1 ms (datapath.md, 12); then others have their turn.
+constexpr std::size_t write_bytes_max = 256_KiB;
+// A hidden name has 64 random bits: a second attempt is never needed unless somebody plants names.
+constexpr unsigned hidden_name_attempts_max = 8;
+constexpr std::uint32_t permission_bits = 0777;  // Set-id and sticky bits never survive (V14).
+constexpr mode_t private_permissions = 0600;
+
+/// Writes all of `octets` to `file` at `offset`, going on after short writes.
+runtime::task<result<void>> write_all(runtime::core& here, int file,
+                                      std::span<const std::byte> octets, std::uint64_t offset) {
+    while (!octets.empty()) {
+        const auto piece = octets.first(std::min(octets.size(), write_bytes_max));
+        const auto put = co_await runtime::op_wait(
+            here.io(), runtime::opcode::write, file, runtime::never, [&](runtime::op& write) {
+                write.args.write = {
+                    .data = piece.data(), .size_bytes = piece.size(), .offset = offset};
+            });
+        if (!put) {
+            co_return failure(put.error());
+        }
+        if (*put == 0) {
+            co_return failure(errc::io);  // Neither progress nor a reason: it would spin.
+        }
+        const auto put_bytes = static_cast<std::size_t>(*put);
+        octets = octets.subspan(put_bytes);
+        offset += put_bytes;
+        if (!octets.empty()) {
+            co_await here.yield();
+        }
+    }
+    co_return result<void>{};
+}
+
+struct copy_job {
+    int from = -1;
+    int to = -1;
+    std::uint64_t size_bytes = 0;
+};
+
+/// True when copy_file_range(2) is not to be had for these two files, whatever the reason.
+bool lacks_copy_range(const error& refused) noexcept {
+    return refused.os_errno == EXDEV || refused.os_errno == EOPNOTSUPP ||
+           refused.os_errno == EINVAL || refused.os_errno == ENOSYS;
+}
+
+/// Copies the first `size_bytes` of a file to the same place in another: shared blocks where the
+/// file system can, else in the kernel, else through memory. Returns how many there were, fewer if
+/// the file has shrunk.
+runtime::task<result<std::uint64_t>> copy_content(runtime::core& here, copy_job job) {
+    std::uint64_t done = 0;
+    while (done < job.size_bytes) {
+        const auto copied = co_await runtime::op_wait(
+            here.io(), runtime::opcode::copy_range, job.from, runtime::never,
+            [&](runtime::op& copy) {
+                copy.args.copy_range = {.from_offset = done,
+                                        .to = job.to,
+                                        .to_offset = done,
+                                        .size_bytes = job.size_bytes - done};
+            });
+        if (!copied && !lacks_copy_range(copied.error())) {
+            co_return failure(copied.error());
+        }
+        if (!copied || *copied == 0) {
+            break;  // 0 may be the end, or a file system that copies nothing: reading tells.
+        }
+        done += static_cast<std::uint64_t>(*copied);
+    }
+    if (done == job.size_bytes) {
+        co_return done;
+    }
+    const auto buffer = std::make_unique_for_overwrite<std::byte[]>(write_bytes_max);
+    while (done < job.size_bytes) {
+        const auto size_bytes = std::min<std::uint64_t>(write_bytes_max, job.size_bytes - done);
+        const auto got = co_await runtime::op_wait(
+            here.io(), runtime::opcode::read, job.from, runtime::never, [&](runtime::op& read) {
+                read.args.read = {.data = buffer.get(), .size_bytes = size_bytes, .offset = done};
+            });
+        if (!got) {
+            co_return failure(got.error());
+        }
+        if (*got == 0) {
+            break;
+        }
+        const auto got_bytes = static_cast<std::size_t>(*got);
+        const auto put = co_await write_all(here, job.to, {buffer.get(), got_bytes}, done);
+        if (!put) {
+            co_return failure(put.error());
+        }
+        done += got_bytes;
+        co_await here.yield();
+    }
+    co_return done;
+}
+
+/// What has the name at the beginning of an upload.
+struct old_file {
+    std::optional<metadata> status;  ///< None: no file that the new one takes the place of.
+    std::optional<node> content;     ///< To take over from, when the mode does.
+};
+
+/// For `create`: the name must be free, of a dangling link too.
+runtime::task<result<old_file>> expect_free(runtime::core& here, const upload::state& my) {
+    const auto taken = co_await open_beneath(
+        here,
+        {.directory = my.directory.get(), .name = my.name.c_str(), .flags = O_PATH | O_NOFOLLOW});
+    if (taken) {
+        co_return failure(errc::exists, EEXIST);
+    }
+    if (taken.error() != errc::not_found) {
+        co_return failure(taken.error());
+    }
+    co_return old_file{};
+}
+
+/// For `append` and `restart`: the file clients see under the name, through a link if it is one.
+runtime::task<result<old_file>> find_content(runtime::core& here, const upload_target& target) {
+    auto opened = co_await open_node(here, target.root, target.name);
+    if (!opened && opened.error() == errc::not_found) {
+        co_return old_file{};
+    }
+    if (!opened) {
+        co_return failure(opened.error());
+    }
+    if (opened->is_directory()) {
+        co_return failure(errc::is_directory, EISDIR);
+    }
+    old_file found{.status = opened->status(), .content = {}};
+    found.content = std::move(*opened);
+    co_return found;
+}
+
+/// For `replace`: what the new file takes the place of. Nothing of it is opened for reading:
+/// whoever may write a file need not be allowed to read it.
+runtime::task<result<old_file>> find_replaced(runtime::core& here, const upload_target& target) {
+    const auto opened = co_await open_beneath(
+        here, {.directory = target.root, .name = target.name.relative(), .flags = O_PATH});
+    if (!opened && (opened.error() == errc::not_found || opened.error() == errc::outside_tree)) {
+        co_return old_file{};  // Nothing, or a link to nowhere: like rename(2) it is replaced
+                               // itself.
+    }
+    if (!opened) {
+        co_return failure(opened.error());
+    }
+    const auto status = servable_status(opened->get(), target.name);
+    if (!status) {
+        co_return failure(status.error());
+    }
+    if (status->kind == file_kind::directory) {
+        co_return failure(errc::is_directory, EISDIR);
+    }
+    co_return old_file{.status = *status, .content = {}};
+}
+
+/// What is there under the name, as far as the mode cares.
+runtime::task<result<old_file>> find_old(runtime::core& here, const upload_target& target,
+                                         const upload::state& my) {
+    switch (my.mode) {
+        case upload_mode::create:
+            co_return co_await expect_free(here, my);
+        case upload_mode::append:
+        case upload_mode::restart:
+            co_return co_await find_content(here, target);
+        case upload_mode::replace:
+            break;
+    }
+    co_return co_await find_replaced(here, target);
+}
+
+/// True when an unnamed file could be given a name later: linkat(2) finds it by way of /proc, which
+/// a chroot may lack.
+bool can_name_unnamed() noexcept {
+    return ::faccessat(AT_FDCWD, "/proc/self/fd", F_OK, 0) == 0;
+}
+
+std::string make_hidden_name(runtime::core& here) {
+    return fmt::format("{}upload-{:016x}", reserved_prefix, here.rng().next());
+}
+
+/// Makes the file that takes the content, unnamed.
+runtime::task<result<void>> open_unnamed(runtime::core& here, upload::state& my, mode_t mode) {
+    auto opened = co_await open_beneath(here, {.directory = my.directory.get(),
+                                               .name = ".",
+                                               .flags = O_TMPFILE | O_WRONLY,
+                                               .mode = mode});
+    if (!opened) {
+        co_return failure(opened.error());
+    }
+    my.file = std::move(*opened);
+    co_return result<void>{};
+}
+
+/// Makes the file that takes the content, under a hidden name.
+runtime::task<result<void>> open_hidden(runtime::core& here, upload::state& my, mode_t mode) {
+    for (unsigned attempt = 0; attempt < hidden_name_attempts_max; ++attempt) {
+        std::string name = make_hidden_name(here);
+        auto opened = co_await open_beneath(here, {.directory = my.directory.get(),
+                                                   .name = name.c_str(),
+                                                   .flags = O_WRONLY | O_CREAT | O_EXCL,
+                                                   .mode = mode});
+        if (opened) {
+            my.file = std::move(*opened);
+            my.hidden = std::move(name);
+            co_return result<void>{};
+        }
+        if (opened.error() != errc::exists) {
+            co_return failure(opened.error());
+        }
+    }
+    co_return failure(errc::busy, EEXIST);
+}
+
+/// True when the file system has no unnamed files, in the ways open(2) lists for O_TMPFILE. A
+/// directory that is really gone fails again when a name is made in it.
+bool lacks_unnamed(const error& refused) noexcept {
+    return refused.os_errno == EOPNOTSUPP || refused.os_errno == EISDIR ||
+           refused.os_errno == EINVAL || refused.os_errno == ENOENT;
+}
+
+runtime::task<result<void>> open_temporary(runtime::core& here, upload::state& my,
+                                           holding_place holding, mode_t mode) {
+    if (holding == holding_place::unnamed_if_possible && can_name_unnamed()) {
+        const auto opened = co_await open_unnamed(here, my, mode);
+        if (opened || !lacks_unnamed(opened.error())) {
+            co_return opened;
+        }
+    }
+    // In a scope of its own: an open that made the name and reported a stop would leave it behind.
+    runtime::stop_scope unstopped;
+    co_return co_await open_hidden(here, my, mode).in_scope(unstopped);
+}
+
+/// Takes over what the new content begins with and sets where writing goes on.
+runtime::task<result<void>> take_over(runtime::core& here, upload::state& my, const node& old,
+                                      std::uint64_t restart_offset) {
+    const auto copied = co_await copy_content(
+        here, {.from = old.fd(), .to = my.file.get(), .size_bytes = old.status().size_bytes});
+    if (!copied) {
+        co_return failure(copied.error());
+    }
+    my.offset = my.mode == upload_mode::append ? *copied : restart_offset;
+    if (my.offset > *copied) {
+        co_return failure(errc::busy);  // Somebody truncated it since its size was checked.
+    }
+    co_return result<void>{};
+}
+
+/// Hard-links the unnamed file as `name`: errc::exists when it is taken.
+runtime::task<result<void>> link_unnamed(runtime::core& here, const upload::state& my,
+                                         const char* name) {
+    const std::string source = fmt::format("/proc/self/fd/{}", my.file.get());
+    const auto linked = co_await runtime::op_wait(
+        here.io(), runtime::opcode::link_at, AT_FDCWD, runtime::never, [&](runtime::op& link) {
+            link.args.link_at = {.from = source.c_str(),
+                                 .to_directory = my.directory.get(),
+                                 .to = name,
+                                 .flags = AT_SYMLINK_FOLLOW};
+        });
+    if (!linked) {
+        co_return failure(linked.error());
+    }
+    co_return result<void>{};
+}
+
+/// Gives the unnamed file a hidden name, from where a rename can take the place of another file.
+runtime::task<result<void>> link_hidden(runtime::core& here, upload::state& my) {
+    for (unsigned attempt = 0; attempt < hidden_name_attempts_max; ++attempt) {
+        std::string name = make_hidden_name(here);
+        const auto linked = co_await link_unnamed(here, my, name.c_str());
+        if (linked) {
+            my.hidden = std::move(name);
+            co_return result<void>{};
+        }
+        if (linked.error() != errc::exists) {
+            co_return failure(linked.error());
+        }
+    }
+    co_return failure(errc::busy, EEXIST);
+}
+
+/// Renames the hidden name to the final one. Without `replace` errc::exists when that is taken.
+runtime::task<result<void>> rename_hidden(runtime::core& here, upload::state& my, bool replace) {
+    const auto renamed = co_await runtime::op_wait(
+        here.io(), runtime::opcode::rename_at, my.directory.get(), runtime::never,
+        [&](runtime::op& rename) {
+            rename.args.rename_at = {.from = my.hidden.c_str(),
+                                     .to_directory = my.directory.get(),
+                                     .to = my.name.c_str(),
+                                     .flags = replace ? 0U : RENAME_NOREPLACE};
+        });
+    if (!renamed) {
+        co_return failure(renamed.error());
+    }
+    my.hidden.clear();
+    co_return result<void>{};
+}
+
+/// The same as `rename_hidden` without `replace` where renameat2(2) has no flags (NFS, some FUSE):
+/// a hard link is as exclusive.
+runtime::task<result<void>> link_then_unlink(runtime::core& here, upload::state& my) {
+    const auto linked =
+        co_await runtime::op_wait(here.io(), runtime::opcode::link_at, my.directory.get(),
+                                  runtime::never, [&](runtime::op& link) {
+                                      link.args.link_at = {.from = my.hidden.c_str(),
+                                                           .to_directory = my.directory.get(),
+                                                           .to = my.name.c_str()};
+                                  });
+    if (!linked) {
+        co_return failure(linked.error());
+    }
+    const auto unlinked = co_await runtime::op_wait(
+        here.io(), runtime::opcode::unlink_at, my.directory.get(), runtime::never,
+        [&](runtime::op& unlink) { unlink.args.unlink_at = {.path = my.hidden.c_str()}; });
+    if (unlinked) {
+        my.hidden.clear();  // Else the destructor tries once more; the new file stands either way.
+    }
+    co_return result<void>{};
+}
+
+/// Gives the content its name in one step.
+runtime::task<result<void>> give_name(runtime::core& here, upload::state& my) {
+    const bool replace = my.mode != upload_mode::create;
+    if (my.hidden.empty()) {
+        const auto linked = co_await link_unnamed(here, my, my.name.c_str());
+        if (linked || !replace || linked.error() != errc::exists) {
+            co_return linked;
+        }
+        const auto hidden = co_await link_hidden(here, my);
+        if (!hidden) {
+            co_return hidden;
+        }
+    }
+    const auto renamed = co_await rename_hidden(here, my, replace);
+    if (!renamed && !replace && renamed.error().os_errno == EINVAL) {
+        co_return co_await link_then_unlink(here, my);
+    }
+    co_return renamed;
+}
+
+runtime::task<result<void>> sync(runtime::core& here, int fd, bool is_data_only) {
+    const auto synced = co_await runtime::op_wait(
+        here.io(), runtime::opcode::sync, fd, runtime::never,
+        [is_data_only](runtime::op& what) { what.args.sync.data_only = is_data_only; });
+    if (!synced) {
+        co_return failure(synced.error());
+    }
+    co_return result<void>{};
+}
+
+runtime::task<result<void>> commit_steps(runtime::core& here, upload::state& my, durability level) {
+    unique_fd directory;
+    if (level == durability::full) {
+        // Before anything has happened: a directory that cannot be opened cannot be synced.
+        auto opened = co_await open_beneath(
+            here, {.directory = my.directory.get(), .name = ".", .flags = O_RDONLY | O_DIRECTORY});
+        if (!opened) {
+            co_return failure(opened.error());
+        }
+        directory = std::move(*opened);
+    }
+    if (level != durability::none) {
+        const auto synced = co_await sync(here, my.file.get(), level == durability::data);
+        if (!synced) {
+            co_return synced;
+        }
+    }
+    const auto named = co_await give_name(here, my);
+    if (!named || level != durability::full) {
+        co_return named;
+    }
+    co_return co_await sync(here, directory.get(), false);
+}
+
+}  // namespace
+
+runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target target,
+                                           upload_options options) {
+    if (target.name.wants_directory()) {
+        co_return failure(errc::is_directory, EISDIR);
+    }
+    auto made = std::make_unique<upload::state>();
+    made->mode = options.mode;
+    made->name = target.name.name();
+    const path parent = target.name.parent();
+    auto directory = co_await open_beneath(
+        here, {.directory = target.root, .name = parent.relative(), .flags = O_PATH | O_DIRECTORY});
+    if (!directory) {
+        co_return failure(directory.error());
+    }
+    made->directory = std::move(*directory);
+
+    const auto old = co_await find_old(here, target, *made);
+    if (!old) {
+        co_return failure(old.error());
+    }
+    const std::uint64_t old_bytes = old->status ? old->status->size_bytes : 0;
+    if (options.mode == upload_mode::restart && options.restart_offset > old_bytes) {
+        co_return failure(errc::invalid);
+    }
+
+    // What takes the place of a private file is private from its first octet on.
+    const mode_t mode = old->status ? private_permissions : options.permissions & permission_bits;
+    const auto opened = co_await open_temporary(here, *made, target.holding, mode);
+    if (!opened) {
+        co_return failure(opened.error());
+    }
+    if (old->status) {
+        // Refused only where the file system has no modes of its own, and then there is nothing to
+        // keep.
+        static_cast<void>(::fchmod(made->file.get(), old->status->mode & permission_bits));
+    }
+    if (old->content) {
+        const auto taken = co_await take_over(here, *made, *old->content, options.restart_offset);
+        if (!taken) {
+            co_return failure(taken.error());
+        }
+    }
+    co_return upload(std::move(made));
+}
+
+upload::upload(std::unique_ptr<state> made) noexcept : state_(std::move(made)) {}
+upload::upload(upload&&) noexcept = default;
+upload& upload::operator=(upload&&) noexcept = default;
+upload::~upload() = default;
+
+runtime::task<result<void>> upload::write(runtime::core& here, std::span<const std::byte> octets) {
+    state& my = *state_;
+    FERRY_ASSERT(!my.is_commit_begun);
+    if (my.lost) {
+        co_return failure(*my.lost);
+    }
+    const auto put = co_await write_all(here, my.file.get(), octets, my.offset);
+    if (!put) {
+        my.lost = put.error();
+        co_return failure(put.error());
+    }
+    my.offset += octets.size();
+    my.written_bytes += octets.size();
+    co_return result<void>{};
+}
+
+std::uint64_t upload::written_bytes() const noexcept {
+    return state_->written_bytes;
+}
+
+runtime::task<result<void>> upload::commit(runtime::core& here, durability level) {
+    state& my = *state_;
+    FERRY_ASSERT(!my.is_commit_begun);
+    my.is_commit_begun = true;
+    if (my.lost) {
+        co_return failure(*my.lost);
+    }
+    runtime::stop_scope unstopped;
+    co_return co_await commit_steps(here, my, level).in_scope(unstopped);
+}
+
+}  // namespace ferry::vfs

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+
+#include "ferry/runtime/core.hpp"
+#include "ferry/runtime/task.hpp"
+#include "ferry/vfs/path.hpp"
+#include "ferry/vfs/tree.hpp"
+
+namespace ferry::vfs {
+
+/// Where the content of an upload stands until its commit.
+enum class holding_place : std::uint8_t {
+    unnamed_if_possible,  ///< O_TMPFILE; a hidden name where the file system or /proc lacks it.
+    hidden_name,          ///< Under a name of ours, as if O_TMPFILE did not exist.
+};
+
+struct upload_target {
+    int root = -1;  ///< Names are resolved beneath it; used until `begin_upload` has returned.
+    const path& name;
+    holding_place holding = holding_place::unnamed_if_possible;
+};
+
+/// Begins an upload: what `tree::begin_upload` promises. Copies the old content first for `append`
+/// and `restart`, in pieces on the offload pool.
+[[nodiscard]] runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target target,
+                                                         upload_options options);
+
+}  // namespace ferry::vfs

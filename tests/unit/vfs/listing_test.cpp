@@ -1,0 +1,345 @@
+#include "vfs/listing.hpp"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "ferry/base/assert.hpp"
+#include "scratch.hpp"
+#include "test_core.hpp"
+
+using namespace ferry;
+using namespace ferry::vfs_test;
+using runtime::core;
+using runtime::task;
+using vfs::directory_entry;
+using vfs::file_kind;
+using vfs::path;
+
+namespace {
+
+/// What one listing delivered.
+struct listed {
+    std::vector<directory_entry> entries;
+    std::size_t batches = 0;
+    bool is_complete = false;
+
+    [[nodiscard]] std::vector<std::string> names() const {
+        std::vector<std::string> all;
+        for (const auto& entry : entries) {
+            all.push_back(entry.name);
+        }
+        return all;
+    }
+};
+
+/// Called between two batches.
+using between = void (*)(const scratch&);
+
+task<result<listed>> list_all(core& here, vfs::tree& tree, path name, vfs::listing_options options,
+                              between interfere, const scratch& host) {
+    auto opened = co_await tree.open(here, name);
+    if (!opened) {
+        co_return failure(opened.error());
+    }
+    auto begun = co_await tree.list(here, std::move(*opened), name, options);
+    if (!begun) {
+        co_return failure(begun.error());
+    }
+    listed all;
+    all.is_complete = begun->is_complete();
+    for (;;) {
+        const auto batch = co_await begun->next(here);
+        if (!batch) {
+            co_return failure(batch.error());
+        }
+        if (batch->empty()) {
+            break;
+        }
+        ++all.batches;
+        all.entries.insert(all.entries.end(), batch->begin(), batch->end());
+        if (interfere != nullptr) {
+            interfere(host);
+        }
+    }
+    // The end is the end however often one asks.
+    const auto after = co_await begun->next(here);
+    if (!after || !after->empty()) {
+        co_return failure(errc::io);
+    }
+    co_return all;
+}
+
+struct fixture {
+    scratch host;
+    std::unique_ptr<vfs::tree> files = vfs::open_local_tree(host.root().c_str()).value();
+    test_core machine;
+
+    result<listed> list(std::string_view name = "/", vfs::listing_options options = {},
+                        between interfere = nullptr) {
+        return machine.run(list_all, std::ref(*files), at(name), options, interfere,
+                           std::cref(host));
+    }
+
+    /// Puts `count` names into `directory`, in an order that is not theirs. Links to one file: a
+    /// name each is what counts, and they cost less.
+    void fill(int count, std::string_view directory = ".") const {
+        const std::string file = host / fmt::format("{}/first", directory);
+        host.write(fmt::format("{}/first", directory), "x");
+        for (int i = 0; i < count - 1; ++i) {
+            const auto name = fmt::format("{}/f{:05}", directory, i * 7919 % (count - 1));
+            FERRY_ASSERT(::link(file.c_str(), (host / name).c_str()) == 0);
+        }
+    }
+};
+
+/// The names of `entries` as a set, each of which must be there once.
+std::set<std::string> each_once(const listed& all) {
+    std::set<std::string> names;
+    for (const auto& entry : all.entries) {
+        CHECK(names.insert(entry.name).second);
+    }
+    return names;
+}
+
+}  // namespace
+
+TEST_CASE("listing: kinds and metadata, of what links lead to") {
+    fixture tree;
+    const scratch& host = tree.host;
+    host.make_directory("dir");
+    host.write("dir/file", "12345");
+    REQUIRE(::chmod((host / "dir/file").c_str(), 0604) == 0);
+    const timespec times[2] = {{1, 2}, {1'700'000'000, 123'456'789}};
+    REQUIRE(::utimensat(AT_FDCWD, (host / "dir/file").c_str(), times, 0) == 0);
+    REQUIRE(::mkfifo((host / "dir/fifo").c_str(), 0644) == 0);
+    host.make_directory("dir/sub");
+    host.link({.at = "dir/link", .to = "file"});
+    host.link({.at = "dir/up", .to = "../dir/sub"});
+    host.link({.at = "dir/dangling", .to = "nowhere"});
+    host.link({.at = "dir/absolute", .to = "/etc/passwd"});
+    host.link({.at = "dir/out", .to = "../../"});
+    host.link({.at = "dir/tofifo", .to = "fifo"});
+
+    const auto all = tree.list("/dir");
+    REQUIRE(all);
+    CHECK(all->is_complete);
+    CHECK(all->names() == std::vector<std::string>{"absolute", "dangling", "fifo", "file", "link",
+                                                   "out", "sub", "tofifo", "up"});
+    std::map<std::string, vfs::metadata> by_name;
+    for (const auto& entry : all->entries) {
+        by_name[entry.name] = entry.status;
+    }
+    for (const char* name : {"absolute", "dangling", "out"}) {
+        CAPTURE(name);
+        CHECK(by_name[name].kind == file_kind::symlink);
+        CHECK(by_name[name].size_bytes == 0);
+    }
+    CHECK(by_name["fifo"].kind == file_kind::other);
+    CHECK(by_name["tofifo"].kind == file_kind::other);
+    CHECK(by_name["sub"].kind == file_kind::directory);
+    CHECK(by_name["up"].kind == file_kind::directory);
+    for (const char* name : {"file", "link"}) {
+        CAPTURE(name);
+        const auto& status = by_name[name];
+        CHECK(status.kind == file_kind::regular);
+        CHECK(status.size_bytes == 5);
+        CHECK(status.mode == 0604);
+        CHECK(status.inode == host.inode("dir/file"));
+        CHECK(status.modified == wall_time{.seconds = 1'700'000'000, .nanoseconds = 123'456'789});
+    }
+    // Both doors say the same of one file.
+    const auto opened = tree.machine.run(
+        [](core& here, vfs::tree& files, path name) -> task<result<vfs::node>> {
+            co_return co_await files.open(here, name);
+        },
+        std::ref(*tree.files), at("/dir/file"));
+    REQUIRE(opened);
+    CHECK(opened->status().device == by_name["file"].device);
+    CHECK(opened->status().owner_id == by_name["file"].owner_id);
+    CHECK(opened->status().group_id == by_name["file"].group_id);
+    CHECK(opened->status().links == by_name["file"].links);
+    CHECK(opened->status().changed == by_name["file"].changed);
+}
+
+TEST_CASE("listing: links in the root and through a linked directory") {
+    fixture tree;
+    const scratch& host = tree.host;
+    host.make_directory("dir");
+    host.write("dir/file", "x");
+    host.link({.at = "dir/up", .to = "../dir/file"});
+    host.link({.at = "alias", .to = "dir"});
+    const auto root = tree.list();
+    REQUIRE(root);
+    REQUIRE(root->names() == std::vector<std::string>{"alias", "dir"});
+    CHECK(root->entries[0].status.kind == file_kind::directory);
+    const auto through = tree.list("/alias/");
+    REQUIRE(through);
+    REQUIRE(through->names() == std::vector<std::string>{"file", "up"});
+    CHECK(through->entries[1].status.kind == file_kind::regular);
+}
+
+TEST_CASE("listing: empty directories, and names that are ferry's own (threats.md, V12)") {
+    fixture tree;
+    CHECK(tree.list()->entries.empty());
+    CHECK(tree.list()->is_complete);
+    tree.host.write(".ferry-upload-0123456789abcdef", "x");
+    tree.host.make_directory(".ferry-");
+    CHECK(tree.list()->entries.empty());
+    tree.host.write(".ferr", "x");
+    tree.host.write(".hidden", "x");
+    CHECK(tree.list()->names() == std::vector<std::string>{".ferr", ".hidden"});
+    CHECK(tree.list("/", {.sorted_entries_max = 0})->entries.size() == 2);
+}
+
+TEST_CASE("listing: not of a file") {
+    fixture tree;
+    tree.host.write("file", "x");
+    CHECK(tree.list("/file").error() == errc::not_directory);
+}
+
+TEST_CASE("listing: hostile names come as they are and open under their name (threats.md, V11)") {
+    fixture tree;
+    std::vector<std::string> names{"line\nfeed",
+                                   "carriage\rreturn",
+                                   "\x1b[31mred",
+                                   "delete\x7f",
+                                   "\x01",
+                                   "\"quotes'",
+                                   "<b>&amp;",
+                                   "100%41",
+                                   "semi;type=a",
+                                   " leading space",
+                                   "-rf",
+                                   "javascript:alert(1)",
+                                   "226 Transfer complete",
+                                   "\xff\xfe invalid",
+                                   "\xc0\xaf overlong",
+                                   "trailing ",
+                                   "back\\slash",
+                                   "...",
+                                   "..\\..",
+                                   "*",
+                                   "~",
+                                   std::string(255, 'x'),
+                                   "\xe2\x80\xae"
+                                   "bidi",
+                                   "CON",
+                                   "a\tb",
+                                   "?query#fragment"};
+    for (const auto& name : names) {
+        tree.host.write(name, name);
+    }
+    std::ranges::sort(names);
+    const auto all = tree.list();
+    REQUIRE(all);
+    CHECK(all->names() == names);
+    for (const auto& name : names) {
+        CAPTURE(name);
+        const auto content = tree.machine.run(
+            [](core& here, vfs::tree& files, path where) -> task<result<std::string>> {
+                const auto opened = co_await files.open(here, where);
+                if (!opened) {
+                    co_return failure(opened.error());
+                }
+                std::string text(1'000, '?');
+                const auto got =
+                    co_await opened->read(here, std::as_writable_bytes(std::span(text)), 0);
+                if (!got) {
+                    co_return failure(got.error());
+                }
+                text.resize(*got);
+                co_return text;
+            },
+            std::ref(*tree.files), at("/" + name));
+        REQUIRE(content);
+        CHECK(*content == name);
+    }
+}
+
+TEST_CASE("listing: 5,000 entries sorted, in one piece") {
+    fixture tree;
+    tree.fill(5'000);
+    const auto all = tree.list();
+    REQUIRE(all);
+    CHECK(all->is_complete);
+    CHECK(all->batches == 1);
+    REQUIRE(all->entries.size() == 5'000);
+    CHECK(std::ranges::is_sorted(all->entries, {}, &directory_entry::name));
+    CHECK(each_once(*all).size() == 5'000);
+}
+
+TEST_CASE("listing: beyond the limit a stream with every name once (threats.md, V9)") {
+    fixture tree;
+    tree.fill(3'000);
+    const auto whole = tree.list("/", {.sorted_entries_max = 3'000});
+    REQUIRE(whole);
+    CHECK(whole->is_complete);
+    CHECK(std::ranges::is_sorted(whole->entries, {}, &directory_entry::name));
+    for (const std::size_t limit : {0UZ, 1UZ, 255UZ, 256UZ, 257UZ, 1'000UZ, 2'999UZ}) {
+        CAPTURE(limit);
+        const auto all = tree.list("/", {.sorted_entries_max = limit});
+        REQUIRE(all);
+        CHECK_FALSE(all->is_complete);
+        CHECK(all->entries.size() == 3'000);
+        CHECK(each_once(*all) == each_once(*whole));
+    }
+}
+
+TEST_CASE("listing: a directory removed meanwhile ends, names that vanish are left out (V9)") {
+    fixture tree;
+    tree.host.make_directory("dir");
+    tree.fill(3'000, "dir");
+    const auto all = tree.list("/dir", {.sorted_entries_max = 1}, [](const scratch& host) {
+        std::filesystem::remove_all(host / "dir");
+    });
+    REQUIRE(all);
+    CHECK(all->entries.size() < 3'000);
+    CHECK_FALSE(all->entries.empty());
+    each_once(*all);
+}
+
+TEST_CASE("listing: a directory renamed meanwhile is read to its end (V9)") {
+    fixture tree;
+    tree.host.make_directory("dir");
+    tree.fill(1'000, "dir");
+    const auto all = tree.list("/dir", {.sorted_entries_max = 1}, [](const scratch& host) {
+        std::error_code ignored;
+        std::filesystem::rename(host / "dir", host / "elsewhere", ignored);
+    });
+    REQUIRE(all);
+    CHECK(each_once(*all).size() == 1'000);
+}
+
+TEST_CASE("listing: an error of the disk is an error, a stop request too") {
+    fixture tree;
+    tree.fill(1'000);
+    std::int64_t answer = -EIO;
+    int batches_before = 0;
+    tree.machine.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
+        if (what.code == runtime::opcode::list_directory && batches_before-- == 0) {
+            return answer;
+        }
+        return std::nullopt;
+    });
+    CHECK(tree.list().error() == errc::io);
+    batches_before = 1;
+    CHECK(tree.list("/", {.sorted_entries_max = 1}).error() == errc::io);
+    tree.machine.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
+        if (what.code == runtime::opcode::list_directory) {
+            tree.machine.io.stop_when_waiting(tree.machine.stop);
+        }
+        return std::nullopt;
+    });
+    CHECK(tree.list().error() == errc::cancelled);
+}
