@@ -1,0 +1,349 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+#include <span>
+#include <string>
+
+#include "ferry/base/log.hpp"
+#include "ferry/http/server.hpp"
+#include "ferry/net/endpoint.hpp"
+#include "ferry/net/plain_stream.hpp"
+#include "ferry/net/send_plan.hpp"
+#include "http/head_parser.hpp"
+#include "http/index_page.hpp"
+#include "http/plan.hpp"
+
+namespace ferry::http {
+
+using net::farewell;
+using runtime::task;
+
+namespace {
+
+// Answers of pipelined requests gather up to this much before they are sent in one go.
+constexpr std::size_t batch_bytes_max = 64 * 1024;
+
+/// One conversation: the octets not yet used, the answers not yet sent.
+struct conversation {
+    service::state& shared;
+    net::stream& peer;
+    runtime::stop_scope& idle;  ///< Stops with the connection, and when the server drains.
+    head_parser parser;
+    std::string buffer;    ///< From the network; the request being answered points into it.
+    std::size_t used = 0;  ///< Of `buffer`.
+    std::string batch;     ///< Answers to send.
+    std::size_t requests = 0;
+
+    [[nodiscard]] std::string_view unread() const noexcept {
+        return std::string_view(buffer).substr(used);
+    }
+};
+
+std::span<const std::byte> octets_of(const std::string& text) noexcept {
+    return std::as_bytes(std::span(text));
+}
+
+task<result<void>> flush(conversation& talk) {
+    if (talk.batch.empty()) {
+        co_return result<void>{};
+    }
+    const auto sent =
+        co_await talk.peer.send(octets_of(talk.batch), talk.shared.settings.send_timeout);
+    talk.batch.clear();
+    co_return sent;
+}
+
+/// Reads until a head is whole or refused. Fails when the conversation is over without an answer:
+/// errc::closed for every peaceful end, or the stream's error.
+task<result<head_progress>> read_head(conversation& talk) {
+    auto progress =
+        talk.unread().empty() ? head_progress::incomplete : talk.parser.parse(talk.unread());
+    auto head_deadline = runtime::never;
+    while (progress == head_progress::incomplete) {
+        // What is answered goes out before anything is waited for.
+        if (const auto sent = co_await flush(talk); !sent) {
+            co_return failure(sent.error());
+        }
+        runtime::core& here = talk.shared.here;
+        talk.buffer.erase(0, talk.used);
+        talk.used = 0;
+        const bool is_idle = talk.parser.is_idle() && talk.buffer.empty();
+        result<void> filled;
+        if (is_idle) {
+            std::string().swap(talk.buffer);  // An idle connection holds no buffer.
+            std::string().swap(talk.batch);
+            filled = co_await talk.peer.fill(here.now() + talk.shared.settings.idle_timeout)
+                         .in_scope(talk.idle);
+        } else {
+            if (head_deadline == runtime::never) {
+                // For the whole head, however slowly it drips (threats.md, H3).
+                head_deadline = here.now() + talk.shared.settings.header_timeout;
+            }
+            filled = co_await talk.peer.fill(head_deadline);
+        }
+        if (!filled && is_idle) {
+            co_return failure(errc::closed);  // Left, idled out, or the server drains.
+        }
+        if (!filled) {
+            co_return failure(filled.error());
+        }
+        talk.peer.take_input(talk.buffer);
+        progress = talk.parser.parse(talk.unread());
+    }
+    co_return progress;
+}
+
+/// What the request's body asks of the connection: nothing, to be skipped, or an end.
+struct body_fate {
+    std::uint64_t skip_bytes = 0;
+    bool must_close = false;
+};
+
+/// No method served here takes content, so a body is skipped up to a limit; one whose length is not
+/// known, or that the client holds back until told to go on, ends the connection instead (RFC 9112
+/// section 9.3, RFC 9110 section 10.1.1).
+body_fate judge_body(const request& asked, const options& settings) noexcept {
+    switch (asked.framing) {
+        case body_framing::none:
+            return {};
+        case body_framing::chunked:
+            return {.must_close = true};
+        case body_framing::length:
+            break;
+    }
+    if (asked.content_length > settings.body_drain_bytes_max ||
+        (asked.expect_continue && asked.content_length > 0)) {
+        return {.must_close = true};
+    }
+    return {.skip_bytes = asked.content_length};
+}
+
+task<result<void>> skip_body(conversation& talk, std::uint64_t left) {
+    const auto deadline = talk.shared.here.now() + talk.shared.settings.header_timeout;
+    for (;;) {
+        const auto here_already = std::min<std::uint64_t>(left, talk.unread().size());
+        talk.used += static_cast<std::size_t>(here_already);
+        left -= here_already;
+        if (left == 0) {
+            co_return result<void>{};
+        }
+        if (const auto sent = co_await flush(talk); !sent) {
+            co_return failure(sent.error());
+        }
+        talk.buffer.clear();
+        talk.used = 0;
+        if (const auto filled = co_await talk.peer.fill(deadline); !filled) {
+            co_return failure(filled.error());
+        }
+        talk.peer.take_input(talk.buffer);
+    }
+}
+
+/// Sends the rows of a directory as they are read.
+task<result<void>> send_entries(conversation& talk, response_plan& plan) {
+    std::string rows;
+    std::string chunk;
+    for (bool at_end = false; !at_end;) {
+        const auto entries = co_await plan.entries->next(talk.shared.here);
+        if (!entries) {
+            co_return failure(entries.error());  // The head is out: only the close can tell.
+        }
+        at_end = entries->empty();
+        rows.clear();
+        rows.swap(plan.page_begin);
+        for (const auto& each : *entries) {
+            append_index_row(rows, each);
+        }
+        if (at_end) {
+            append_index_end(rows);
+        }
+        plan.body_bytes += rows.size();
+        if (plan.chunked) {
+            chunk.clear();
+            if (!rows.empty()) {
+                fmt::format_to(std::back_inserter(chunk), "{:x}\r\n", rows.size());
+                chunk += rows;
+                chunk += "\r\n";
+            }
+            if (at_end) {
+                chunk += "0\r\n\r\n";
+            }
+        } else {
+            chunk.swap(rows);
+        }
+        if (const auto sent =
+                co_await talk.peer.send(octets_of(chunk), talk.shared.settings.send_timeout);
+            !sent) {
+            co_return failure(sent.error());
+        }
+    }
+    co_return result<void>{};
+}
+
+/// Sends `plan` and decides nothing: small answers join the batch, anything else takes the batch
+/// along.
+task<result<void>> execute(conversation& talk, response_plan& plan) {
+    if (talk.batch.empty()) {
+        talk.batch.swap(plan.message);
+    } else {
+        talk.batch += plan.message;
+    }
+    if (plan.file_part.size_bytes > 0) {
+        net::send_plan sending;
+        sending.add(octets_of(talk.batch));
+        sending.add(plan.file->span(plan.file_part));
+        std::uint64_t sent_bytes = 0;
+        const auto sent = co_await net::execute(
+            talk.peer, sending, {.stall_timeout = talk.shared.settings.send_timeout}, sent_bytes);
+        if (!sent) {
+            const auto before = talk.batch.size();
+            plan.body_bytes = sent_bytes > before ? sent_bytes - before : 0;
+        }
+        talk.batch.clear();
+        co_return sent;
+    }
+    if (plan.entries) {
+        if (const auto sent = co_await flush(talk); !sent) {
+            co_return failure(sent.error());
+        }
+        const auto sent = co_await send_entries(talk, plan);
+        co_return sent;
+    }
+    if (talk.batch.size() >= batch_bytes_max) {
+        const auto sent = co_await flush(talk);
+        co_return sent;
+    }
+    co_return result<void>{};
+}
+
+/// One line of the access log. `began` is when the head was whole.
+void report(conversation& talk, const request* asked, const response_plan& plan,
+            runtime::time_point began) {
+    access_sink& log = talk.shared.access_log;
+    if (!log.wants_records()) {
+        return;
+    }
+    const auto peer = net::format_address(talk.peer.peer());
+    access_record record{.peer = peer,
+                         .user = {},
+                         .when = read_wall_clock(),
+                         .method = {},
+                         .target = {},
+                         .protocol = {},
+                         .status = code_of(plan.what),
+                         .body_bytes = plan.body_bytes,
+                         .referer = {},
+                         .user_agent = {}};
+    record.duration =
+        std::chrono::duration_cast<std::chrono::microseconds>(talk.shared.here.now() - began);
+    if (asked != nullptr) {
+        record.method = asked->method_name;
+        record.target = asked->target;
+        record.protocol = asked->version_minor == 0 ? "HTTP/1.0" : "HTTP/1.1";
+        record.referer = asked->fields.only(field::referer).value_or("");
+        record.user_agent = asked->fields.only(field::user_agent).value_or("");
+    }
+    log.record(record);
+}
+
+/// Answers what cannot be a request and ends the conversation.
+task<farewell> refuse(conversation& talk, const head_refusal& why) {
+    auto plan = plan_refusal(talk.shared, why);
+    talk.batch += plan.message;
+    const auto sent = co_await flush(talk);
+    report(talk, nullptr, plan, talk.shared.here.now());
+    co_return sent ? farewell::linger : farewell::abort;
+}
+
+/// Answers requests until one is the last. Gives how to part from the client.
+task<farewell> converse(conversation& talk) {
+    for (;;) {  // Bounded by `requests_per_connection_max` and the peer: each turn costs it a
+                // request.
+        const auto progress = co_await read_head(talk);
+        if (!progress) {
+            if (progress.error() == errc::timed_out) {
+                const auto parting = co_await refuse(
+                    talk, {.what = status::request_timeout, .reason = "the head took too long"});
+                co_return parting;
+            }
+            co_return progress.error() == errc::closed ? farewell::orderly : farewell::abort;
+        }
+        if (*progress == head_progress::refused) {
+            const auto parting = co_await refuse(talk, talk.parser.refusal());
+            co_return parting;
+        }
+
+        const request& asked = talk.parser.head();
+        const auto& settings = talk.shared.settings;
+        const auto began = talk.shared.here.now();
+        const auto body = judge_body(asked, settings);
+        ++talk.requests;
+        const bool may_go_on = asked.keep_alive && !body.must_close &&
+                               talk.requests < settings.requests_per_connection_max &&
+                               !talk.shared.draining.stop_requested();
+        auto plan = co_await plan_response(talk.shared, asked,
+                                           may_go_on ? after::keep_alive : after::close);
+        const auto sent = co_await execute(talk, plan);
+        report(talk, &asked, plan, began);
+        if (!sent) {
+            co_return farewell::abort;  // The client has part of an answer: a reset says so.
+        }
+        talk.used += talk.parser.consumed_bytes();
+        talk.parser.reset();
+        if (plan.then == after::close) {
+            const auto flushed = co_await flush(talk);
+            if (!flushed) {
+                co_return farewell::abort;
+            }
+            const bool more_came = !talk.unread().empty() || !talk.peer.input().empty();
+            co_return body.must_close || body.skip_bytes > 0 || more_came ? farewell::linger
+                                                                          : farewell::orderly;
+        }
+        if (body.skip_bytes > 0) {
+            const auto skipped = co_await skip_body(talk, body.skip_bytes);
+            if (!skipped) {
+                co_return farewell::abort;
+            }
+        }
+    }
+}
+
+}  // namespace
+
+service::service(runtime::core& here, const options& settings, const vfs::tree& files,
+                 const media_types& types, access_sink& access_log, runtime::stop_scope& draining)
+    : state_(std::make_unique<state>(state{.here = here,
+                                           .settings = settings,
+                                           .files = files,
+                                           .types = types,
+                                           .access_log = access_log,
+                                           .draining = draining,
+                                           .dates = {}})) {}
+
+service::~service() = default;
+
+task<> serve_connection(service& shared, unique_fd socket) {
+    service::state& inside = shared.inside();
+    net::plain_stream peer(inside.here, std::move(socket));
+    auto parting = farewell::abort;
+    try {
+        runtime::stop_scope idle(&co_await runtime::current_scope());
+        idle.follow(inside.draining);
+        conversation talk{
+            .shared = inside,
+            .peer = peer,
+            .idle = idle,
+            .parser = head_parser({.head_bytes_max = inside.settings.head_bytes_max,
+                                   .target_bytes_max = inside.settings.target_bytes_max,
+                                   .fields_max = inside.settings.fields_max}),
+            .buffer = {},
+            .batch = {}};
+        parting = co_await converse(talk);
+    } catch (const std::exception& what) {
+        log::error(fmt::format("http: a connection ends: {}", what.what()));
+    }
+    co_await peer.close(parting);
+}
+
+}  // namespace ferry::http

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "ferry/http/media_types.hpp"
+#include "ferry/http/server.hpp"
+#include "ferry/runtime/file_span.hpp"
+#include "ferry/runtime/task.hpp"
+#include "ferry/vfs/tree.hpp"
+#include "http/date.hpp"
+#include "http/head_parser.hpp"
+#include "http/request.hpp"
+#include "http/status.hpp"
+
+namespace ferry::http {
+
+/// What one core keeps for all its connections.
+struct service::state {
+    runtime::core& here;
+    const options& settings;
+    const vfs::tree& files;
+    const media_types& types;
+    access_sink& access_log;
+    runtime::stop_scope& draining;
+    date_cache dates;
+};
+
+/// How far the connection goes on after an answer.
+enum class after : std::uint8_t { keep_alive, close };
+
+/// An answer, decided: what to send and in which order, nothing sent yet.
+struct response_plan {
+    status what = status::internal_server_error;
+    after then = after::close;
+    /// The head, and the body too where that is in memory.
+    std::string message;
+    std::uint64_t body_bytes = 0;  ///< Of content in `message` and `file_part`.
+    /// The body in a file: `file` stays open until `file_part` is sent.
+    std::optional<vfs::node> file;
+    runtime::file_span file_part;
+    /// The body as a directory too large for memory: rows are made while it is sent.
+    std::optional<vfs::listing> entries;
+    std::string page_begin;  ///< What precedes the rows of `entries`.
+    bool chunked = false;  ///< `entries` go as chunks (RFC 9112 section 7.1), else until the close.
+};
+
+/// Decides the answer to `asked` (RFC 9110): method, then target, then the tree, then conditions,
+/// range and fields. Sends nothing and knows no socket. `then` is what the connection will do
+/// afterwards, so that the answer can say so. Never fails: what goes wrong is an answer too.
+[[nodiscard]] runtime::task<response_plan> plan_response(service::state& shared,
+                                                         const request& asked, after then);
+
+/// The answer to a head that could not be read; the connection closes after it.
+[[nodiscard]] response_plan plan_refusal(service::state& shared, const head_refusal& why);
+
+}  // namespace ferry::http
