@@ -11,6 +11,8 @@
 
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -118,6 +120,29 @@ struct fixture {
 bool is_hidden_name(const std::string& name) {
     return name.starts_with(".ferry-upload-") && name.size() == 30;
 }
+
+/// Descriptors of this process: what an upload opens it must close.
+std::size_t open_descriptors() {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+/// A file system in memory of 1 MiB at `where`, until the end of the test.
+struct small_disk {
+    small_disk(std::string at_directory, unsigned long flags)
+        : where(std::move(at_directory)),
+          is_mounted(::mount("tmpfs", where.c_str(), "tmpfs", flags, "size=1m") == 0) {}
+    small_disk(const small_disk&) = delete;
+    small_disk& operator=(const small_disk&) = delete;
+    ~small_disk() {
+        if (is_mounted) {
+            static_cast<void>(::umount2(where.c_str(), MNT_DETACH));
+        }
+    }
+
+    std::string where;
+    bool is_mounted;
+};
 
 /// Restores the umask at the end of the test.
 struct umask_guard {
@@ -362,6 +387,7 @@ TEST_CASE("upload: mode bits, new ones less the umask, a replaced file's kept (V
         for (const unsigned kept : {0600U, 0666U, 0400U, 04755U, 02711U}) {
             CAPTURE(kept);
             for (const auto mode : {upload_mode::replace, upload_mode::append}) {
+                static_cast<void>(::unlink((tree.host / "old").c_str()));
                 tree.host.write("old", "x");
                 REQUIRE(::chmod((tree.host / "old").c_str(), kept) == 0);
                 auto begun =
@@ -654,10 +680,12 @@ TEST_CASE("upload: every step fails once, and leaves old or new and nothing else
                                     (what.code == opcode::link_at && mode == upload_mode::create);
                                 return std::nullopt;
                             });
+                        const std::size_t descriptors = open_descriptors();
                         const auto done = tree.upload({.pieces = {"new", "er"},
                                                        .options = {.mode = mode},
                                                        .level = level,
                                                        .holding = holding});
+                        CHECK(open_descriptors() == descriptors);
                         const std::string made = mode == upload_mode::append ? old + "newer"
                                                  : mode == upload_mode::restart
                                                      ? "newer" + old.substr(5)
@@ -707,11 +735,13 @@ TEST_CASE("upload: a stop request at every step leaves old or new and nothing el
                     }
                     return std::nullopt;
                 });
+                const std::size_t descriptors = open_descriptors();
                 const auto done = tree.upload({.pieces = {"new"},
                                                .options = {.mode = mode},
                                                .level = durability::full,
                                                .holding = holding});
                 CHECK(done.has_value() == is_committing);
+                CHECK(open_descriptors() == descriptors);
                 const std::string made = mode == upload_mode::append ? "oldnew" : "new";
                 if (done) {
                     CHECK(tree.host.names() == names{"file"});
@@ -770,18 +800,18 @@ TEST_CASE("upload: a file over the system's limit is refused and leaves nothing 
 TEST_CASE("upload: a full disk is said so, gives its space back and keeps the old file (V13)") {
     for (const auto holding : both_places) {
         fixture tree;
-        const std::string where = tree.host / "disk";
         tree.host.make_directory("disk");
-        if (::mount("tmpfs", where.c_str(), "tmpfs", 0, "size=1m") != 0) {
+        const small_disk disk(tree.host / "disk", 0);
+        if (!disk.is_mounted) {
             // The test of RLIMIT_FSIZE above takes the same path with another errno.
             MESSAGE("no permission to mount: ENOSPC not tested on a full file system");
             return;
         }
-        tree.root.reset(::open(where.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        tree.root.reset(::open(disk.where.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
         tree.host.write("disk/file", "old");
-        const auto free_blocks = [&where] {
+        const auto free_blocks = [&disk] {
             struct statvfs room{};
-            FERRY_ASSERT(::statvfs(where.c_str(), &room) == 0);
+            FERRY_ASSERT(::statvfs(disk.where.c_str(), &room) == 0);
             return room.f_bfree;
         };
         const auto before = free_blocks();
@@ -795,25 +825,21 @@ TEST_CASE("upload: a full disk is said so, gives its space back and keeps the ol
         CHECK(tree.host.read("disk/file") == "old");
         // The next one that fits is fine.
         CHECK(tree.upload({.pieces = {std::string(600'000, 'n')}, .holding = holding}));
-        tree.root.reset();
-        CHECK(::umount2(where.c_str(), MNT_DETACH) == 0);
     }
 }
 
 TEST_CASE("upload: a read-only file system refuses, and nothing is there (V13)") {
     fixture tree;
-    const std::string where = tree.host / "disk";
     tree.host.make_directory("disk");
-    if (::mount("tmpfs", where.c_str(), "tmpfs", MS_RDONLY, "size=1m") != 0) {
+    const small_disk disk(tree.host / "disk", MS_RDONLY);
+    if (!disk.is_mounted) {
         MESSAGE("no permission to mount: EROFS from the system's answer alone");
         tree.answer(opcode::open_at, -EROFS);
         CHECK(tree.refusal({}) == errc::read_only);
         return;
     }
-    tree.root.reset(::open(where.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    tree.root.reset(::open(disk.where.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     for (const auto holding : both_places) {
         CHECK(tree.refusal({.holding = holding}) == errc::read_only);
     }
-    tree.root.reset();
-    CHECK(::umount2(where.c_str(), MNT_DETACH) == 0);
 }
