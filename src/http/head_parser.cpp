@@ -188,7 +188,7 @@ struct head_parser::state {
     bool check_version();
     bool check_target();
     bool check_absolute_form();
-    bool check_fields();
+    void classify_fields();
     bool check_host();
     bool check_framing();
     void read_connection_options();
@@ -475,7 +475,8 @@ void head_parser::state::finish() {
     head.target = text.substr(target_at, target_bytes);
     head.version_minor = llhttp_get_http_minor(&parser);
     head.fields.text_ = base;
-    if (check_version() && check_target() && check_fields() && check_host() && check_framing()) {
+    classify_fields();
+    if (check_version() && check_target() && check_host() && check_framing()) {
         read_connection_options();
         progress = head_progress::complete;
     }
@@ -557,14 +558,15 @@ bool head_parser::state::check_absolute_form() {
     return refuse(status::bad_request, "request target is neither a path nor an http URI");
 }
 
-bool head_parser::state::check_fields() {
+void head_parser::state::classify_fields() {
     for (std::size_t i = 0; i < head.fields.size(); ++i) {
         auto& record = head.fields.record_at(i);
-        const auto value = std::string_view(base + record.value_offset, record.value_bytes);
-        record.value_bytes = static_cast<std::uint32_t>(ascii::trim(value).size());
+        const auto value =
+            ascii::trim(std::string_view(base + record.value_offset, record.value_bytes));
+        record.value_offset = static_cast<std::uint32_t>(value.data() - base);
+        record.value_bytes = static_cast<std::uint32_t>(value.size());
         head.fields.set_which(i, classify_field({base + record.name_offset, record.name_bytes}));
     }
-    return true;
 }
 
 bool head_parser::state::check_host() {

@@ -41,44 +41,64 @@ void append_encoded(std::string& out, std::string_view octets, const octet_set& 
     }
 }
 
-/// Decodes `raw` into `out`; false on what may not be in a path.
-bool decode(std::string& out, std::string_view raw) {
-    out.reserve(raw.size());
-    for (std::size_t i = 0; i < raw.size(); ++i) {
-        char c = raw[i];
-        if (c == '%') {
-            if (raw.size() - i < 3) {
-                return false;
-            }
-            const int high = ascii::hex_value(raw[i + 1]);
-            const int low = ascii::hex_value(raw[i + 2]);
-            if (high < 0 || low < 0) {
-                return false;
-            }
-            c = static_cast<char>(high * 16 + low);
-            if (c == '/' || c == '\0') {
-                return false;
-            }
-            i += 2;
-        } else if (ascii::is_control(c)) {
-            return false;
-        }
-        if (c == '\\') {
-            return false;
-        }
-        out += c;
+/// Octets that stand for themselves in the path of a target and in a name.
+constexpr octet_set is_literal = [] {
+    octet_set set{};
+    for (std::size_t octet = 0; octet < set.size(); ++octet) {
+        const char c = static_cast<char>(octet);
+        set[octet] = !ascii::is_control(c) && c != '%' && c != '\\';
     }
-    return true;
+    return set;
+}();
+
+std::size_t count_literal(std::string_view text) {
+    std::size_t count = 0;
+    while (count < text.size() && is_literal[static_cast<unsigned char>(text[count])]) {
+        ++count;
+    }
+    return count;
+}
+
+/// The octet that `text` begins with in the form %HH, if a name may hold it.
+std::optional<char> decode_first(std::string_view text) {
+    if (text.size() < 3 || text[0] != '%') {
+        return std::nullopt;
+    }
+    const int high = ascii::hex_value(text[1]);
+    const int low = ascii::hex_value(text[2]);
+    if (high < 0 || low < 0) {
+        return std::nullopt;
+    }
+    const char c = static_cast<char>(high * 16 + low);
+    return c == '/' || c == '\0' || c == '\\' ? std::nullopt : std::optional(c);
 }
 
 }  // namespace
 
 result<vfs::path> decode_target(std::string_view raw_path) {
-    std::string decoded;
-    if (!raw_path.starts_with('/') || !decode(decoded, raw_path)) {
+    if (!raw_path.starts_with('/')) {
         return failure(errc::invalid);
     }
-    return vfs::path::parse(decoded);
+    auto literal = count_literal(raw_path);
+    if (literal == raw_path.size()) {  // Most targets: nothing to decode, nothing to copy.
+        return vfs::path::parse(raw_path);
+    }
+    std::string decoded;
+    decoded.reserve(raw_path.size());
+    for (;;) {
+        decoded += raw_path.substr(0, literal);
+        raw_path.remove_prefix(literal);
+        if (raw_path.empty()) {
+            return vfs::path::parse(decoded);
+        }
+        const auto octet = decode_first(raw_path);
+        if (!octet) {
+            return failure(errc::invalid);
+        }
+        decoded += *octet;
+        raw_path.remove_prefix(3);
+        literal = count_literal(raw_path);
+    }
 }
 
 void append_encoded_path(std::string& out, std::string_view octets) {
