@@ -165,6 +165,18 @@ auto with_nursery(core& here, Function body, Arguments... arguments)
     }
 }
 
+namespace detail {
+
+/// Begins within the loop, where the core's time is that of the turn and not of whenever the
+/// reactor was made.
+template <class Function, class... Arguments>
+task<> begin_in_loop(nursery& bottom, Function function, Arguments... arguments) {
+    co_await bottom.here().yield();
+    co_await std::invoke(function, bottom, std::move(arguments)...);
+}
+
+}  // namespace detail
+
 /// Runs `function(nursery, arguments...)` as the first child of a core's bottom nursery, on the
 /// calling thread, until it and everything started in that nursery has ended. `stop` stops all of
 /// it.
@@ -172,10 +184,9 @@ template <class Function, class... Arguments>
 void run_core(core& here, stop_scope& stop, Function function, Arguments... arguments) {
     nursery bottom(here, &stop);
     bottom.quit_when_empty_ = true;
-    bottom.start(function, std::ref(bottom), std::move(arguments)...);
-    if (bottom.children() != 0) {
-        here.io().run();
-    }
+    bottom.start(&detail::begin_in_loop<Function, Arguments...>, std::ref(bottom), function,
+                 std::move(arguments)...);
+    here.io().run();
 }
 
 }  // namespace ferry::runtime

@@ -94,8 +94,11 @@ class reactor {
     /// these, so that a busy core still polls. Returns true when more are waiting: do not sleep.
     bool run_turn_work() noexcept;
 
-    /// Forgets an earlier `quit`: a backend's first act in `run`.
-    void begin_run() noexcept { quit_ = false; }
+    /// Forgets an earlier `quit` and the time of an earlier turn: a backend's first act in `run`.
+    void begin_run(time_point now) noexcept {
+        quit_ = false;
+        now_ = now;
+    }
     void set_now(time_point now) noexcept { now_ = now; }
     [[nodiscard]] bool has_ready() const noexcept { return !ready_.empty(); }
     [[nodiscard]] bool quit_requested() const noexcept { return quit_; }

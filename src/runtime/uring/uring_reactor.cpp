@@ -38,6 +38,8 @@ constexpr std::uint64_t send_file_quantum_bytes = 512_KiB;
 constexpr auto slow_write_bound = std::chrono::milliseconds(2);
 constexpr auto slow_write_rest = std::chrono::seconds(1);
 constexpr unsigned completions_per_turn_max = 4'096;
+// The kernel's own limit on one transfer (MAX_RW_COUNT), and below what an entry's 32 bits hold.
+constexpr std::size_t transfer_bytes_max = 0x7FFF'F000;
 
 // Where an operation stands between `submit` and its last completion (`op::stage`).
 enum stage : std::uint8_t {
@@ -247,7 +249,8 @@ void uring_reactor::prepare(op& what, io_uring_sqe& entry) noexcept {
             io_uring_prep_connect(sqe, what.fd, args.connect.address, args.connect.address_bytes);
             return;
         case opcode::receive:
-            io_uring_prep_recv(sqe, what.fd, args.receive.data, args.receive.size_bytes, 0);
+            io_uring_prep_recv(sqe, what.fd, args.receive.data,
+                               std::min(args.receive.size_bytes, transfer_bytes_max), 0);
             return;
         case opcode::receive_provided:
             if (args.receive_provided.multishot) {
@@ -262,16 +265,20 @@ void uring_reactor::prepare(op& what, io_uring_sqe& entry) noexcept {
             // MSG_WAITALL: the kernel goes on after a short send by itself; a cancel still reports
             // what went (threats.md, R6).
             io_uring_prep_send(
-                sqe, what.fd, args.send.data, args.send.size_bytes,
+                sqe, what.fd, args.send.data, std::min(args.send.size_bytes, transfer_bytes_max),
                 MSG_NOSIGNAL | MSG_WAITALL | (args.send.more_follows ? MSG_MORE : 0));
             return;
         case opcode::read:
-            io_uring_prep_read(sqe, what.fd, args.read.data,
-                               static_cast<unsigned>(args.read.size_bytes), args.read.offset);
+            io_uring_prep_read(
+                sqe, what.fd, args.read.data,
+                static_cast<unsigned>(std::min(args.read.size_bytes, transfer_bytes_max)),
+                args.read.offset);
             return;
         case opcode::write:
-            io_uring_prep_write(sqe, what.fd, args.write.data,
-                                static_cast<unsigned>(args.write.size_bytes), args.write.offset);
+            io_uring_prep_write(
+                sqe, what.fd, args.write.data,
+                static_cast<unsigned>(std::min(args.write.size_bytes, transfer_bytes_max)),
+                args.write.offset);
             return;
         case opcode::sync:
             io_uring_prep_fsync(sqe, what.fd, args.sync.data_only ? IORING_FSYNC_DATASYNC : 0U);
@@ -569,7 +576,7 @@ bool uring_reactor::anything_waiting() noexcept {
 }
 
 void uring_reactor::run() noexcept {
-    begin_run();
+    begin_run(read_clock());
     while (!quit_requested()) {
         ++counters_.turns;
         const bool ready_left = run_turn_work();

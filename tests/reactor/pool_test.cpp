@@ -1,0 +1,274 @@
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <map>
+#include <thread>
+
+#include "ferry/runtime/wait.hpp"
+#include "machine.hpp"
+#include "workshop.hpp"
+
+using namespace ferry;
+using namespace ferry::reactor_test;
+using namespace ferry::runtime;
+
+namespace {
+
+struct listed {
+    bool is_symlink = false;
+    int status_errno = 0;
+    mode_t kind = 0;
+    std::uint64_t size_bytes = 0;
+};
+
+/// Lists batch by batch, as a protocol does, until the end or a failure.
+task<std::int64_t> list_all(core& here, int directory, int root, std::string path,
+                            std::map<std::string, listed>& into, std::size_t& batches) {
+    directory_batch batch;
+    while (!batch.at_end) {
+        const auto came =
+            co_await op_wait(here.io(), opcode::list_directory, directory, never, [&](op& fresh) {
+                fresh.args.list_directory = {
+                    .batch = &batch, .root = root, .directory = path.c_str()};
+            });
+        if (!came) {
+            co_return -came.error().os_errno;
+        }
+        CHECK(*came == static_cast<std::int64_t>(batch.records.size()));
+        CHECK(batch.records.size() <= directory_batch::records_max);
+        ++batches;
+        for (const directory_record& each : batch.records) {
+            const bool is_new =
+                into.emplace(batch.names.substr(each.name_offset, each.name_bytes),
+                             listed{.is_symlink = each.is_symlink,
+                                    .status_errno = each.status_errno,
+                                    .kind = static_cast<mode_t>(each.status.stx_mode & S_IFMT),
+                                    .size_bytes = each.status.stx_size})
+                    .second;
+            CHECK(is_new);
+        }
+    }
+    co_return 0;
+}
+
+struct listing {
+    std::map<std::string, listed> names;
+    std::size_t batches = 0;
+    std::int64_t outcome = 0;
+};
+
+listing list_beneath(machine& host, int root, const char* path) {
+    const unique_fd directory(::openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    listing all;
+    host.run_task(
+        [](nursery& home, int from, int beneath, std::string name, listing& into) -> task<> {
+            into.outcome = co_await list_all(home.here(), from, beneath, std::move(name),
+                                             into.names, into.batches);
+        },
+        directory.get(), root, std::string(path), std::ref(all));
+    return all;
+}
+
+}  // namespace
+
+TEST_CASE("list_directory: five thousand names, each once, with what they lead to") {
+    for (const backend& under_test : backends()) {
+        CAPTURE(under_test.name);
+        machine host(under_test);
+        const temporary_directory directory;
+        const int root = directory.fd();
+        REQUIRE(::mkdirat(root, "big", 0700) == 0);
+        directory.make_file("target", "four");
+        constexpr std::size_t plain = 4'990;
+        for (std::size_t i = 0; i < 7; ++i) {
+            directory.make_file("size-" + std::to_string(i), std::string(i, 'x'));
+        }
+        for (std::size_t i = 0; i < plain; ++i) {  // Links: made much faster than files.
+            REQUIRE(::linkat(root, ("size-" + std::to_string(i % 7)).c_str(), root,
+                             ("big/file-" + std::to_string(i)).c_str(), 0) == 0);
+        }
+        const auto link = [&](const char* to, const char* name) {
+            REQUIRE(::symlinkat(to, root, (std::string("big/") + name).c_str()) == 0);
+        };
+        link("file-3", "in");
+        link("../target", "in-above");
+        link("../big", "to-itself");
+        link("in-above", "chain");
+        link("../../outside", "out");
+        link("/etc/passwd", "absolute");
+        link("nowhere", "dangling");
+        link("loop", "loop");
+        REQUIRE(::mkdirat(root, "big/directory", 0700) == 0);
+        REQUIRE(::mkfifoat(root, "big/fifo", 0600) == 0);
+
+        const auto all = list_beneath(host, root, "big");
+        CHECK(all.outcome == 0);
+        CHECK(all.names.size() == plain + 10);
+        CHECK(all.batches >= all.names.size() / directory_batch::records_max);
+        for (std::size_t i = 0; i < plain; ++i) {
+            const auto& each = all.names.at("file-" + std::to_string(i));
+            REQUIRE(each.kind == S_IFREG);
+            REQUIRE(each.size_bytes == i % 7);
+            REQUIRE_FALSE(each.is_symlink);
+            REQUIRE(each.status_errno == 0);
+        }
+        for (const auto& [name, size_bytes] :
+             {std::pair{"in", 3U}, {"in-above", 4U}, {"chain", 4U}}) {
+            CAPTURE(std::string(name));
+            const auto& each = all.names.at(name);
+            CHECK(each.is_symlink);
+            CHECK(each.status_errno == 0);
+            CHECK(each.kind == S_IFREG);
+            CHECK(each.size_bytes == size_bytes);
+        }
+        CHECK(all.names.at("to-itself").kind == S_IFDIR);
+        for (const auto& [name, refused] : {std::pair{"out", EXDEV},
+                                            {"absolute", EXDEV},
+                                            {"dangling", ENOENT},
+                                            {"loop", ELOOP}}) {
+            CAPTURE(std::string(name));
+            CHECK(all.names.at(name).is_symlink);
+            CHECK(all.names.at(name).status_errno == refused);
+        }
+        CHECK(all.names.at("directory").kind == S_IFDIR);
+        CHECK(all.names.at("fifo").kind == S_IFIFO);
+    }
+}
+
+TEST_CASE("list_directory: an empty one, the root itself, something that is no directory") {
+    for (const backend& under_test : backends()) {
+        CAPTURE(under_test.name);
+        machine host(under_test);
+        const temporary_directory directory;
+        REQUIRE(::mkdirat(directory.fd(), "empty", 0700) == 0);
+        const auto empty = list_beneath(host, directory.fd(), "empty");
+        CHECK(empty.outcome == 0);
+        CHECK(empty.names.empty());
+        REQUIRE(::symlinkat("empty", directory.fd(), "link") == 0);
+        const auto root = list_beneath(host, directory.fd(), ".");
+        CHECK(root.names.size() == 2);
+        CHECK(root.names.at("link").kind == S_IFDIR);
+        directory_batch batch;
+        const unique_fd file = directory.make_file("file", "x");
+        probe each(host, opcode::list_directory, file.get());
+        each.args.list_directory = {.batch = &batch, .root = directory.fd(), .directory = "file"};
+        host.submit(each);
+        host.finish(each);
+        CHECK(each.results == std::vector<std::int64_t>{-ENOTDIR});
+    }
+}
+
+TEST_CASE("list_directory: a directory removed meanwhile ends or fails, and never hangs") {
+    for (const backend& under_test : backends()) {
+        CAPTURE(under_test.name);
+        machine host(under_test);
+        const temporary_directory directory;
+        REQUIRE(::mkdirat(directory.fd(), "gone", 0700) == 0);
+        const unique_fd gone(::openat(directory.fd(), "gone", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        REQUIRE(::unlinkat(directory.fd(), "gone", AT_REMOVEDIR) == 0);
+        directory_batch batch;
+        probe each(host, opcode::list_directory, gone.get());
+        each.args.list_directory = {.batch = &batch, .root = directory.fd(), .directory = "gone"};
+        host.submit(each);
+        host.finish(each);
+        CHECK((each.results.front() == 0 || each.results.front() == -ENOENT));
+    }
+}
+
+TEST_CASE("copy_range: copies what is there, 0 at the end, in as many calls as it takes") {
+    for (const backend& under_test : backends()) {
+        CAPTURE(under_test.name);
+        machine host(under_test);
+        const temporary_directory directory;
+        const std::string content = pattern(20U << 20U);
+        const unique_fd from = directory.make_file("from", content);
+        const unique_fd to = directory.make_file("to", "keep");
+        host.run_task(
+            [](nursery& home, int source, int target) -> task<> {
+                std::uint64_t copied = 0;
+                for (unsigned calls = 0; calls < 1'000; ++calls) {
+                    const auto came = co_await op_wait(
+                        home.here().io(), opcode::copy_range, source, never, [&](op& fresh) {
+                            fresh.args.copy_range = {.from_offset = 1 + copied,
+                                                     .to = target,
+                                                     .to_offset = 4 + copied,
+                                                     .size_bytes = 1U << 30U};
+                        });
+                    REQUIRE(came.has_value());
+                    if (*came == 0) {
+                        break;
+                    }
+                    copied += static_cast<std::uint64_t>(*came);
+                }
+                CHECK(copied == (20U << 20U) - 1);
+            },
+            from.get(), to.get());
+        std::string got(content.size() + 3, '\0');
+        REQUIRE(::pread(to.get(), got.data(), got.size(), 0) == static_cast<ssize_t>(got.size()));
+        CHECK((got == "keep" + content.substr(1)));
+    }
+}
+
+TEST_CASE("copy_range: refusals arrive as results") {
+    for (const backend& under_test : backends()) {
+        CAPTURE(under_test.name);
+        machine host(under_test);
+        const temporary_directory directory;
+        const unique_fd file = directory.make_file("file", "0123456789");
+        probe each(host, opcode::copy_range, file.get());
+        each.args.copy_range = {
+            .from_offset = 0, .to = file.get(), .to_offset = 2, .size_bytes = 8};
+        host.submit(each);
+        host.finish(each);
+        CHECK(each.results.back() == -EINVAL);  // Onto itself, overlapping.
+        each.args.copy_range = {.from_offset = 0, .to = -1, .to_offset = 0, .size_bytes = 8};
+        host.submit(each);
+        host.finish(each);
+        CHECK(each.results.back() == -EBADF);
+    }
+}
+
+TEST_CASE("compute: runs once each, off this thread, while the core goes on") {
+    for (const backend& under_test : backends()) {
+        CAPTURE(under_test.name);
+        machine host(under_test);
+        struct job {
+            std::thread::id where;
+            std::atomic<bool> may_end{false};
+            unsigned runs = 0;
+        };
+        std::vector<std::unique_ptr<job>> jobs;
+        std::vector<std::unique_ptr<probe>> probes;
+        for (unsigned i = 0; i < 200; ++i) {
+            jobs.push_back(std::make_unique<job>());
+            jobs.back()->may_end = i > 0;
+            probes.push_back(std::make_unique<probe>(host, opcode::compute));
+            probes.back()->args.compute = {.function =
+                                               [](void* context) noexcept {
+                                                   auto& self = *static_cast<job*>(context);
+                                                   self.may_end.wait(false);
+                                                   self.where = std::this_thread::get_id();
+                                                   ++self.runs;
+                                               },
+                                           .context = jobs.back().get()};
+            host.submit(*probes.back());
+        }
+        host.settle();  // The first job holds a pool thread, never this one.
+        CHECK(probes.front()->in_flight);
+        host.io().cancel(*probes.front());  // What runs cannot be stopped, only waited for.
+        host.settle();
+        CHECK(probes.front()->in_flight);
+        jobs.front()->may_end = true;
+        jobs.front()->may_end.notify_all();
+        for (unsigned i = 0; i < 200; ++i) {
+            host.finish(*probes[i]);
+            CHECK(probes[i]->results == std::vector<std::int64_t>{0});
+            CHECK(jobs[i]->runs == 1);
+            CHECK(jobs[i]->where != std::this_thread::get_id());
+        }
+    }
+}

@@ -1,0 +1,240 @@
+#include <doctest/doctest.h>
+#include <time.h>
+
+#include <algorithm>
+
+#include "ferry/base/random.hpp"
+#include "ferry/runtime/wait.hpp"
+#include "machine.hpp"
+#include "workshop.hpp"
+
+using namespace ferry;
+using namespace ferry::reactor_test;
+using namespace ferry::runtime;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct woken {
+    time_point due;
+    time_point at;
+    bool in_order = false;
+};
+
+task<> sleep_and_note(core& here, time_point when, std::vector<woken>& log) {
+    const auto slept = co_await sleep_until(here, when);
+    REQUIRE(slept.has_value());
+    log.push_back({.due = when, .at = here.now()});
+}
+
+task<> sleep_until_stopped(core& here, std::size_t& stopped) {
+    const auto slept = co_await sleep_until(here, never);
+    REQUIRE_FALSE(slept.has_value());
+    CHECK(slept.error() == errc::cancelled);
+    ++stopped;
+    const auto again = co_await sleep_until(here, never);  // Every further wait fails at once.
+    REQUIRE_FALSE(again.has_value());
+    CHECK(again.error() == errc::cancelled);
+}
+
+time_point read_machine_clock() {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return time_point(std::chrono::seconds(now.tv_sec) + duration(now.tv_nsec));
+}
+
+}  // namespace
+
+TEST_CASE("time: deadlines pass in their order, none early") {
+    for (const backend& under_test : backends()) {
+        for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+            CAPTURE(under_test.name);
+            CAPTURE(seed);
+            machine host(under_test);
+            std::vector<woken> log;
+            host.run_task(
+                [](nursery& home, std::uint64_t seeded, std::vector<woken>& into) -> task<> {
+                    ferry::random rng(seeded);
+                    const auto start = home.here().now();
+                    for (unsigned i = 0; i < 500; ++i) {
+                        const auto when =
+                            start + duration(static_cast<std::int64_t>(rng.below(40'000'000)));
+                        home.start(sleep_and_note, std::ref(home.here()), when, std::ref(into));
+                    }
+                    co_return;
+                },
+                seed, std::ref(log));
+            CHECK(log.size() == 500);
+            CHECK(std::ranges::is_sorted(log, {}, &woken::due));
+            CHECK(std::ranges::all_of(log, [](const woken& each) { return each.at >= each.due; }));
+        }
+    }
+}
+
+TEST_CASE("time: a moment already past is waited for no longer than a tick, and is no failure") {
+    for (const backend& under_test : backends()) {
+        CAPTURE(under_test.name);
+        machine host(under_test);
+        std::vector<woken> log;
+        host.run_task(
+            [](nursery& home, std::vector<woken>& into) -> task<> {
+                for (const auto ago : {duration(0), duration(1), duration(1s), duration(24h)}) {
+                    co_await sleep_and_note(home.here(), home.here().now() - ago, into);
+                }
+                co_await sleep_and_note(home.here(), time_point(), into);
+            },
+            std::ref(log));
+        CHECK(log.size() == 5);
+    }
+}
+
+TEST_CASE("time: deadlines hold while the core is busy with operations") {
+    for (const backend& under_test : backends()) {
+        CAPTURE(under_test.name);
+        machine host(under_test);
+        std::vector<woken> log;
+        host.run_task(
+            [](nursery& home, std::vector<woken>& into) -> task<> {
+                core& here = home.here();
+                const auto start = here.now();
+                for (const auto ahead : {3ms, 1ms, 2ms}) {
+                    home.start(sleep_and_note, std::ref(here), start + ahead, std::ref(into));
+                }
+                while (into.size() < 3) {
+                    const auto done =
+                        co_await op_wait(here.io(), opcode::nop, -1, never, [](op&) noexcept {});
+                    REQUIRE(done.has_value());
+                }
+            },
+            std::ref(log));
+        CHECK(std::ranges::is_sorted(log, {}, &woken::due));
+    }
+}
+
+TEST_CASE("time: a deadline works among coroutines that never wait, only yield") {
+    for (const backend& under_test : backends()) {
+        CAPTURE(under_test.name);
+        machine host(under_test);
+        std::vector<woken> log;
+        host.run_task(
+            [](nursery& home, std::vector<woken>& into) -> task<> {
+                home.start(sleep_and_note, std::ref(home.here()), home.here().now() + 2ms,
+                           std::ref(into));
+                while (into.empty()) {
+                    co_await home.here().yield();
+                }
+            },
+            std::ref(log));
+        CHECK(log.size() == 1);
+    }
+}
+
+// Goal: a core that was made long ago and starts to run now tells the time of now: a deadline
+// counted from an old turn would have passed before anything was tried.
+TEST_CASE("time: a core starts to run at the present") {
+    for (const backend& under_test : backends()) {
+        if (!under_test.is_on_real_files) {
+            continue;
+        }
+        CAPTURE(under_test.name);
+        machine host(under_test);
+        for (unsigned run = 0; run < 2; ++run) {
+            const auto asleep_until = read_machine_clock() + 5ms;
+            while (read_machine_clock() < asleep_until) {}
+            host.run_task(
+                [](nursery& home, time_point not_before) -> task<> {
+                    CHECK(home.here().now() >= not_before);
+                    co_return;
+                },
+                asleep_until);
+        }
+    }
+}
+
+TEST_CASE("time: a stop wakes every sleeper of the scope and of those below, once") {
+    for (const backend& under_test : backends()) {
+        CAPTURE(under_test.name);
+        machine host(under_test);
+        std::size_t stopped = 0;
+        host.run_task(
+            [](nursery& home, std::size_t& count) -> task<> {
+                co_await with_nursery(
+                    home.here(),
+                    [](nursery& outer, std::size_t& counted) -> task<> {
+                        for (unsigned i = 0; i < 100; ++i) {
+                            outer.start(sleep_until_stopped, std::ref(outer.here()),
+                                        std::ref(counted));
+                        }
+                        outer.start(
+                            [](core& here, std::size_t& inner_count) -> task<> {
+                                co_await with_nursery(
+                                    here,
+                                    [](nursery& inner, std::size_t& innermost) -> task<> {
+                                        for (unsigned i = 0; i < 100; ++i) {
+                                            inner.start(sleep_until_stopped, std::ref(inner.here()),
+                                                        std::ref(innermost));
+                                        }
+                                        co_return;
+                                    },
+                                    std::ref(inner_count));
+                            },
+                            std::ref(outer.here()), std::ref(counted));
+                        const auto slept =
+                            co_await sleep_until(outer.here(), outer.here().now() + 1ms);
+                        CHECK(slept.has_value());
+                        outer.request_stop();
+                    },
+                    std::ref(count));
+                CHECK(count == 200);
+            },
+            std::ref(stopped));
+        CHECK(stopped == 200);
+    }
+}
+
+TEST_CASE("time: a stop from outside ends all that runs on a core") {
+    for (const backend& under_test : backends()) {
+        CAPTURE(under_test.name);
+        machine host(under_test);
+        std::size_t stopped = 0;
+        host.run_task(
+            [](nursery& home, stop_scope& all, std::size_t& count) -> task<> {
+                for (unsigned i = 0; i < 10; ++i) {
+                    home.start(sleep_until_stopped, std::ref(home.here()), std::ref(count));
+                }
+                co_await home.here().yield();
+                all.request_stop();
+            },
+            std::ref(host.stop()), std::ref(stopped));
+        CHECK(stopped == 10);
+    }
+}
+
+TEST_CASE("time: an event announced before, at and after its deadline ends one wait each") {
+    for (const backend& under_test : backends()) {
+        CAPTURE(under_test.name);
+        machine host(under_test);
+        host.run_task([](nursery& home) -> task<> {
+            core& here = home.here();
+            event bell(here.io());
+            bell.announce();
+            bell.announce();  // Kept once.
+            const auto kept = co_await bell.wait(here.now());
+            CHECK(kept.has_value());
+            const auto late = co_await bell.wait(here.now() + 1ms);
+            REQUIRE_FALSE(late.has_value());
+            CHECK(late.error() == errc::timed_out);
+            home.start(
+                [](core& on, event& ring) -> task<> {
+                    co_await on.yield();
+                    ring.announce();
+                    ring.announce();  // For the next wait.
+                },
+                std::ref(here), std::ref(bell));
+            const auto rung = co_await bell.wait();
+            CHECK(rung.has_value());
+            const auto again = co_await bell.wait(here.now());
+            CHECK(again.has_value());
+        });
+    }
+}
