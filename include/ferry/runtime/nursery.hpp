@@ -96,6 +96,9 @@ class nursery {
 
     template <class Function, class... Arguments>
     friend void run_core(core& here, stop_scope& stop, Function function, Arguments... arguments);
+    template <class Function, class... Arguments>
+    friend auto with_nursery(core& here, Function body, Arguments... arguments)
+        -> std::invoke_result_t<Function, nursery&, Arguments...>;
 
     void child_done() noexcept {
         if (--children_ != 0) {
@@ -145,7 +148,9 @@ auto with_nursery(core& here, Function body, Arguments... arguments)
             caught = std::current_exception();
             children.request_stop();
         }
-        co_await children.join();
+        while (children.children_ != 0) {  // `join` in place: a frame of its own may be refused.
+            static_cast<void>(co_await children.all_done_.wait_through_stop());
+        }
         if (caught) {
             std::rethrow_exception(caught);
         }
@@ -157,7 +162,9 @@ auto with_nursery(core& here, Function body, Arguments... arguments)
             caught = std::current_exception();
             children.request_stop();
         }
-        co_await children.join();
+        while (children.children_ != 0) {
+            static_cast<void>(co_await children.all_done_.wait_through_stop());
+        }
         if (caught) {
             std::rethrow_exception(caught);
         }

@@ -25,9 +25,12 @@ enum class opcode : std::uint8_t {
     receive_provided,  ///< Octets from a socket into a lent buffer (`op::lease`); 0 is end of
                        ///< stream.
     send,              ///< Octets to a socket; result is how many went.
-    send_file,         ///< A head from memory, then a span of a file, to a socket, without copying.
+    send_file,         ///< A head from memory, then a span of a file, to a non-blocking socket,
+                       ///< without copying. Moves one quantum of the file at most, so that a core
+                       ///< stays fair: go on with the rest, after a yield. 0 is the file's end.
     read,              ///< Octets from a file at an offset; 0 is its end.
-    write,             ///< Octets to a file at an offset (or appended, if it was opened so).
+    write,             ///< Octets to a file at an offset (or appended, if it was opened so). May be
+                       ///< done inline: write in pieces of a few hundred KiB.
     sync,              ///< File content (and metadata) to stable storage.
     open_at,           ///< openat2(2); result is the descriptor.
     rename_at,         ///< renameat2(2).
@@ -93,7 +96,8 @@ struct read_args {
     std::size_t size_bytes = 0;
     std::uint64_t offset = 0;
 };
-/// The offset that means "where the descriptor stands": the end, if opened with O_APPEND.
+/// The offset that means "where the descriptor stands": the end, if opened with O_APPEND; the only
+/// one for what has no offsets, such as a pipe.
 inline constexpr std::uint64_t at_position = ~std::uint64_t{0};
 struct write_args {
     const std::byte* data = nullptr;
