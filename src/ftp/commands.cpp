@@ -1,0 +1,159 @@
+#include "ftp/commands.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "ferry/base/ascii.hpp"
+#include "ftp/commands_access.hpp"
+#include "ftp/commands_names.hpp"
+#include "ftp/commands_settings.hpp"
+#include "ftp/commands_transfers.hpp"
+#include "ftp/line_parser.hpp"
+
+namespace ferry::ftp {
+
+using runtime::task;
+
+namespace {
+
+using enum access;
+constexpr auto none = channel::none;
+constexpr auto data = channel::data;
+constexpr auto no_argument = argument::none;
+constexpr auto optional = argument::optional;
+constexpr auto required = argument::required;
+
+constexpr auto commands = std::to_array<command>({
+    {"ABOR", login, none, no_argument, do_abor, "ABOR (abort the transfer)", ""},
+    {"ACCT", login, none, required, do_acct, "ACCT <sp> account", ""},
+    {"ALLO", login, none, required, do_allo, "ALLO <sp> octets (reserve room)", ""},
+    {"APPE", create, data, required, do_appe, "APPE <sp> path (append to a file)", ""},
+    {"CDUP", login, none, no_argument, do_cdup, "CDUP (change to the directory above)", ""},
+    {"CLNT", anyone, none, optional, do_clnt, "CLNT <sp> name of the client", "CLNT"},
+    {"CWD", login, none, optional, do_cwd, "CWD [<sp> path] (change directory)", "TVFS"},
+    {"DELE", change, none, required, do_dele, "DELE <sp> path (delete a file)", ""},
+    {"EPRT", login, none, required, do_eprt, "EPRT <sp> |1 or 2|address|port|", "EPRT"},
+    {"EPSV", login, none, optional, do_epsv, "EPSV [<sp> 1, 2 or ALL] (passive mode)", "EPSV"},
+    {"FEAT", anyone, none, no_argument, do_feat, "FEAT (list the features)", ""},
+    {"HELP", anyone, none, optional, do_help, "HELP [<sp> command]", ""},
+    {"LANG", anyone, none, optional, do_lang, "LANG [<sp> language]", "LANG EN*"},
+    {"LIST", read, data, optional, do_list, "LIST [<sp> path] (list as ls -l)", ""},
+    {"MDTM", read, none, required, do_mdtm, "MDTM <sp> path (time of a file)", "MDTM"},
+    {"MFMT", change, none, required, do_mfmt, "MFMT <sp> YYYYMMDDhhmmss <sp> path", "MFMT"},
+    {"MKD", change, none, required, do_mkd, "MKD <sp> path (make a directory)", ""},
+    {"MLSD", read, data, optional, do_mlsd, "MLSD [<sp> path] (list facts)", ""},
+    {"MLST", read, none, optional, do_mlst, "MLST [<sp> path] (facts of one)", "MLST"},
+    {"MODE", login, none, required, do_mode, "MODE <sp> S (stream)", ""},
+    {"NLST", read, data, optional, do_nlst, "NLST [<sp> path] (list names)", ""},
+    {"NOOP", anyone, none, optional, do_noop, "NOOP (do nothing)", ""},
+    {"OPTS", anyone, none, required, do_opts, "OPTS <sp> command [<sp> options]", "UTF8"},
+    {"PASS", anyone, none, optional, do_pass, "PASS <sp> password", ""},
+    {"PASV", login, none, no_argument, do_pasv, "PASV (passive mode)", ""},
+    {"PORT", login, none, required, do_port, "PORT <sp> h1,h2,h3,h4,p1,p2", ""},
+    {"PWD", login, none, no_argument, do_pwd, "PWD (print the working directory)", ""},
+    {"QUIT", anyone, none, no_argument, do_quit, "QUIT (end the session)", ""},
+    {"REIN", anyone, none, no_argument, do_rein, "REIN (begin again)", ""},
+    {"REST", login, none, required, do_rest, "REST <sp> offset", "REST STREAM"},
+    {"RETR", read, data, required, do_retr, "RETR <sp> path (retrieve a file)", ""},
+    {"RMD", change, none, required, do_rmd, "RMD <sp> path (remove a directory)", ""},
+    {"RNFR", change, none, required, do_rnfr, "RNFR <sp> path (rename from)", ""},
+    {"RNTO", change, none, required, do_rnto, "RNTO <sp> path (rename to)", ""},
+    {"SITE", login, none, optional, do_site, "SITE <sp> HELP", ""},
+    {"SIZE", read, none, required, do_size, "SIZE <sp> path", "SIZE"},
+    {"STAT", login, none, optional, do_stat, "STAT [<sp> path]", ""},
+    {"STOR", create, data, required, do_stor, "STOR <sp> path (store a file)", ""},
+    {"STOU", create, data, optional, do_stou, "STOU (store under a new name)", ""},
+    {"STRU", login, none, required, do_stru, "STRU <sp> F (file)", ""},
+    {"SYST", anyone, none, no_argument, do_syst, "SYST (system type)", ""},
+    {"TYPE", login, none, required, do_type, "TYPE <sp> A, I or L 8", ""},
+    {"USER", anyone, none, required, do_user, "USER <sp> name", ""},
+    {"XCUP", login, none, no_argument, do_cdup, "XCUP (as CDUP)", ""},
+    {"XCWD", login, none, optional, do_cwd, "XCWD [<sp> path] (as CWD)", ""},
+    {"XMKD", change, none, required, do_mkd, "XMKD <sp> path (as MKD)", ""},
+    {"XPWD", login, none, no_argument, do_pwd, "XPWD (as PWD)", ""},
+    {"XRMD", change, none, required, do_rmd, "XRMD <sp> path (as RMD)", ""},
+});
+static_assert(std::ranges::is_sorted(commands, {}, &command::verb));
+
+/// What the RFCs have and ferry does not: 502, so that a client knows the line was understood
+/// (RFC 959 section 4.2.1, RFC 2228, RFC 1639, RFC 7151).
+constexpr auto not_implemented = std::to_array<std::string_view>(
+    {"ADAT", "AUTH", "CCC", "CONF", "ENC", "HOST", "LPRT", "LPSV", "MIC", "PBSZ", "PROT", "SMNT"});
+static_assert(std::ranges::is_sorted(not_implemented));
+
+bool is_allowed(const session& user, access who) noexcept {
+    const auto rights = user.rights();
+    switch (who) {
+        case anyone:
+        case login:
+            return true;
+        case read:
+            return rights.read;
+        case create:
+            return rights.create || rights.change;
+        case change:
+            return rights.change;
+    }
+    return false;
+}
+
+/// Why the command may not run: its answer. Nothing when it may.
+std::optional<reply> check(const session& user, const command& row, std::string_view argument) {
+    if (row.who != anyone && !user.is_logged_in()) {
+        return reply{530, "Log in with USER and PASS first"};
+    }
+    if (row.takes == required && argument.empty()) {
+        return reply{501, std::string("Wanted: ").append(row.help)};
+    }
+    if (row.takes == no_argument && !ascii::trim(argument).empty()) {
+        return reply{501, std::string("Takes no argument: ").append(row.help)};
+    }
+    if (!is_allowed(user, row.who)) {
+        return reply{550, "Permission denied"};
+    }
+    if (row.uses == data && !user.data.is_set_up()) {
+        return reply{425, "Use EPSV, PASV, EPRT or PORT first"};
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::span<const command> all_commands() noexcept {
+    return commands;
+}
+
+const command* find_command(std::string_view verb) noexcept {
+    const auto found = std::ranges::lower_bound(commands, verb, {}, &command::verb);
+    return found != commands.end() && found->verb == verb ? &*found : nullptr;
+}
+
+task<reply> perform(session& user, std::string_view line) {
+    const auto parsed = parse_command(line);
+    const command* row = find_command(parsed.verb());
+    if (row == nullptr) {
+        user.user.rename_from.reset();
+        if (std::ranges::binary_search(not_implemented, parsed.verb())) {
+            co_return reply{502, "Command not implemented"};
+        }
+        co_return reply{500, "Command not understood"};
+    }
+    auto refused = check(user, *row, parsed.argument);
+    reply answer;
+    if (refused) {
+        answer = std::move(*refused);
+    } else {
+        auto handled = co_await row->run(user, parsed.argument);
+        answer = std::move(handled);
+    }
+    if (row->uses == data) {
+        user.user.restart_offset = 0;
+        user.data.close();
+    }
+    if (answer.code != 350 || row->verb != "RNFR") {  // RNTO comes right behind RNFR or not at all.
+        user.user.rename_from.reset();
+    }
+    co_return answer;
+}
+
+}  // namespace ferry::ftp

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "ferry/runtime/task.hpp"
+#include "ftp/reply.hpp"
+#include "ftp/session.hpp"
+
+namespace ferry::ftp {
+
+/// Who may use a command. Checked before its handler runs, in one place.
+enum class access : std::uint8_t {
+    anyone,  ///< Before login too.
+    login,
+    read,    ///< `auth::rights::read`.
+    create,  ///< `create` or `change`.
+    change,
+};
+
+/// Whether a command moves octets over a data connection. If so, one must be set up (425), and it
+/// uses up REST and what was set up, however it ends.
+enum class channel : std::uint8_t { none, data };
+
+enum class argument : std::uint8_t { none, optional, required };
+
+/// Carries out one command and returns its final reply; writes nothing itself but the preliminary
+/// reply of a transfer. `argument` stays valid until it has returned.
+using handler = runtime::task<reply> (*)(session& user, std::string_view argument);
+
+/// One row: all that ferry knows of a command.
+struct command {
+    std::string_view verb;  ///< In upper case.
+    access who;
+    channel uses;
+    argument takes;
+    handler run;
+    std::string_view help;     ///< Its line of HELP (RFC 959 section 4.1.3).
+    std::string_view feature;  ///< Its line of FEAT (RFC 2389 section 3.2), or empty.
+};
+
+/// Every command, sorted by verb.
+[[nodiscard]] std::span<const command> all_commands() noexcept;
+
+/// The row of `verb`, in upper case, or null.
+[[nodiscard]] const command* find_command(std::string_view verb) noexcept;
+
+/// Carries out one command line: finds its row, checks what the row needs, runs its handler.
+/// `line` must outlive the task.
+[[nodiscard]] runtime::task<reply> perform(session& user, std::string_view line);
+
+}  // namespace ferry::ftp

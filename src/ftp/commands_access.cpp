@@ -1,0 +1,92 @@
+#include "ftp/commands_access.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "ferry/base/log.hpp"
+#include "ferry/runtime/wait.hpp"
+
+namespace ferry::ftp {
+
+using runtime::task;
+
+namespace {
+
+/// After the n-th wrong password the answer waits n of these (threats.md, F10). Sleeping costs the
+/// session's frame, no thread.
+constexpr auto failed_login_delay = std::chrono::seconds(1);
+constexpr auto failed_login_delay_max = std::chrono::seconds(10);
+
+task<reply> refuse_login(session& user, const std::string& name) {
+    ++user.failed_logins;
+    if (log::enabled(log::level::info)) {
+        log::info(fmt::format("ftp {}: login of {:?} refused, try {} of {}",
+                              net::format_address(user.control.peer()), name, user.failed_logins,
+                              user.shared.settings.login_tries_max));
+    }
+    const auto delay = std::min<runtime::duration>(
+        failed_login_delay * static_cast<int>(std::min<std::size_t>(user.failed_logins, 10)),
+        failed_login_delay_max);
+    const auto slept = co_await runtime::sleep_until(user.here, user.here.now() + delay);
+    if (user.failed_logins >= user.shared.settings.login_tries_max || !slept) {
+        user.is_leaving = true;
+        co_return reply{421, "Too many failed logins, closing the control connection"};
+    }
+    co_return reply{530, "Login incorrect"};
+}
+
+}  // namespace
+
+/// USER: the same answer for names that exist and names that do not (threats.md, F10). When logged
+/// in, the old user's rights end here (RFC 959 section 4.1.1).
+task<reply> do_user(session& user, std::string_view name) {
+    user.data.close();
+    user.user = {};
+    user.user.claimed_name = std::string(name);
+    if (user.shared.users.is_anonymous_name(name)) {
+        co_return reply{331, "Anonymous login: any password will do"};
+    }
+    co_return reply{331, "Password required"};
+}
+
+task<reply> do_pass(session& user, std::string_view password) {
+    if (!user.user.claimed_name) {
+        co_return reply{503, "Send USER first"};
+    }
+    const auto name = *std::exchange(user.user.claimed_name, std::nullopt);
+    auto identity = user.shared.users.log_in(name, password);
+    if (!identity) {
+        auto refused = co_await refuse_login(user, name);
+        co_return refused;
+    }
+    auto root = vfs::path::parse(identity->root);
+    if (!root) {
+        co_return reply{530, "The home directory of this account is not usable"};
+    }
+    user.user.root = std::move(*root);
+    user.user.identity = std::move(*identity);
+    user.failed_logins = 0;
+    co_return reply{230, "Logged in"};
+}
+
+/// ACCT: there are no accounts besides users (RFC 959 section 4.2.2: 202).
+task<reply> do_acct(session&, std::string_view) {
+    co_return reply{202, "No account is needed"};
+}
+
+/// REIN: as a new connection, but failed logins still count (RFC 959 section 4.1.1).
+task<reply> do_rein(session& user, std::string_view) {
+    user.data.close();
+    user.user = {};
+    user.settings = {};
+    co_return reply{220, "Ready for a new user"};
+}
+
+task<reply> do_quit(session& user, std::string_view) {
+    user.is_leaving = true;
+    co_return reply{221, "Goodbye"};
+}
+
+}  // namespace ferry::ftp

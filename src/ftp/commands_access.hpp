@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string_view>
+
+#include "ferry/runtime/task.hpp"
+#include "ftp/reply.hpp"
+#include "ftp/session.hpp"
+
+/// Who the user is (RFC 959 section 4.1.1).
+namespace ferry::ftp {
+
+[[nodiscard]] runtime::task<reply> do_user(session& user, std::string_view name);
+[[nodiscard]] runtime::task<reply> do_pass(session& user, std::string_view password);
+[[nodiscard]] runtime::task<reply> do_acct(session& user, std::string_view argument);
+[[nodiscard]] runtime::task<reply> do_rein(session& user, std::string_view argument);
+[[nodiscard]] runtime::task<reply> do_quit(session& user, std::string_view argument);
+
+}  // namespace ferry::ftp

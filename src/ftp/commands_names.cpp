@@ -1,0 +1,244 @@
+#include "ftp/commands_names.hpp"
+
+#include <string>
+#include <utility>
+
+#include "ferry/vfs/tree.hpp"
+#include "ftp/list_format.hpp"
+#include "ftp/listing_source.hpp"
+#include "ftp/text_size.hpp"
+#include "ftp/time.hpp"
+
+namespace ferry::ftp {
+
+using runtime::task;
+
+namespace {
+
+reply refuse(const error& why) {
+    return reply_for(why, file_use::existing);
+}
+
+/// Makes `seen` the working directory if it is a directory.
+task<reply> enter(session& user, located where) {
+    const auto opened = co_await user.shared.files.open(user.here, where.stored);
+    if (!opened) {
+        co_return refuse(opened.error());
+    }
+    if (!opened->is_directory()) {
+        co_return refuse({.code = errc::not_directory});
+    }
+    user.user.directory = std::move(where.seen);
+    co_return reply{250, quote_pathname(user.user.directory.text()) + " is the working directory"};
+}
+
+struct dated_name {
+    wall_time modified;
+    std::string_view name;
+};
+
+/// Reads "20261123081500 name". Errors: errc::invalid.
+result<dated_name> parse_dated_name(std::string_view argument) {
+    const auto space = argument.find(' ');
+    if (space == std::string_view::npos || space + 1 == argument.size()) {
+        return failure(errc::invalid);
+    }
+    FERRY_TRY(modified, parse_time_val(argument.substr(0, space)));
+    return dated_name{.modified = modified, .name = argument.substr(space + 1)};
+}
+
+/// Sets the time of a file: the answer of MFMT, and of MDTM where it is used so.
+task<reply> set_modified(session& user, dated_name what) {
+    if (!user.rights().change) {
+        co_return refuse({.code = errc::denied});
+    }
+    const auto where = locate(user, what.name);
+    if (!where) {
+        co_return refuse(where.error());
+    }
+    const auto set =
+        co_await user.shared.files.set_modified(user.here, where->stored, what.modified);
+    if (!set) {
+        co_return refuse(set.error());
+    }
+    std::string text = "Modify=";
+    append_time_val(text, what.modified);
+    co_return reply{213, text + "; " + where->seen.text()};
+}
+
+}  // namespace
+
+task<reply> do_pwd(session& user, std::string_view) {
+    co_return reply{257, quote_pathname(user.user.directory.text()) + " is the working directory"};
+}
+
+/// CWD: without an argument it stays where it is, as some cameras want.
+task<reply> do_cwd(session& user, std::string_view argument) {
+    auto where = locate(user, argument);
+    if (!where) {
+        co_return refuse(where.error());
+    }
+    auto answer = co_await enter(user, std::move(*where));
+    co_return answer;
+}
+
+task<reply> do_cdup(session& user, std::string_view) {
+    auto where = locate(user, "..");
+    if (!where) {
+        co_return refuse(where.error());
+    }
+    auto answer = co_await enter(user, std::move(*where));
+    co_return answer;
+}
+
+/// SIZE: octets RETR would send for this file in the current TYPE (RFC 3659 section 4).
+task<reply> do_size(session& user, std::string_view argument) {
+    const auto where = locate(user, argument);
+    if (!where) {
+        co_return refuse(where.error());
+    }
+    const auto file = co_await user.shared.files.open(user.here, where->stored);
+    if (!file) {
+        co_return refuse(file.error());
+    }
+    if (file->is_directory()) {
+        co_return refuse({.code = errc::is_directory});
+    }
+    if (size_source_of(user.settings.how) == size_source::stored) {
+        co_return reply{213, std::to_string(file->status().size_bytes)};
+    }
+    const auto counted = co_await count_network_size(user.here, *file);
+    if (!counted && counted.error() == errc::too_large) {
+        co_return reply{550, "Too large to count its size in TYPE A: use TYPE I"};
+    }
+    if (!counted) {
+        co_return refuse(counted.error());
+    }
+    co_return reply{213, std::to_string(*counted)};
+}
+
+/// MDTM: tells a time (RFC 3659 section 3); "MDTM time name" sets it, as older clients do, unless
+/// that whole text is the name of a file.
+task<reply> do_mdtm(session& user, std::string_view argument) {
+    const auto where = locate(user, argument);
+    if (!where) {
+        co_return refuse(where.error());
+    }
+    const auto file = co_await user.shared.files.open(user.here, where->stored);
+    if (file) {
+        reply answer{213, {}};
+        append_time_val(answer.text, file->status().modified);
+        co_return answer;
+    }
+    const auto dated = parse_dated_name(argument);
+    if (!dated) {
+        co_return refuse(file.error());
+    }
+    auto answer = co_await set_modified(user, *dated);
+    co_return answer;
+}
+
+task<reply> do_mfmt(session& user, std::string_view argument) {
+    const auto dated = parse_dated_name(argument);
+    if (!dated) {
+        co_return reply{501, "Wanted: YYYYMMDDhhmmss and a name"};
+    }
+    auto answer = co_await set_modified(user, *dated);
+    co_return answer;
+}
+
+/// MLST: one entry over the control connection, under its whole name (RFC 3659 section 7.2).
+task<reply> do_mlst(session& user, std::string_view argument) {
+    const auto where = locate(user, argument);
+    if (!where) {
+        co_return refuse(where.error());
+    }
+    const auto found = co_await user.shared.files.open(user.here, where->stored);
+    if (!found) {
+        co_return refuse(found.error());
+    }
+    std::string line;
+    append_facts_line(line, {.name = where->seen.text(), .status = found->status()},
+                      {.facts = user.settings.facts,
+                       .rights = rights_on(user, {.is_directory = found->is_directory(),
+                                                  .is_root = where->seen.is_root()}),
+                       .role = entry_role::child});
+    reply answer{250, "Listing " + where->seen.text()};
+    answer.lines.push_back(std::move(line));
+    co_return answer;
+}
+
+task<reply> do_dele(session& user, std::string_view argument) {
+    const auto where = locate(user, argument);
+    if (!where) {
+        co_return refuse(where.error());
+    }
+    const auto removed = co_await user.shared.files.remove_file(user.here, where->stored);
+    if (!removed) {
+        co_return refuse(removed.error());
+    }
+    co_return reply{250, "Deleted"};
+}
+
+task<reply> do_mkd(session& user, std::string_view argument) {
+    const auto where = locate(user, argument);
+    if (!where) {
+        co_return refuse(where.error());
+    }
+    const auto made = co_await user.shared.files.make_directory(user.here, where->stored);
+    if (!made) {
+        co_return refuse(made.error());
+    }
+    co_return reply{257, quote_pathname(where->seen.text()) + " created"};
+}
+
+task<reply> do_rmd(session& user, std::string_view argument) {
+    const auto where = locate(user, argument);
+    if (!where) {
+        co_return refuse(where.error());
+    }
+    if (where->seen.is_root()) {  // Of the user; the tree knows only its own.
+        co_return refuse({.code = errc::denied});
+    }
+    const auto removed = co_await user.shared.files.remove_directory(user.here, where->stored);
+    if (!removed) {
+        co_return refuse(removed.error());
+    }
+    co_return reply{250, "Removed"};
+}
+
+task<reply> do_rnfr(session& user, std::string_view argument) {
+    auto where = locate(user, argument);
+    if (!where) {
+        co_return refuse(where.error());
+    }
+    if (where->seen.is_root()) {
+        co_return refuse({.code = errc::denied});
+    }
+    const auto found = co_await user.shared.files.open(user.here, where->stored);
+    if (!found) {
+        co_return refuse(found.error());
+    }
+    user.user.rename_from = std::move(where->stored);
+    co_return reply{350, "Send RNTO with the new name"};
+}
+
+/// RNTO: the new name is taken from whatever file has it, in one step.
+task<reply> do_rnto(session& user, std::string_view argument) {
+    if (!user.user.rename_from) {
+        co_return reply{503, "Send RNFR right before RNTO"};
+    }
+    const auto from = *std::exchange(user.user.rename_from, std::nullopt);
+    const auto where = locate(user, argument);
+    if (!where) {
+        co_return reply_for(where.error(), file_use::target);
+    }
+    const auto renamed = co_await user.shared.files.rename(
+        user.here, {.from = from, .to = where->stored, .replace = true});
+    if (!renamed) {
+        co_return reply_for(renamed.error(), file_use::target);
+    }
+    co_return reply{250, "Renamed"};
+}
+
+}  // namespace ferry::ftp

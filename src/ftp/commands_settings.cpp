@@ -1,0 +1,287 @@
+#include "ftp/commands_settings.hpp"
+
+#include <fmt/format.h>
+
+#include <string>
+#include <vector>
+
+#include "ferry/base/ascii.hpp"
+#include "ferry/base/log.hpp"
+#include "ftp/address.hpp"
+#include "ftp/arguments.hpp"
+#include "ftp/commands.hpp"
+
+namespace ferry::ftp {
+
+using runtime::task;
+
+namespace {
+
+/// What the arguments' functions may refuse: see arguments.hpp.
+reply argument_refused(const error& why) {
+    if (why == errc::unsupported) {
+        return {504, "Not implemented for that parameter"};
+    }
+    return {501, "Syntax error in the argument"};
+}
+
+reply no_data_connection() {
+    return {425, "No data connection can be opened: try again later"};
+}
+
+reply extended_only() {
+    return {503, "After EPSV ALL only EPSV is taken"};
+}
+
+reply take_active_target(session& user, const result<net::endpoint>& given) {
+    if (!given) {
+        return given.error() == errc::unsupported ? unsupported_protocol()
+                                                  : argument_refused(given.error());
+    }
+    if (!may_connect({.given = *given, .peer = user.control.peer()})) {
+        user.data.close();
+        return {504, "Data connections go to your own address, ports from 1024 on"};
+    }
+    auto target = net::unmapped(user.control.peer());
+    target.port = given->port;
+    user.data.aim(target);
+    return {200, "Data connection address taken"};
+}
+
+/// Listens for the client's data connection; the port, or a reply to send instead.
+result<net::endpoint> listen_for_data(session& user) {
+    auto listening = user.data.listen(user.control.local());
+    if (!listening) {
+        log::warning(fmt::format("ftp: no passive data port: {} (is --passive-ports too narrow?)",
+                                 describe(listening.error().code)));
+    }
+    return listening;
+}
+
+/// True when the client can reach us at `family` on the address it already uses.
+bool speaks_family(const session& user, epsv_request wanted) noexcept {
+    const auto family = net::unmapped(user.control.local()).family;
+    switch (wanted) {
+        case epsv_request::v4:
+            return family == net::address_family::v4;
+        case epsv_request::v6:
+            return family == net::address_family::v6;
+        case epsv_request::any:
+        case epsv_request::all:
+            return true;
+    }
+    return true;
+}
+
+constexpr std::size_t verbs_per_help_line = 8;
+
+}  // namespace
+
+task<reply> do_type(session& user, std::string_view argument) {
+    const auto wanted = parse_type(argument);
+    if (!wanted) {
+        co_return argument_refused(wanted.error());
+    }
+    user.settings.how.type = *wanted;
+    co_return reply{200, fmt::format("Type is {}", describe(*wanted))};
+}
+
+task<reply> do_stru(session& user, std::string_view argument) {
+    const auto wanted = parse_structure(argument);
+    if (!wanted) {
+        co_return argument_refused(wanted.error());
+    }
+    user.settings.how.structure = *wanted;
+    co_return reply{200, fmt::format("Structure is {}", describe(*wanted))};
+}
+
+task<reply> do_mode(session& user, std::string_view argument) {
+    const auto wanted = parse_mode(argument);
+    if (!wanted) {
+        co_return argument_refused(wanted.error());
+    }
+    user.settings.how.mode = *wanted;
+    co_return reply{200, fmt::format("Mode is {}", describe(*wanted))};
+}
+
+/// REST: where the next RETR or STOR begins (RFC 3659 section 5.3). What it does not understand
+/// leaves no offset behind.
+task<reply> do_rest(session& user, std::string_view argument) {
+    const auto offset = parse_restart(argument);
+    user.user.restart_offset = offset.value_or(0);
+    if (!offset) {
+        co_return argument_refused(offset.error());
+    }
+    co_return reply{350, fmt::format("Restarting at {}, send RETR or STOR", *offset)};
+}
+
+/// ALLO: files take their room as they grow (RFC 959 section 4.1.3: 202).
+task<reply> do_allo(session&, std::string_view argument) {
+    const auto wanted = parse_allocation(argument);
+    if (!wanted) {
+        co_return argument_refused(wanted.error());
+    }
+    co_return reply{202, "No room has to be reserved"};
+}
+
+task<reply> do_pasv(session& user, std::string_view) {
+    if (user.settings.extended_only) {
+        co_return extended_only();
+    }
+    const auto& settings = user.shared.settings;
+    const auto local = net::unmapped(user.control.local());
+    // A client that reached ferry over IPv6 has no use for a v4 address.
+    if (local.family == net::address_family::v6) {
+        co_return reply{425, "This is an IPv6 connection: use EPSV"};
+    }
+    const auto listening = listen_for_data(user);
+    if (!listening) {
+        co_return no_data_connection();
+    }
+    auto shown = settings.public_address.value_or(*listening);
+    shown.port = listening->port;
+    auto answer = passive_reply(shown);
+    if (!answer) {
+        user.data.close();
+        co_return no_data_connection();
+    }
+    co_return std::move(*answer);
+}
+
+task<reply> do_epsv(session& user, std::string_view argument) {
+    const auto wanted = parse_epsv(argument);
+    if (!wanted) {
+        co_return wanted.error() == errc::unsupported ? unsupported_protocol()
+                                                      : argument_refused(wanted.error());
+    }
+    if (*wanted == epsv_request::all) {
+        user.settings.extended_only = true;
+        co_return reply{200, "EPSV only from here on"};
+    }
+    if (!speaks_family(user, *wanted)) {
+        co_return unsupported_protocol();
+    }
+    const auto listening = listen_for_data(user);
+    if (!listening) {
+        co_return no_data_connection();
+    }
+    co_return extended_passive_reply(listening->port);
+}
+
+task<reply> do_port(session& user, std::string_view argument) {
+    if (user.settings.extended_only) {
+        co_return extended_only();
+    }
+    co_return take_active_target(user, parse_port(argument));
+}
+
+task<reply> do_eprt(session& user, std::string_view argument) {
+    if (user.settings.extended_only) {
+        co_return extended_only();
+    }
+    co_return take_active_target(user, parse_eprt(argument));
+}
+
+/// ABOR: what there was to abort has been, when the line was read, and its 426 is sent (RFC 959
+/// section 4.1.3).
+task<reply> do_abor(session& user, std::string_view) {
+    user.data.close();
+    co_return reply{226, "Aborted: nothing is being transferred"};
+}
+
+task<reply> do_syst(session&, std::string_view) {
+    co_return reply{215, "UNIX Type: L8"};
+}
+
+task<reply> do_noop(session&, std::string_view) {
+    co_return reply{200, "Still here"};
+}
+
+/// CLNT: the client says what it is; nothing depends on it.
+task<reply> do_clnt(session&, std::string_view) {
+    co_return reply{200, "Noted"};
+}
+
+/// LANG: replies are in English (RFC 2640 section 4.1).
+task<reply> do_lang(session&, std::string_view argument) {
+    const auto primary = argument.substr(0, argument.find('-'));
+    if (argument.empty() || ascii::equal_ignoring_case(primary, "en")) {
+        co_return reply{200, "Replies are in English"};
+    }
+    co_return reply{504, "Replies are in English only"};
+}
+
+task<reply> do_feat(session& user, std::string_view) {
+    reply answer{211, "Features"};
+    for (const auto& each : all_commands()) {
+        if (each.feature.empty()) {
+            continue;
+        }
+        // The one feature with a state: which facts are selected (RFC 3659 section 7.8).
+        answer.lines.emplace_back(each.verb == "MLST" ? facts_feature(user.settings.facts)
+                                                      : std::string(each.feature));
+    }
+    co_return answer;
+}
+
+task<reply> do_opts(session& user, std::string_view argument) {
+    const auto wanted = parse_option(argument);
+    if (!wanted) {
+        co_return argument_refused(wanted.error());
+    }
+    switch (wanted->which) {
+        case option::utf8: {
+            const auto on = parse_utf8_switch(wanted->value);
+            if (!on) {
+                co_return argument_refused(on.error());
+            }
+            if (!*on) {
+                co_return reply{504, "Names are UTF-8 always"};
+            }
+            co_return reply{200, "Names are UTF-8"};
+        }
+        case option::mlst:
+            user.settings.facts = parse_facts(wanted->value);
+            co_return reply{200, describe_facts(user.settings.facts)};
+    }
+    co_return argument_refused({.code = errc::invalid});
+}
+
+task<reply> do_help(session&, std::string_view argument) {
+    if (!argument.empty()) {
+        std::string verb;
+        for (const char c : argument) {
+            verb += ascii::to_upper(c);
+        }
+        const command* row = find_command(verb);
+        if (row == nullptr) {
+            co_return reply{502, "No such command"};
+        }
+        co_return reply{214, std::string(row->help)};
+    }
+    reply answer{214, "Commands"};
+    std::string line;
+    std::size_t on_line = 0;
+    for (const auto& each : all_commands()) {
+        line += fmt::format("{:<6}", each.verb);
+        if (++on_line == verbs_per_help_line) {
+            answer.lines.push_back(std::exchange(line, {}));
+            on_line = 0;
+        }
+    }
+    if (!line.empty()) {
+        answer.lines.push_back(std::move(line));
+    }
+    co_return answer;
+}
+
+/// SITE: nothing of its own yet but HELP, which says so; devices that send SITE RECFM and the like
+/// go on after the refusal.
+task<reply> do_site(session&, std::string_view argument) {
+    if (ascii::equal_ignoring_case(ascii::trim(argument), "HELP")) {
+        co_return reply{214, "There are no SITE commands but HELP"};
+    }
+    co_return reply{504, "No such SITE command"};
+}
+
+}  // namespace ferry::ftp

@@ -1,0 +1,305 @@
+#include "ftp/commands_transfers.hpp"
+
+#include <fmt/format.h>
+
+#include <string>
+#include <utility>
+
+#include "ferry/base/units.hpp"
+#include "ferry/vfs/tree.hpp"
+#include "ftp/arguments.hpp"
+#include "ftp/listing_source.hpp"
+#include "ftp/retrieval.hpp"
+#include "ftp/storage.hpp"
+#include "ftp/text_size.hpp"
+#include "ftp/transfer.hpp"
+
+namespace ferry::ftp {
+
+using runtime::task;
+
+namespace {
+
+/// STAT of a directory is one reply, kept in memory until it is sent: what is longer is for LIST.
+constexpr std::size_t status_listing_bytes_max = 64_KiB;
+
+reply beyond_the_end() {
+    return {554, "REST is beyond the end of the file"};
+}
+
+std::string_view mode_name(const representation& how) noexcept {
+    return converts_lines(how) ? "ASCII" : "BINARY";
+}
+
+/// Sends a listing, a piece at a time.
+class listing_work final : public transfer_work {
+  public:
+    listing_work(session& user, listing_source& lines) noexcept : user_(user), lines_(lines) {}
+
+    task<transfer_end> run(net::stream& data, running_transfer& progress) override {
+        std::string piece;
+        for (bool more = true; more;) {
+            piece.clear();
+            const auto appended = co_await lines_.next(piece);
+            if (!appended && appended.error() == errc::cancelled) {
+                co_return data_end(appended.error());
+            }
+            if (!appended) {
+                co_return transfer_end{.how = transfer_end::kind::file_failed,
+                                       .why = appended.error()};
+            }
+            more = *appended;
+            const auto sent = co_await data.send(std::as_bytes(std::span(piece)),
+                                                 user_.shared.settings.transfer_stall_timeout);
+            if (!sent) {
+                co_return data_end(sent.error());
+            }
+            progress.moved_bytes += piece.size();
+        }
+        co_return transfer_end{};
+    }
+
+  private:
+    session& user_;
+    listing_source& lines_;
+};
+
+task<reply> send_listing(session& user, std::string_view verb, listing_request request) {
+    running_transfer progress(user, verb);
+    listing_source lines(user, request);
+    const auto opened = co_await lines.open().in_scope(progress.scope());
+    progress.set_stored(lines.stored());
+    if (!opened && request.style == listing_style::facts && opened.error() == errc::not_directory) {
+        co_return progress.finish({501, "Not a directory: use MLST"});
+    }
+    if (!opened) {
+        co_return progress.finish(reply_for(opened.error(), file_use::existing));
+    }
+    listing_work work(user, lines);
+    auto answer = co_await carry_out(
+        user, {.progress = progress,
+               .work = work,
+               .announcement = "Opening ASCII mode data connection for listing"});
+    if (answer.code == 226 && lines.is_cut()) {
+        answer.text = fmt::format("Transfer complete, but only {} directories are listed",
+                                  listing_source::directories_max);
+    }
+    co_return progress.finish(std::move(answer));
+}
+
+/// RETR of an open file from `offset` on, in octets of the transfer (RFC 3659 section 5.3).
+task<reply> send_file(session& user, running_transfer& progress, const vfs::node& file,
+                      std::uint64_t offset) {
+    if (converts_lines(user.settings.how)) {
+        const auto from =
+            co_await find_network_offset(user.here, file, offset).in_scope(progress.scope());
+        if (!from) {
+            co_return from.error() == errc::invalid ? beyond_the_end()
+                                                    : reply_for(from.error(), file_use::existing);
+        }
+        text_retrieval work(user, file, *from);
+        auto answer =
+            co_await carry_out(user, {.progress = progress,
+                                      .work = work,
+                                      .announcement = "Opening ASCII mode data connection"});
+        co_return answer;
+    }
+    if (offset > file.status().size_bytes) {
+        co_return beyond_the_end();
+    }
+    image_retrieval work(user, file, offset);
+    // The number in brackets is what clients without SIZE show progress by: of the whole file.
+    auto answer = co_await carry_out(
+        user, {.progress = progress,
+               .work = work,
+               .announcement = fmt::format("Opening BINARY mode data connection ({} bytes)",
+                                           file.status().size_bytes)});
+    co_return answer;
+}
+
+/// Where in the stored file an upload that restarts at `offset` begins. In TYPE A the offset counts
+/// octets of the transfer, so the file there is has to be read.
+task<result<std::uint64_t>> stored_restart_offset(session& user, const vfs::path& stored,
+                                                  std::uint64_t offset) {
+    if (!converts_lines(user.settings.how)) {
+        co_return offset;
+    }
+    const auto file = co_await user.shared.files.open(user.here, stored);
+    if (!file) {
+        co_return failure(file.error());
+    }
+    const auto place = co_await find_network_offset(user.here, *file, offset);
+    if (!place) {
+        co_return failure(place.error());
+    }
+    if (place->inside_line_end) {  // Half a line end is nowhere in the stored file.
+        co_return failure(errc::invalid);
+    }
+    co_return place->stored_offset;
+}
+
+struct upload_request {
+    const vfs::path& stored;
+    vfs::upload_options how;
+    std::string announcement;
+};
+
+/// Receives one upload. Errors before the 150 are those of the name.
+task<reply> receive_file(session& user, running_transfer& progress, upload_request what) {
+    auto begun = co_await user.shared.files.begin_upload(user.here, what.stored, what.how)
+                     .in_scope(progress.scope());
+    if (!begun) {
+        const bool is_beyond =
+            what.how.mode == vfs::upload_mode::restart && begun.error() == errc::invalid;
+        co_return is_beyond ? beyond_the_end() : reply_for(begun.error(), file_use::target);
+    }
+    storage work(user, *begun);
+    auto answer = co_await carry_out(
+        user, {.progress = progress, .work = work, .announcement = std::move(what.announcement)});
+    co_return answer;
+}
+
+/// STOR and APPE: `what` holds the mode that a user who may change files gets.
+task<reply> store(session& user, running_transfer& progress, std::string_view name,
+                  vfs::upload_options what) {
+    const auto where = locate(user, name);
+    if (!where) {
+        co_return reply_for(where.error(), file_use::target);
+    }
+    progress.set_stored(where->stored);
+    if (!user.rights().change) {
+        if (what.mode == vfs::upload_mode::restart) {
+            co_return reply_for({.code = errc::denied}, file_use::target);
+        }
+        what.mode = vfs::upload_mode::create;
+    }
+    if (what.mode == vfs::upload_mode::restart) {
+        const auto offset = co_await stored_restart_offset(user, where->stored, what.restart_offset)
+                                .in_scope(progress.scope());
+        if (!offset) {
+            co_return offset.error() == errc::invalid ? beyond_the_end()
+                                                      : reply_for(offset.error(), file_use::target);
+        }
+        what.restart_offset = *offset;
+    }
+    auto answer =
+        co_await receive_file(user, progress,
+                              {.stored = where->stored,
+                               .how = what,
+                               .announcement = fmt::format("Opening {} mode data connection",
+                                                           mode_name(user.settings.how))});
+    co_return answer;
+}
+
+}  // namespace
+
+task<reply> do_retr(session& user, std::string_view argument) {
+    running_transfer progress(user, "RETR");
+    const auto where = locate(user, argument);
+    if (!where) {
+        co_return progress.finish(reply_for(where.error(), file_use::existing));
+    }
+    progress.set_stored(where->stored);
+    const auto file = co_await user.shared.files.open(user.here, where->stored);
+    if (!file) {
+        co_return progress.finish(reply_for(file.error(), file_use::existing));
+    }
+    if (file->is_directory()) {
+        co_return progress.finish(reply_for({.code = errc::is_directory}, file_use::existing));
+    }
+    auto answer = co_await send_file(user, progress, *file, user.user.restart_offset);
+    co_return progress.finish(std::move(answer));
+}
+
+/// STOR: after REST n it writes from octet n on and keeps what is behind it (RFC 3659 section 5.3).
+task<reply> do_stor(session& user, std::string_view argument) {
+    running_transfer progress(user, "STOR");
+    vfs::upload_options how;
+    if (user.user.restart_offset > 0) {
+        how = {.mode = vfs::upload_mode::restart, .restart_offset = user.user.restart_offset};
+    }
+    auto answer = co_await store(user, progress, argument, how);
+    co_return progress.finish(std::move(answer));
+}
+
+/// APPE: the end of the file is where it writes, so REST has no say.
+task<reply> do_appe(session& user, std::string_view argument) {
+    running_transfer progress(user, "APPE");
+    auto answer = co_await store(user, progress, argument, {.mode = vfs::upload_mode::append});
+    co_return progress.finish(std::move(answer));
+}
+
+/// STOU: the name is ferry's, told in the one form clients read (RFC 1123 section 4.1.2.9).
+task<reply> do_stou(session& user, std::string_view) {
+    running_transfer progress(user, "STOU");
+    const auto name = fmt::format("upload-{:016x}", user.here.rng().next());
+    const auto where = locate(user, name);
+    if (!where) {
+        co_return progress.finish(reply_for(where.error(), file_use::target));
+    }
+    progress.set_stored(where->stored);
+    auto answer = co_await receive_file(user, progress,
+                                        {.stored = where->stored,
+                                         .how = {.mode = vfs::upload_mode::create},
+                                         .announcement = "FILE: " + name});
+    co_return progress.finish(std::move(answer));
+}
+
+task<reply> do_list(session& user, std::string_view argument) {
+    auto answer = co_await send_listing(
+        user, "LIST", {.style = listing_style::unix_lines, .wanted = parse_list(argument)});
+    co_return answer;
+}
+
+task<reply> do_nlst(session& user, std::string_view argument) {
+    auto answer = co_await send_listing(
+        user, "NLST", {.style = listing_style::names, .wanted = parse_list(argument)});
+    co_return answer;
+}
+
+/// MLSD: a name and no options (RFC 3659 section 7.2).
+task<reply> do_mlsd(session& user, std::string_view argument) {
+    list_request wanted;
+    wanted.all = true;
+    wanted.path = argument;
+    auto answer =
+        co_await send_listing(user, "MLSD", {.style = listing_style::facts, .wanted = wanted});
+    co_return answer;
+}
+
+/// STAT: of the session, or a listing over the control connection: 212 of a directory, 213 of a
+/// file (RFC 959 sections 4.1.3 and 5.4).
+task<reply> do_stat(session& user, std::string_view argument) {
+    if (argument.empty()) {
+        co_return describe_session(user);
+    }
+    if (!user.rights().read) {
+        co_return reply_for({.code = errc::denied}, file_use::existing);
+    }
+    listing_source lines(user, {.wanted = parse_list(argument)});
+    const auto opened = co_await lines.open();
+    if (!opened) {
+        co_return reply_for(opened.error(), file_use::existing);
+    }
+    std::string text;
+    bool more = true;
+    while (more && text.size() < status_listing_bytes_max) {
+        const auto appended = co_await lines.next(text);
+        if (!appended) {
+            co_return reply_for(appended.error(), file_use::existing);
+        }
+        more = *appended;
+    }
+    reply answer{lines.lists_directory() ? 212 : 213, "Status of what was named"};
+    for (std::string_view left = text; !left.empty();) {
+        const auto end = left.find("\r\n");  // Names hold none: see list_format.hpp.
+        answer.lines.emplace_back(left.substr(0, end));
+        left.remove_prefix(end + 2);
+    }
+    if (more) {
+        answer.lines.emplace_back("... and more: use LIST");
+    }
+    co_return answer;
+}
+
+}  // namespace ferry::ftp

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "ferry/base/result.hpp"
+#include "ferry/base/unique_fd.hpp"
+#include "ferry/ftp/server.hpp"
+#include "ferry/net/endpoint.hpp"
+#include "ferry/net/listener.hpp"
+#include "ferry/net/stream.hpp"
+#include "ferry/runtime/core.hpp"
+#include "ferry/runtime/task.hpp"
+#include "ferry/runtime/time.hpp"
+
+namespace ferry::ftp {
+
+/// Where a session's next data connection comes from: a listening socket (PASV, EPSV) or an address
+/// to connect to (PORT, EPRT). One or the other, the last one asked for; it serves one transfer.
+class data_channel {
+  public:
+    data_channel(runtime::core& here, const options& settings) noexcept
+        : here_(here), settings_(settings) {}
+
+    /// Listens at the address of `control_local` on a random port of the configured range and
+    /// returns where. Closes what was there before, so a session holds one socket at most
+    /// (threats.md, F3). Never suspends.
+    ///
+    /// Errors: errc::in_use (no port of the range is free), exhausted, or whatever the system says:
+    /// answer 425.
+    [[nodiscard]] result<net::endpoint> listen(const net::endpoint& control_local);
+
+    /// Takes `target` as the address to connect to; `may_connect` has allowed it.
+    void aim(const net::endpoint& target) noexcept;
+
+    /// Forgets what was set up. Idempotent.
+    void close() noexcept;
+
+    [[nodiscard]] bool is_set_up() const noexcept { return listening_ || target_; }
+
+    struct ends {
+        const net::endpoint& local;  ///< Of the control connection.
+        const net::endpoint& peer;   ///< Of the control connection.
+    };
+
+    /// The data connection, of the client and nobody else: connections from other addresses are
+    /// reset and the wait goes on (RFC 2577 section 4; threats.md, F2). What was set up is used up.
+    /// Close the stream before it dies.
+    ///
+    /// Errors: errc::timed_out, unavailable, reset, exhausted: answer 425; errc::cancelled.
+    [[nodiscard]] runtime::task<result<std::unique_ptr<net::stream>>> open(
+        ends control, runtime::time_point deadline);
+
+  private:
+    [[nodiscard]] runtime::task<result<std::unique_ptr<net::stream>>> accept_from(
+        net::acceptor& incoming, const net::endpoint& owner, runtime::time_point deadline);
+    [[nodiscard]] runtime::task<result<std::unique_ptr<net::stream>>> connect_to(
+        net::endpoint target, net::endpoint from, runtime::time_point deadline);
+    [[nodiscard]] result<net::endpoint> listen_at(const net::endpoint& where);
+
+    runtime::core& here_;
+    const options& settings_;
+    unique_fd listening_;
+    std::optional<net::endpoint> target_;
+};
+
+}  // namespace ferry::ftp

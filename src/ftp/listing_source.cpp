@@ -1,0 +1,251 @@
+#include "ftp/listing_source.hpp"
+
+#include <algorithm>
+
+#include "ferry/base/units.hpp"
+#include "ferry/base/wall_clock.hpp"
+#include "ftp/glob.hpp"
+
+namespace ferry::ftp {
+
+using runtime::task;
+
+namespace {
+
+constexpr std::size_t piece_bytes = 64_KiB;
+
+/// What stands before the last component of a path as typed, its '/' included.
+std::string_view directory_part(std::string_view typed) noexcept {
+    return typed.substr(0, typed.rfind('/') + 1);
+}
+
+std::string shown_below(std::string_view directory, std::string_view name) {
+    std::string shown(directory);
+    if (!shown.ends_with('/')) {
+        shown += '/';
+    }
+    shown += name;
+    return shown;
+}
+
+}  // namespace
+
+task<result<void>> listing_source::open() {
+    now_seconds_ = read_wall_clock().seconds;
+    const auto typed = request_.wanted.path;
+    auto where = locate(user_, typed);
+    if (!where) {
+        co_return failure(where.error());
+    }
+    stored_ = where->stored;
+    auto opened = co_await user_.shared.files.open(user_.here, where->stored);
+    std::string shown(typed);
+    const bool is_glob = !opened && opened.error() == errc::not_found &&
+                         request_.style != listing_style::facts && is_pattern(where->seen.name());
+    if (is_glob) {
+        pattern_ = where->seen.name();
+        shown = directory_part(typed);
+        where = located{.seen = where->seen.parent(), .stored = where->stored.parent()};
+        auto parent = co_await user_.shared.files.open(user_.here, where->stored);
+        opened = std::move(parent);
+    }
+    if (!opened) {
+        co_return failure(opened.error());
+    }
+    lists_directory_ =
+        opened->is_directory() && !(request_.wanted.directory_itself && pattern_.empty());
+    if (!lists_directory_) {
+        if (request_.style == listing_style::facts) {
+            co_return failure(errc::not_directory);
+        }
+        append_line(waiting_, {.name = shown.empty() ? "." : shown, .status = opened->status()},
+                    entry_role::child);
+        co_return result<void>{};
+    }
+    if (request_.wanted.recursive && shown.empty()) {
+        shown = ".";
+    }
+    auto begun =
+        co_await begin({.where = std::move(*where), .shown = std::move(shown)}, std::move(*opened));
+    co_return begun;
+}
+
+task<result<void>> listing_source::begin(place directory, vfs::node opened) {
+    const auto status = opened.status();
+    auto entries = co_await user_.shared.files.list(
+        user_.here, std::move(opened), directory.where.stored,
+        {.sorted_entries_max = user_.shared.settings.list_sorted_max});
+    if (!entries) {
+        co_return failure(entries.error());
+    }
+    entries_ = std::move(*entries);
+    directory_ = std::move(directory);
+    if (request_.wanted.recursive) {
+        if (!listed_.empty()) {
+            waiting_ += "\r\n";
+        }
+        append_name_line(waiting_, {.directory = {}, .name = directory_.shown});
+        waiting_ += ":\r\n";
+        listed_.emplace(status.device, status.inode);
+    }
+    const bool has_dots = request_.wanted.all && pattern_.empty();
+    if (has_dots) {
+        co_await append_dots(status);
+    }
+    co_return result<void>{};
+}
+
+/// "." and "..": the directory itself and the one above it, which for the user's root is itself.
+task<> listing_source::append_dots(const vfs::metadata& itself) {
+    append_line(waiting_, {.name = ".", .status = itself}, entry_role::current);
+    vfs::metadata above = itself;
+    if (!directory_.where.seen.is_root()) {
+        const auto parent =
+            co_await user_.shared.files.open(user_.here, directory_.where.stored.parent());
+        if (!parent) {
+            co_return;
+        }
+        above = parent->status();
+    } else if (request_.style == listing_style::facts) {
+        co_return;  // A root has none (RFC 3659 section 7.5.1.3).
+    }
+    append_line(waiting_, {.name = "..", .status = above}, entry_role::parent);
+}
+
+/// Opens the next directory of a listing with -R. One that cannot be listed is left out.
+task<> listing_source::begin_next_below() {
+    auto next = std::move(below_.back());
+    below_.pop_back();
+    auto opened = co_await user_.shared.files.open(user_.here, next.where.stored);
+    const bool is_new = opened && opened->is_directory() &&
+                        !listed_.contains({opened->status().device, opened->status().inode});
+    if (!is_new) {  // Links may lead in circles.
+        co_return;
+    }
+    if (listed_.size() >= directories_max) {
+        is_cut_ = true;
+        below_.clear();
+        co_return;
+    }
+    // Refused or gone: its name is in the listing of its parent, which is all there is to say.
+    static_cast<void>(co_await begin(std::move(next), std::move(*opened)));
+}
+
+task<result<bool>> listing_source::next(std::string& out) {
+    while (out.size() < piece_bytes) {
+        if (!waiting_.empty()) {
+            out += std::exchange(waiting_, {});
+            continue;
+        }
+        if (batch_done_ < batch_.size()) {
+            append_line(out, *batch_[batch_done_++], entry_role::child);
+            continue;
+        }
+        if (!entries_) {
+            if (below_.empty()) {
+                co_return false;
+            }
+            co_await begin_next_below();
+            continue;
+        }
+        const bool is_whole = entries_->is_complete();
+        const auto batch = co_await entries_->next(user_.here);
+        if (!batch) {
+            co_return failure(batch.error());
+        }
+        take(*batch, is_whole);
+        if (batch->empty()) {
+            entries_.reset();
+            std::move(found_.rbegin(), found_.rend(), std::back_inserter(below_));
+            found_.clear();
+        }
+    }
+    co_return true;
+}
+
+void listing_source::take(std::span<const vfs::directory_entry> batch, bool is_whole) {
+    const auto& wanted = request_.wanted;
+    const bool shows_dots = wanted.all || wanted.almost_all || pattern_.starts_with('.') ||
+                            request_.style == listing_style::facts;
+    batch_.clear();
+    batch_done_ = 0;
+    for (const auto& each : batch) {
+        if (is_listed(each, shows_dots ? dot_names::shown : dot_names::hidden) &&
+            (pattern_.empty() || matches_pattern(pattern_, each.name))) {
+            batch_.push_back(&each);
+        }
+    }
+    // Equals stay in the order of their names, which is the order they are in memory.
+    if (is_whole && wanted.by_time) {
+        std::ranges::sort(batch_, [](const auto* a, const auto* b) {
+            return std::pair(b->status.modified, a) < std::pair(a->status.modified, b);
+        });
+    } else if (is_whole && wanted.by_size) {
+        std::ranges::sort(batch_, [](const auto* a, const auto* b) {
+            return std::pair(b->status.size_bytes, a) < std::pair(a->status.size_bytes, b);
+        });
+    }
+    if (is_whole && wanted.reverse) {
+        std::ranges::reverse(batch_);
+    }
+    if (wanted.recursive) {
+        for (const auto* each : batch_) {
+            remember_below(*each);
+        }
+    }
+}
+
+void listing_source::remember_below(const vfs::directory_entry& entry) {
+    if (entry.status.kind != vfs::file_kind::directory) {
+        return;
+    }
+    if (found_.size() + below_.size() >= directories_max) {
+        is_cut_ = true;
+        return;
+    }
+    auto seen = directory_.where.seen.resolve(entry.name);
+    if (!seen) {
+        return;  // Too long a path to be named by anybody.
+    }
+    auto stored = stored_path(user_, *seen);
+    if (!stored) {
+        return;
+    }
+    found_.push_back({.where = {.seen = std::move(*seen), .stored = std::move(*stored)},
+                      .shown = shown_below(directory_.shown, entry.name)});
+}
+
+void listing_source::append_line(std::string& out, const vfs::directory_entry& entry,
+                                 entry_role role) const {
+    switch (request_.style) {
+        case listing_style::unix_lines:
+            append_unix_line(out, entry, now_seconds_);
+            break;
+        case listing_style::names:
+            if (request_.wanted.long_form) {
+                append_unix_line(out, entry, now_seconds_);
+            } else {
+                append_name_line(
+                    out, {.directory = lists_directory_ ? directory_.shown : std::string_view(),
+                          .name = entry.name});
+            }
+            break;
+        case listing_style::facts:
+            append_facts_line(
+                out, entry,
+                {.facts = user_.settings.facts,
+                 .rights = rights_on(
+                     user_, {.is_directory = entry.status.kind == vfs::file_kind::directory,
+                             .is_root = false}),
+                 .role = role});
+            break;
+    }
+    out += "\r\n";
+}
+
+entry_rights rights_on(const session& user, entry_place where) noexcept {
+    const auto rights = user.rights();
+    return {.read = rights.read, .write = rights.change, .remove = rights.change && !where.is_root};
+}
+
+}  // namespace ferry::ftp

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ferry/base/result.hpp"
+#include "ferry/runtime/task.hpp"
+#include "ferry/vfs/tree.hpp"
+#include "ftp/arguments.hpp"
+#include "ftp/list_format.hpp"
+#include "ftp/session.hpp"
+
+namespace ferry::ftp {
+
+enum class listing_style : std::uint8_t {
+    unix_lines,  ///< LIST and STAT.
+    names,       ///< NLST.
+    facts,       ///< MLSD.
+};
+
+/// What is listed and how.
+struct listing_request {
+    listing_style style = listing_style::unix_lines;
+    list_request wanted;  ///< Its views must outlive the source.
+};
+
+/// The lines of a listing as a stream of pieces, whoever they are for: one entry, one directory,
+/// the names in it that match a pattern, or a whole branch (-R). In memory there is one batch of
+/// the directory, or all of a directory small enough to come sorted.
+///
+/// -t, -S and -r order a directory that comes sorted; a larger one stays as the file system has it.
+/// -R lists every directory once, at most `directories_max` of them.
+class listing_source {
+  public:
+    static constexpr std::size_t directories_max = 10'000;
+
+    /// `user` must outlive it, and so must what the views in `request` point at.
+    listing_source(const session& user, const listing_request& request) noexcept
+        : user_(user), request_(request) {}
+
+    /// Finds what is to be listed. Once. Errors: of the name (`reply_for`); errc::not_directory for
+    /// MLSD of a file: 501 (RFC 3659 section 7.2.1).
+    [[nodiscard]] runtime::task<result<void>> open();
+
+    /// Appends the next lines, each with CR LF, to `out` until it is some 64 KiB long. False when
+    /// there are no more. Errors: what reading a directory fails with.
+    [[nodiscard]] runtime::task<result<bool>> next(std::string& out);
+
+    /// After `open`: it lists the content of a directory.
+    [[nodiscard]] bool lists_directory() const noexcept { return lists_directory_; }
+    /// What was named, as the tree has it.
+    [[nodiscard]] const vfs::path& stored() const noexcept { return stored_; }
+    /// Directories were left out of a listing with -R: there are more than `directories_max`.
+    [[nodiscard]] bool is_cut() const noexcept { return is_cut_; }
+
+  private:
+    struct place {
+        located where;
+        std::string shown;  ///< As it stands in the listing.
+    };
+
+    [[nodiscard]] runtime::task<result<void>> begin(place directory, vfs::node opened);
+    [[nodiscard]] runtime::task<> begin_next_below();
+    [[nodiscard]] runtime::task<> append_dots(const vfs::metadata& itself);
+    void take(std::span<const vfs::directory_entry> batch, bool is_whole);
+    void append_line(std::string& out, const vfs::directory_entry& entry, entry_role role) const;
+    void remember_below(const vfs::directory_entry& entry);
+
+    const session& user_;
+    listing_request request_;
+    vfs::path stored_;
+    std::string pattern_;
+    std::string waiting_;  ///< Lines that are ready: of a single entry, headings, "." and "..".
+    place directory_;      ///< The one being listed.
+    std::optional<vfs::listing> entries_;
+    std::vector<const vfs::directory_entry*> batch_;
+    std::size_t batch_done_ = 0;
+    std::vector<place> found_;  ///< Directories in the one being listed, for -R.
+    std::vector<place> below_;  ///< Directories to come, the next one last.
+    std::set<std::pair<std::uint64_t, std::uint64_t>> listed_;  ///< Device and inode, for -R.
+    std::int64_t now_seconds_ = 0;
+    bool lists_directory_ = false;
+    bool is_cut_ = false;
+};
+
+/// What an entry is, as far as the rights to it depend on that.
+struct entry_place {
+    bool is_directory = false;
+    bool is_root = false;  ///< The user's.
+};
+
+/// What `user` may do there, for the perm fact (RFC 3659 section 7.5.5).
+[[nodiscard]] entry_rights rights_on(const session& user, entry_place where) noexcept;
+
+}  // namespace ferry::ftp

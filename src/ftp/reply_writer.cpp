@@ -1,0 +1,40 @@
+#include "ftp/reply_writer.hpp"
+
+#include <span>
+#include <utility>
+
+namespace ferry::ftp {
+
+using runtime::task;
+
+task<result<void>> reply_writer::write(const reply& what) {
+    append_reply(pending_, what);
+    const auto written = co_await flush();
+    co_return written;
+}
+
+task<result<void>> reply_writer::write_octets(std::string_view octets) {
+    pending_ += octets;
+    const auto written = co_await flush();
+    co_return written;
+}
+
+task<result<void>> reply_writer::flush() {
+    while (is_sending_) {
+        const auto woken = co_await finished_.wait();
+        if (!woken) {
+            co_return failure(woken.error());
+        }
+    }
+    if (pending_.empty()) {
+        co_return result<void>{};  // The other writer took it along.
+    }
+    const std::string sending = std::exchange(pending_, {});
+    is_sending_ = true;
+    const auto sent = co_await control_.send(std::as_bytes(std::span(sending)), stall_timeout_);
+    is_sending_ = false;
+    finished_.announce();
+    co_return sent;
+}
+
+}  // namespace ferry::ftp

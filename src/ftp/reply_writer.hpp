@@ -1,0 +1,41 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "ferry/base/result.hpp"
+#include "ferry/net/stream.hpp"
+#include "ferry/runtime/task.hpp"
+#include "ferry/runtime/time.hpp"
+#include "ferry/runtime/wait.hpp"
+#include "ftp/reply.hpp"
+
+namespace ferry::ftp {
+
+/// Writes replies to the control connection, whole and one after the other, for the two coroutines
+/// of a session: the one that carries out commands and the one that reads, which answers Telnet and
+/// STAT in mid-transfer.
+class reply_writer {
+  public:
+    reply_writer(net::stream& control, runtime::duration stall_timeout) noexcept
+        : control_(control), stall_timeout_(stall_timeout), finished_(control.here().io()) {}
+
+    /// Writes `what` and returns when the network has taken it, so that a client who reads nothing
+    /// is held back. Errors: errc::reset, timed_out, cancelled: part of it may be sent, so the
+    /// session has to end.
+    [[nodiscard]] runtime::task<result<void>> write(const reply& what);
+
+    /// The same for octets that are no reply: answers to Telnet options.
+    [[nodiscard]] runtime::task<result<void>> write_octets(std::string_view octets);
+
+  private:
+    [[nodiscard]] runtime::task<result<void>> flush();
+
+    net::stream& control_;
+    runtime::duration stall_timeout_;
+    std::string pending_;
+    runtime::event finished_;  ///< Told to the other writer when the one that sends is through.
+    bool is_sending_ = false;
+};
+
+}  // namespace ferry::ftp

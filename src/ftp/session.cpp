@@ -1,0 +1,251 @@
+#include "ftp/session.hpp"
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <functional>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "ferry/base/log.hpp"
+#include "ferry/net/plain_stream.hpp"
+#include "ferry/net/urgent.hpp"
+#include "ferry/runtime/nursery.hpp"
+#include "ftp/commands.hpp"
+#include "ftp/line_parser.hpp"
+#include "ftp/transfer.hpp"
+
+namespace ferry::ftp {
+
+using runtime::task;
+
+namespace {
+
+// ------------------------------------------------------------------------------------- the reader
+
+/// Ends the transfer under way, and those of commands read before `sequence`.
+void abort_transfers(session& user, std::uint64_t sequence) noexcept {
+    user.abort_before = sequence;
+    if (user.transfer != nullptr) {
+        user.transfer->scope().request_stop();
+    }
+}
+
+/// Takes one line into the queue and does at once what cannot wait for its turn.
+task<> take_line(session& user, queued_command next) {
+    const auto parsed = parse_command(next.line);
+    if (parsed.verb() == "ABOR" && user.is_logged_in()) {
+        abort_transfers(user, next.sequence);
+    } else if (parsed.verb() == "QUIT") {
+        user.quit_seen = true;
+    }
+    // Anything in front has its answer first, so that answers stay in order.
+    const bool is_status = parsed.verb() == "STAT" && parsed.argument.empty();
+    if (is_status && user.commands.empty() && user.transfer != nullptr &&
+        user.transfer->is_announced) {
+        const auto written = co_await user.replies.write(describe_session(user));
+        if (!written) {
+            user.life.request_stop();
+        }
+        co_return;
+    }
+    user.commands.push(std::move(next));
+}
+
+/// The control connection brings nothing more.
+void end_of_input(session& user, const error& why) noexcept {
+    if (why != errc::closed) {
+        user.life.request_stop();
+    } else if (!user.quit_seen) {
+        // Without QUIT it is as ABOR and QUIT (RFC 959 section 4.1.1); what was asked is answered.
+        abort_transfers(user, std::numeric_limits<std::uint64_t>::max());
+    }
+    user.commands.end(why);
+}
+
+/// Reads command lines for as long as there are any. During a transfer, too: that is how ABOR and
+/// STAT are heard.
+task<> read_commands(session& user) {
+    line_parser lines(user.shared.settings.line_bytes_max);
+    std::uint64_t sequence = 0;
+    for (;;) {  // Bounded by the session, which stops it.
+        const auto arrived = co_await user.control.fill(runtime::never);
+        if (!arrived) {
+            if (arrived.error() != errc::cancelled) {
+                end_of_input(user, arrived.error());
+            }
+            co_return;
+        }
+        while (!user.control.input().empty()) {
+            auto input = user.control.input();
+            const auto had = input.size();
+            const auto event = lines.next(input);
+            user.control.consume(had - input.size());
+            if (event == line_event::none) {
+                continue;
+            }
+            const auto room = co_await user.commands.wait_for_room();
+            if (!room) {
+                co_return;
+            }
+            co_await take_line(user, {.sequence = ++sequence,
+                                      .overlong = event == line_event::overlong,
+                                      .line = std::string(lines.line())});
+        }
+        const auto answers = lines.take_answers();
+        if (!answers.empty()) {
+            const auto written = co_await user.replies.write_octets(answers);
+            if (!written) {
+                user.life.request_stop();
+                co_return;
+            }
+        }
+    }
+}
+
+// --------------------------------------------------------------------------------- the dispatcher
+
+/// How a session ended, for its last words and the log.
+struct session_end {
+    std::optional<reply> last_words;
+    net::farewell how = net::farewell::linger;
+    std::string_view why;
+};
+
+session_end end_for(const session& user, const error& why) {
+    if (user.life.stop_requested() ||
+        (why != errc::cancelled && why != errc::timed_out && why != errc::closed)) {
+        return {.last_words = {}, .how = net::farewell::abort, .why = "broken off"};
+    }
+    if (why == errc::closed) {
+        return {.last_words = {}, .how = net::farewell::orderly, .why = "closed by the client"};
+    }
+    if (why == errc::timed_out) {
+        return {.last_words = reply{421, "Nothing heard for too long, closing"}, .why = "idle"};
+    }
+    return {.last_words = reply{421, "The server is shutting down, closing"}, .why = "shut down"};
+}
+
+/// Carries out one command after the other, each with its answer before the next begins.
+task<session_end> carry_out_commands(session& user) {
+    const auto greeted = co_await user.replies.write({220, "ferry FTP server ready"});
+    if (!greeted) {
+        co_return end_for(user, greeted.error());
+    }
+    for (;;) {  // Bounded by the client: each turn costs it a line.
+        if (user.idle.stop_requested()) {
+            co_return end_for(user, {.code = errc::cancelled});
+        }
+        const auto deadline = user.here.now() + user.shared.settings.idle_timeout;
+        const auto next = co_await user.commands.pop(deadline).in_scope(user.idle);
+        if (!next) {
+            co_return end_for(user, next.error());
+        }
+        user.sequence = next->sequence;
+        reply answer{500, "Line too long"};
+        if (!next->overlong) {
+            auto performed = co_await perform(user, next->line);
+            answer = std::move(performed);
+        }
+        const auto written = co_await user.replies.write(answer);
+        if (!written) {
+            user.life.request_stop();
+            co_return end_for(user, written.error());
+        }
+        if (user.is_leaving) {
+            co_return session_end{.last_words = {}, .why = answer.code == 221 ? "quit" : "refused"};
+        }
+    }
+}
+
+task<session_end> converse(runtime::nursery& children, session& user) {
+    children.start(read_commands, std::ref(user));
+    auto end = co_await carry_out_commands(user).in_scope(user.life);
+    if (end.last_words) {
+        // The session is over whether they arrive or not.
+        static_cast<void>(co_await user.replies.write(*end.last_words).in_scope(user.life));
+    }
+    children.request_stop();
+    co_return end;
+}
+
+void log_end(const session& user, std::string_view why) {
+    if (log::enabled(log::level::debug)) {
+        log::debug(fmt::format("ftp {}: session of {:?} ended: {}",
+                               net::format_address(user.control.peer()),
+                               user.is_logged_in() ? user.user.identity->name : "", why));
+    }
+}
+
+}  // namespace
+
+session::session(service& server, net::stream& connection, runtime::stop_scope& enclosing) noexcept
+    : shared(server),
+      control(connection),
+      here(server.here),
+      life(&enclosing),
+      idle(&life),
+      replies(connection, server.settings.transfer_stall_timeout),
+      commands(server.here),
+      data(server.here, server.settings) {
+    idle.follow(server.draining);
+}
+
+task<> serve_session(service& shared, unique_fd control) {
+    net::receive_urgent_inline(control.get());
+    net::plain_stream connection(shared.here, std::move(control));
+    auto& enclosing = co_await runtime::current_scope();
+    auto how = net::farewell::abort;
+    std::exception_ptr caught;
+    try {
+        session user(shared, connection, enclosing);
+        const auto end = co_await runtime::with_nursery(shared.here, converse, std::ref(user));
+        how = end.how;
+        log_end(user, end.why);
+    } catch (...) {
+        caught = std::current_exception();  // Of a library, out of memory: this session's end only.
+    }
+    co_await connection.close(how);
+    if (caught) {
+        std::rethrow_exception(caught);
+    }
+}
+
+result<vfs::path> stored_path(const session& user, const vfs::path& seen) {
+    if (user.user.root.is_root()) {
+        return seen;
+    }
+    auto text = user.user.root.text() + seen.text();
+    if (seen.wants_directory() && !seen.is_root()) {
+        text += '/';
+    }
+    return vfs::path::parse(text);
+}
+
+result<located> locate(const session& user, std::string_view name) {
+    FERRY_TRY(seen, user.user.directory.resolve(name));
+    FERRY_TRY(stored, stored_path(user, seen));
+    return located{.seen = std::move(seen), .stored = std::move(stored)};
+}
+
+reply describe_session(const session& user) {
+    reply answer{211, "ferry FTP server status"};
+    auto& lines = answer.lines;
+    lines.push_back("Connected from " + net::format_address(user.control.peer()));
+    lines.push_back(user.is_logged_in() ? "Logged in as " + user.user.identity->name
+                                        : std::string("Not logged in"));
+    const auto& how = user.settings.how;
+    lines.push_back(fmt::format("TYPE: {}; STRUcture: {}; MODE: {}", describe(how.type),
+                                describe(how.structure), describe(how.mode)));
+    if (user.transfer != nullptr) {
+        lines.push_back(fmt::format("{}: {} octets transferred", user.transfer->verb(),
+                                    user.transfer->moved_bytes));
+    } else {
+        lines.emplace_back(user.data.is_set_up() ? "Data connection expected"
+                                                 : "No data connection");
+    }
+    return answer;
+}
+
+}  // namespace ferry::ftp

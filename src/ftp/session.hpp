@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "ferry/auth/accounts.hpp"
+#include "ferry/base/result.hpp"
+#include "ferry/ftp/server.hpp"
+#include "ferry/net/stream.hpp"
+#include "ferry/runtime/stop.hpp"
+#include "ferry/vfs/path.hpp"
+#include "ftp/command_queue.hpp"
+#include "ftp/data_channel.hpp"
+#include "ftp/list_format.hpp"
+#include "ftp/reply_writer.hpp"
+#include "ftp/representation.hpp"
+
+namespace ferry::ftp {
+
+class running_transfer;
+
+/// Who the user is: emptied by USER and REIN (RFC 959 section 4.1.1).
+struct user_state {
+    std::optional<std::string> claimed_name;  ///< From USER, until PASS.
+    std::optional<auth::identity> identity;   ///< Nothing: nobody is logged in.
+    vfs::path root;                           ///< In the tree: what the user sees as "/".
+    vfs::path directory;                      ///< The working directory, as the user sees it.
+    std::uint64_t restart_offset = 0;         ///< From REST, until the next transfer.
+    std::optional<vfs::path> rename_from;     ///< From RNFR, for the command right behind it.
+};
+
+/// How transfers go: kept by USER, emptied by REIN (RFC 959 section 4.1.1).
+struct transfer_settings {
+    representation how;
+    fact_set facts = fact_set::all();
+    bool extended_only = false;  ///< After EPSV ALL (RFC 2428 section 4).
+};
+
+/// One control connection: what its two coroutines and the handlers of commands share.
+struct session {
+    session(service& server, net::stream& connection, runtime::stop_scope& enclosing) noexcept;
+
+    service& shared;
+    net::stream& control;
+    runtime::core& here;
+    runtime::stop_scope life;  ///< Stopped when nothing can be said to the client any more.
+    runtime::stop_scope idle;  ///< Also stopped when the server drains: for waiting for commands.
+    reply_writer replies;
+    command_queue commands;
+    data_channel data;
+    user_state user;
+    transfer_settings settings;
+    std::size_t failed_logins = 0;
+
+    running_transfer* transfer = nullptr;  ///< The one under way.
+    std::uint64_t sequence = 0;            ///< Of the command under way.
+    std::uint64_t abort_before = 0;        ///< Transfers of earlier commands end with 426.
+    bool quit_seen = false;                ///< QUIT has been read, though maybe not carried out.
+    bool is_leaving = false;               ///< The reply under way is the last.
+
+    [[nodiscard]] bool is_logged_in() const noexcept { return user.identity.has_value(); }
+
+    /// What the user may do; nothing before login.
+    [[nodiscard]] auth::rights rights() const noexcept {
+        return user.identity ? user.identity->allowed : auth::rights{};
+    }
+};
+
+/// A file's two names.
+struct located {
+    vfs::path seen;    ///< From the user's root.
+    vfs::path stored;  ///< From the tree's root.
+};
+
+/// Reads `name` as the user typed it. Errors as `vfs::path::parse`: answer with `reply_for`.
+[[nodiscard]] result<located> locate(const session& user, std::string_view name);
+
+/// The place in the tree of what the user sees as `seen`. Errors: errc::name_too_long.
+[[nodiscard]] result<vfs::path> stored_path(const session& user, const vfs::path& seen);
+
+/// The answer to STAT without an argument: 211, with the octets done when a transfer is under way
+/// (RFC 959 section 4.1.3). Never suspends.
+[[nodiscard]] reply describe_session(const session& user);
+
+}  // namespace ferry::ftp

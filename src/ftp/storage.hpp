@@ -1,0 +1,31 @@
+#pragma once
+
+#include "ferry/net/stream.hpp"
+#include "ferry/runtime/task.hpp"
+#include "ferry/vfs/tree.hpp"
+#include "ftp/representation.hpp"
+#include "ftp/session.hpp"
+#include "ftp/transfer.hpp"
+
+namespace ferry::ftp {
+
+/// Receives a file into `into` until the client ends the data connection in order, then commits it.
+/// Whatever else ends it leaves the upload uncommitted, so nothing of it stays (threats.md, V12).
+class storage final : public transfer_work {
+  public:
+    storage(session& user, vfs::upload& into) noexcept : user_(user), into_(into) {}
+
+    [[nodiscard]] runtime::task<transfer_end> run(net::stream& data,
+                                                  running_transfer& progress) override;
+
+  private:
+    [[nodiscard]] runtime::task<transfer_end> receive_image(net::stream& data,
+                                                            running_transfer& progress);
+    [[nodiscard]] runtime::task<transfer_end> receive_text(net::stream& data,
+                                                           running_transfer& progress);
+
+    session& user_;
+    vfs::upload& into_;
+};
+
+}  // namespace ferry::ftp

@@ -1,0 +1,144 @@
+#include "ftp/transfer.hpp"
+
+#include <chrono>
+#include <memory>
+#include <new>
+#include <utility>
+
+#include "ftp/line_parser.hpp"
+
+namespace ferry::ftp {
+
+using runtime::task;
+
+namespace {
+
+reply aborted() {
+    return {426, "Transfer aborted, data connection closed"};
+}
+
+reply final_reply(const transfer_end& end) {
+    switch (end.how) {
+        case transfer_end::kind::complete:
+            return {226, "Transfer complete"};
+        case transfer_end::kind::data_failed:
+            break;
+        case transfer_end::kind::file_failed:
+            return reply_for(end.why, end.use);
+    }
+    if (end.why == errc::cancelled) {
+        return aborted();
+    }
+    return {426, end.why == errc::timed_out ? "Transfer stalled, data connection closed"
+                                            : "Data connection broken"};
+}
+
+/// Answers a STAT that came before the 150 did, and so waits in front (RFC 959 section 4.1.3).
+task<> answer_waiting_status(session& user) {
+    for (;;) {
+        const auto* next = user.commands.front();
+        if (next == nullptr || next->overlong) {
+            co_return;
+        }
+        const auto line = parse_command(next->line);
+        if (line.verb() != "STAT" || !line.argument.empty()) {
+            co_return;
+        }
+        static_cast<void>(user.commands.pop_now());
+        const auto written = co_await user.replies.write(describe_session(user));
+        if (!written) {
+            user.life.request_stop();
+            co_return;
+        }
+    }
+}
+
+}  // namespace
+
+running_transfer::running_transfer(session& user, std::string_view verb) noexcept
+    : user_(user),
+      scope_(&user.life),
+      verb_(verb),
+      began_at_(read_wall_clock()),
+      began_(user.here.now()) {
+    FERRY_ASSERT(user.transfer == nullptr);
+    user.transfer = this;
+    if (user.sequence < user.abort_before) {
+        scope_.request_stop();
+    }
+}
+
+running_transfer::~running_transfer() {
+    user_.transfer = nullptr;
+}
+
+reply running_transfer::finish(reply answer) {
+    auto& log = user_.shared.access_log;
+    if (log.wants_records()) {
+        const auto peer = net::format_address(user_.control.peer());
+        log.record({.peer = peer,
+                    .user = user_.user.identity ? std::string_view(user_.user.identity->name)
+                                                : std::string_view(),
+                    .when = began_at_,
+                    .method = verb_,
+                    .target = stored_.text(),
+                    .protocol = "FTP",
+                    .status = static_cast<std::uint16_t>(answer.code),
+                    .body_bytes = moved_bytes,
+                    .referer = {},
+                    .user_agent = {},
+                    .duration = std::chrono::duration_cast<std::chrono::microseconds>(
+                        user_.here.now() - began_)});
+    }
+    return answer;
+}
+
+transfer_end data_end(const error& why) noexcept {
+    switch (why.code) {
+        case errc::reset:
+        case errc::timed_out:
+        case errc::cancelled:
+        case errc::unavailable:
+            return {.how = transfer_end::kind::data_failed, .why = why};
+        case errc::closed:  // The file ended before the size it had: a fault on our side.
+            return {.how = transfer_end::kind::file_failed, .why = {.code = errc::io}};
+        default:
+            return {.how = transfer_end::kind::file_failed, .why = why};
+    }
+}
+
+task<reply> carry_out(session& user, prepared_transfer what) {
+    running_transfer& progress = what.progress;
+    auto opened = co_await user.data
+                      .open({.local = user.control.local(), .peer = user.control.peer()},
+                            user.here.now() + user.shared.settings.data_connect_timeout)
+                      .in_scope(progress.scope());
+    if (!opened) {
+        co_return opened.error() == errc::cancelled
+            ? aborted()
+            : reply{425, "The data connection could not be opened"};
+    }
+    const std::unique_ptr<net::stream> data = std::move(*opened);
+
+    const auto announced = co_await user.replies.write({150, std::move(what.announcement)});
+    if (!announced) {
+        user.life.request_stop();
+        co_await data->close(net::farewell::abort);
+        co_return aborted();
+    }
+    progress.is_announced = true;
+    co_await answer_waiting_status(user);
+
+    transfer_end end;
+    try {
+        const auto ended = co_await what.work.run(*data, progress).in_scope(progress.scope());
+        end = ended;
+    } catch (const std::bad_alloc&) {  // Ends this transfer, not the session (threats.md, R14).
+        end = {.how = transfer_end::kind::file_failed, .why = {.code = errc::exhausted}};
+    }
+    co_await data->close(end.how == transfer_end::kind::complete ? net::farewell::orderly
+                                                                 : net::farewell::abort);
+    co_return final_reply(end);
+}
+
+}  // namespace ferry::ftp

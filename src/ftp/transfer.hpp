@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "ferry/base/error.hpp"
+#include "ferry/base/wall_clock.hpp"
+#include "ferry/net/stream.hpp"
+#include "ferry/runtime/stop.hpp"
+#include "ferry/runtime/task.hpp"
+#include "ferry/runtime/time.hpp"
+#include "ferry/vfs/path.hpp"
+#include "ftp/reply.hpp"
+#include "ftp/session.hpp"
+
+namespace ferry::ftp {
+
+/// One RETR, STOR, LIST and so on, from its command to its final reply: what STAT shows of it and
+/// ABOR stops. Made first thing by its handler; a session has one at a time.
+class running_transfer {
+  public:
+    /// `verb` must outlive it. Already stopped if an ABOR behind this command has been read.
+    running_transfer(session& user, std::string_view verb) noexcept;
+    running_transfer(const running_transfer&) = delete;
+    running_transfer& operator=(const running_transfer&) = delete;
+    ~running_transfer();
+
+    /// Where everything of the transfer waits, but not its replies.
+    [[nodiscard]] runtime::stop_scope& scope() noexcept { return scope_; }
+    [[nodiscard]] std::string_view verb() const noexcept { return verb_; }
+    [[nodiscard]] const vfs::path& stored() const noexcept { return stored_; }
+    void set_stored(const vfs::path& name) { stored_ = name; }
+
+    /// Between the preliminary and the final reply.
+    bool is_announced = false;
+    /// Octets of content moved over the data connection.
+    std::uint64_t moved_bytes = 0;
+
+    /// Writes the access log's record and passes `answer`, the final reply, through.
+    [[nodiscard]] reply finish(reply answer);
+
+  private:
+    session& user_;
+    runtime::stop_scope scope_;
+    std::string_view verb_;
+    vfs::path stored_;
+    wall_time began_at_;
+    runtime::time_point began_;
+};
+
+/// How the moving of octets ended.
+struct transfer_end {
+    enum class kind : std::uint8_t {
+        complete,
+        data_failed,  ///< The data connection broke, stalled or was aborted: 426.
+        file_failed,  ///< `reply_for(why, use)`.
+    };
+    kind how = kind::complete;
+    error why = {};
+    file_use use = file_use::existing;
+};
+
+/// What a transfer does with its data connection.
+class transfer_work {
+  public:
+    virtual ~transfer_work() = default;
+
+    /// Moves everything over `data` and counts it in `progress.moved_bytes`. Closes nothing. Runs
+    /// in `progress.scope()`.
+    [[nodiscard]] virtual runtime::task<transfer_end> run(net::stream& data,
+                                                          running_transfer& progress) = 0;
+};
+
+/// A transfer that is ready to begin.
+struct prepared_transfer {
+    running_transfer& progress;
+    transfer_work& work;
+    std::string announcement;  ///< The text of 150.
+};
+
+/// Opens the data connection, announces the transfer with 150, does the work, and returns the final
+/// reply: 226; 425 if there is no data connection in time; 426 if it broke or ABOR came; else what
+/// the file failed with. A data connection that did not carry everything is reset and not closed in
+/// order, so the client cannot take the half for the whole.
+[[nodiscard]] runtime::task<reply> carry_out(session& user, prepared_transfer what);
+
+/// The end of a transfer whose data connection gave `why`; a file may fail through it, too, when it
+/// is sent from the kernel.
+[[nodiscard]] transfer_end data_end(const error& why) noexcept;
+
+}  // namespace ferry::ftp

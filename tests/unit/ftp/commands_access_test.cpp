@@ -1,0 +1,166 @@
+#include "ftp/commands_access.hpp"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <string>
+
+#include "ftp_conversation.hpp"
+
+using namespace ferry;
+using namespace ferry::ftp::test;
+using namespace std::chrono_literals;
+
+// threats.md, F9.
+TEST_CASE("access: before login only what tells nothing of the tree") {
+    test_server server;
+    server.put("a", "content");
+    client user(server);
+    CHECK(code_of(user.reply()) == 220);
+    for (const char* line :
+         {"PWD",    "CWD /",  "TYPE I", "PASV",   "EPSV",      "PORT 127,0,0,1,200,200",
+          "LIST",   "RETR a", "STOR b", "SIZE a", "STAT",      "STAT a",
+          "ABOR",   "REST 1", "MLST a", "DELE a", "SITE HELP", "MKD d",
+          "RNFR a", "ACCT x", "ALLO 1"}) {
+        CAPTURE(line);
+        CHECK(user.code(line) == 530);
+    }
+    for (const char* line : {"NOOP", "SYST", "FEAT", "HELP", "OPTS UTF8 ON", "CLNT test", "REIN"}) {
+        CAPTURE(line);
+        CHECK(user.code(line) / 100 == 2);
+    }
+    CHECK(server.count_names() == 1);
+}
+
+TEST_CASE("access: logging in") {
+    test_server server;
+    client user(server);
+    CHECK(code_of(user.reply()) == 220);
+    CHECK(user.code("PASS secret") == 503);
+    CHECK(user.code("USER") == 501);
+    CHECK(user.code("USER ann") == 331);
+    CHECK(user.ask("PASS secret") == "230 Logged in");
+    CHECK(user.code("ACCT any") == 202);
+    SUBCASE("USER again flushes what there was (RFC 959 section 4.1.1)") {
+        CHECK(user.code("TYPE I") == 200);
+        CHECK(user.code("CWD /") == 250);
+        CHECK(user.code("USER ann") == 331);
+        CHECK(user.code("PWD") == 530);
+        CHECK(user.code("PASS secret") == 230);
+        CHECK(user.ask("STAT").contains("TYPE: Image"));  // Transfer parameters are kept.
+    }
+    SUBCASE("REIN, too, and the settings with it") {
+        CHECK(user.code("TYPE I") == 200);
+        CHECK(user.code("REIN") == 220);
+        CHECK(user.code("PWD") == 530);
+        CHECK(user.code("USER bob") == 331);
+        CHECK(user.code("PASS secret") == 230);
+        CHECK(user.ask("STAT").contains("TYPE: ASCII"));
+    }
+}
+
+TEST_CASE("access: anonymous gets what it is given") {
+    server_settings settings;
+    SUBCASE("reading") {
+        test_server server(settings);
+        server.put("a", "content");
+        client user(server);
+        user.log_in("FTP", "me@example.org");
+        CHECK(user.code("TYPE I") == 200);
+        CHECK(user.fetch("RETR a").octets == "content");
+        CHECK(code_of(user.store("STOR b", "x").last) == 550);
+        CHECK(code_of(user.store("STOU", "x").last) == 550);
+        CHECK(code_of(user.store("APPE a", "x").last) == 550);
+        for (const char* line : {"DELE a", "MKD d", "RMD d", "RNFR a", "RNTO b",
+                                 "MFMT 20200101000000 a", "MDTM 20200101000000 a"}) {
+            CAPTURE(line);
+            CHECK(user.code(line) == 550);
+        }
+        CHECK(server.get("a") == "content");
+    }
+    SUBCASE("storing under free names only") {
+        settings.anonymous = auth::rights{.create = true};
+        test_server server(settings);
+        server.put("a", "content");
+        client user(server);
+        user.log_in("anonymous", "");
+        CHECK(code_of(user.store("STOR b", "new").last) == 226);
+        CHECK(server.get("b") == "new");
+        CHECK(code_of(user.store("STOR a", "new").last) == 553);
+        CHECK(code_of(user.store("APPE a", "new").last) == 553);
+        CHECK(user.code("REST 2") == 350);
+        CHECK(code_of(user.store("STOR a", "new").last) == 550);
+        CHECK(code_of(user.fetch("RETR a").last) == 550);
+        CHECK(code_of(user.fetch("LIST").last) == 550);
+        CHECK(user.code("STAT a") == 550);
+        CHECK(user.code("SIZE a") == 550);
+        CHECK(user.code("MLST a") == 550);
+        CHECK(server.get("a") == "content");
+    }
+    SUBCASE("nothing") {
+        settings.anonymous.reset();
+        test_server server(settings);
+        client user(server);
+        CHECK(code_of(user.reply()) == 220);
+        CHECK(user.code("USER anonymous") == 331);
+        CHECK(user.code("PASS me@example.org") == 530);
+    }
+}
+
+// threats.md, F10: the same text and time for names that exist and names that do not; the wait
+// grows; after login_tries_max it is over.
+TEST_CASE("access: wrong passwords") {
+    server_settings settings;
+    settings.numbers.login_tries_max = 2;
+    test_server server(settings);
+    const auto try_twice = [&](const std::string& name) {
+        client user(server);
+        std::string all = user.reply();
+        const auto began = std::chrono::steady_clock::now();
+        all += user.ask("USER " + name);
+        all += user.ask("PASS wrong");
+        const auto first = std::chrono::steady_clock::now();
+        all += user.ask("USER " + name);
+        all += user.ask("PASS wrong again");
+        const auto second = std::chrono::steady_clock::now();
+        CHECK(first - began >= 900ms);
+        CHECK(second - first >= 1'900ms);
+        CHECK(user.reply() == "(closed)");
+        return all;
+    };
+    const auto known = try_twice("ann");
+    CHECK(known.contains("530 Login incorrect331 "));
+    CHECK(known.contains("421 Too many failed logins"));
+    CHECK(known == try_twice("nobody"));
+}
+
+TEST_CASE("access: a user's root is what it sees as /") {
+    test_server server;
+    server.put("secret", "not for bob");
+    server.put("home/bob/mine", "bob's");
+    client user(server);
+    user.log_in("bob");
+    CHECK(user.ask("PWD") == "257 \"/\" is the working directory");
+    CHECK(user.code("TYPE I") == 200);
+    CHECK(user.fetch("RETR /mine").octets == "bob's");
+    for (const char* name : {"/secret", "../secret", "../../secret", "/home/bob/mine", "..//../.",
+                             "/home/../../secret"}) {
+        CAPTURE(name);
+        const auto got = user.fetch(std::string("RETR ") + name);
+        CHECK(code_of(got.last) == 550);
+        CHECK(got.octets.empty());
+    }
+    CHECK(user.code("CWD ..") == 250);
+    CHECK(user.ask("PWD") == "257 \"/\" is the working directory");
+    CHECK(user.code("RMD /") == 550);
+    CHECK(user.code("RNFR /") == 550);
+    CHECK(user.code("DELE /") == 550);
+    CHECK(user.code("MKD sub") == 257);
+    CHECK(user.code("CWD sub") == 250);
+    CHECK(user.ask("PWD") == "257 \"/sub\" is the working directory");
+    CHECK(code_of(user.store("STOR new", "x").last) == 226);
+    CHECK(server.get("home/bob/sub/new") == "x");
+    const auto records = server.records();
+    CHECK(records.back().target == "/home/bob/sub/new");
+    CHECK(records.back().user == "bob");
+}

@@ -1,0 +1,356 @@
+#include "ftp/commands_transfers.hpp"
+
+#include <doctest/doctest.h>
+#include <sys/socket.h>
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <thread>
+
+#include "ftp_conversation.hpp"
+
+using namespace ferry;
+using namespace ferry::ftp::test;
+using namespace std::chrono_literals;
+using namespace std::string_view_literals;
+
+namespace {
+
+/// More than the kernel keeps between a server that sends and a client that does not read.
+constexpr std::size_t unread_bytes = 64 * 1'024 * 1'024;
+
+std::string octets(std::size_t count) {
+    std::string made(count, '\0');
+    std::uint32_t state = 1;
+    for (auto& c : made) {
+        state = state * 1'664'525 + 1'013'904'223;
+        c = static_cast<char>(state >> 24U);
+    }
+    return made;
+}
+
+/// A file of many octets and no blocks.
+void put_sparse(const test_server& server, const char* name, std::size_t bytes) {
+    server.put(name, "");
+    std::filesystem::resize_file(server.directory() / name, bytes);
+}
+
+}  // namespace
+
+TEST_CASE("transfers: RETR and STOR bring every octet, both ways") {
+    test_server server;
+    client user(server);
+    user.log_in();
+    CHECK(user.code("TYPE I") == 200);
+    for (const std::size_t size : {0U, 1U, 4'096U, 65'537U, 3'000'001U}) {
+        CAPTURE(size);
+        const auto content = octets(size);
+        CHECK(code_of(user.store("STOR file", content).last) == 226);
+        CHECK((server.get("file") == content));
+        const auto got = user.fetch("RETR file");
+        CHECK(got.first ==
+              "150 Opening BINARY mode data connection (" + std::to_string(size) + " bytes)");
+        CHECK((got.octets == content));
+        CHECK(got.last == "226 Transfer complete");
+    }
+    const auto records = server.records();
+    REQUIRE(records.size() == 10);
+    CHECK(records[8].method == "STOR");
+    CHECK(records[8].target == "/file");
+    CHECK(records[8].status == 226);
+    CHECK(records[9].body_bytes == 3'000'001);
+    CHECK(records[9].user == "ann");
+}
+
+TEST_CASE("transfers: what cannot be retrieved or stored") {
+    test_server server;
+    std::filesystem::create_directory(server.directory() / "dir");
+    server.put("file", "old");
+    client user(server);
+    user.log_in();
+    struct row {
+        const char* line;
+        int code;
+    };
+    constexpr row rows[] = {
+        {"RETR missing", 550}, {"RETR dir", 550},     {"RETR file/", 550},
+        {"RETR", 501},         {"STOR dir", 553},     {"STOR missing/x", 553},
+        {"STOR", 501},         {"STOR file/x", 553},  {"STOR .ferry-x", 550},
+        {"APPE dir", 553},     {"LIST missing", 550}, {"NLST missing/", 550},
+        {"MLSD file", 501},    {"MLSD missing", 550},
+    };
+    for (const auto& each : rows) {
+        CAPTURE(each.line);
+        CHECK(code_of(user.store(each.line, "").last) == each.code);
+    }
+    CHECK(server.get("file") == "old");
+    CHECK(server.count_names() == 2);
+}
+
+// RFC 3659 section 5.3.
+TEST_CASE("transfers: REST") {
+    test_server server;
+    server.put("file", "0123456789");
+    client user(server);
+    user.log_in();
+    CHECK(user.code("TYPE I") == 200);
+    SUBCASE("RETR from an offset, once") {
+        CHECK(user.code("REST 4") == 350);
+        CHECK(user.fetch("RETR file").octets == "456789");  // EPSV in between is no transfer.
+        CHECK(user.fetch("RETR file").octets == "0123456789");
+    }
+    SUBCASE("a refused REST leaves no offset") {
+        CHECK(user.code("REST 4") == 350);
+        CHECK(user.code("REST -1") == 501);
+        CHECK(user.fetch("RETR file").octets == "0123456789");
+    }
+    SUBCASE("at and beyond the end") {
+        CHECK(user.code("REST 10") == 350);
+        CHECK(user.fetch("RETR file").octets.empty());
+        CHECK(user.code("REST 11") == 350);
+        CHECK(code_of(user.fetch("RETR file").last) == 554);
+        CHECK(user.code("REST 11") == 350);
+        CHECK(code_of(user.store("STOR file", "x").last) == 554);
+        CHECK(server.get("file") == "0123456789");
+    }
+    SUBCASE("STOR writes from there and keeps the tail") {
+        CHECK(user.code("REST 4") == 350);
+        CHECK(code_of(user.store("STOR file", "abc").last) == 226);
+        CHECK(server.get("file") == "0123abc789");
+        CHECK(user.code("REST 10") == 350);
+        CHECK(code_of(user.store("STOR file", "de").last) == 226);
+        CHECK(server.get("file") == "0123abc789de");
+    }
+    SUBCASE("a transfer that fails uses it up") {
+        CHECK(user.code("REST 4") == 350);
+        CHECK(code_of(user.fetch("RETR missing").last) == 550);
+        CHECK(user.fetch("RETR file").octets == "0123456789");
+    }
+    SUBCASE("APPE writes at the end") {
+        CHECK(code_of(user.store("APPE file", "ab").last) == 226);
+        CHECK(code_of(user.store("APPE new", "cd").last) == 226);
+        CHECK(server.get("file") == "0123456789ab");
+        CHECK(server.get("new") == "cd");
+    }
+}
+
+// RFC 959 section 3.1.1.1; a REST offset and SIZE count octets of the transfer (RFC 3659).
+TEST_CASE("transfers: TYPE A both ways") {
+    test_server server;
+    client user(server);
+    user.log_in();
+    CHECK(code_of(user.store("STOR text", "one\r\ntwo\r\n\rthree\r").last) == 226);
+    CHECK(server.get("text") == "one\ntwo\n\rthree\r");
+    CHECK(user.fetch("RETR text").octets == "one\r\ntwo\r\n\rthree\r");
+    server.put("text", "a\nb\r\nc");
+    const std::string whole = "a\r\nb\r\nc";
+    for (std::size_t from = 0; from <= whole.size(); ++from) {
+        CAPTURE(from);
+        CHECK(user.code("REST " + std::to_string(from)) == 350);
+        CHECK(user.fetch("RETR text").octets == whole.substr(from));
+    }
+    CHECK(user.code("REST 8") == 350);
+    CHECK(code_of(user.fetch("RETR text").last) == 554);
+    CHECK(user.code("REST 3") == 350);
+    CHECK(code_of(user.store("STOR text", "X\r\n").last) == 226);
+    CHECK(server.get("text") == "a\nX\n\nc");
+    CHECK(user.code("REST 2") == 350);  // Between the CR and the LF of one stored LF.
+    CHECK(code_of(user.store("STOR text", "X").last) == 554);
+
+    std::string lines;
+    for (int i = 0; i < 100'000; ++i) {
+        lines += "line " + std::to_string(i) + "\r\n";
+    }
+    CHECK(code_of(user.store("STOR lines", lines).last) == 226);
+    CHECK((user.fetch("RETR lines").octets == lines));
+    CHECK(user.code("REST 500001") == 350);
+    CHECK((user.fetch("RETR lines").octets == lines.substr(500'001)));
+}
+
+// threats.md, V12: readers see the old file until the new one is whole.
+TEST_CASE("transfers: uploads are atomic") {
+    test_server server;
+    server.put("file", "old content");
+    client writer(server);
+    writer.log_in();
+    client reader(server);
+    reader.log_in();
+    auto data = writer.passive();
+    CHECK(writer.code("STOR file") == 150);
+    data.send("new");
+    CHECK(reader.fetch("RETR file").octets == "old content");
+    SUBCASE("and then there") {
+        data.close();
+        CHECK(code_of(writer.reply()) == 226);
+        CHECK(reader.fetch("RETR file").octets == "new");
+    }
+    SUBCASE("and never there when the connection is reset") {
+        data.reset();
+        CHECK(code_of(writer.reply()) == 426);
+        CHECK(reader.fetch("RETR file").octets == "old content");
+    }
+    SUBCASE("and never there when it is aborted") {
+        CHECK(writer.code("ABOR") == 426);
+        CHECK(code_of(writer.reply()) == 226);
+        CHECK(reader.fetch("RETR file").octets == "old content");
+    }
+    CHECK(server.count_names() == 1);
+    CHECK(writer.code("PWD") == 257);
+}
+
+TEST_CASE("transfers: a stalled one ends") {
+    server_settings settings;
+    settings.numbers.transfer_stall_timeout = 150ms;
+    test_server server(settings);
+    put_sparse(server, "big", unread_bytes);
+    client user(server);
+    user.log_in();
+    CHECK(user.code("TYPE I") == 200);
+    SUBCASE("STOR") {
+        auto data = user.passive();
+        CHECK(user.code("STOR file") == 150);
+        data.send("half");
+        CHECK(code_of(user.reply()) == 426);
+        CHECK(server.count_names() == 1);
+    }
+    SUBCASE("RETR") {
+        auto data = user.passive();
+        CHECK(user.code("RETR big") == 150);
+        CHECK(code_of(user.reply()) == 426);
+        CHECK(data.read_all().size() < unread_bytes);
+        CHECK(data.was_reset());
+    }
+    CHECK(user.code("PWD") == 257);
+}
+
+// threats.md, F6.
+TEST_CASE("transfers: a data connection that is reset") {
+    test_server server;
+    put_sparse(server, "big", unread_bytes);
+    client user(server);
+    user.log_in();
+    CHECK(user.code("TYPE I") == 200);
+    auto data = user.passive();
+    CHECK(user.code("RETR big") == 150);
+    static_cast<void>(data.read_some());
+    data.reset();
+    CHECK(code_of(user.reply()) == 426);
+    CHECK(user.code("SIZE big") == 213);
+}
+
+// threats.md, F5: 426 and 226 within a second, though nobody reads the data.
+TEST_CASE("transfers: ABOR while the client does not read") {
+    test_server server;
+    put_sparse(server, "big", unread_bytes);
+    server.put("a", "content");
+    client user(server);
+    user.log_in();
+    CHECK(user.code("TYPE I") == 200);
+    auto data = user.passive();
+    CHECK(user.code("RETR big") == 150);
+    std::this_thread::sleep_for(100ms);
+    const auto began = std::chrono::steady_clock::now();
+    SUBCASE("plain") {
+        user.send("ABOR\r\n");
+    }
+    SUBCASE("behind Telnet IP and Synch (RFC 959 section 4.1.3)") {
+        user.send(
+            "\xff\xf4\xff\xf2"
+            "ABOR\r\n");
+    }
+    SUBCASE("as Python's ftplib sends it: urgent to the last octet") {
+        constexpr auto line = "ABOR\r\n"sv;
+        REQUIRE(::send(user.socket().fd(), line.data(), line.size(), MSG_OOB) == 6);
+    }
+    CHECK(code_of(user.reply()) == 426);
+    CHECK(code_of(user.reply()) == 226);
+    CHECK(std::chrono::steady_clock::now() - began < 1s);
+    CHECK(data.read_all().size() < unread_bytes);
+    CHECK(data.was_reset());
+    CHECK(user.fetch("RETR a").octets == "content");
+}
+
+TEST_CASE("transfers: ABOR reaches those that wait in front of it, too") {
+    test_server server;
+    put_sparse(server, "big", unread_bytes);
+    client user(server);
+    user.log_in();
+    CHECK(user.code("TYPE I") == 200);
+    SUBCASE("for their turn") {
+        auto data = user.passive();
+        CHECK(user.code("RETR big") == 150);
+        user.send("PWD\r\nEPSV\r\nSTOR file\r\nABOR\r\nNOOP\r\n");
+        for (const int code : {426, 257, 229, 426, 226, 200}) {
+            CHECK(code_of(user.reply()) == code);
+        }
+    }
+    SUBCASE("for their data connection") {
+        CHECK(user.code("EPSV") == 229);
+        user.send("RETR big\r\nABOR\r\n");
+        CHECK(code_of(user.reply()) == 426);
+        CHECK(code_of(user.reply()) == 226);
+    }
+    CHECK(user.code("PWD") == 257);
+    CHECK(server.count_names() == 1);
+}
+
+// RFC 959 section 4.1.3: STAT may be sent during a transfer.
+TEST_CASE("transfers: STAT in mid-transfer tells the octets done") {
+    test_server server;
+    client user(server);
+    user.log_in();
+    CHECK(user.code("TYPE I") == 200);
+    auto data = user.passive();
+    CHECK(user.code("STOR file") == 150);
+    data.send("12345");
+    CHECK(eventually([&] { return user.ask("STAT").contains("STOR: 5 octets transferred"); }));
+    data.close();
+    CHECK(code_of(user.reply()) == 226);
+
+    SUBCASE("sent ahead of the 150") {
+        auto more = user.passive();
+        user.send("STOR file\r\nSTAT\r\n");
+        CHECK(code_of(user.reply()) == 150);
+        CHECK(user.reply().contains("STOR: 0 octets transferred"));
+        more.close();
+        CHECK(code_of(user.reply()) == 226);
+    }
+    SUBCASE("behind another command it waits, as that does") {
+        auto more = user.passive();
+        CHECK(user.code("STOR file") == 150);
+        user.send("NOOP\r\nSTAT\r\n");
+        std::this_thread::sleep_for(50ms);
+        more.close();
+        CHECK(code_of(user.reply()) == 226);
+        CHECK(code_of(user.reply()) == 200);
+        CHECK(code_of(user.reply()) == 211);
+    }
+}
+
+// RFC 1123 section 4.1.2.9.
+TEST_CASE("transfers: STOU tells the name it made") {
+    test_server server;
+    client user(server);
+    user.log_in();
+    const auto put = user.store("STOU", "content");
+    REQUIRE(put.first.starts_with("150 FILE: "));
+    CHECK(code_of(put.last) == 226);
+    CHECK(server.get(put.first.substr(10)) == "content");
+}
+
+// threats.md, V6.
+TEST_CASE("transfers: a file that shrinks while it is sent is not passed off as whole") {
+    test_server server;
+    put_sparse(server, "big", unread_bytes);
+    client user(server);
+    user.log_in();
+    CHECK(user.code("TYPE I") == 200);
+    auto data = user.passive();
+    CHECK(user.code("RETR big") == 150);
+    static_cast<void>(data.read_some());
+    std::filesystem::resize_file(server.directory() / "big", 1'000);
+    static_cast<void>(data.read_all());
+    CHECK(data.was_reset());
+    CHECK(code_of(user.reply()) == 451);
+}

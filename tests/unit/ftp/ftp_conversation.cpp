@@ -1,0 +1,360 @@
+#include "ftp_conversation.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <stdexcept>
+
+#include "ferry/net/endpoint.hpp"
+
+namespace ferry::ftp::test {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr int patience_ms = 5'000;
+
+std::filesystem::path make_directory() {
+    std::string name = std::filesystem::temp_directory_path() / "ferry-test-XXXXXX";
+    if (::mkdtemp(name.data()) == nullptr) {
+        throw std::runtime_error("no temporary directory");
+    }
+    return name;
+}
+
+auth::accounts make_accounts(const server_settings& settings) {
+    constexpr auth::rights all{.read = true, .create = true, .change = true};
+    return auth::accounts(
+        {{.name = "ann", .password = "secret", .root = "/", .allowed = all},
+         {.name = "bob", .password = "secret", .root = "/home/bob", .allowed = all}},
+        settings.anonymous);
+}
+
+sockaddr_storage address_of(std::string_view address, std::uint16_t port, socklen_t& bytes) {
+    auto where = net::parse_address(address).value();
+    where.port = port;
+    sockaddr_storage storage{};
+    bytes = net::to_sockaddr(where, storage);
+    return storage;
+}
+
+const sockaddr* as_sockaddr(const sockaddr_storage& storage) {
+    return static_cast<const sockaddr*>(static_cast<const void*>(&storage));
+}
+
+bool wait_readable(int fd) {
+    pollfd waiting{.fd = fd, .events = POLLIN, .revents = 0};
+    return ::poll(&waiting, 1, patience_ms) == 1;
+}
+
+}  // namespace
+
+// --------------------------------------------------------------------------------- test_server
+
+test_server::test_server(server_settings settings)
+    : settings_(std::move(settings)),
+      directory_(make_directory()),
+      files_(vfs::open_local_tree(directory_.c_str()).value()),
+      users_(make_accounts(settings_)),
+      stop_message_(
+          [](runtime::posted& self) noexcept {
+              auto& owner = static_cast<message&>(self).owner;
+              owner.draining_.request_stop();
+              owner.stop_.request_stop();
+          },
+          *this),
+      drain_message_(
+          [](runtime::posted& self) noexcept {
+              static_cast<message&>(self).owner.draining_.request_stop();
+          },
+          *this),
+      thread_([this] { run(); }) {
+    while (!is_ready_) {
+        std::this_thread::sleep_for(1ms);
+    }
+}
+
+test_server::~test_server() {
+    stop_now();
+    thread_.join();
+    std::filesystem::remove_all(directory_);
+}
+
+void test_server::run() {
+    runtime::offload_pool pool(1);
+    const auto io =
+        runtime::make_uring_reactor(
+            {.submission_entries = 64, .completion_entries = 256, .receive_buffers = 64}, pool)
+            .value();
+    runtime::core here(0, *io, ferry::random(seed_from_kernel()));
+    service shared{.here = here,
+                   .settings = settings_.numbers,
+                   .files = *files_,
+                   .users = users_,
+                   .access_log = log_,
+                   .draining = draining_};
+    auto at = net::parse_address(settings_.listen_at).value();
+    auto listening = net::open_listener({.at = at, .congestion = {}}).value();
+    port_ = net::local_endpoint(listening.get()).value().port;
+    io_ = io.get();
+    is_ready_ = true;
+    runtime::run_core(here, stop_, &test_server::serve, std::ref(*this), std::ref(shared),
+                      std::move(listening));
+}
+
+runtime::task<> test_server::serve(runtime::nursery& bottom, test_server& self, service& shared,
+                                   unique_fd listening) {
+    net::acceptor accepting(shared.here, std::move(listening));
+    for (;;) {
+        auto accepted = co_await accepting.accept();
+        if (!accepted && accepted.error() == errc::cancelled) {
+            break;
+        }
+        if (accepted) {
+            ++self.sessions_;
+            bottom.start(&test_server::serve_one, std::ref(self), std::ref(shared),
+                         std::move(*accepted));
+        }
+    }
+    co_await accepting.close();
+}
+
+runtime::task<> test_server::serve_one(test_server& self, service& shared, unique_fd control) {
+    co_await serve_session(shared, std::move(control));
+    --self.sessions_;
+}
+
+void test_server::put(std::string_view name, std::string_view content) const {
+    const auto path = directory_ / name;
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path, std::ios::binary) << content;
+}
+
+std::string test_server::get(std::string_view name) const {
+    std::ifstream file(directory_ / name, std::ios::binary);
+    if (!file) {
+        return "(none)";
+    }
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::size_t test_server::count_names() const {
+    const auto all = std::filesystem::recursive_directory_iterator(directory_);
+    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+void test_server::drain() {
+    io_->post(drain_message_);
+}
+
+void test_server::stop_now() {
+    if (!stopped_) {
+        stopped_ = true;
+        io_->post(stop_message_);
+    }
+}
+
+std::vector<logged> test_server::records() {
+    const std::lock_guard lock(log_.mutex);
+    return log_.taken;
+}
+
+void test_server::sink::record(const access_record& what) noexcept {
+    const std::lock_guard lock(mutex);
+    taken.push_back({.user = std::string(what.user),
+                     .method = std::string(what.method),
+                     .target = std::string(what.target),
+                     .status = what.status,
+                     .body_bytes = what.body_bytes});
+}
+
+// ------------------------------------------------------------------------------- client_socket
+
+client_socket client_socket::connect_to(std::uint16_t port, std::string_view from,
+                                        int receive_buffer_bytes) {
+    const bool is_v6 = from.contains(':');
+    unique_fd socket(::socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const timeval patience{.tv_sec = patience_ms / 1'000, .tv_usec = 0};
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    if (receive_buffer_bytes > 0) {
+        ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes,
+                     sizeof receive_buffer_bytes);
+    }
+    socklen_t bytes = 0;
+    const auto local = address_of(from, 0, bytes);
+    if (::bind(socket.get(), as_sockaddr(local), bytes) != 0) {
+        return {};
+    }
+    const auto to = address_of(is_v6 ? "::1" : "127.0.0.1", port, bytes);
+    if (::connect(socket.get(), as_sockaddr(to), bytes) != 0) {
+        return {};
+    }
+    return client_socket(std::move(socket));
+}
+
+bool client_socket::send(std::string_view octets) {
+    while (!octets.empty()) {
+        const auto sent = ::send(socket_.get(), octets.data(), octets.size(), MSG_NOSIGNAL);
+        if (sent <= 0) {
+            return false;
+        }
+        octets.remove_prefix(static_cast<std::size_t>(sent));
+    }
+    return true;
+}
+
+std::string client_socket::read_some(std::size_t octets_max) {
+    std::string piece(octets_max, '\0');
+    const auto got = ::recv(socket_.get(), piece.data(), piece.size(), 0);
+    was_reset_ = was_reset_ || (got < 0 && errno == ECONNRESET);
+    piece.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+    return piece;
+}
+
+std::string client_socket::read_all() {
+    std::string all;
+    for (;;) {
+        const auto piece = read_some();
+        if (piece.empty()) {
+            return all;
+        }
+        all += piece;
+    }
+}
+
+void client_socket::end_sending() {
+    ::shutdown(socket_.get(), SHUT_WR);
+}
+
+void client_socket::reset() {
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    socket_.reset();
+}
+
+// ----------------------------------------------------------------------------- client_listener
+
+client_listener::client_listener()
+    : socket_(net::open_listener({.at = net::parse_address("127.0.0.1").value(), .congestion = {}})
+                  .value()),
+      port_(net::local_endpoint(socket_.get()).value().port) {}
+
+std::string client_listener::port_argument() const {
+    return "127,0,0,1," + std::to_string(port_ >> 8U) + "," + std::to_string(port_ & 0xFFU);
+}
+
+client_socket client_listener::accept() {
+    if (!wait_readable(socket_.get())) {
+        return {};
+    }
+    return client_socket(unique_fd(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC)));
+}
+
+// -------------------------------------------------------------------------------------- client
+
+client::client(const test_server& server, std::string_view from)
+    : socket_(client_socket::connect_to(server.port(), from)) {}
+
+std::string client::reply() {
+    std::string whole;
+    std::string closing;  // "226 ": what ends a reply of several lines.
+    for (;;) {
+        const auto end = input_.find("\r\n");
+        if (end == std::string::npos) {
+            if (!wait_readable(socket_.fd())) {
+                return "(silence)";
+            }
+            const auto piece = socket_.read_some();
+            if (piece.empty()) {
+                return "(closed)";
+            }
+            input_ += piece;
+            continue;
+        }
+        const auto line = input_.substr(0, end);
+        input_.erase(0, end + 2);
+        whole += whole.empty() ? line : "\n" + line;
+        if (closing.empty()) {
+            if (line.size() < 4 || line[3] != '-') {
+                return whole;
+            }
+            closing = line.substr(0, 3) + " ";
+        } else if (line.starts_with(closing)) {
+            return whole;
+        }
+    }
+}
+
+std::string client::ask(std::string_view line) {
+    socket_.send(std::string(line) + "\r\n");
+    return reply();
+}
+
+int client::code(std::string_view line) {
+    return code_of(ask(line));
+}
+
+client& client::log_in(std::string_view name, std::string_view password) {
+    static_cast<void>(reply());
+    static_cast<void>(ask("USER " + std::string(name)));
+    if (code_of(ask("PASS " + std::string(password))) != 230) {
+        throw std::runtime_error("login failed");
+    }
+    return *this;
+}
+
+client_socket client::passive(std::string_view from, int receive_buffer_bytes) {
+    const auto answer = ask("EPSV");
+    const auto bars = answer.find("|||");
+    std::uint16_t port = 0;
+    if (bars != std::string::npos) {
+        std::from_chars(answer.data() + bars + 3, answer.data() + answer.size(), port);
+    }
+    if (port == 0) {
+        return {};
+    }
+    return client_socket::connect_to(port, from, receive_buffer_bytes);
+}
+
+client::transfer_result client::fetch(std::string_view command) {
+    auto data = passive();
+    transfer_result got{.first = ask(command), .octets = {}, .last = {}};
+    if (code_of(got.first) != 150) {
+        got.last = got.first;
+        return got;
+    }
+    got.octets = data.read_all();
+    got.last = reply();
+    return got;
+}
+
+client::transfer_result client::store(std::string_view command, std::string_view content) {
+    auto data = passive();
+    transfer_result put{.first = ask(command), .octets = {}, .last = {}};
+    if (code_of(put.first) != 150) {
+        put.last = put.first;
+        return put;
+    }
+    data.send(content);
+    data.close();
+    put.last = reply();
+    return put;
+}
+
+int code_of(std::string_view reply) {
+    int code = 0;
+    std::from_chars(reply.data(), reply.data() + std::min<std::size_t>(reply.size(), 3), code);
+    return code;
+}
+
+}  // namespace ferry::ftp::test

@@ -1,0 +1,243 @@
+#include "ftp/session.hpp"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <string>
+#include <thread>
+
+#include "ftp_conversation.hpp"
+
+using namespace ferry;
+using namespace ferry::ftp::test;
+using namespace std::chrono_literals;
+using namespace std::string_view_literals;
+
+TEST_CASE("session: greeting, an empty line, an unknown verb, goodbye") {
+    test_server server;
+    client user(server);
+    CHECK(user.reply() == "220 ferry FTP server ready");
+    CHECK(user.code("") == 500);
+    CHECK(user.code("XYZZY 1") == 500);
+    CHECK(user.code("AUTH TLS") == 502);
+    CHECK(user.ask("QUIT") == "221 Goodbye");
+    CHECK(user.reply() == "(closed)");
+    CHECK(eventually([&] { return server.sessions() == 0; }));
+}
+
+// RFC 959 section 5.4 gives each command its replies: commands sent ahead wait for their turn.
+TEST_CASE("session: pipelined commands are answered in order, whatever the pieces") {
+    test_server server;
+    server.put("a", "content");
+    client user(server);
+    user.send("USER ann\r\nPASS secret\r\nPWD\r\nTY");
+    std::this_thread::sleep_for(20ms);
+    user.send("PE I\nSIZE a\r\nSIZE b\r\nNOOP\r\nQUIT\r\nNOOP\r\n");
+    for (const int code : {220, 331, 230, 257, 200, 213, 550, 200, 221}) {
+        CHECK(ftp::test::code_of(user.reply()) == code);
+    }
+    CHECK(user.reply() == "(closed)");
+}
+
+// Goal: a client that sends thousands of commands and reads nothing costs a bounded queue
+// (threats.md, H4 for FTP); whoever reads gets every answer.
+TEST_CASE("session: more commands than the queue holds") {
+    test_server server;
+    client user(server);
+    user.log_in();
+    constexpr int commands = 3'000;
+    std::thread sender([&] {
+        for (int i = 0; i < commands; ++i) {
+            user.send("NOOP\r\n");
+        }
+    });
+    for (int i = 0; i < commands; ++i) {
+        const auto answer = user.reply();
+        REQUIRE(answer == "200 Still here");
+    }
+    sender.join();
+    CHECK(user.code("PWD") == 257);
+}
+
+TEST_CASE("session: an overlong line is swallowed with one 500") {
+    test_server server;
+    client user(server);
+    user.log_in();
+    user.send("CWD " + std::string(20'000, 'x') + "\r\nPWD\r\n");
+    CHECK(code_of(user.reply()) == 500);
+    CHECK(code_of(user.reply()) == 257);
+}
+
+// RFC 1123 section 4.1.2.12, RFC 854.
+TEST_CASE("session: Telnet options are refused and commands stripped") {
+    test_server server;
+    client user(server);
+    user.log_in();
+    user.send("\xff\xfd\x06");  // IAC DO TIMING-MARK
+    CHECK(user.socket().read_some(3) == "\xff\xfc\x06");
+    user.send("P\xff\xf1WD\r\n");  // IAC NOP inside a verb
+    CHECK(code_of(user.reply()) == 257);
+    user.send("NO\rOP\r\nCWD a\0b\r\n"sv);
+    CHECK(code_of(user.reply()) == 500);
+    CHECK(code_of(user.reply()) >= 500);
+    CHECK(user.code("NOOP") == 200);
+}
+
+TEST_CASE("session: idle too long") {
+    server_settings settings;
+    settings.numbers.idle_timeout = 150ms;
+    test_server server(settings);
+    SUBCASE("nothing sent") {
+        client user(server);
+        CHECK(code_of(user.reply()) == 220);
+        CHECK(code_of(user.reply()) == 421);
+        CHECK(user.reply() == "(closed)");
+    }
+    SUBCASE("half a command, an octet at a time (threats.md, F12)") {
+        client user(server);
+        CHECK(code_of(user.reply()) == 220);
+        for (int i = 0; i < 20; ++i) {
+            user.send("N");
+            std::this_thread::sleep_for(20ms);
+        }
+        CHECK(code_of(user.reply()) == 421);
+    }
+    SUBCASE("a transfer under way is not idleness") {
+        client user(server);
+        user.log_in();
+        auto data = user.passive();
+        CHECK(user.code("STOR slow") == 150);
+        for (int i = 0; i < 20; ++i) {
+            data.send("x");
+            std::this_thread::sleep_for(20ms);
+        }
+        data.close();
+        CHECK(code_of(user.reply()) == 226);
+        CHECK(server.get("slow") == std::string(20, 'x'));
+    }
+    CHECK(eventually([&] { return server.sessions() == 0; }));
+}
+
+TEST_CASE("session: draining ends idle sessions and lets transfers finish") {
+    test_server server;
+    client idle(server);
+    idle.log_in();
+    client busy(server);
+    busy.log_in();
+    auto data = busy.passive();
+    CHECK(busy.code("STOR file") == 150);
+    data.send("first half, ");
+    server.drain();
+    CHECK(code_of(idle.reply()) == 421);
+    CHECK(idle.reply() == "(closed)");
+    data.send("second half");
+    data.close();
+    CHECK(code_of(busy.reply()) == 226);
+    CHECK(code_of(busy.reply()) == 421);
+    CHECK(busy.reply() == "(closed)");
+    CHECK(server.get("file") == "first half, second half");
+    client late(server);
+    CHECK(code_of(late.reply()) == 220);
+    CHECK(code_of(late.reply()) == 421);
+}
+
+TEST_CASE("session: stopped at once, uploads leave nothing behind") {
+    test_server server;
+    client user(server);
+    user.log_in();
+    auto data = user.passive();
+    CHECK(user.code("STOR file") == 150);
+    data.send("half");
+    std::this_thread::sleep_for(20ms);
+    server.stop_now();
+    CHECK(data.read_all().empty());
+    CHECK(eventually([&] { return server.sessions() == 0; }));
+    CHECK(server.count_names() == 0);
+}
+
+// RFC 959 section 4.1.1 (QUIT): "an unexpected close on the control connection will cause the
+// server to take the effective action of an abort and a logout".
+TEST_CASE("session: the control connection ends") {
+    test_server server;
+    server.put("old", "old content");
+    SUBCASE("in an upload: nothing is stored") {
+        client user(server);
+        user.log_in();
+        auto data = user.passive();
+        CHECK(user.code("STOR old") == 150);
+        data.send("new");
+        SUBCASE("in order") {
+            user.socket().close();
+        }
+        SUBCASE("by a reset") {
+            user.socket().reset();
+        }
+        data.end_sending();
+        CHECK(eventually([&] { return server.sessions() == 0; }));
+        CHECK(server.get("old") == "old content");
+        CHECK(server.count_names() == 1);
+    }
+    SUBCASE("behind commands: they are answered") {
+        client user(server);
+        user.send("USER ann\r\nPASS secret\r\nPWD\r\n");
+        user.socket().end_sending();
+        for (const int code : {220, 331, 230, 257}) {
+            CHECK(code_of(user.reply()) == code);
+        }
+        CHECK(user.reply() == "(closed)");
+    }
+}
+
+// RFC 959 section 4.1.1: "if file transfer is in progress, the connection will remain open for
+// result response and the server will then close it".
+TEST_CASE("session: QUIT in a transfer waits for its end") {
+    test_server server;
+    client user(server);
+    user.log_in();
+    auto data = user.passive();
+    CHECK(user.code("STOR file") == 150);
+    user.send("QUIT\r\n");
+    SUBCASE("and the control connection stays") {
+        std::this_thread::sleep_for(20ms);
+        data.send("content");
+        data.close();
+        CHECK(code_of(user.reply()) == 226);
+        CHECK(code_of(user.reply()) == 221);
+        CHECK(user.reply() == "(closed)");
+    }
+    SUBCASE("and the client has ended its side") {
+        user.socket().end_sending();
+        std::this_thread::sleep_for(20ms);
+        data.send("content");
+        data.close();
+        CHECK(code_of(user.reply()) == 226);
+        CHECK(code_of(user.reply()) == 221);
+    }
+    CHECK(server.get("file") == "content");
+}
+
+TEST_CASE("session: a client that reads no answers does not stay for ever") {
+    server_settings settings;
+    settings.numbers.transfer_stall_timeout = 200ms;
+    test_server server(settings);
+    client user(server);
+    std::string flood;
+    for (int i = 0; i < 10'000; ++i) {
+        flood += "HELP\r\n";
+    }
+    for (int i = 0; i < 100 && user.socket().send(flood); ++i) {}
+    CHECK(eventually([&] { return server.sessions() == 0; }));
+}
+
+TEST_CASE("session: over IPv6") {
+    server_settings settings;
+    settings.listen_at = "::1";
+    test_server server(settings);
+    server.put("a", "content");
+    client user(server, "::1");
+    user.log_in();
+    CHECK(user.code("PASV") == 425);
+    CHECK(user.code("EPSV 1") == 522);
+    const auto answer = user.ask("EPSV 2");
+    CHECK(code_of(answer) == 229);
+}
