@@ -44,7 +44,8 @@ result<metadata> servable_status(int fd, const path& name) {
     return status;
 }
 
-runtime::task<result<node>> open_node(runtime::core& here, int root, const path& name) {
+runtime::task<result<node>> open_node(runtime::core& here, int root, const path& name,
+                                      runtime::offload_pool* closing) {
     // O_NONBLOCK: a FIFO opens at once, without a writer, and is then refused (V4). O_NOCTTY: so is
     // a terminal, and it does not become ours meanwhile.
     auto opened = co_await open_beneath(
@@ -57,12 +58,12 @@ runtime::task<result<node>> open_node(runtime::core& here, int root, const path&
     if (!status) {
         co_return failure(status.error());
     }
-    // Where the file system cannot say "not in memory", a ring read of a descriptor that is still
-    // O_NONBLOCK fails with EAGAIN instead of waiting for the device.
+    // Kernel 6.1 fails a ring read of a file that is still O_NONBLOCK with EAGAIN, instead of
+    // waiting, where the block device cannot say "not in memory".
     if (::fcntl(opened->get(), F_SETFL, 0) != 0) {
         co_return failure_from_errno(errno);
     }
-    co_return node(std::move(*opened), *status);
+    co_return node(std::move(*opened), *status, closing);
 }
 
 }  // namespace ferry::vfs

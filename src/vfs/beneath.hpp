@@ -40,8 +40,9 @@ inline constexpr unsigned resolution_attempts_max = 64;
 /// `wants_directory`). Never suspends.
 [[nodiscard]] result<metadata> servable_status(int fd, const path& name);
 
-/// Opens a regular file or a directory for reading: what `tree::open` promises.
-[[nodiscard]] runtime::task<result<node>> open_node(runtime::core& here, int root,
-                                                    const path& name);
+/// Opens a regular file or a directory for reading: what `tree::open` promises. The node is closed
+/// as `close_file` does with `closing`.
+[[nodiscard]] runtime::task<result<node>> open_node(runtime::core& here, int root, const path& name,
+                                                    runtime::offload_pool* closing);
 
 }  // namespace ferry::vfs

@@ -2,13 +2,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <limits>
 #include <string>
 #include <utility>
 
-#include "ferry/base/units.hpp"
+#include "ferry/base/assert.hpp"
 #include "ferry/runtime/op.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "ferry/vfs/tree.hpp"
@@ -18,9 +16,6 @@
 
 namespace ferry::vfs {
 namespace {
-
-// One read at most: what is cached is copied on the core, 1 MiB in about 0.1 ms (datapath.md, 4).
-constexpr std::size_t read_bytes_max = 1_MiB;
 
 constexpr mode_t directory_permissions = 0755;
 
@@ -54,8 +49,10 @@ class local_tree final : public tree {
   public:
     explicit local_tree(unique_fd root) noexcept : root_(std::move(root)) {}
 
+    void close_on(runtime::offload_pool& pool) noexcept override { closing_ = &pool; }
+
     runtime::task<result<node>> open(runtime::core& here, const path& name) const override {
-        co_return co_await open_node(here, root_.get(), name);
+        co_return co_await open_node(here, root_.get(), name, closing_);
     }
 
     runtime::task<result<listing>> list(runtime::core& here, node directory, const path& name,
@@ -66,7 +63,8 @@ class local_tree final : public tree {
 
     runtime::task<result<upload>> begin_upload(runtime::core& here, const path& name,
                                                upload_options options) const override {
-        co_return co_await vfs::begin_upload(here, {.root = root_.get(), .name = name}, options);
+        co_return co_await vfs::begin_upload(
+            here, {.root = root_.get(), .name = name, .closing = closing_}, options);
     }
 
     runtime::task<result<void>> remove_file(runtime::core& here, const path& name) const override {
@@ -167,26 +165,12 @@ class local_tree final : public tree {
         co_return result<void>{};
     }
 
-    unique_fd root_;  // O_PATH. Read by every core, changed by none.
+    // Both are read by every core and changed by none.
+    unique_fd root_;  // O_PATH.
+    runtime::offload_pool* closing_ = nullptr;
 };
 
 }  // namespace
-
-runtime::task<result<std::size_t>> node::read(runtime::core& here, std::span<std::byte> into,
-                                              std::uint64_t offset) const {
-    if (offset > std::uint64_t{std::numeric_limits<off64_t>::max()}) {
-        co_return std::size_t{0};  // No file is that long, and pread takes no such offset.
-    }
-    const auto piece = into.first(std::min(into.size(), read_bytes_max));
-    const auto got = co_await runtime::op_wait(
-        here.io(), runtime::opcode::read, fd_.get(), runtime::never, [&](runtime::op& read) {
-            read.args.read = {.data = piece.data(), .size_bytes = piece.size(), .offset = offset};
-        });
-    if (!got) {
-        co_return failure(got.error());
-    }
-    co_return static_cast<std::size_t>(*got);
-}
 
 result<std::unique_ptr<tree>> open_local_tree(const char* directory) {
     unique_fd root(::open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC));

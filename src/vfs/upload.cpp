@@ -16,6 +16,7 @@
 #include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "vfs/beneath.hpp"
+#include "vfs/closing.hpp"
 #include "vfs/system_metadata.hpp"
 
 namespace ferry::vfs {
@@ -30,16 +31,18 @@ struct upload::state {
     std::uint64_t written_bytes = 0;
     std::optional<error> lost;  ///< Set by the first write that failed: the content has a gap.
     bool is_commit_begun = false;
+    runtime::offload_pool* closing = nullptr;
 
     state() = default;
     state(const state&) = delete;
     state& operator=(const state&) = delete;
-    // Inline, because a destructor cannot wait: one name in a directory that is in memory. Freeing
-    // the blocks falls on whoever closes the file last, as it does for an unnamed one.
+    // The name goes inline, because a destructor cannot wait: one entry of a directory that is in
+    // memory, and no block is freed while the file is open. Closing it frees them.
     ~state() {
         if (!hidden.empty()) {
             static_cast<void>(::unlinkat(directory.get(), hidden.c_str(), 0));
         }
+        close_file(std::move(file), closing);
     }
 };
 
@@ -161,7 +164,7 @@ runtime::task<result<old_file>> expect_free(runtime::core& here, const upload::s
 
 /// For `append` and `restart`: the file clients see under the name, through a link if it is one.
 runtime::task<result<old_file>> find_content(runtime::core& here, const upload_target& target) {
-    auto opened = co_await open_node(here, target.root, target.name);
+    auto opened = co_await open_node(here, target.root, target.name, target.closing);
     if (!opened && opened.error() == errc::not_found) {
         co_return old_file{};
     }
@@ -426,6 +429,7 @@ runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target ta
     }
     auto made = std::make_unique<upload::state>();
     made->mode = options.mode;
+    made->closing = target.closing;
     made->name = target.name.name();
     const path parent = target.name.parent();
     auto directory = co_await open_beneath(

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "ferry/runtime/core.hpp"
+#include "ferry/runtime/offload.hpp"
 #include "ferry/runtime/task.hpp"
 #include "ferry/vfs/path.hpp"
 #include "ferry/vfs/tree.hpp"
@@ -19,6 +20,7 @@ struct upload_target {
     int root = -1;  ///< Names are resolved beneath it; used until `begin_upload` has returned.
     const path& name;
     holding_place holding = holding_place::unnamed_if_possible;
+    runtime::offload_pool* closing = nullptr;  ///< As for `close_file`.
 };
 
 /// Begins an upload: what `tree::begin_upload` promises. Copies the old content first for `append`

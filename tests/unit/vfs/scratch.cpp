@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
 #include "ferry/base/assert.hpp"
@@ -87,6 +88,11 @@ vfs::path at(std::string_view text) {
 
 std::span<const std::byte> octets(std::string_view text) {
     return std::as_bytes(std::span(text));
+}
+
+std::size_t open_descriptors() {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
 }  // namespace ferry::vfs_test

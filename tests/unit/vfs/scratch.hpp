@@ -46,4 +46,7 @@ class scratch {
 
 [[nodiscard]] std::span<const std::byte> octets(std::string_view text);
 
+/// How many descriptors this process has open: what a test's subject opens it must close.
+[[nodiscard]] std::size_t open_descriptors();
+
 }  // namespace ferry::vfs_test

@@ -52,7 +52,7 @@ class scripted_reactor final : public runtime::reactor {
     void cancel(runtime::op& what) noexcept override { inner_.cancel(what); }
 
     void run() noexcept override {
-        begin_run();
+        begin_run(inner_.now());
         while (!quit_requested()) {
             set_now(inner_.now());
             if (run_turn_work() || has_ready() || quit_requested()) {

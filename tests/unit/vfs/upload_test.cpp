@@ -11,8 +11,6 @@
 
 #include <cerrno>
 #include <csignal>
-#include <filesystem>
-#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -119,12 +117,6 @@ struct fixture {
 
 bool is_hidden_name(const std::string& name) {
     return name.starts_with(".ferry-upload-") && name.size() == 30;
-}
-
-/// Descriptors of this process: what an upload opens it must close.
-std::size_t open_descriptors() {
-    const std::filesystem::directory_iterator all("/proc/self/fd");
-    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
 /// A file system in memory of 1 MiB at `where`, until the end of the test.

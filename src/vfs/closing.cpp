@@ -1,0 +1,45 @@
+#include "vfs/closing.hpp"
+
+#include <sys/stat.h>
+
+#include <memory>
+#include <new>
+#include <utility>
+
+namespace ferry::vfs {
+namespace {
+
+constexpr std::uint64_t block_bytes = 512;  // The unit of st_blocks, whatever the file system's.
+
+/// A descriptor on its way to a pool thread. Owns itself from submission on.
+struct errand : runtime::offload_job {
+    explicit errand(unique_fd&& closed) noexcept
+        : offload_job(&errand::close), file(std::move(closed)) {}
+
+    static void close(offload_job& job) noexcept {
+        const std::unique_ptr<errand> self(static_cast<errand*>(&job));
+    }
+
+    unique_fd file;
+};
+
+bool frees_much(int file) noexcept {
+    struct stat status{};
+    return ::fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 0 &&
+           static_cast<std::uint64_t>(status.st_blocks) * block_bytes > freed_on_core_bytes_max;
+}
+
+}  // namespace
+
+void close_file(unique_fd file, runtime::offload_pool* closing) noexcept {
+    if (!file || closing == nullptr || !frees_much(file.get())) {
+        return;
+    }
+    try {
+        closing->submit(*std::make_unique<errand>(std::move(file)).release());
+    } catch (const std::bad_alloc&) {
+        // Slow is better than never: `file` has not been taken, and closes here.
+    }
+}
+
+}  // namespace ferry::vfs
