@@ -693,11 +693,14 @@ bool uring_reactor::rearms(const op& what) noexcept {
 
 /// Makes the lease of a receive that brought octets. False: there was no buffer; it waits for one.
 bool uring_reactor::take_buffer(op& what, const completion& came) noexcept {
-    if (came.result == -ENOBUFS && !what.cancel_requested) {
+    if (came.result == -ENOBUFS) {
         ++counters_.buffers_exhausted;
-        what.stage = waiting_buffer;
-        starved_.push_back(what);
-        return false;
+        if (!what.cancel_requested) {
+            what.stage = waiting_buffer;
+            starved_.push_back(what);
+            return false;
+        }
+        what.result = -ECANCELED;  // It would have waited, so the cancel was not too late.
     }
     what.lease.release();
     if ((came.flags & IORING_CQE_F_BUFFER) != 0) {
