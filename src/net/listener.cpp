@@ -22,6 +22,9 @@ const sockaddr* as_sockaddr(const sockaddr_storage& storage) noexcept {
     return static_cast<const sockaddr*>(static_cast<const void*>(&storage));
 }
 
+// Beyond this many accepted and not handed out, the rest wait in the kernel's queue.
+constexpr std::size_t waiting_max = 1'024;
+
 bool is_unspecified(const endpoint& where) noexcept {
     return where.octets == decltype(where.octets){};
 }
@@ -94,6 +97,9 @@ void acceptor::on_accept(op& came) noexcept {
         if (!self.closing_) {
             try {
                 self.waiting_.push_back(std::move(connection));
+                if (came.more && self.waiting_.size() >= waiting_max) {
+                    self.here_.io().cancel(came);
+                }
             } catch (const std::bad_alloc&) {
                 self.failed_with_ = ENOMEM;  // The connection dies with `connection`.
             }

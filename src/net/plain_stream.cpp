@@ -1,5 +1,6 @@
 #include "ferry/net/plain_stream.hpp"
 
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -32,6 +33,13 @@ endpoint address_of(int socket, int (*ask)(int, sockaddr*, socklen_t*)) noexcept
     return from_sockaddr(address, size_bytes).value_or(endpoint{});
 }
 
+/// True when octets wait in the kernel: closing over them is a reset (RFC 9293 section 3.10.4),
+/// which may destroy at the peer what it has not read yet.
+bool has_unread_octets(int socket) noexcept {
+    int waiting = 0;
+    return ::ioctl(socket, FIONREAD, &waiting) == 0 && waiting > 0;
+}
+
 }  // namespace
 
 plain_stream::plain_stream(runtime::core& here, unique_fd socket) noexcept
@@ -48,20 +56,23 @@ plain_stream::~plain_stream() {
 void plain_stream::take_input(std::string& into) {
     if (into.empty() && consumed_ == 0) {
         into.swap(input_);  // The usual case costs no copy.
-        input_.clear();
-        return;
+    } else {
+        into.append(input());
     }
-    into.append(input());
+    forget_input();
+}
+
+void plain_stream::forget_input() noexcept {
     input_.clear();
     consumed_ = 0;
+    has_news_ = false;
 }
 
 void plain_stream::consume(std::size_t octets) noexcept {
     consumed_ += octets;
     FERRY_ASSERT(consumed_ <= input_.size());
     if (consumed_ == input_.size()) {
-        input_.clear();
-        consumed_ = 0;
+        forget_input();
     }
 }
 
@@ -81,7 +92,9 @@ void plain_stream::on_receive(op& arrived) noexcept {
 }
 
 void plain_stream::take(op& arrived) noexcept {
-    if (arrived.result > 0) {
+    if (has_ended_) {
+        // What comes after octets that were lost must not be taken for their continuation.
+    } else if (arrived.result > 0) {
         const auto octets = arrived.lease.octets();
         try {
             if (consumed_ > 0) {
@@ -90,12 +103,13 @@ void plain_stream::take(op& arrived) noexcept {
             }
             input_.append(static_cast<const char*>(static_cast<const void*>(octets.data())),
                           octets.size());
+            has_news_ = true;
         } catch (const std::bad_alloc&) {
             has_ended_ = true;
             end_ = {.code = errc::exhausted, .os_errno = ENOMEM};
         }
         // Back-pressure: what is not read here stays in the kernel's buffer, then at the peer.
-        if (arrived.more && input_.size() >= input_bytes_max) {
+        if (arrived.more && (has_ended_ || input_.size() >= input_bytes_max)) {
             here_.io().cancel(receive_);
         }
     } else if (arrived.result == 0) {
@@ -109,23 +123,24 @@ void plain_stream::take(op& arrived) noexcept {
 }
 
 task<result<void>> plain_stream::fill(runtime::time_point deadline) {
-    const auto had = input_.size() - consumed_;
-    if (had >= input_bytes_max) {
-        co_return failure(errc::exhausted);
-    }
-    if (had == 0) {
-        std::string().swap(input_);  // Idle connections hold no memory for input.
-    }
-    arrived_.clear();
     for (;;) {
-        if (input_.size() - consumed_ > had) {
+        if (std::exchange(has_news_, false)) {
             co_return result<void>{};
         }
         if (has_ended_) {
             co_return failure(end_);
         }
+        if (input().size() >= input_bytes_max) {
+            co_return failure(errc::exhausted);
+        }
+        if (input().empty()) {
+            std::string().swap(input_);  // Idle connections hold no memory for input.
+        }
         if (!receive_.in_flight) {
             arm();
+            if (!receive_.in_flight) {
+                continue;  // Over at once: nothing will be announced.
+            }
         }
         const auto woken = co_await arrived_.wait(deadline);
         if (!woken) {
@@ -136,8 +151,10 @@ task<result<void>> plain_stream::fill(runtime::time_point deadline) {
 
 task<result<std::size_t>> plain_stream::receive(std::span<std::byte> into,
                                                 runtime::time_point deadline) {
-    if (receive_.in_flight) {
-        co_await disarm();  // What it still brings is in `input_` afterwards.
+    FERRY_ASSERT(!into.empty());
+    here_.io().cancel(receive_);
+    while (receive_.in_flight) {  // What it still brings is in `input_` afterwards.
+        static_cast<void>(co_await arrived_.wait_through_stop());
     }
     if (const auto waiting = input(); !waiting.empty()) {
         const auto taken = std::min(waiting.size(), into.size());
@@ -199,14 +216,6 @@ void plain_stream::shut_down_sending() noexcept {
     static_cast<void>(::shutdown(socket_.get(), SHUT_WR));
 }
 
-task<> plain_stream::disarm() {
-    here_.io().cancel(receive_);
-    while (receive_.in_flight) {
-        // The receive's last completion is what ends this wait: there is no other outcome.
-        static_cast<void>(co_await arrived_.wait_through_stop());
-    }
-}
-
 task<> plain_stream::linger() {
     shut_down_sending();
     const auto until = here_.now() + linger_time_max;
@@ -223,17 +232,26 @@ task<> plain_stream::linger() {
 }
 
 task<> plain_stream::close(farewell how) {
+    if (how == farewell::orderly && has_unread_octets(socket_.get())) {
+        how = farewell::linger;  // More was under way than the caller knew.
+    }
     if (how == farewell::linger && !has_ended_) {
         runtime::stop_scope deaf;  // Bounded by `linger_time_max` instead.
-        co_await linger().in_scope(deaf);
+        try {
+            co_await linger().in_scope(deaf);
+        } catch (const std::bad_alloc&) {
+            // Out of memory: it parts without lingering.
+        }
     }
     if (how == farewell::abort) {
         // No time to linger means a reset on close (RFC 9293 section 3.10.7.4 by SO_LINGER).
         const ::linger reset{.l_onoff = 1, .l_linger = 0};
         static_cast<void>(::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset));
     }
-    if (receive_.in_flight) {
-        co_await disarm();
+    here_.io().cancel(receive_);
+    while (receive_.in_flight) {
+        // The receive's last completion is what ends this wait: there is no other outcome.
+        static_cast<void>(co_await arrived_.wait_through_stop());
     }
     socket_.reset();
 }

@@ -50,7 +50,7 @@ class acceptor {
     [[nodiscard]] runtime::task<result<unique_fd>> accept(
         runtime::time_point deadline = runtime::never);
 
-    /// Stops accepting: connections not yet handed out are reset. Deaf to stop requests.
+    /// Stops accepting: connections not yet handed out are closed. Deaf to stop requests.
     [[nodiscard]] runtime::task<> close();
 
   private:
@@ -66,8 +66,7 @@ class acceptor {
     unique_fd listening_;
     accept_op accept_{*this};
     runtime::event came_;
-    std::vector<unique_fd>
-        waiting_;  ///< Accepted and not handed out; bounded by one turn's arrivals.
+    std::vector<unique_fd> waiting_;  ///< Accepted and not handed out.
     std::size_t handed_out_ = 0;
     int failed_with_ = 0;  ///< errno of an accept that ended, not yet reported.
     bool closing_ = false;

@@ -49,7 +49,7 @@ class plain_stream final : public stream {
     static void on_receive(runtime::op& arrived) noexcept;
     void take(runtime::op& arrived) noexcept;
     void arm() noexcept;
-    [[nodiscard]] runtime::task<> disarm();
+    void forget_input() noexcept;
     [[nodiscard]] runtime::task<> linger();
 
     runtime::core& here_;
@@ -61,6 +61,7 @@ class plain_stream final : public stream {
     receive_op receive_{*this};
     runtime::event arrived_;
     std::uint64_t receives_ = 0;
+    bool has_news_ = false;   ///< `input_` has octets that no `fill` has announced.
     bool has_ended_ = false;  ///< No more will arrive: `end_` says why.
     error end_;
 };

@@ -43,9 +43,9 @@ struct send_limits {
 /// Sends `plan` and decides nothing. Memory goes in front of the file behind it in one call; after
 /// each quantum of a file everything else on the core has its turn (datapath.md, 4).
 ///
-/// `sent_bytes` grows while sending, for whoever shows progress, and is right on every path. Errors
-/// as `stream::send` and `stream::send_file`; after one the peer has part of the plan: abort or
-/// close.
+/// `sent_bytes` grows while sending, for whoever shows progress, and never counts what was not
+/// sent: memory that leaves without a file behind it counts when all of it went. Errors as
+/// `stream::send` and `stream::send_file`; after one the peer has part of the plan: abort or close.
 [[nodiscard]] runtime::task<result<void>> execute(stream& peer, const send_plan& plan,
                                                   send_limits limits, std::uint64_t& sent_bytes);
 

@@ -18,10 +18,10 @@ namespace ferry::net {
 /// How `stream::close` parts from the peer.
 enum class farewell : std::uint8_t {
     orderly,  ///< What was sent arrives; nothing more is read. For a peer that has nothing under
-              ///< way.
+              ///< way; where octets wait unread all the same, as `linger`.
     linger,  ///< Ends our side, reads and drops what still comes for a short while, then closes, so
              ///< that the last answer is not destroyed by a reset (RFC 9112 section 9.6).
-    abort,  ///< At once, and the peer sees a reset: what it got is not to be taken for whole.
+    abort,   ///< At once, and the peer sees a reset: what it got is not to be taken for whole.
 };
 
 /// One connection as the protocols see it: octets in, octets out, files out. Plain TCP or TLS; they
@@ -36,14 +36,16 @@ class stream {
     /// What has arrived and is not consumed. Valid until the next suspension or `consume`.
     [[nodiscard]] virtual std::string_view input() const noexcept = 0;
 
-    /// Appends all of `input()` to `into` and consumes it: for who must keep octets over a suspension.
+    /// Appends all of `input()` to `into` and consumes it: for who must keep octets over a
+    /// suspension.
     virtual void take_input(std::string& into) = 0;
 
     /// Drops the first `octets` of `input()`.
     virtual void consume(std::size_t octets) noexcept = 0;
 
-    /// Waits until `input()` is longer than it was. Reading ahead is bounded: past
-    /// `input_bytes_max` the stream takes nothing from the network, so consume before asking again.
+    /// Waits until `input()` holds octets that no `fill` has announced: at once when they came
+    /// while nobody waited. Reading ahead is bounded: past `input_bytes_max` the stream takes
+    /// nothing from the network, so consume before asking again.
     ///
     /// Errors: errc::closed (the peer has ended its side: answer what was asked, then close),
     /// errc::reset, timed_out (input is kept; another `fill` goes on), exhausted (`input()` is
@@ -51,8 +53,8 @@ class stream {
     [[nodiscard]] virtual runtime::task<result<void>> fill(runtime::time_point deadline) = 0;
 
     /// Receives into the caller's memory: what `input()` holds first, then from the network as much
-    /// as is there, at least one octet. 0 is end of stream. For bulk; do not mix with a waiting
-    /// `fill`.
+    /// as is there, at least one octet. 0 is end of stream; `into` must not be empty. For bulk; do
+    /// not mix with a waiting `fill`. Errors: errc::reset, timed_out.
     [[nodiscard]] virtual runtime::task<result<std::size_t>> receive(
         std::span<std::byte> into, runtime::time_point deadline) = 0;
 
