@@ -1,0 +1,181 @@
+#include "server/core_server.hpp"
+
+#include <fmt/format.h>
+
+#include <functional>
+#include <new>
+
+#include "ferry/base/log.hpp"
+#include "ferry/net/listener.hpp"
+
+namespace ferry::server {
+
+using runtime::task;
+
+namespace {
+
+// After the descriptors or the memory ran out: long enough not to spin, short enough not to be
+// noticed.
+constexpr auto accept_pause = std::chrono::milliseconds(200);
+
+}  // namespace
+
+core_server::drain_timer::drain_timer(core_server& of) noexcept
+    : timer([](timer& self) noexcept { static_cast<drain_timer&>(self).owner.stop_now(); }),
+      owner(of) {}
+
+core_server::core_server(unsigned index, const shared_parts& parts, std::vector<door> doors)
+    : index_(index),
+      parts_(parts),
+      doors_(std::move(doors)),
+      drain_message_(
+          *this,
+          [](runtime::posted& self) noexcept { static_cast<message&>(self).owner.begin_drain(); }),
+      stop_message_(
+          *this,
+          [](runtime::posted& self) noexcept { static_cast<message&>(self).owner.stop_now(); }),
+      drain_timer_(*this) {}
+
+core_server::~core_server() = default;
+
+result<void> core_server::open() {
+    auto made = runtime::make_uring_reactor(parts_.ring, parts_.offload);
+    if (!made) {
+        return failure(made.error());
+    }
+    io_ = std::move(*made);
+    here_ = std::make_unique<runtime::core>(index_, *io_, ferry::random(seed_from_kernel()));
+    log_ =
+        std::make_unique<access_log>(*here_, parts_.access_log_fd, parts_.access_log_buffer_bytes);
+    http_ = std::make_unique<http::service>(*here_, parts_.http, parts_.files, parts_.types, *log_,
+                                            draining_);
+    ftp_ = std::make_unique<ftp::service>(ftp::service{.here = *here_,
+                                                       .settings = parts_.ftp,
+                                                       .files = parts_.files,
+                                                       .users = parts_.users,
+                                                       .access_log = *log_,
+                                                       .draining = draining_});
+    return {};
+}
+
+void core_server::run() {
+    runtime::stop_scope never_stopped;
+    runtime::run_core(*here_, never_stopped, &core_server::serve, std::ref(*this));
+}
+
+task<> core_server::serve(runtime::nursery& bottom, core_server& self) {
+    bottom.start(
+        [](core_server& owner) -> task<> {
+            co_await owner.log_->run().in_scope(owner.background_);
+        },
+        std::ref(self));
+    co_await runtime::with_nursery(*self.here_, &core_server::serve_doors, std::ref(self));
+    self.connections_ = nullptr;
+    self.drain_timer_.unlink();
+    self.background_.request_stop();
+}
+
+task<> core_server::serve_doors(runtime::nursery& connections, core_server& self) {
+    self.connections_ = &connections;
+    if (self.stopping_) {
+        connections.request_stop();
+    }
+    for (auto& each : self.doors_) {
+        connections.start(&core_server::accept_all, std::ref(self), std::ref(connections),
+                          each.speaks, std::move(each.socket));
+    }
+    co_return;
+}
+
+task<> core_server::accept_all(core_server& self, runtime::nursery& connections, protocol speaks,
+                               unique_fd socket) {
+    runtime::core& here = *self.here_;
+    net::acceptor accepting(here, std::move(socket));
+    runtime::stop_scope scope(&connections.scope());
+    scope.follow(self.accepting_);
+    for (;;) {
+        auto accepted = co_await accepting.accept().in_scope(scope);
+        if (accepted) {
+            self.admit(connections, speaks, std::move(*accepted));
+            continue;
+        }
+        if (accepted.error() == errc::cancelled) {
+            break;
+        }
+        if (accepted.error() == errc::exhausted) {
+            log::warning("accepting pauses: no descriptor or memory is left (ulimit -n)");
+            static_cast<void>(co_await runtime::sleep_until(here, here.now() + accept_pause));
+        }
+        if (scope.stop_requested()) {
+            break;
+        }
+    }
+    co_await accepting.close();
+}
+
+/// Begins to serve one connection, or refuses it when the core has its share.
+void core_server::admit(runtime::nursery& connections, protocol speaks, unique_fd socket) {
+    const bool is_full = open_connections_ >= parts_.connections_max ||
+                         (speaks == protocol::ftp && open_ftp_sessions_ >= parts_.ftp_sessions_max);
+    if (is_full) {
+        net::refuse(std::move(socket),
+                    speaks == protocol::http ? http::overload_answer : ftp::overload_answer);
+        return;
+    }
+    try {
+        connections.start(&core_server::run_connection, std::ref(*this), speaks, std::move(socket));
+    } catch (const std::bad_alloc&) {
+        log::warning("a connection was dropped: memory is out");
+    }
+}
+
+task<> core_server::run_connection(core_server& self, protocol speaks, unique_fd socket) {
+    struct counted {
+        std::size_t& connections;
+        std::size_t* sessions;
+        counted(std::size_t& all, std::size_t* ftp_sessions) noexcept
+            : connections(all), sessions(ftp_sessions) {
+            ++connections;
+            if (sessions != nullptr) {
+                ++*sessions;
+            }
+        }
+        counted(const counted&) = delete;
+        counted& operator=(const counted&) = delete;
+        ~counted() {
+            --connections;
+            if (sessions != nullptr) {
+                --*sessions;
+            }
+        }
+    };
+    const counted here(self.open_connections_,
+                       speaks == protocol::ftp ? &self.open_ftp_sessions_ : nullptr);
+    switch (speaks) {
+        case protocol::http:
+            co_await http::serve_connection(*self.http_, std::move(socket));
+            break;
+        case protocol::ftp:
+            co_await ftp::serve_session(*self.ftp_, std::move(socket));
+            break;
+    }
+}
+
+void core_server::begin_drain() noexcept {
+    accepting_.request_stop();
+    draining_.request_stop();
+    if (connections_ != nullptr) {
+        io_->timers().arm(drain_timer_, io_->now() + parts_.drain_timeout);
+    }
+}
+
+void core_server::stop_now() noexcept {
+    stopping_ = true;
+    accepting_.request_stop();
+    draining_.request_stop();
+    if (connections_ != nullptr) {
+        connections_->request_stop();
+    }
+}
+
+}  // namespace ferry::server

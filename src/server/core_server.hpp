@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "ferry/auth/accounts.hpp"
+#include "ferry/base/result.hpp"
+#include "ferry/base/unique_fd.hpp"
+#include "ferry/ftp/server.hpp"
+#include "ferry/http/server.hpp"
+#include "ferry/runtime/core.hpp"
+#include "ferry/runtime/nursery.hpp"
+#include "ferry/runtime/offload.hpp"
+#include "ferry/runtime/reactor.hpp"
+#include "ferry/runtime/timers.hpp"
+#include "ferry/runtime/uring.hpp"
+#include "ferry/vfs/tree.hpp"
+#include "server/access_log.hpp"
+#include "server/start_up.hpp"
+
+namespace ferry::server {
+
+/// What all cores share, immutable while they run.
+struct shared_parts {
+    const vfs::tree& files;
+    const auth::accounts& users;
+    const http::media_types& types;
+    http::options http;
+    ftp::options ftp;
+    runtime::uring_options ring;
+    runtime::offload_pool& offload;
+    runtime::duration drain_timeout{};
+    std::size_t connections_max = 0;   ///< On this core: its share of the process's.
+    std::size_t ftp_sessions_max = 0;  ///< On this core.
+    int access_log_fd = -1;
+    std::size_t access_log_buffer_bytes = 0;
+};
+
+/// One listening socket of this core and what it speaks.
+struct door {
+    protocol speaks = protocol::http;
+    unique_fd socket;
+};
+
+/// Everything of one core: ring, protocols, connections. Made and run on its own thread (`open`,
+/// `run`), told to end from the main thread (`drain`, `stop`), destroyed after every core's thread
+/// has ended.
+class core_server {
+  public:
+    core_server(unsigned index, const shared_parts& parts, std::vector<door> doors);
+    core_server(const core_server&) = delete;
+    core_server& operator=(const core_server&) = delete;
+    ~core_server();
+
+    /// Makes the ring. On the core's thread. Errors: as `make_uring_reactor`.
+    [[nodiscard]] result<void> open();
+
+    /// Serves until drained or stopped. On the core's thread.
+    void run();
+
+    /// Stop accepting, tell idle connections, finish what is under way up to the drain timeout,
+    /// then end. From any thread, once, after `open`.
+    void drain() noexcept { io_->post(drain_message_); }
+
+    /// End now. From any thread, once, after `drain`.
+    void stop() noexcept { io_->post(stop_message_); }
+
+  private:
+    struct message : runtime::posted {
+        message(core_server& of, function on_delivery) noexcept : posted(on_delivery), owner(of) {}
+        core_server& owner;
+    };
+    struct drain_timer : runtime::timer {
+        explicit drain_timer(core_server& of) noexcept;
+        core_server& owner;
+    };
+
+    void begin_drain() noexcept;
+    void stop_now() noexcept;
+
+    static runtime::task<> serve(runtime::nursery& bottom, core_server& self);
+    static runtime::task<> serve_doors(runtime::nursery& connections, core_server& self);
+    static runtime::task<> accept_all(core_server& self, runtime::nursery& connections,
+                                      protocol speaks, unique_fd socket);
+    static runtime::task<> run_connection(core_server& self, protocol speaks, unique_fd socket);
+    void admit(runtime::nursery& connections, protocol speaks, unique_fd socket);
+
+    unsigned index_;
+    const shared_parts& parts_;
+    std::vector<door> doors_;
+    std::unique_ptr<runtime::reactor> io_;
+    std::unique_ptr<runtime::core> here_;
+    runtime::stop_scope background_;  ///< What outlives the connections: the log's writer.
+    runtime::stop_scope draining_;
+    runtime::stop_scope accepting_;
+    runtime::nursery* connections_ = nullptr;  ///< While there are any to stop.
+    std::unique_ptr<access_log> log_;
+    std::unique_ptr<http::service> http_;
+    std::unique_ptr<ftp::service> ftp_;
+    message drain_message_;
+    message stop_message_;
+    drain_timer drain_timer_;
+    std::size_t open_connections_ = 0;
+    std::size_t open_ftp_sessions_ = 0;
+    bool stopping_ = false;
+};
+
+}  // namespace ferry::server

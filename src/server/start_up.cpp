@@ -1,0 +1,175 @@
+#include "server/start_up.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <expected>
+
+#include "ferry/net/listener.hpp"
+#include "ferry/runtime/uring.hpp"
+
+namespace ferry::server {
+namespace {
+
+// Descriptors that are neither connections nor their files: rings, logs, listeners, directories.
+constexpr std::size_t descriptors_reserved = 64;
+
+std::string_view name_of(protocol speaks) noexcept {
+    return speaks == protocol::http ? "http" : "ftp";
+}
+
+std::string cannot_listen(protocol speaks, const net::endpoint& at, const error& refused,
+                          const std::string& congestion) {
+    const auto what =
+        fmt::format("cannot listen on {}://{}", name_of(speaks), net::format_endpoint(at));
+    switch (refused.code) {
+        case errc::in_use:
+            return fmt::format(
+                "{}: the port is in use: another server, or another ferry, has it "
+                "(ss -ltnp shows which)",
+                what);
+        case errc::denied:
+            return fmt::format(
+                "{}: permission denied: ports below 1024 need root or "
+                "CAP_NET_BIND_SERVICE",
+                what);
+        case errc::unavailable:
+            return fmt::format("{}: no interface here has this address", what);
+        case errc::not_found:
+            return fmt::format(
+                "{}: --tcp-congestion: \"{}\" is not in this kernel "
+                "(sysctl net.ipv4.tcp_available_congestion_control lists them)",
+                what, congestion);
+        default:
+            return fmt::format(
+                "{}: {}", what,
+                refused.os_errno != 0 ? std::strerror(refused.os_errno) : describe(refused.code));
+    }
+}
+
+/// Opens one endpoint on every core. SO_REUSEPORT would let two servers share a port by mistake, so
+/// an exclusive socket asks for it first.
+std::expected<listening, std::string> listen_everywhere(const config& settings, protocol speaks,
+                                                        net::endpoint at, std::size_t cores) {
+    listening made{.speaks = speaks, .at = at, .sockets = {}};
+    const auto refused = [&](const error& why) {
+        return std::unexpected(cannot_listen(speaks, at, why, settings.tcp_congestion));
+    };
+    if (at.port != 0) {
+        const auto exclusive =
+            net::open_listener({.at = at, .congestion = settings.tcp_congestion});
+        if (!exclusive) {
+            return refused(exclusive.error());
+        }
+    }
+    for (std::size_t core = 0; core < cores; ++core) {
+        auto socket = net::open_listener(
+            {.at = made.at, .share_port = true, .congestion = settings.tcp_congestion});
+        if (!socket) {
+            return refused(socket.error());
+        }
+        if (core == 0) {
+            const auto bound = net::local_endpoint(socket->get());
+            if (!bound) {
+                return refused(bound.error());
+            }
+            made.at.port = bound->port;
+        }
+        made.sockets.push_back(std::move(*socket));
+    }
+    return made;
+}
+
+/// Half of the descriptors for connections, half for the files they read: a connection that was
+/// accepted can always open its file (threats.md, H6).
+std::size_t fit_connections(const config& settings, std::vector<std::string>& warnings) {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return settings.connections_max;
+    }
+    limit.rlim_cur = limit.rlim_max;
+    // Refused only where it would not help: the present limit is then what counts.
+    static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
+    static_cast<void>(::getrlimit(RLIMIT_NOFILE, &limit));
+    const std::size_t descriptors = limit.rlim_cur;
+    const std::size_t room =
+        descriptors > descriptors_reserved + 2 ? (descriptors - descriptors_reserved) / 2 : 1;
+    // A default that does not fit is fitted in silence; a wish that cannot be met is not.
+    if (room < settings.connections_max && settings.connections_max != config{}.connections_max) {
+        warnings.push_back(
+            fmt::format("--connections-max is {}, serving at most {}: the limit of {} open files "
+                        "(ulimit -n) holds no more",
+                        settings.connections_max, room, descriptors));
+    }
+    return std::min(room, settings.connections_max);
+}
+
+}  // namespace
+
+std::size_t count_cores(const config& settings) {
+    if (settings.cores != 0) {
+        return settings.cores;
+    }
+    cpu_set_t usable;
+    CPU_ZERO(&usable);
+    if (::sched_getaffinity(0, sizeof usable, &usable) != 0) {
+        return 1;
+    }
+    return std::max<std::size_t>(static_cast<std::size_t>(CPU_COUNT(&usable)), 1);
+}
+
+std::expected<prepared, std::string> prepare(const config& settings, std::size_t cores) {
+    prepared ready;
+    auto files = vfs::open_local_tree(settings.root.c_str());
+    if (!files) {
+        return std::unexpected(fmt::format("cannot serve \"{}\": {}", settings.root,
+                                           files.error().os_errno != 0
+                                               ? std::strerror(files.error().os_errno)
+                                               : describe(files.error().code)));
+    }
+    ready.files = std::move(*files);
+
+    if (settings.access_log.kind == access_log_kind::standard_output) {
+        ready.access_log_fd = STDOUT_FILENO;
+    } else if (settings.access_log.kind == access_log_kind::file) {
+        ready.access_log.reset(::open(settings.access_log.file.c_str(),
+                                      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640));
+        if (!ready.access_log) {
+            return std::unexpected(fmt::format("cannot open the access log \"{}\": {}",
+                                               settings.access_log.file, std::strerror(errno)));
+        }
+        ready.access_log_fd = ready.access_log.get();
+    }
+
+    if (const auto why = runtime::why_no_uring(); !why.empty()) {
+        return std::unexpected("io_uring is not available: " + why);
+    }
+    ready.connections_max = fit_connections(settings, ready.warnings);
+
+    const auto listen_on = [&](protocol speaks,
+                               const std::vector<net::endpoint>& endpoints) -> std::string {
+        for (const auto& at : endpoints) {
+            auto opened = listen_everywhere(settings, speaks, at, cores);
+            if (!opened) {
+                return opened.error();
+            }
+            ready.listeners.push_back(std::move(*opened));
+        }
+        return {};
+    };
+    for (const auto& refused :
+         {listen_on(protocol::http, settings.http), listen_on(protocol::ftp, settings.ftp)}) {
+        if (!refused.empty()) {
+            return std::unexpected(refused);
+        }
+    }
+    return ready;
+}
+
+}  // namespace ferry::server

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ferry/base/unique_fd.hpp"
+#include "ferry/vfs/tree.hpp"
+#include "server/config.hpp"
+
+namespace ferry::server {
+
+enum class protocol : std::uint8_t { http, ftp };
+
+/// One endpoint of one protocol, open on every core.
+struct listening {
+    protocol speaks = protocol::http;
+    net::endpoint at;                ///< With the port the kernel chose, where 0 was asked for.
+    std::vector<unique_fd> sockets;  ///< One a core, sharing the port.
+};
+
+/// Everything that can be refused before serving begins, done and held.
+struct prepared {
+    std::unique_ptr<vfs::tree> files;
+    std::vector<listening> listeners;
+    unique_fd access_log;    ///< Empty when there is none, or it is standard output.
+    int access_log_fd = -1;  ///< -1: no log.
+    std::size_t connections_max = 0;
+    std::vector<std::string> warnings;
+};
+
+/// Opens the tree, the log and the listening sockets, raises the descriptor limit to what it may be
+/// and `connections_max` down to what that holds, and asks the kernel for io_uring. `cores`: how
+/// many sockets each endpoint gets. Blocking; before threads start.
+///
+/// Errors: one line for a person: what could not be done and the likely cause. Exit with status 1.
+[[nodiscard]] std::expected<prepared, std::string> prepare(const config& settings,
+                                                           std::size_t cores);
+
+/// How many threads to run: `config::cores`, or one for each CPU this process may use.
+[[nodiscard]] std::size_t count_cores(const config& settings);
+
+}  // namespace ferry::server

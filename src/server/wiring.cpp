@@ -1,0 +1,325 @@
+#include "server/wiring.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <latch>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "ferry/auth/accounts.hpp"
+#include "ferry/base/log.hpp"
+#include "ferry/base/unique_fd.hpp"
+#include "ferry/http/media_types.hpp"
+#include "server/core_server.hpp"
+#include "server/start_up.hpp"
+
+namespace ferry::server {
+namespace {
+
+int refuse_to_start(const std::string& why) {
+    std::fputs(fmt::format("ferry: {}\n", why).c_str(), stderr);
+    return 1;
+}
+
+auth::accounts make_accounts(const config& settings) {
+    std::vector<auth::account> named;
+    for (const auto& each : settings.users) {
+        named.push_back(
+            {.name = each.name,
+             .password = each.password,
+             .root = each.directory,
+             .allowed = {.read = true, .create = settings.write, .change = settings.write}});
+    }
+    std::optional<auth::rights> anonymous;
+    switch (settings.anonymous) {
+        case anonymous_policy::off:
+            break;
+        case anonymous_policy::read:
+            anonymous = auth::rights{.read = true};
+            break;
+        case anonymous_policy::upload:
+            anonymous = auth::rights{.read = true, .create = true};
+            break;
+    }
+    return auth::accounts(std::move(named), anonymous);
+}
+
+http::options http_options(const config& settings) {
+    return {.head_bytes_max = settings.head_bytes_max,
+            .target_bytes_max = settings.target_bytes_max,
+            .fields_max = settings.fields_max,
+            .header_timeout = settings.header_timeout,
+            .idle_timeout = settings.idle_timeout,
+            .send_timeout = settings.send_timeout,
+            .requests_per_connection_max = settings.requests_per_connection_max,
+            .body_drain_bytes_max = settings.body_drain_bytes_max,
+            .list_sorted_max = settings.list_sorted_max};
+}
+
+vfs::durability to_vfs(upload_durability level) noexcept {
+    switch (level) {
+        case upload_durability::none:
+            return vfs::durability::none;
+        case upload_durability::data:
+            return vfs::durability::data;
+        case upload_durability::full:
+            return vfs::durability::full;
+    }
+    return vfs::durability::full;
+}
+
+ftp::options ftp_options(const config& settings) {
+    const auto ports = settings.passive_ports.value_or(port_range{});
+    return {.line_bytes_max = settings.ftp_line_bytes_max,
+            .login_tries_max = settings.ftp_login_tries_max,
+            .idle_timeout = settings.ftp_idle_timeout,
+            .transfer_stall_timeout = settings.ftp_transfer_stall_timeout,
+            .data_connect_timeout = settings.ftp_data_connect_timeout,
+            .passive_port_first = ports.first,
+            .passive_port_last = ports.last,
+            .public_address = settings.public_address,
+            .congestion = settings.tcp_congestion,
+            .list_sorted_max = settings.list_sorted_max,
+            .durability = to_vfs(settings.durability)};
+}
+
+/// The CPUs this process may use, in order.
+std::vector<std::size_t> usable_cpus() {
+    std::vector<std::size_t> cpus;
+    cpu_set_t usable;
+    CPU_ZERO(&usable);
+    if (::sched_getaffinity(0, sizeof usable, &usable) == 0) {
+        for (std::size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+            if (CPU_ISSET(cpu, &usable)) {
+                cpus.push_back(cpu);
+            }
+        }
+    }
+    return cpus;
+}
+
+/// Binds the calling thread as `--pin` says. A refusal is a warning: it costs speed, not service.
+void pin_thread(const pinning& pin, std::size_t core, const std::vector<std::size_t>& usable) {
+    if (pin.mode == pin_mode::off || usable.empty()) {
+        return;
+    }
+    const auto cpu = pin.mode == pin_mode::list ? pin.cpus[core % pin.cpus.size()]
+                                                : usable[core % usable.size()];
+    cpu_set_t only;
+    CPU_ZERO(&only);
+    CPU_SET(cpu, &only);
+    const int refused = ::pthread_setaffinity_np(::pthread_self(), sizeof only, &only);
+    if (refused != 0) {
+        log::warning(
+            fmt::format("core {} is not pinned to CPU {}: {}", core, cpu, std::strerror(refused)));
+    }
+}
+
+/// The threads of all cores: started together, joined together.
+class cores {
+  public:
+    cores(const config& settings, const shared_parts& parts, std::vector<listening> listeners,
+          std::size_t count)
+        : opened_(static_cast<std::ptrdiff_t>(count)), ended_fd_(::eventfd(0, EFD_CLOEXEC)) {
+        const auto usable = usable_cpus();
+        for (std::size_t core = 0; core < count; ++core) {
+            std::vector<door> doors;
+            for (auto& each : listeners) {
+                doors.push_back({.speaks = each.speaks, .socket = std::move(each.sockets[core])});
+            }
+            servers_.push_back(std::make_unique<core_server>(static_cast<unsigned>(core), parts,
+                                                             std::move(doors)));
+            failures_.emplace_back();
+        }
+        for (std::size_t core = 0; core < count; ++core) {
+            threads_.emplace_back([this, &settings, core, usable] {
+                pin_thread(settings.pin, core, usable);
+                serve(core);
+            });
+        }
+        opened_.wait();
+    }
+    cores(const cores&) = delete;
+    cores& operator=(const cores&) = delete;
+    ~cores() { join(); }
+
+    /// What kept a core from starting; empty when all are ready.
+    [[nodiscard]] std::string failure() const {
+        for (const auto& each : failures_) {
+            if (!each.empty()) {
+                return each;
+            }
+        }
+        return {};
+    }
+
+    /// Lets the threads serve, or end at once.
+    void go(bool serving) noexcept {
+        serving_ = serving;
+        go_.count_down();
+    }
+
+    void drain() noexcept {
+        for (auto& each : servers_) {
+            each->drain();
+        }
+    }
+    void stop() noexcept {
+        for (auto& each : servers_) {
+            each->stop();
+        }
+    }
+
+    /// Readable once every core has ended.
+    [[nodiscard]] int ended_fd() const noexcept { return ended_fd_.get(); }
+
+    void join() noexcept {
+        for (auto& each : threads_) {
+            if (each.joinable()) {
+                each.join();
+            }
+        }
+    }
+
+  private:
+    void serve(std::size_t core) {
+        if (const auto opened = servers_[core]->open(); !opened) {
+            failures_[core] =
+                fmt::format("core {}: {}", core,
+                            opened.error().os_errno != 0 ? std::strerror(opened.error().os_errno)
+                                                         : describe(opened.error().code));
+        }
+        opened_.count_down();
+        go_.wait();
+        if (serving_) {
+            servers_[core]->run();
+        }
+        if (ended_.fetch_add(1) + 1 == servers_.size()) {
+            const std::uint64_t one = 1;
+            // An eventfd at 0 takes a 1.
+            static_cast<void>(::write(ended_fd_.get(), &one, sizeof one));
+        }
+    }
+
+    std::vector<std::unique_ptr<core_server>> servers_;
+    std::vector<std::string> failures_;
+    std::latch opened_;
+    std::latch go_{1};
+    bool serving_ = false;
+    std::atomic<std::size_t> ended_{0};
+    unique_fd ended_fd_;
+    std::vector<std::thread> threads_;
+};
+
+/// Waits for signals until every core has ended: the first drains, the second ends it now (R13).
+void supervise(cores& running, int signals) {
+    int seen = 0;
+    for (;;) {
+        pollfd waited[2] = {{.fd = signals, .events = POLLIN, .revents = 0},
+                            {.fd = running.ended_fd(), .events = POLLIN, .revents = 0}};
+        if (::poll(waited, 2, -1) < 0 && errno != EINTR) {
+            return;
+        }
+        if ((waited[1].revents & POLLIN) != 0) {
+            return;
+        }
+        signalfd_siginfo came{};
+        if ((waited[0].revents & POLLIN) == 0 ||
+            ::read(signals, &came, sizeof came) != static_cast<ssize_t>(sizeof came)) {
+            continue;
+        }
+        ++seen;
+        if (seen == 1) {
+            log::info("stopping: finishing what is under way; a second signal ends it now");
+            running.drain();
+        } else if (seen == 2) {
+            log::info("stopping now");
+            running.stop();
+        }
+    }
+}
+
+unique_fd block_signals() {
+    sigset_t handled;
+    sigemptyset(&handled);
+    sigaddset(&handled, SIGTERM);
+    sigaddset(&handled, SIGINT);
+    ::pthread_sigmask(SIG_BLOCK, &handled, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+    return unique_fd(::signalfd(-1, &handled, SFD_CLOEXEC));
+}
+
+std::string_view scheme_of(protocol speaks) noexcept {
+    return speaks == protocol::http ? "http" : "ftp";
+}
+
+}  // namespace
+
+int run(const config& settings) {
+    const std::size_t core_count = count_cores(settings);
+    auto ready = prepare(settings, core_count);
+    if (!ready) {
+        return refuse_to_start(ready.error());
+    }
+    for (const auto& each : ready->warnings) {
+        log::warning(each);
+    }
+    if (settings.check) {
+        std::fputs(describe(settings).c_str(), stdout);
+        return 0;
+    }
+    const unique_fd signals = block_signals();
+
+    const auto users = make_accounts(settings);
+    const auto types = http::media_types::load();
+    runtime::offload_pool offload(settings.offload_threads);
+    const auto share = [core_count](std::size_t whole) {
+        return (whole + core_count - 1) / core_count;
+    };
+    const shared_parts parts{
+        .files = *ready->files,
+        .users = users,
+        .types = *types,
+        .http = http_options(settings),
+        .ftp = ftp_options(settings),
+        .ring = {.submission_entries = static_cast<unsigned>(settings.ring_entries),
+                 .completion_entries = static_cast<unsigned>(settings.ring_entries) * 16,
+                 .receive_buffers = static_cast<unsigned>(settings.receive_buffers)},
+        .offload = offload,
+        .drain_timeout = settings.drain_timeout,
+        .connections_max = share(ready->connections_max),
+        .ftp_sessions_max = share(settings.ftp_sessions_max),
+        .access_log_fd = ready->access_log_fd,
+        .access_log_buffer_bytes = settings.access_log_buffer_bytes};
+
+    std::string lines;
+    for (const auto& each : ready->listeners) {
+        lines += fmt::format("listening on {}://{}/\n", scheme_of(each.speaks),
+                             net::format_endpoint(each.at));
+    }
+    cores running(settings, parts, std::move(ready->listeners), core_count);
+    if (const auto why = running.failure(); !why.empty()) {
+        running.go(false);
+        return refuse_to_start("io_uring: " + why);
+    }
+    std::fputs(lines.c_str(), stdout);
+    std::fflush(stdout);
+    running.go(true);
+    supervise(running, signals.get());
+    running.join();
+    return 0;
+}
+
+}  // namespace ferry::server
