@@ -13,20 +13,45 @@ void reactor::post(posted& message) noexcept {
     }
 }
 
-bool reactor::run_turn_work() noexcept {
-    // The inbox is a stack; turned over, it is in the order of posting.
-    posted* newest = inbox_.exchange(nullptr, std::memory_order_acquire);
-    posted* oldest = nullptr;
-    while (newest != nullptr) {
-        posted* next = newest->next;
-        newest->next = oldest;
-        oldest = newest;
-        newest = next;
+/// Moves what was posted behind what was collected before, in the order of posting.
+void reactor::collect_inbox() noexcept {
+    // The inbox is a stack: its top is the newest.
+    posted* top = inbox_.exchange(nullptr, std::memory_order_acquire);
+    if (top == nullptr) {
+        return;
     }
-    while (oldest != nullptr) {
-        posted* next = oldest->next;  // Delivery may end the message's life.
-        oldest->deliver(*oldest);
-        oldest = next;
+    posted* const last = top;
+    posted* first = nullptr;
+    while (top != nullptr) {
+        posted* below = top->next;
+        top->next = first;
+        first = top;
+        top = below;
+    }
+    (oldest_ == nullptr ? oldest_ : newest_->next) = first;
+    newest_ = last;
+}
+
+void reactor::withdraw(posted& message) noexcept {
+    collect_inbox();
+    posted* before = nullptr;
+    for (posted* each = oldest_; each != nullptr; before = each, each = each->next) {
+        if (each == &message) {
+            (before == nullptr ? oldest_ : before->next) = each->next;
+            if (newest_ == each) {
+                newest_ = before;
+            }
+            return;
+        }
+    }
+}
+
+bool reactor::run_turn_work() noexcept {
+    collect_inbox();
+    while (oldest_ != nullptr) {
+        posted* const message = oldest_;
+        oldest_ = message->next;  // Delivery may end the message's life.
+        message->deliver(*message);
     }
 
     timers_.advance(now_);

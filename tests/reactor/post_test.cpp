@@ -198,3 +198,40 @@ TEST_CASE("post: from the core itself, from a delivery too, and it never starves
         CHECK(endless.heard > 1);
     }
 }
+
+TEST_CASE("post: a message withdrawn is never delivered, and the others keep their order") {
+    for (const backend& under_test : backends()) {
+        CAPTURE(under_test.name);
+        machine host(under_test);
+        struct note : posted {
+            note(std::vector<int>& log, int number)
+                : posted([](posted& self) noexcept {
+                      auto& me = static_cast<note&>(self);
+                      me.delivered.push_back(me.index);
+                  }),
+                  delivered(log),
+                  index(number) {}
+            std::vector<int>& delivered;
+            int index;
+        };
+        for (const int withdrawn : {0, 1, 2, 3}) {
+            CAPTURE(withdrawn);
+            std::vector<int> log;
+            std::array<note, 4> notes{note(log, 0), note(log, 1), note(log, 2), note(log, 3)};
+            for (note& each : notes) {
+                host.io().post(each);
+                if (each.index == 2) {
+                    host.io().withdraw(notes[static_cast<std::size_t>(withdrawn)]);
+                }
+            }
+            if (withdrawn == 3) {
+                host.io().withdraw(notes[3]);
+            }
+            host.io().withdraw(notes[static_cast<std::size_t>(withdrawn)]);  // It is not there.
+            host.settle();
+            std::vector<int> expected{0, 1, 2, 3};
+            std::erase(expected, withdrawn);
+            CHECK(log == expected);
+        }
+    }
+}

@@ -84,6 +84,11 @@ class reactor {
     /// but for the wake-up. The message must stay alive until delivered.
     void post(posted& message) noexcept;
 
+    /// Takes back a message that is posted and not delivered, for one that must die early. On this
+    /// core's thread, or when its loop will not run any more; the others keep their order.
+    /// Cost: one pass over what waits.
+    void withdraw(posted& message) noexcept;
+
     /// Makes `run` return at the end of the current turn.
     void quit() noexcept { quit_ = true; }
 
@@ -108,9 +113,13 @@ class reactor {
   private:
     static constexpr std::size_t ready_per_turn_max = 1'024;
 
+    void collect_inbox() noexcept;
+
     timer_wheel timers_;
     time_point now_;
     intrusive_list<ready_node> ready_;
+    posted* oldest_ = nullptr;  ///< Taken out of the inbox and not delivered, in order.
+    posted* newest_ = nullptr;
     bool quit_ = false;
     // On a line of its own: other cores write it.
     alignas(64) std::atomic<posted*> inbox_{nullptr};
