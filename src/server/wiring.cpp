@@ -258,6 +258,8 @@ unique_fd block_signals() {
     sigaddset(&handled, SIGINT);
     ::pthread_sigmask(SIG_BLOCK, &handled, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
+    // A write over RLIMIT_FSIZE is then EFBIG, an answer, and not the end of the process.
+    std::signal(SIGXFSZ, SIG_IGN);
     return unique_fd(::signalfd(-1, &handled, SFD_CLOEXEC));
 }
 
@@ -285,6 +287,7 @@ int run(const config& settings) {
     const auto users = make_accounts(settings);
     const auto types = http::media_types::load();
     runtime::offload_pool offload(settings.offload_threads);
+    ready->files->close_on(offload);
     const auto share = [core_count](std::size_t whole) {
         return (whole + core_count - 1) / core_count;
     };
