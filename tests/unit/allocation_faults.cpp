@@ -8,6 +8,29 @@ namespace {
 thread_local std::size_t allocations_left = 0;  // Until the one that fails; 0: none does.
 thread_local bool fault_happened = false;
 
+}  // namespace
+
+namespace ferry::test {
+
+allocation_fault::allocation_fault(std::size_t which) noexcept {
+    allocations_left = which;
+    fault_happened = false;
+}
+
+allocation_fault::~allocation_fault() {
+    allocations_left = 0;
+}
+
+bool allocation_fault::has_happened() const noexcept {
+    return fault_happened;
+}
+
+}  // namespace ferry::test
+
+#if !defined(__has_feature) || !__has_feature(thread_sanitizer)
+
+namespace {
+
 void* allocate(std::size_t size_bytes, std::size_t alignment) noexcept {
     if (allocations_left != 0 && --allocations_left == 0) {
         fault_happened = true;
@@ -28,23 +51,6 @@ void* allocate_or_throw(std::size_t size_bytes, std::size_t alignment = 0) {
 }
 
 }  // namespace
-
-namespace ferry::test {
-
-allocation_fault::allocation_fault(std::size_t which) noexcept {
-    allocations_left = which;
-    fault_happened = false;
-}
-
-allocation_fault::~allocation_fault() {
-    allocations_left = 0;
-}
-
-bool allocation_fault::has_happened() const noexcept {
-    return fault_happened;
-}
-
-}  // namespace ferry::test
 
 // All forms, so that none comes from one allocator and goes back to another.
 void* operator new(std::size_t size_bytes) {
@@ -95,3 +101,5 @@ void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
 void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept {
     std::free(memory);
 }
+
+#endif

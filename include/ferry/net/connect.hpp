@@ -13,8 +13,8 @@ namespace ferry::net {
 
 struct connect_options {
     endpoint to;
-    std::optional<endpoint> from;  ///< The local address, port 0 for any (FTP's data port is 20).
-    std::string congestion;        ///< TCP_CONGESTION by name; empty keeps the system's.
+    std::optional<endpoint> from{};  ///< The local address, port 0 for any (FTP's data port is 20).
+    std::string congestion{};        ///< TCP_CONGESTION by name; empty keeps the system's.
 };
 
 /// Connects a TCP socket: non-blocking, close-on-exec, TCP_NODELAY.

@@ -19,7 +19,7 @@ struct listen_options {
     endpoint at;
     bool share_port = false;  ///< SO_REUSEPORT: one socket a core, the kernel spreads connections.
     int backlog = 1'024;
-    std::string congestion;  ///< TCP_CONGESTION by name; empty keeps the system's.
+    std::string congestion{};  ///< TCP_CONGESTION by name; empty keeps the system's.
 };
 
 /// Opens a listening TCP socket: close-on-exec, SO_REUSEADDR, TCP_NODELAY (inherited by what it
