@@ -109,6 +109,9 @@ void test_server::run() {
     is_ready_ = true;
     runtime::run_core(here, stop_, &test_server::serve, std::ref(*this), std::ref(shared),
                       std::move(listening));
+    while (!stopped_) {  // The reactor outlives who wakes it.
+        std::this_thread::sleep_for(1ms);
+    }
 }
 
 runtime::task<> test_server::serve(runtime::nursery& bottom, test_server& self, service& shared,
@@ -158,8 +161,8 @@ void test_server::drain() {
 
 void test_server::stop_now() {
     if (!stopped_) {
-        stopped_ = true;
         io_->post(stop_message_);
+        stopped_ = true;
     }
 }
 

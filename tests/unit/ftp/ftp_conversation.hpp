@@ -90,7 +90,7 @@ class test_server {
     runtime::stop_scope draining_;
     message stop_message_;
     message drain_message_;
-    bool stopped_ = false;
+    std::atomic<bool> stopped_ = false;
     runtime::reactor* io_ = nullptr;
     std::uint16_t port_ = 0;
     std::atomic<int> sessions_ = 0;
