@@ -1,0 +1,634 @@
+#include "http/plan.hpp"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "../vfs/scratch.hpp"
+#include "../vfs/test_core.hpp"
+#include "answers.hpp"
+#include "ferry/base/ascii.hpp"
+#include "http/head_parser.hpp"
+
+using namespace ferry;
+using namespace ferry::http;
+using ferry::http::test::answer;
+
+namespace {
+
+/// Nobody's access log.
+class no_log final : public access_sink {
+  public:
+    void record(const access_record&) noexcept override {}
+    [[nodiscard]] bool wants_records() const noexcept override { return false; }
+};
+
+/// A plan, with its head read.
+struct planned {
+    response_plan plan;
+    answer head;
+    std::string inline_body;
+};
+
+/// A tree of files and the service that plans answers from it.
+struct site {
+    vfs_test::scratch files;
+    vfs_test::test_core machine;
+    std::unique_ptr<vfs::tree> tree = vfs::open_local_tree(files.root().c_str()).value();
+    media_types types = media_types::built_in();
+    no_log log;
+    runtime::stop_scope draining;
+    options settings{.list_sorted_max = 50};
+    service shared{machine.here, settings, *tree, types, log, draining};
+
+    /// The answer to the head `request`, whose lines end in LF here, without an empty line at its
+    /// end.
+    planned ask(std::string_view request, after then = after::keep_alive);
+
+    /// GET of `target`, with further lines.
+    planned get(std::string_view target, std::string_view lines = "") {
+        return ask("GET " + std::string(target) + " HTTP/1.1\nHost: a\n" + std::string(lines));
+    }
+    planned head(std::string_view target, std::string_view lines = "") {
+        return ask("HEAD " + std::string(target) + " HTTP/1.1\nHost: a\n" + std::string(lines));
+    }
+
+    /// A file last changed a while ago, so that its tag is strong.
+    void put(std::string_view name, std::string_view content,
+             std::int64_t modified = 784'111'777) const {
+        files.write(name, content);
+        const timespec times[2] = {{.tv_sec = modified, .tv_nsec = 0},
+                                   {.tv_sec = modified, .tv_nsec = 0}};
+        REQUIRE(::utimensat(AT_FDCWD, (files / name).c_str(), times, 0) == 0);
+    }
+};
+
+runtime::task<response_plan> plan_on(runtime::core&, service::state& shared, const request& asked,
+                                     after then) {
+    auto made = co_await plan_response(shared, asked, then);
+    co_return made;
+}
+
+planned site::ask(std::string_view request_text, after then) {
+    std::string octets;
+    for (const char c : request_text) {
+        octets += c == '\n' ? std::string("\r\n") : std::string(1, c);
+    }
+    if (!octets.ends_with("\r\n")) {
+        octets += "\r\n";
+    }
+    octets += "\r\n";
+    head_parser parser({});
+    REQUIRE(parser.parse(octets) == head_progress::complete);
+    planned made{
+        .plan = machine.run(&plan_on, std::ref(shared.inside()), std::cref(parser.head()), then),
+        .head = {},
+        .inline_body = {}};
+    made.inline_body = made.plan.message;
+    made.head = test::take_head(made.inline_body);
+    CHECK(made.head.status == code_of(made.plan.what));
+    CHECK_FALSE(made.head.has("(malformed)"));
+    // RFC 9110 section 6.6.1: an origin server with a clock sends Date with every such answer.
+    CHECK(made.head.field("Date").size() == 29);
+    CHECK(made.head.field("Server") == "ferry");
+    return made;
+}
+
+/// The same answer but for what HEAD leaves out and Date, which may have moved on.
+void check_same_head(const planned& get, const planned& head) {
+    CHECK(get.head.status_line == head.head.status_line);
+    REQUIRE(get.head.fields.size() == head.head.fields.size());
+    for (std::size_t i = 0; i < get.head.fields.size(); ++i) {
+        CHECK(get.head.fields[i].first == head.head.fields[i].first);
+        if (get.head.fields[i].first != "Date") {
+            CHECK(get.head.fields[i].second == head.head.fields[i].second);
+        }
+    }
+    CHECK(head.inline_body.empty());
+    CHECK_FALSE(head.plan.file);
+    CHECK_FALSE(head.plan.entries);
+    CHECK(head.plan.body_bytes == 0);
+    CHECK(head.plan.file_part.size_bytes == 0);
+    CHECK(get.plan.then == head.plan.then);
+}
+
+}  // namespace
+
+TEST_CASE("plan: a file, with all that is said of it (RFC 9110 sections 8 and 15.3.1)") {
+    site on;
+    on.put("hello.txt", "hello, world\n");
+    const auto made = on.get("/hello.txt");
+    CHECK(made.head.status_line == "HTTP/1.1 200 OK");
+    CHECK(made.head.field("Content-Length") == "13");
+    CHECK(made.head.field("Content-Type") == "text/plain; charset=utf-8");
+    CHECK(made.head.field("X-Content-Type-Options") == "nosniff");
+    CHECK(made.head.field("Last-Modified") == "Sun, 06 Nov 1994 08:49:37 GMT");
+    CHECK(made.head.field("Accept-Ranges") == "bytes");
+    CHECK(made.head.field("ETag").front() == '"');
+    CHECK(made.inline_body == "hello, world\n");
+    CHECK(made.plan.body_bytes == 13);
+    CHECK_FALSE(made.plan.file);
+    CHECK_FALSE(made.plan.entries);
+}
+
+TEST_CASE("plan: bodies up to 8 KiB are in memory, larger ones in the file (datapath.md, 2)") {
+    site on;
+    for (const std::size_t size_bytes : {0U, 1U, 8'191U, 8'192U, 8'193U, 1'000'000U}) {
+        CAPTURE(size_bytes);
+        const std::string content(size_bytes, 'x');
+        on.put("file.bin", content);
+        const auto made = on.get("/file.bin");
+        CHECK(made.head.status == 200);
+        CHECK(made.head.field("Content-Length") == std::to_string(size_bytes));
+        CHECK(made.plan.body_bytes == size_bytes);
+        if (size_bytes <= 8'192) {
+            CHECK((made.inline_body == content));
+            CHECK_FALSE(made.plan.file);
+            CHECK(made.plan.file_part.size_bytes == 0);
+        } else {
+            CHECK(made.inline_body.empty());
+            REQUIRE(made.plan.file);
+            CHECK(made.plan.file_part.offset == 0);
+            CHECK(made.plan.file_part.size_bytes == size_bytes);
+        }
+    }
+}
+
+TEST_CASE("plan: HEAD is GET without the body (RFC 9110 section 9.3.2)") {
+    site on;
+    on.put("small.txt", "small");
+    on.put("large.txt", std::string(100'000, 'x'));
+    on.put("empty.txt", "");
+    on.files.make_directory("listed");
+    on.files.make_directory("crowd");
+    for (int i = 0; i < 60; ++i) {
+        on.files.write("crowd/" + std::to_string(i), "");
+    }
+    on.files.make_directory("site");
+    on.put("site/index.html", "<p>index");
+    for (const std::string_view target :
+         {"/small.txt", "/large.txt", "/empty.txt", "/missing", "/listed", "/listed/", "/crowd/",
+          "/site/", "/site?x=1", "/%00", "/small.txt/"}) {
+        CAPTURE(target);
+        check_same_head(on.get(target), on.head(target));
+    }
+    const auto tag = on.get("/small.txt").head.field("ETag");
+    check_same_head(on.get("/small.txt", "If-None-Match: " + tag),
+                    on.head("/small.txt", "If-None-Match: " + tag));
+    check_same_head(on.get("/small.txt", "If-Match: \"other\""),
+                    on.head("/small.txt", "If-Match: \"other\""));
+    // Range is defined for GET alone (section 14.2).
+    check_same_head(on.get("/large.txt"), on.head("/large.txt", "Range: bytes=0-9"));
+}
+
+TEST_CASE("plan: 304 has what updates a cache and no content (RFC 9110 section 15.4.5)") {
+    site on;
+    on.put("a.txt", "content");
+    const auto fresh = on.get("/a.txt");
+    const auto tag = fresh.head.field("ETag");
+    for (const std::string& lines :
+         {"If-None-Match: " + tag, "If-None-Match: \"x\", W/" + tag,
+          std::string("If-None-Match: *"),
+          std::string("If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT")}) {
+        CAPTURE(lines);
+        const auto made = on.get("/a.txt", lines);
+        CHECK(made.head.status == 304);
+        CHECK(made.head.field("ETag") == tag);
+        CHECK_FALSE(made.head.has("Content-Length"));
+        CHECK_FALSE(made.head.has("Content-Type"));
+        CHECK(made.inline_body.empty());
+        CHECK(made.plan.body_bytes == 0);
+        CHECK(made.plan.then == after::keep_alive);
+    }
+    // Section 13.1.3: with If-None-Match, If-Modified-Since does not count.
+    const auto both = on.get("/a.txt",
+                             "If-None-Match: \"x\"\n"
+                             "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT");
+    CHECK(both.head.status == 200);
+}
+
+TEST_CASE("plan: 412 says nothing of the file (RFC 9110 sections 13.2.2 and 15.5.13)") {
+    site on;
+    on.put("a.txt", "content");
+    for (const std::string_view lines :
+         {"If-Match: \"x\"", "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:36 GMT",
+          "If-Match: \"x\"\nIf-None-Match: *\nRange: bytes=0-1"}) {
+        CAPTURE(lines);
+        const auto made = on.get("/a.txt", lines);
+        CHECK(made.head.status == 412);
+        CHECK_FALSE(made.head.has("ETag"));
+        CHECK_FALSE(made.head.has("Last-Modified"));
+        CHECK_FALSE(made.head.has("Accept-Ranges"));
+        CHECK(made.head.field("Content-Length") == std::to_string(made.inline_body.size()));
+        CHECK(made.plan.then == after::keep_alive);
+    }
+}
+
+TEST_CASE("plan: one range is 206 with its place (RFC 9110 sections 14.2 and 15.3.7)") {
+    site on;
+    std::string content(20'000, '\0');
+    for (std::size_t i = 0; i < content.size(); ++i) {
+        content[i] = static_cast<char>('a' + i % 26);
+    }
+    on.put("a.bin", content);
+    struct row {
+        const char* range;
+        std::uint64_t first;
+        std::uint64_t last;
+    };
+    for (const row& each :
+         {row{"bytes=0-0", 0, 0}, row{"bytes=5-9", 5, 9}, row{"BYTES=19999-", 19'999, 19'999},
+          row{"bytes=-3", 19'997, 19'999}, row{"bytes=10000-99999999999999999999", 10'000, 19'999},
+          row{"bytes=-99999", 0, 19'999}, row{"bytes=100-8291", 100, 8'291},
+          row{"bytes=100-8292", 100, 8'292}, row{"bytes=30000-, 7-8", 7, 8}}) {
+        CAPTURE(each.range);
+        const auto made = on.get("/a.bin", std::string("Range: ") + each.range);
+        const auto size_bytes = each.last - each.first + 1;
+        CHECK(made.head.status == 206);
+        CHECK(made.head.field("Content-Range") ==
+              "bytes " + std::to_string(each.first) + "-" + std::to_string(each.last) + "/20000");
+        CHECK(made.head.field("Content-Length") == std::to_string(size_bytes));
+        CHECK(made.head.has("ETag"));
+        CHECK(made.plan.body_bytes == size_bytes);
+        if (size_bytes <= 8'192) {
+            CHECK((made.inline_body == content.substr(each.first, size_bytes)));
+            CHECK_FALSE(made.plan.file);
+        } else {
+            REQUIRE(made.plan.file);
+            CHECK(made.inline_body.empty());
+            CHECK(made.plan.file_part.offset == each.first);
+            CHECK(made.plan.file_part.size_bytes == size_bytes);
+        }
+    }
+}
+
+TEST_CASE(
+    "plan: a Range that is not honoured gives the whole (RFC 9110 sections 14.2 and 13.1.5)") {
+    site on;
+    on.put("a.txt", "0123456789");
+    const auto tag = on.get("/a.txt").head.field("ETag");
+    for (const std::string& lines :
+         {std::string("Range: lines=0-1"), std::string("Range: bytes=2-1"),
+          std::string("Range: bytes=x"), std::string("Range: bytes=0-1,3-4"),
+          std::string("Range: bytes=0-1\nRange: bytes=3-4"), "Range: bytes=0-1\nIf-Range: W/" + tag,
+          std::string("Range: bytes=0-1\nIf-Range: \"x\""),
+          std::string("Range: bytes=0-1\nIf-Range: Sun, 06 Nov 1994 08:49:38 GMT")}) {
+        CAPTURE(lines);
+        const auto made = on.get("/a.txt", lines);
+        CHECK(made.head.status == 200);
+        CHECK_FALSE(made.head.has("Content-Range"));
+        CHECK(made.inline_body == "0123456789");
+    }
+    for (const std::string& lines :
+         {"Range: bytes=0-1\nIf-Range: " + tag,
+          std::string("Range: bytes=0-1\nIf-Range: Sun, 06 Nov 1994 08:49:37 GMT")}) {
+        CAPTURE(lines);
+        CHECK(on.get("/a.txt", lines).head.status == 206);
+    }
+    // Section 13.2.2: the conditions come first.
+    CHECK(on.get("/a.txt", "Range: bytes=0-1\nIf-None-Match: *").head.status == 304);
+}
+
+TEST_CASE("plan: a range beyond the end is 416 (RFC 9110 section 15.5.17)") {
+    site on;
+    on.put("a.txt", "0123456789");
+    on.put("empty.txt", "");
+    for (const std::string_view range : {"bytes=10-", "bytes=-0", "bytes=10-11, 12-"}) {
+        CAPTURE(range);
+        const auto made = on.get("/a.txt", "Range: " + std::string(range));
+        CHECK(made.head.status == 416);
+        CHECK(made.head.field("Content-Range") == "bytes */10");
+        CHECK_FALSE(made.head.has("ETag"));
+        CHECK_FALSE(made.head.has("Last-Modified"));
+        CHECK(made.plan.then == after::keep_alive);
+    }
+    CHECK(on.get("/empty.txt", "Range: bytes=0-").head.field("Content-Range") == "bytes */0");
+    CHECK(on.get("/empty.txt", "Range: bytes=-5").head.status == 200);
+}
+
+TEST_CASE("plan: files beyond 4 GiB (threats.md, V10)") {
+    site on;
+    on.put("sparse.bin", "");
+    REQUIRE(::truncate((on.files / "sparse.bin").c_str(), 5'368'709'120) == 0);
+    CHECK(on.head("/sparse.bin").head.field("Content-Length") == "5368709120");
+    const auto whole = on.get("/sparse.bin");
+    CHECK(whole.plan.file_part.size_bytes == 5'368'709'120);
+    const auto part = on.get("/sparse.bin", "Range: bytes=4294967296-4295032831");
+    CHECK(part.head.status == 206);
+    CHECK(part.plan.file_part.offset == 4'294'967'296);
+    CHECK(part.plan.file_part.size_bytes == 65'536);
+    const auto small = on.get("/sparse.bin", "Range: bytes=-8");
+    CHECK(small.head.field("Content-Range") == "bytes 5368709112-5368709119/5368709120");
+    CHECK(small.inline_body == std::string(8, '\0'));
+}
+
+TEST_CASE("plan: methods ferry has no use for (RFC 9110 sections 9.1, 15.5.6 and 15.6.2)") {
+    site on;
+    on.put("a.txt", "content");
+    for (const std::string_view method : {"PUT", "POST", "DELETE", "PATCH", "TRACE"}) {
+        CAPTURE(method);
+        const auto made = on.ask(std::string(method) + " /a.txt HTTP/1.1\nHost: a");
+        CHECK(made.head.status == 405);
+        CHECK(made.head.field("Allow") == "GET, HEAD, OPTIONS");
+        CHECK(made.plan.then == after::keep_alive);
+    }
+    CHECK(on.ask("CONNECT a:80 HTTP/1.1\nHost: a:80", after::close).head.status == 405);
+    const auto unknown = on.ask("PROPFIND /a.txt HTTP/1.1\nHost: a");
+    CHECK(unknown.head.status == 501);
+    // TRACE: nothing of the request comes back (row A42).
+    const auto trace = on.ask("TRACE /a.txt HTTP/1.1\nHost: a\nX-Echo: secretvalue");
+    CHECK(trace.plan.message.find("secretvalue") == std::string::npos);
+}
+
+TEST_CASE(
+    "plan: OPTIONS says what is allowed, of a file and of the server (RFC 9110 section 9.3.7)") {
+    site on;
+    on.put("a.txt", "content");
+    for (const std::string_view target : {"/a.txt", "/missing", "*"}) {
+        CAPTURE(target);
+        const auto made = on.ask("OPTIONS " + std::string(target) + " HTTP/1.1\nHost: a");
+        CHECK(made.head.status == 204);
+        CHECK(made.head.field("Allow") == "GET, HEAD, OPTIONS");
+        CHECK_FALSE(made.head.has("Content-Length"));  // Section 8.6: not with 204.
+        CHECK(made.inline_body.empty());
+        CHECK(made.plan.then == after::keep_alive);
+    }
+}
+
+TEST_CASE("plan: what is not there, not to be had or no name at all") {
+    site on;
+    on.put("a.txt", "content");
+    on.files.make_directory("dir");
+    on.files.link({.at = "out", .to = "/etc/passwd"});
+    on.files.link({.at = "up", .to = "../../etc/passwd"});
+    on.files.link({.at = "nowhere", .to = "gone"});
+    on.files.link({.at = "in", .to = "a.txt"});
+    REQUIRE(::mkfifo((on.files / "fifo").c_str(), 0600) == 0);
+    struct row {
+        std::string target;
+        int status;
+    };
+    for (const row& each : {row{"/missing", 404},
+                            row{"/a.txt/", 404},
+                            row{"/a.txt/x", 404},
+                            row{"/A.TXT", 404},
+                            row{"/nowhere", 404},
+                            row{"/out", 403},
+                            row{"/up", 403},
+                            row{"/fifo", 403},
+                            row{"/a.txt%00.html", 400},
+                            row{"/dir%2Fx", 400},
+                            row{"/a%5Cb", 400},
+                            row{"/a%", 400},
+                            row{"/a%zz", 400},
+                            row{"/.ferry-1", 403},
+                            row{"/" + std::string(300, 'b'), 414},
+                            row{"/%2568", 404},
+                            row{"/in", 200},
+                            row{"/dir/../a.txt", 200},
+                            row{"/%61.txt", 200},
+                            row{"/../../../a.txt", 200}}) {
+        CAPTURE(each.target);
+        const auto made = on.get(each.target);
+        CHECK(made.head.status == each.status);
+        if (each.status >= 400) {
+            CHECK(made.head.field("Content-Type") == "text/html; charset=utf-8");
+            CHECK(made.head.field("Content-Length") == std::to_string(made.inline_body.size()));
+            CHECK_FALSE(made.head.has("ETag"));
+            CHECK_FALSE(made.head.has("Last-Modified"));
+            CHECK(made.plan.then == after::keep_alive);
+        }
+    }
+    // Conditions are for what is there (RFC 9110 section 13.2.1).
+    CHECK(on.get("/missing", "If-None-Match: *").head.status == 404);
+    // An error page says nothing the client wrote (row D30).
+    const auto markup = on.get("/<script>alert(1)</script>");
+    CHECK(markup.inline_body.find("<script") == std::string::npos);
+}
+
+TEST_CASE("plan: a directory without its slash is sent there with its query (rows D23 to D29)") {
+    site on;
+    on.files.make_directory("dir");
+    on.files.make_directory("dir/sub dir");
+    struct row {
+        const char* target;
+        const char* location;
+    };
+    for (const row& each :
+         {row{"/dir", "/dir/"}, row{"/dir?a=b&c", "/dir/?a=b&c"}, row{"/dir?", "/dir/?"},
+          row{"//dir", "/dir/"}, row{"/dir/sub%20dir", "/dir/sub%20dir/"},
+          row{"/dir?%0d%0aX-Injected:%201", "/dir/?%0d%0aX-Injected:%201"}}) {
+        CAPTURE(each.target);
+        const auto made = on.get(each.target, "If-None-Match: *");
+        CHECK(made.head.status == 301);
+        CHECK(made.head.field("Location") == each.location);
+        CHECK(made.head.field("Content-Length") == "0");
+        CHECK_FALSE(made.head.has("X-Injected"));
+        CHECK(made.inline_body.empty());
+        CHECK(made.plan.then == after::keep_alive);
+    }
+    // The query of a file that is there changes nothing.
+    on.put("a.txt", "content");
+    CHECK(on.get("/a.txt?dir=/../x").inline_body == "content");
+}
+
+TEST_CASE("plan: index.html answers for its directory, conditions and ranges included") {
+    site on;
+    on.files.make_directory("site");
+    on.put("site/index.html", "<p>index page");
+    const auto made = on.get("/site/");
+    CHECK(made.head.status == 200);
+    CHECK(made.head.field("Content-Type") == "text/html; charset=utf-8");
+    CHECK(made.inline_body == "<p>index page");
+    CHECK_FALSE(made.head.has("Content-Security-Policy"));  // The user's own page.
+    CHECK(on.get("/site/", "If-None-Match: " + made.head.field("ETag")).head.status == 304);
+    CHECK(on.get("/site/", "Range: bytes=3-7").inline_body == "index");
+
+    // One that is a directory is none; one that leads outside is not passed over in silence.
+    on.files.make_directory("other");
+    on.files.make_directory("other/index.html");
+    CHECK(on.get("/other/").head.field("Content-Type") == "text/html; charset=utf-8");
+    CHECK(on.get("/other/").inline_body.find("Index of /other/") != std::string::npos);
+    on.files.make_directory("bad");
+    on.files.link({.at = "bad/index.html", .to = "/etc/passwd"});
+    CHECK(on.get("/bad/").head.status == 403);
+}
+
+TEST_CASE("plan: a directory is listed, sorted, without what no client may see (threats.md, V11)") {
+    site on;
+    on.files.make_directory("dir");
+    on.put("dir/b.txt", "12345");
+    on.put("dir/a <&>.txt", "");
+    on.files.make_directory("dir/sub");
+    on.put("dir/.hidden", "");
+    on.put("dir/.ferry-upload", "");
+    on.files.link({.at = "dir/out", .to = "/etc"});
+    const auto made = on.get("/dir/");
+    CHECK(made.head.status == 200);
+    CHECK(made.head.field("Content-Type") == "text/html; charset=utf-8");
+    CHECK(made.head.field("Cache-Control") == "no-cache");
+    CHECK(made.head.field("Content-Security-Policy").starts_with("default-src 'none'"));
+    CHECK_FALSE(made.head.has("ETag"));
+    CHECK(made.head.field("Content-Length") == std::to_string(made.inline_body.size()));
+    CHECK(made.plan.body_bytes == made.inline_body.size());
+    CHECK_FALSE(made.plan.entries);
+    const auto& page = made.inline_body;
+    const auto first = page.find("./a%20%3C%26%3E.txt");
+    const auto second = page.find("./b.txt");
+    const auto third = page.find("./sub/");
+    CHECK(first != std::string::npos);
+    CHECK(first < second);
+    CHECK(second < third);
+    CHECK(third != std::string::npos);
+    CHECK(page.find("hidden") == std::string::npos);
+    CHECK(page.find(".ferry-") == std::string::npos);
+    CHECK(page.find("./out") == std::string::npos);
+    // The root has no parent to go to.
+    CHECK(on.get("/").inline_body.find("../") == std::string::npos);
+}
+
+TEST_CASE("plan: a directory too large for memory is made while it is sent (threats.md, V9)") {
+    site on;
+    on.files.make_directory("dir");
+    for (int i = 0; i < 51; ++i) {
+        on.files.write("dir/" + std::to_string(i), "");
+    }
+    const auto chunked = on.get("/dir/");
+    CHECK(chunked.head.status == 200);
+    CHECK(chunked.head.field("Transfer-Encoding") == "chunked");  // RFC 9112 section 6.1.
+    CHECK_FALSE(chunked.head.has("Content-Length"));
+    CHECK(chunked.plan.chunked);
+    CHECK(chunked.plan.then == after::keep_alive);
+    REQUIRE(chunked.plan.entries);
+    CHECK(chunked.plan.page_begin.find("Index of /dir/") != std::string::npos);
+    CHECK(chunked.inline_body.empty());
+
+    // HTTP/1.0 has no chunks: the close is the end (RFC 9112 section 6.3).
+    const auto old = on.ask("GET /dir/ HTTP/1.0\nConnection: keep-alive");
+    CHECK(old.head.status == 200);
+    CHECK_FALSE(old.head.has("Transfer-Encoding"));
+    CHECK_FALSE(old.head.has("Content-Length"));
+    CHECK(old.head.field("Connection") == "close");
+    CHECK_FALSE(old.plan.chunked);
+    CHECK(old.plan.then == after::close);
+    REQUIRE(old.plan.entries);
+
+    REQUIRE(::unlink((on.files / "dir/0").c_str()) == 0);
+    CHECK(on.get("/dir/").head.has("Content-Length"));
+}
+
+TEST_CASE("plan: Connection says what will happen (RFC 9112 sections 9.3 and 9.6)") {
+    site on;
+    on.put("a.txt", "content");
+    for (const std::string_view target : {"/a.txt", "/missing", "/"}) {
+        CAPTURE(target);
+        const auto line = "GET " + std::string(target);
+        CHECK_FALSE(on.ask(line + " HTTP/1.1\nHost: a").head.has("Connection"));
+        CHECK(on.ask(line + " HTTP/1.1\nHost: a", after::close).head.field("Connection") ==
+              "close");
+        CHECK(on.ask(line + " HTTP/1.0", after::close).head.field("Connection") == "close");
+        const auto stays = on.ask(line + " HTTP/1.0\nConnection: keep-alive");
+        CHECK(stays.head.field("Connection") == "keep-alive");
+        CHECK(stays.plan.then == after::keep_alive);
+        CHECK(stays.head.status_line.starts_with("HTTP/1.1 "));  // RFC 9110 section 2.5.
+    }
+}
+
+TEST_CASE("plan: what the system refuses is an answer too (threats.md, V13)") {
+    struct row {
+        int os_errno;
+        int status;
+    };
+    for (const row& each :
+         {row{EACCES, 403}, row{EMFILE, 503}, row{ENFILE, 503}, row{ENOMEM, 503}, row{EIO, 500},
+          row{EAGAIN, 503}, row{ENAMETOOLONG, 414}, row{ENOENT, 404}, row{ECANCELED, 503}}) {
+        CAPTURE(each.os_errno);
+        site on;
+        on.put("a.txt", "content");
+        on.machine.io.set_script([&each](runtime::op& what) -> std::optional<std::int64_t> {
+            return what.code == runtime::opcode::open_at
+                       ? std::optional(-std::int64_t{each.os_errno})
+                       : std::nullopt;
+        });
+        const auto made = on.get("/a.txt");
+        CHECK(made.head.status == each.status);
+        CHECK(made.plan.then == after::keep_alive);
+    }
+}
+
+TEST_CASE("plan: a small file that shrinks or fails before anything is sent is an error, whole") {
+    for (const std::int64_t second_read : {std::int64_t{0}, std::int64_t{-EIO}}) {
+        CAPTURE(second_read);
+        site on;
+        on.put("a.txt", "content");
+        int reads = 0;
+        on.machine.io.set_script(
+            [&reads, second_read](runtime::op& what) -> std::optional<std::int64_t> {
+                if (what.code != runtime::opcode::read) {
+                    return std::nullopt;
+                }
+                ++reads;
+                if (reads == 1) {  // A short read is none of the errors: it goes on behind it.
+                    what.args.read.data[0] = std::byte{'c'};
+                    return 1;
+                }
+                CHECK(what.args.read.offset == 1);
+                CHECK(what.args.read.size_bytes == 6);
+                return second_read;
+            });
+        const auto made = on.get("/a.txt");
+        CHECK(made.head.status == 500);
+        CHECK_FALSE(made.head.has("ETag"));
+        CHECK(made.head.field("Content-Length") == std::to_string(made.inline_body.size()));
+        CHECK(made.plan.body_bytes == 0);
+    }
+}
+
+TEST_CASE("plan: short reads of a small file are put together") {
+    site on;
+    on.put("a.txt", "content");
+    std::string_view left = "content";
+    on.machine.io.set_script([&left](runtime::op& what) -> std::optional<std::int64_t> {
+        if (what.code != runtime::opcode::read) {
+            return std::nullopt;
+        }
+        what.args.read.data[0] = static_cast<std::byte>(left.front());
+        left.remove_prefix(1);
+        return 1;
+    });
+    CHECK(on.get("/a.txt").inline_body == "content");
+}
+
+TEST_CASE("plan: a failing listing is an error, whole") {
+    site on;
+    on.files.make_directory("dir");
+    on.files.write("dir/a", "");
+    on.machine.io.set_script([](runtime::op& what) -> std::optional<std::int64_t> {
+        return what.code == runtime::opcode::list_directory ? std::optional(std::int64_t{-EIO})
+                                                            : std::nullopt;
+    });
+    const auto made = on.get("/dir/");
+    CHECK(made.head.status == 500);
+    CHECK_FALSE(made.plan.entries);
+}
+
+TEST_CASE("plan_refusal: closes, and says why in ferry's own words (RFC 9112 section 2.2)") {
+    site on;
+    auto made =
+        plan_refusal(on.shared.inside(), {.what = status::bad_request, .reason = "malformed Host"});
+    CHECK(made.then == after::close);
+    CHECK(made.what == status::bad_request);
+    auto octets = made.message;
+    const auto head = test::take_head(octets);
+    CHECK(head.status == 400);
+    CHECK(head.field("Connection") == "close");
+    CHECK(head.field("Content-Length") == std::to_string(octets.size()));
+    CHECK(octets.find("malformed Host") != std::string::npos);
+}
