@@ -35,7 +35,7 @@ void abort_transfers(session& user, std::uint64_t sequence) noexcept {
 /// Takes one line into the queue and does at once what cannot wait for its turn.
 task<> take_line(session& user, queued_command next) {
     const auto parsed = parse_command(next.line);
-    if (parsed.verb() == "ABOR" && user.is_logged_in()) {
+    if (parsed.verb() == "ABOR") {
         abort_transfers(user, next.sequence);
     } else if (parsed.verb() == "QUIT") {
         user.quit_seen = true;
@@ -66,7 +66,7 @@ void end_of_input(session& user, const error& why) noexcept {
 
 /// Reads command lines for as long as there are any. During a transfer, too: that is how ABOR and
 /// STAT are heard.
-task<> read_commands(session& user) {
+task<> read_lines(session& user) {
     line_parser lines(user.shared.settings.line_bytes_max);
     std::uint64_t sequence = 0;
     for (;;) {  // Bounded by the session, which stops it.
@@ -104,6 +104,16 @@ task<> read_commands(session& user) {
     }
 }
 
+/// The reader as a child of its own: what it throws must not leave a session that nobody reads for.
+task<> read_commands(session& user) {
+    try {
+        co_await read_lines(user);
+    } catch (...) {
+        user.life.request_stop();
+        std::rethrow_exception(std::current_exception());  // The nursery logs it.
+    }
+}
+
 // --------------------------------------------------------------------------------- the dispatcher
 
 /// How a session ended, for its last words and the log.
@@ -133,11 +143,18 @@ task<session_end> carry_out_commands(session& user) {
     if (!greeted) {
         co_return end_for(user, greeted.error());
     }
+    auto waiting_since = user.here.now();
     for (;;) {  // Bounded by the client: each turn costs it a line.
         if (user.idle.stop_requested()) {
             co_return end_for(user, {.code = errc::cancelled});
         }
-        const auto deadline = user.here.now() + user.shared.settings.idle_timeout;
+        if (user.is_logged_in()) {  // Else any command would keep a stranger's session for ever.
+            waiting_since = user.here.now();
+        }
+        const auto deadline = waiting_since + user.shared.settings.idle_timeout;
+        if (user.here.now() >= deadline) {
+            co_return end_for(user, {.code = errc::timed_out});
+        }
         const auto next = co_await user.commands.pop(deadline).in_scope(user.idle);
         if (!next) {
             co_return end_for(user, next.error());

@@ -102,6 +102,27 @@ TEST_CASE("session: idle too long") {
         }
         CHECK(code_of(user.reply()) == 421);
     }
+    SUBCASE("whole commands, but no login") {
+        client user(server);
+        for (int i = 0; i < 20; ++i) {
+            user.send("NOOP\r\n");
+            std::this_thread::sleep_for(20ms);
+        }
+        CHECK(code_of(user.reply()) == 220);
+        int last = 200;
+        for (int i = 0; i < 20 && last == 200; ++i) {
+            last = code_of(user.reply());
+        }
+        CHECK(last == 421);
+    }
+    SUBCASE("a user who does something stays") {
+        client user(server);
+        user.log_in();
+        for (int i = 0; i < 20; ++i) {
+            CHECK(user.code("NOOP") == 200);
+            std::this_thread::sleep_for(20ms);
+        }
+    }
     SUBCASE("a transfer under way is not idleness") {
         client user(server);
         user.log_in();
