@@ -20,6 +20,29 @@ constexpr auto accept_pause = std::chrono::milliseconds(200);
 
 }  // namespace
 
+place_taken::place_taken(connection_counts& counts, protocol speaks) noexcept : speaks_(speaks) {
+    if (counts.connections.fetch_add(1) >= counts.connections_max) {
+        counts.connections.fetch_sub(1);
+        return;
+    }
+    if (speaks == protocol::ftp && counts.ftp_sessions.fetch_add(1) >= counts.ftp_sessions_max) {
+        counts.ftp_sessions.fetch_sub(1);
+        counts.connections.fetch_sub(1);
+        return;
+    }
+    counts_ = &counts;
+}
+
+place_taken::~place_taken() {
+    if (counts_ == nullptr) {
+        return;
+    }
+    counts_->connections.fetch_sub(1);
+    if (speaks_ == protocol::ftp) {
+        counts_->ftp_sessions.fetch_sub(1);
+    }
+}
+
 core_server::drain_timer::drain_timer(core_server& of) noexcept
     : timer([](timer& self) noexcept { static_cast<drain_timer&>(self).owner.stop_now(); }),
       owner(of) {}
@@ -113,44 +136,24 @@ task<> core_server::accept_all(core_server& self, runtime::nursery& connections,
     co_await accepting.close();
 }
 
-/// Begins to serve one connection, or refuses it when the core has its share.
+/// Begins to serve one connection, or refuses it when the process has as many as it may.
 void core_server::admit(runtime::nursery& connections, protocol speaks, unique_fd socket) {
-    const bool is_full = open_connections_ >= parts_.connections_max ||
-                         (speaks == protocol::ftp && open_ftp_sessions_ >= parts_.ftp_sessions_max);
-    if (is_full) {
+    place_taken place(parts_.counts, speaks);
+    if (!place) {
         net::refuse(std::move(socket),
                     speaks == protocol::http ? http::overload_answer : ftp::overload_answer);
         return;
     }
     try {
-        connections.start(&core_server::run_connection, std::ref(*this), speaks, std::move(socket));
+        connections.start(&core_server::run_connection, std::ref(*this), speaks, std::move(socket),
+                          std::move(place));
     } catch (const std::bad_alloc&) {
         log::warning("a connection was dropped: memory is out");
     }
 }
 
-task<> core_server::run_connection(core_server& self, protocol speaks, unique_fd socket) {
-    struct counted {
-        std::size_t& connections;
-        std::size_t* sessions;
-        counted(std::size_t& all, std::size_t* ftp_sessions) noexcept
-            : connections(all), sessions(ftp_sessions) {
-            ++connections;
-            if (sessions != nullptr) {
-                ++*sessions;
-            }
-        }
-        counted(const counted&) = delete;
-        counted& operator=(const counted&) = delete;
-        ~counted() {
-            --connections;
-            if (sessions != nullptr) {
-                --*sessions;
-            }
-        }
-    };
-    const counted here(self.open_connections_,
-                       speaks == protocol::ftp ? &self.open_ftp_sessions_ : nullptr);
+task<> core_server::run_connection(core_server& self, protocol speaks, unique_fd socket,
+                                   [[maybe_unused]] place_taken place) {
     switch (speaks) {
         case protocol::http:
             co_await http::serve_connection(*self.http_, std::move(socket));

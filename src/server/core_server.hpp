@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "ferry/auth/accounts.hpp"
@@ -21,7 +23,35 @@
 
 namespace ferry::server {
 
-/// What all cores share, immutable while they run.
+/// The connections of the process, over all cores: two counters that change with a connection,
+/// never with a request. The kernel spreads connections unevenly, so shares of a core would refuse
+/// early.
+struct connection_counts {
+    const std::size_t connections_max;
+    const std::size_t ftp_sessions_max;  ///< Out of `connections_max`.
+    std::atomic<std::size_t> connections{0};
+    std::atomic<std::size_t> ftp_sessions{0};
+};
+
+/// One connection's place among them, given back when it dies. Move-only.
+class place_taken {
+  public:
+    /// Takes a place if there is one.
+    place_taken(connection_counts& counts, protocol speaks) noexcept;
+    place_taken(place_taken&& other) noexcept
+        : counts_(std::exchange(other.counts_, nullptr)), speaks_(other.speaks_) {}
+    place_taken(const place_taken&) = delete;
+    place_taken& operator=(const place_taken&) = delete;
+    ~place_taken();
+
+    [[nodiscard]] explicit operator bool() const noexcept { return counts_ != nullptr; }
+
+  private:
+    connection_counts* counts_ = nullptr;
+    protocol speaks_;
+};
+
+/// What all cores share, immutable while they run but for `counts`.
 struct shared_parts {
     const vfs::tree& files;
     const auth::accounts& users;
@@ -31,8 +61,7 @@ struct shared_parts {
     runtime::uring_options ring;
     runtime::offload_pool& offload;
     runtime::duration drain_timeout{};
-    std::size_t connections_max = 0;   ///< On this core: its share of the process's.
-    std::size_t ftp_sessions_max = 0;  ///< On this core.
+    connection_counts& counts;
     int access_log_fd = -1;
     std::size_t access_log_buffer_bytes = 0;
 };
@@ -83,7 +112,8 @@ class core_server {
     static runtime::task<> serve_doors(runtime::nursery& connections, core_server& self);
     static runtime::task<> accept_all(core_server& self, runtime::nursery& connections,
                                       protocol speaks, unique_fd socket);
-    static runtime::task<> run_connection(core_server& self, protocol speaks, unique_fd socket);
+    static runtime::task<> run_connection(core_server& self, protocol speaks, unique_fd socket,
+                                          place_taken place);
     void admit(runtime::nursery& connections, protocol speaks, unique_fd socket);
 
     unsigned index_;
@@ -101,8 +131,6 @@ class core_server {
     message drain_message_;
     message stop_message_;
     drain_timer drain_timer_;
-    std::size_t open_connections_ = 0;
-    std::size_t open_ftp_sessions_ = 0;
     bool stopping_ = false;
 };
 

@@ -251,6 +251,12 @@ std::string contradiction_in(const config& settings) {
             return fmt::format("--ftp: {} is --http's too", in_quotes(net::format_endpoint(where)));
         }
     }
+    if (settings.target_bytes_max >= settings.head_bytes_max &&
+        settings.target_bytes_max != config{}.target_bytes_max) {
+        return fmt::format(
+            "--target-bytes-max: {} is not below --head-bytes-max {}, which holds it",
+            settings.target_bytes_max, settings.head_bytes_max);
+    }
     if (settings.pin.mode == pin_mode::list && settings.cores != 0 &&
         settings.cores != settings.pin.cpus.size()) {
         return fmt::format("--pin: {} CPUs for --cores {}; name one for each, or leave --cores out",
@@ -310,6 +316,9 @@ std::expected<config, early_exit> parse(const invocation& started) {
     }
     if (auto wrong = contradiction_in(settings); !wrong.empty()) {
         return std::unexpected(usage_error(std::move(wrong)));
+    }
+    if (settings.target_bytes_max >= settings.head_bytes_max) {
+        settings.target_bytes_max = settings.head_bytes_max / 2;  // A default gives way.
     }
     if (settings.pin.mode == pin_mode::list) {
         settings.cores = settings.pin.cpus.size();

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <expected>
+#include <utility>
 
 #include "ferry/net/listener.hpp"
 #include "ferry/runtime/uring.hpp"
@@ -110,18 +111,60 @@ std::size_t fit_connections(const config& settings, std::vector<std::string>& wa
     return std::min(room, settings.connections_max);
 }
 
+/// What `--pin` names and this process may not use, as a message; empty when all are there.
+std::string missing_cpu(const pinning& pin) {
+    if (pin.mode != pin_mode::list) {
+        return {};
+    }
+    const auto usable = usable_cpus();
+    for (const auto cpu : pin.cpus) {
+        if (std::ranges::find(usable, cpu) == usable.end()) {
+            return fmt::format(
+                "--pin: CPU {} is not one of the {} this process may use (taskset -p "
+                "shows them)",
+                cpu, usable.size());
+        }
+    }
+    return {};
+}
+
+/// Opens where the access log goes. Returns what was refused, or nothing.
+std::string open_access_log(const config& settings, prepared& ready) {
+    if (settings.access_log.kind == access_log_kind::standard_output) {
+        ready.access_log_fd = STDOUT_FILENO;
+    } else if (settings.access_log.kind == access_log_kind::file) {
+        ready.access_log.reset(::open(settings.access_log.file.c_str(),
+                                      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640));
+        if (!ready.access_log) {
+            return fmt::format("cannot open the access log \"{}\": {}", settings.access_log.file,
+                               std::strerror(errno));
+        }
+        ready.access_log_fd = ready.access_log.get();
+    }
+    return {};
+}
+
 }  // namespace
+
+std::vector<std::size_t> usable_cpus() {
+    std::vector<std::size_t> cpus;
+    cpu_set_t usable;
+    CPU_ZERO(&usable);
+    if (::sched_getaffinity(0, sizeof usable, &usable) == 0) {
+        for (std::size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+            if (CPU_ISSET(cpu, &usable)) {
+                cpus.push_back(cpu);
+            }
+        }
+    }
+    return cpus;
+}
 
 std::size_t count_cores(const config& settings) {
     if (settings.cores != 0) {
         return settings.cores;
     }
-    cpu_set_t usable;
-    CPU_ZERO(&usable);
-    if (::sched_getaffinity(0, sizeof usable, &usable) != 0) {
-        return 1;
-    }
-    return std::max<std::size_t>(static_cast<std::size_t>(CPU_COUNT(&usable)), 1);
+    return std::max<std::size_t>(usable_cpus().size(), 1);
 }
 
 std::expected<prepared, std::string> prepare(const config& settings, std::size_t cores) {
@@ -134,39 +177,27 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
                                                : describe(files.error().code)));
     }
     ready.files = std::move(*files);
-
-    if (settings.access_log.kind == access_log_kind::standard_output) {
-        ready.access_log_fd = STDOUT_FILENO;
-    } else if (settings.access_log.kind == access_log_kind::file) {
-        ready.access_log.reset(::open(settings.access_log.file.c_str(),
-                                      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640));
-        if (!ready.access_log) {
-            return std::unexpected(fmt::format("cannot open the access log \"{}\": {}",
-                                               settings.access_log.file, std::strerror(errno)));
-        }
-        ready.access_log_fd = ready.access_log.get();
+    if (auto missing = missing_cpu(settings.pin); !missing.empty()) {
+        return std::unexpected(std::move(missing));
     }
-
     if (const auto why = runtime::why_no_uring(); !why.empty()) {
         return std::unexpected("io_uring is not available: " + why);
     }
     ready.connections_max = fit_connections(settings, ready.warnings);
-
-    const auto listen_on = [&](protocol speaks,
-                               const std::vector<net::endpoint>& endpoints) -> std::string {
-        for (const auto& at : endpoints) {
+    if (settings.check) {
+        return ready;  // A check leaves no trace and does not mind a server that runs already.
+    }
+    if (auto refused = open_access_log(settings, ready); !refused.empty()) {
+        return std::unexpected(std::move(refused));
+    }
+    for (const auto& [speaks, endpoints] :
+         {std::pair{protocol::http, &settings.http}, std::pair{protocol::ftp, &settings.ftp}}) {
+        for (const auto& at : *endpoints) {
             auto opened = listen_everywhere(settings, speaks, at, cores);
             if (!opened) {
-                return opened.error();
+                return std::unexpected(std::move(opened.error()));
             }
             ready.listeners.push_back(std::move(*opened));
-        }
-        return {};
-    };
-    for (const auto& refused :
-         {listen_on(protocol::http, settings.http), listen_on(protocol::ftp, settings.ftp)}) {
-        if (!refused.empty()) {
-            return std::unexpected(refused);
         }
     }
     return ready;

@@ -31,11 +31,15 @@ struct prepared {
 
 /// Opens the tree, the log and the listening sockets, raises the descriptor limit to what it may be
 /// and `connections_max` down to what that holds, and asks the kernel for io_uring. `cores`: how
-/// many sockets each endpoint gets. Blocking; before threads start.
+/// many sockets each endpoint gets. Blocking; before threads start. With `config::check` nothing is
+/// bound or created.
 ///
 /// Errors: one line for a person: what could not be done and the likely cause. Exit with status 1.
 [[nodiscard]] std::expected<prepared, std::string> prepare(const config& settings,
                                                            std::size_t cores);
+
+/// The CPUs this process may use, in order; empty if the system does not say.
+[[nodiscard]] std::vector<std::size_t> usable_cpus();
 
 /// How many threads to run: `config::cores`, or one for each CPU this process may use.
 [[nodiscard]] std::size_t count_cores(const config& settings);

@@ -95,21 +95,6 @@ ftp::options ftp_options(const config& settings) {
             .durability = to_vfs(settings.durability)};
 }
 
-/// The CPUs this process may use, in order.
-std::vector<std::size_t> usable_cpus() {
-    std::vector<std::size_t> cpus;
-    cpu_set_t usable;
-    CPU_ZERO(&usable);
-    if (::sched_getaffinity(0, sizeof usable, &usable) == 0) {
-        for (std::size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-            if (CPU_ISSET(cpu, &usable)) {
-                cpus.push_back(cpu);
-            }
-        }
-    }
-    return cpus;
-}
-
 /// Binds the calling thread as `--pin` says. A refusal is a warning: it costs speed, not service.
 void pin_thread(const pinning& pin, std::size_t core, const std::vector<std::size_t>& usable) {
     if (pin.mode == pin_mode::off || usable.empty()) {
@@ -288,9 +273,8 @@ int run(const config& settings) {
     const auto types = http::media_types::load();
     runtime::offload_pool offload(settings.offload_threads);
     ready->files->close_on(offload);
-    const auto share = [core_count](std::size_t whole) {
-        return (whole + core_count - 1) / core_count;
-    };
+    connection_counts counts{.connections_max = ready->connections_max,
+                             .ftp_sessions_max = settings.ftp_sessions_max};
     const shared_parts parts{
         .files = *ready->files,
         .users = users,
@@ -302,8 +286,7 @@ int run(const config& settings) {
                  .receive_buffers = static_cast<unsigned>(settings.receive_buffers)},
         .offload = offload,
         .drain_timeout = settings.drain_timeout,
-        .connections_max = share(ready->connections_max),
-        .ftp_sessions_max = share(settings.ftp_sessions_max),
+        .counts = counts,
         .access_log_fd = ready->access_log_fd,
         .access_log_buffer_bytes = settings.access_log_buffer_bytes};
 

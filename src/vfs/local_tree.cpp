@@ -177,6 +177,10 @@ result<std::unique_ptr<tree>> open_local_tree(const char* directory) {
     if (!root) {
         return failure_from_errno(errno);
     }
+    // O_PATH asks for no right; without this one nothing beneath could be reached.
+    if (::faccessat(root.get(), ".", X_OK, AT_EACCESS) != 0) {
+        return failure_from_errno(errno);
+    }
     return std::make_unique<local_tree>(std::move(root));
 }
 
