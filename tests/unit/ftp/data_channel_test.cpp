@@ -184,6 +184,21 @@ TEST_CASE("data channel: nobody connects") {
     CHECK(user.fetch("RETR a").octets == "content");
 }
 
+// Whose a connection was that is gone before it is accepted cannot be told: the owner has the rest
+// of the time to come again.
+TEST_CASE("data channel: connected and reset before the command") {
+    server_settings settings;
+    settings.numbers.data_connect_timeout = 200ms;
+    test_server server(settings);
+    server.put("a", "content");
+    client user(server);
+    user.log_in();
+    auto gone = user.passive();
+    gone.reset();
+    CHECK(user.code("RETR a") == 425);
+    CHECK(user.fetch("RETR a").octets == "content");
+}
+
 TEST_CASE("data channel: active, PORT and EPRT") {
     test_server server;
     server.put("a", "content");
