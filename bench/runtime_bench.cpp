@@ -12,8 +12,6 @@
 #include <vector>
 
 #include "ferry/base/random.hpp"
-#include "ferry/runtime/channel.hpp"
-#include "ferry/runtime/compute.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/frame_pool.hpp"
 #include "ferry/runtime/nursery.hpp"
@@ -22,6 +20,8 @@
 #include "ferry/runtime/timers.hpp"
 #include "ferry/runtime/uring.hpp"
 #include "ferry/runtime/wait.hpp"
+#include "runtime/channel.hpp"
+#include "runtime/compute.hpp"
 
 using namespace ferry;
 using namespace ferry::runtime;

@@ -1,4 +1,4 @@
-#include "blocking.hpp"
+#include "runtime/blocking.hpp"
 
 #include <dirent.h>
 #include <fcntl.h>

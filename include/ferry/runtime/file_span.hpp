@@ -4,8 +4,8 @@
 
 namespace ferry::runtime {
 
-/// A stretch of an open file, the one thing `vfs` hands to `net`: a VFS file gives it out, a send plan
-/// sends it without copying. Owns nothing: the file must stay open until it is sent.
+/// A stretch of an open file, the one thing `vfs` hands to `net`: a VFS file gives it out, a send
+/// plan sends it without copying. Owns nothing: the file must stay open until it is sent.
 struct file_span {
     int fd = -1;
     std::uint64_t offset = 0;

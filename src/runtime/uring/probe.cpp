@@ -9,7 +9,7 @@
 
 #include "ferry/base/log.hpp"
 #include "ferry/runtime/uring.hpp"
-#include "uring_reactor.hpp"
+#include "runtime/uring/uring_reactor.hpp"
 
 namespace ferry::runtime {
 namespace {

@@ -1,4 +1,4 @@
-#include "ring.hpp"
+#include "runtime/uring/ring.hpp"
 
 #include <cerrno>
 #include <new>
@@ -14,6 +14,7 @@ constexpr unsigned workers_max = 4;
 result<ring> ring::make(unsigned submission_entries, unsigned completion_entries) {
     constexpr unsigned needed = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
                                 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE;
+    // Freed below if it cannot be set up, else owned by the ring that is returned.
     auto* made = new (std::nothrow) io_uring{};
     if (made == nullptr) {
         return failure(errc::exhausted, ENOMEM);

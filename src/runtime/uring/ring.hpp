@@ -2,8 +2,8 @@
 
 #include <memory>
 
-#include "compat.hpp"
 #include "ferry/base/result.hpp"
+#include "runtime/uring/compat.hpp"
 
 namespace ferry::runtime {
 

@@ -1,4 +1,4 @@
-#include "uring_reactor.hpp"
+#include "runtime/uring/uring_reactor.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -18,8 +18,8 @@
 #include <new>
 #include <thread>
 
-#include "../blocking.hpp"
 #include "ferry/base/units.hpp"
+#include "runtime/blocking.hpp"
 
 namespace ferry::runtime {
 namespace {
@@ -428,6 +428,7 @@ bool uring_reactor::advance_send_file(op& what) noexcept {
         }
         if (what.stage != warmed && !is_cached(args.file, window)) {
             if (scratch_ == nullptr) {
+                // Owned at once; nothrow, because this transfer alone must fail (R14).
                 scratch_.reset(new (std::nothrow) std::byte[send_file_quantum_bytes]);
                 if (scratch_ == nullptr) {
                     return over(-ENOMEM);
@@ -494,6 +495,7 @@ struct uring_reactor::pool_errand : offload_job, posted {
 };
 
 submission uring_reactor::send_to_pool(op& what) noexcept {
+    // Freed by its own delivery, which is certain: the pool runs all it was given.
     auto* errand = new (std::nothrow) pool_errand(*this, what);
     if (errand == nullptr) {
         what.result = -ENOMEM;

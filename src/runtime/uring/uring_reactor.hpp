@@ -4,14 +4,14 @@
 #include <cstdlib>
 #include <memory>
 
-#include "compat.hpp"
 #include "ferry/base/result.hpp"
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/runtime/buffers.hpp"
 #include "ferry/runtime/offload.hpp"
 #include "ferry/runtime/reactor.hpp"
 #include "ferry/runtime/uring.hpp"
-#include "ring.hpp"
+#include "runtime/uring/compat.hpp"
+#include "runtime/uring/ring.hpp"
 
 namespace ferry::runtime {
 

@@ -1,4 +1,4 @@
-#include "ferry/runtime/channel.hpp"
+#include "runtime/channel.hpp"
 
 #include <doctest/doctest.h>
 

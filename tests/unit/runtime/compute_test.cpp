@@ -1,4 +1,4 @@
-#include "ferry/runtime/compute.hpp"
+#include "runtime/compute.hpp"
 
 #include <doctest/doctest.h>
 
