@@ -1,0 +1,151 @@
+"""The access log: one line a request or transfer, whatever the client sends (threats.md, H7)."""
+
+import re
+import signal
+import time
+
+from support import check, trees
+from support.ftp_wire import Control
+from support.http_wire import Connection, ask
+
+SITE = trees.site()
+LINE = re.compile(r'(\S+) - (\S+) \[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000)\] '
+                  r'"((?:[^"\\]|\\.)*)" (\d{3}|-) (\d+) "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)" (\d+)')
+
+
+def lines_of(text):
+    found = []
+    for line in text.splitlines():
+        match = LINE.fullmatch(line)
+        check.holds(match, f"not a line of an access log: {line!r}")
+        check.holds(line.isprintable(), f"a control octet in {line!r}")
+        found.append(match.groups())
+    return found
+
+
+def log_of(path, count, seconds=5):
+    """The log's lines, once there are `count`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+            text = file.read()
+        if text.count("\n") >= count or time.monotonic() > deadline:
+            lines = lines_of(text)
+            check.equal(len(lines), count, f"lines in\n{text}")
+            return lines
+        time.sleep(0.05)
+
+
+def test_http(t):
+    root, folder = trees.fill(t.tmp(), SITE), t.tmp()
+    path = f"{folder}/access.log"
+    server = t.ferry(root, "--access-log", path)
+    with Connection(server) as connection:
+        connection.ask("/hello.txt", fields=[("User-Agent", "tester/1.0"),
+                                             ("Referer", "http://x/y")])
+        connection.ask("/nope?q=1")
+        connection.ask("/size-3m.bin", method="HEAD")
+        connection.ask("/size-100k.bin", fields=[("Range", "bytes=0-999")])
+        connection.ask("/dir")
+        connection.ask("/hello.txt", method="FOO")
+    got = log_of(path, 6)
+    requests = [(line[0], line[1], line[3], line[4], line[5]) for line in got]
+    check.equal(requests[:4], [
+        ("127.0.0.1", "-", "GET /hello.txt HTTP/1.1", "200", "13"),
+        ("127.0.0.1", "-", "GET /nope?q=1 HTTP/1.1", "404", requests[1][4]),
+        ("127.0.0.1", "-", "HEAD /size-3m.bin HTTP/1.1", "200", "0"),
+        ("127.0.0.1", "-", "GET /size-100k.bin HTTP/1.1", "206", "1000")], "the lines")
+    check.equal(got[0][6:8], ("http://x/y", "tester/1.0"), "Referer and User-Agent")
+    check.one_of(requests[5][3], ("405", "501"), "the unknown method")
+
+
+def test_injection(t):
+    """No octet a client sends makes a second line or leaves its field."""
+    root, folder = trees.fill(t.tmp(), SITE), t.tmp()
+    path = f"{folder}/access.log"
+    server = t.ferry(root, "--access-log", path)
+    ask(server, '/a"b\\c', fields=[("User-Agent", 'x" 200 0 "-" "-" 1\\'), ("Referer", '"')])
+    ask(server, b"/\xc3\xbc%0a%0d%1b", fields=[("User-Agent", b"\xff\xfe\x80")])
+    ask(server, "/" + "%22" * 100)
+    got = log_of(path, 3)
+    for line in got:
+        check.one_of(line[4], ("404", "400"), "status")
+    # What is no request at all has a line too, or none; never a torn one.
+    for octets in (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", b"GET /\x1b[31m HTTP/1.1\r\n\r\n",
+                   b"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: a\x01b\r\n\r\n", b"\n\n\n\"\"\"\r\n\r\n"):
+        with Connection(server) as connection:
+            connection.send(octets)
+            connection.socket.shutdown(1)
+            connection.read_all()
+    time.sleep(0.5)
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        lines_of(file.read())
+
+
+def test_ftp(t):
+    root, folder = trees.fill(t.tmp(), SITE), t.tmp()
+    path = f"{folder}/access.log"
+    server = t.ferry(root, "--access-log", path, "--user", "ann lee:secret", "--write")
+    with Control(server) as control:
+        control.login("ann lee", "secret")
+        control.retrieve("RETR size-100k.bin")
+        control.store("STOR dir/new name.txt", b"12345")
+        control.ask("QUIT", 221)
+    deadline = time.monotonic() + 5
+    while True:
+        with open(path, encoding="utf-8") as file:
+            lines = lines_of(file.read())
+        transfers = [line for line in lines if re.match(r"(RETR|STOR) ", line[3])]
+        if len(transfers) >= 2 or time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    check.equal([(line[0], line[1], line[3], line[4], line[5]) for line in transfers], [
+        ("127.0.0.1", r"ann\x20lee", "RETR /size-100k.bin FTP", "226", str(100 * 1024)),
+        ("127.0.0.1", r"ann\x20lee", "STOR /dir/new name.txt FTP", "226", "5")], "the lines")
+
+
+def test_standard_output(t):
+    server = t.ferry(trees.fill(t.tmp(), SITE), "--access-log", "-")
+    ask(server, "/hello.txt")
+    server.stop()
+    lines = [line for line in server.output().splitlines() if not line.startswith("listening on ")]
+    check.equal([line[3] for line in lines_of("\n".join(lines))], ["GET /hello.txt HTTP/1.1"], "lines")
+
+
+def test_nothing_is_lost_at_the_end(t):
+    """What was answered before SIGTERM is in the log when the process has ended."""
+    root, folder = trees.fill(t.tmp(), SITE), t.tmp()
+    path = f"{folder}/access.log"
+    server = t.ferry(root, "--access-log", path)
+    with Connection(server) as connection:
+        for _ in range(1000):
+            connection.ask("/one.txt")
+        server.signal(signal.SIGTERM)
+        check.equal(server.wait(), 0, "status")
+    check.equal(len(log_of(path, 1000)), 1000, "lines")
+
+
+def test_the_log_is_appended_to(t):
+    root, folder = trees.fill(t.tmp(), SITE), t.tmp()
+    path = f"{folder}/access.log"
+    for count in (1, 2):
+        server = t.ferry(root, "--access-log", path)
+        ask(server, "/one.txt")
+        server.stop()
+        log_of(path, count)
+
+
+def test_off_is_the_default(t):
+    server = t.ferry(trees.fill(t.tmp(), SITE))
+    ask(server, "/one.txt")
+    server.stop()
+    lines = [line for line in server.output().splitlines() if not line.startswith("listening on ")]
+    check.equal(lines, [], "standard output")
+
+
+def test_a_log_that_is_full(t):
+    """threats.md, R15: a log nobody can write holds nobody up."""
+    server = t.ferry(trees.fill(t.tmp(), SITE), "--access-log", "/dev/full")
+    with Connection(server) as connection:
+        for _ in range(3000):
+            check.equal(connection.ask("/one.txt").body, b"1\n", "an answer")

@@ -1,0 +1,321 @@
+"""Connections over time: deadlines, limits, slow and rude clients (threats.md, H3 and H4)."""
+
+import contextlib
+import resource
+import select
+import socket
+import struct
+import time
+
+from support import check, trees
+from support.case import Failure, limit
+from support.http_wire import Connection, ask, fetch, request
+from support.usage import cpu_seconds, resident_bytes, must_settle, warm
+
+SITE = trees.site()
+
+
+def make_server(maker):
+    return maker.ferry(trees.fill(maker.tmp(), SITE))
+
+
+def test_keep_alive(t):
+    """A thousand requests on one connection, of every kind of answer."""
+    server = t.shared(make_server)
+    with Connection(server) as connection:
+        for i in range(250):
+            check.equal(connection.ask("/hello.txt").body, b"hello, world\n", f"{i}")
+            check.equal(connection.ask("/nope").status, 404, f"{i}")
+            check.equal(connection.ask("/size-8193.bin", method="HEAD").status, 200, f"{i}")
+            check.same_bytes(connection.ask("/size-8193.bin").body, SITE[b"size-8193.bin"], f"{i}")
+
+
+def test_http_1_0_keep_alive_on_request(t):
+    """RFC 9112 section 9.3: `Connection: keep-alive` from a 1.0 client may be honoured, but then the
+    answer says so and is framed."""
+    server = t.shared(make_server)
+    with Connection(server) as connection:
+        first = connection.ask("/hello.txt", version="HTTP/1.0",
+                               fields=[("Connection", "keep-alive")])
+        check.equal(first.body, b"hello, world\n", "the first answer")
+        if "keep-alive" in (first.field("Connection") or "").lower():
+            again = connection.ask("/one.txt", version="HTTP/1.0")
+            check.equal(again.body, b"1\n", "the second answer")
+        connection.must_end("after an answer to 1.0")
+
+
+def test_pipeline_of_mixed_sizes(t):
+    """Large and small answers interleaved, in order, while the client sends before it reads."""
+    server = t.shared(make_server)
+    names = ["size-3m.bin", "one.txt", "size-8192.bin", "size-8193.bin", "empty.txt", "nope",
+             "size-100k.bin", "hello.txt"] * 3
+    with Connection(server) as connection:
+        connection.send(b"".join(request("/" + name) for name in names))
+        for name in names:
+            response = connection.read_response()
+            if name == "nope":
+                check.equal(response.status, 404, name)
+            else:
+                check.same_bytes(response.body, SITE[name.encode()], name)
+
+
+def test_pipeline_split_anywhere(t):
+    """A request head may end in one segment and begin in another, at every octet."""
+    server = t.shared(make_server)
+    octets = request("/one.txt", fields=[("X-Long", "v" * 20)]) * 2
+    for cut in range(1, len(octets), 3):
+        with Connection(server) as connection:
+            connection.send(octets[:cut])
+            time.sleep(0.002)
+            connection.send(octets[cut:])
+            for _ in range(2):
+                check.equal(connection.read_response().body, b"1\n", f"cut at {cut}")
+
+
+def test_unread_pipeline_is_bounded(t):
+    """threats.md, H4: a client that asks and never reads is stopped, not answered into memory."""
+    server = t.ferry(trees.fill(t.tmp(), SITE), "--send-timeout", "2s")
+    before = resident_bytes(server)
+    connection = t.closing(Connection(server, receive_buffer_bytes=4096))
+    octets = request("/size-100k.bin") * 200
+    sent, began = 0, time.monotonic()
+    connection.socket.setblocking(False)
+    while sent < 64 << 20 and time.monotonic() - began < 1.5:
+        try:
+            sent += connection.socket.send(octets)
+        except BlockingIOError:
+            select.select([], [connection.socket], [], 0.1)
+        except (ConnectionResetError, BrokenPipeError):
+            break
+    check.equal(fetch(server, "/one.txt"), b"1\n", "another client")
+    grown = resident_bytes(server) - before
+    check.holds(grown < 32 << 20, f"the server grew by {grown} octets for one client")
+
+
+def test_header_timeout(t):
+    """threats.md, H3: a head has a total deadline, also when it trickles in: 408 (or the end)."""
+    server = t.ferry(trees.fill(t.tmp(), SITE), "--header-timeout", "1s", "--idle-timeout", "30s")
+    with Connection(server) as connection:
+        connection.send(b"GET /hello.txt HTTP/1.1\r\nHost: localhost\r\n")
+        ended = False
+        for i in range(100):  # Ten seconds: the trickle does not put the deadline off.
+            try:
+                connection.send(f"X-{i}: y\r\n".encode())
+            except OSError:
+                ended = True
+            if connection.pending or connection.ended or ended:
+                break
+            time.sleep(0.1)
+        else:
+            raise Failure("the head trickles in for 10 s at --header-timeout 1s")
+        response = connection.read_response()
+        if response is not None:
+            check.equal(response.status, 408, "status")
+            check.holds(response.says_close, f"no Connection: close in {response}")
+        connection.must_end("after the deadline")
+    # The second request of a connection has the same deadline.
+    with Connection(server) as connection:
+        connection.ask("/one.txt")
+        connection.send(b"GET /hello.txt HT")
+        response = connection.read_response()
+        if response is not None:
+            check.equal(response.status, 408, "status of the second")
+        connection.must_end("after the deadline of the second")
+    check.equal(fetch(server, "/one.txt"), b"1\n", "another client")
+
+
+def test_idle_timeout(t):
+    """RFC 9112 section 9.5: an idle connection is closed, silently."""
+    server = t.ferry(trees.fill(t.tmp(), SITE), "--idle-timeout", "1s")
+    with Connection(server) as connection:
+        connection.ask("/one.txt")
+        connection.must_end("an idle connection")
+    with Connection(server) as connection:
+        rest = connection.read_all()
+        check.holds(rest == b"" or rest.startswith(b"HTTP/1.1 408 "), f"before a request: {rest!r}")
+
+
+def test_send_timeout(t):
+    """A client that takes nothing of its answer is let go; one that is only slow is not."""
+    root = t.tmp()
+    content = trees.octets(8, 10 << 20)
+    trees.write(root, "large.bin", content)
+    server = t.ferry(root, "--send-timeout", "2s")
+    stuck = t.closing(Connection(server, receive_buffer_bytes=4096))
+    stuck.send(request("/large.bin"))
+    slow = t.closing(Connection(server, receive_buffer_bytes=65536))
+    slow.send(request("/large.bin"))
+    got, began = b"", time.monotonic()
+    while len(got) < len(content):
+        piece = slow.socket.recv(65536)
+        check.holds(piece, f"the slow client was cut off after {len(got)} octets")
+        got += piece
+        time.sleep(0.03)
+    check.same_bytes(got.split(b"\r\n\r\n", 1)[1], content, "what the slow client got")
+    while is_established(server, stuck):
+        check.holds(time.monotonic() - began < 15, "a client that takes nothing is still connected")
+        time.sleep(0.1)
+
+
+def is_established(server, connection):
+    """Whether the server's end of the connection is in state ESTABLISHED."""
+    local = connection.socket.getsockname()[1]
+    with open(f"/proc/{server.pid}/net/tcp", encoding="ascii") as file:
+        for line in file.readlines()[1:]:
+            parts = line.split()
+            if (int(parts[1].split(":")[1], 16) == server.http_port
+                    and int(parts[2].split(":")[1], 16) == local and parts[3] == "01"):
+                return True
+    return False
+
+
+def test_requests_per_connection_max(t):
+    server = t.ferry(trees.fill(t.tmp(), SITE), "--requests-per-connection-max", "3")
+    with Connection(server) as connection:
+        check.holds(not connection.ask("/one.txt").says_close, "the first")
+        check.holds(not connection.ask("/one.txt").says_close, "the second")
+        third = connection.ask("/one.txt")
+        check.equal(third.body, b"1\n", "the third")
+        check.holds(third.says_close, f"no Connection: close in {third}")
+        connection.must_end("after the third")
+
+
+def test_connections_max(t):
+    """Up to --connections-max everybody is served, on whatever core; above it nobody, before somebody
+    leaves, and then at once. Ten times: which core a connection falls to is chance."""
+    server = t.ferry(trees.fill(t.tmp(), SITE), "--connections-max", "4", "--ftp", "off")
+    for round_ in range(10):
+        with contextlib.ExitStack() as stack:
+            crowd = [stack.enter_context(Connection(server)) for _ in range(4)]
+            for connection in crowd:
+                check.equal(connection.ask("/one.txt").body, b"1\n", f"one of four, round {round_}")
+            late = stack.enter_context(Connection(server))
+            late.send(request("/one.txt"))
+            ready, _, _ = select.select([late.socket], [], [], 0.2)
+            if ready:
+                answer = late.read_response()
+                check.holds(answer is None or answer.status == 503, f"the fifth got {answer}")
+            for connection in crowd:
+                connection.close()
+            if not ready:
+                check.equal(late.read_response().body, b"1\n", "the fifth, after others left")
+        time.sleep(0.1)
+
+
+def test_limits_of_heads(t):
+    """--head-bytes-max, --target-bytes-max and --fields-max, each with its status."""
+    server = t.ferry(trees.fill(t.tmp(), SITE), "--head-bytes-max", "2k", "--target-bytes-max",
+                     "512", "--fields-max", "10")
+    check.equal(ask(server, "/one.txt?" + "a" * 400).status, 200, "a target below the limit")
+    check.equal(ask(server, "/one.txt?" + "a" * 600).status, 414, "a target above the limit")
+    check.equal(ask(server, "/one.txt", fields=[("X", "a" * 1800)]).status, 200, "a head below")
+    check.equal(ask(server, "/one.txt", fields=[("X", "a" * 2100)]).status, 431, "a head above")
+    check.equal(ask(server, "/one.txt", fields=[(f"X{i}", "a") for i in range(9)]).status, 200,
+                "10 fields")
+    check.equal(ask(server, "/one.txt", fields=[(f"X{i}", "a") for i in range(10)]).status, 431,
+                "11 fields")
+
+
+def test_half_closed_with_a_large_answer(t):
+    """A client that has said all it wants to (shutdown) still gets all of its answer."""
+    server = t.shared(make_server)
+    with Connection(server, receive_buffer_bytes=8192) as connection:
+        connection.send(request("/size-3m.bin"))
+        connection.socket.shutdown(socket.SHUT_WR)
+        check.same_bytes(connection.read_response().body, SITE[b"size-3m.bin"], "the answer")
+        connection.must_end("after it")
+
+
+@limit(60)
+def test_descriptors_return_to_base(t):
+    """threats.md, H4: idle, cut, reset and half-done connections leave nothing behind."""
+    server = t.ferry(trees.fill(t.tmp(), SITE))
+    base = warm(server, SITE)
+    for round_ in range(3):
+        idle = [Connection(server) for _ in range(300)]
+        for number, connection in enumerate(idle):
+            if number % 4 == 1:
+                connection.send(b"GET /hello.txt HTTP/1.1\r\nHo")
+            elif number % 4 == 2:
+                connection.send(request("/size-3m.bin"))
+            elif number % 4 == 3:
+                connection.send(request("/one.txt") * 5)
+        check.equal(fetch(server, "/one.txt"), b"1\n", "another client")
+        for number, connection in enumerate(idle):
+            if number % 2:
+                connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                             struct.pack("ii", 1, 0))
+            connection.close()
+        must_settle(server, base, f"descriptors after round {round_}")
+
+
+def test_a_storm_of_resets(t):
+    """threats.md, H4: connections that are reset as soon as they are made, or in mid-request."""
+    server = t.ferry(trees.fill(t.tmp(), SITE))
+    base = warm(server, SITE)
+    linger = struct.pack("ii", 1, 0)
+    for i in range(2000):
+        connection = server.connect()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        if i % 3:
+            connection.send(request("/size-100k.bin"))
+        connection.close()
+    check.equal(fetch(server, "/one.txt"), b"1\n", "an honest client")
+    must_settle(server, base, "descriptors")
+
+
+@limit(60)
+def test_out_of_descriptors(t):
+    """threats.md, H6: a full table of descriptors does not make accept spin, and passes."""
+    def few_descriptors():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+
+    server = t.ferry(trees.fill(t.tmp(), SITE), preexec=few_descriptors)
+    held = Connection(server)
+    check.equal(held.ask("/hello.txt").body, b"hello, world\n", "before")
+    crowd = [server.connect() for _ in range(200)]
+    time.sleep(0.5)
+    before = cpu_seconds(server)
+    time.sleep(2)
+    spent = cpu_seconds(server) - before
+    check.holds(spent < 1.0, f"{spent:.2f} s of CPU in 2 s of doing nothing: it spins")
+    # A connection that was there before still gets files.
+    check.equal(held.ask("/hello.txt").body, b"hello, world\n", "held, while the table is full")
+    held.close()
+    for connection in crowd:
+        connection.close()
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            check.equal(fetch(server, "/one.txt", seconds=2), b"1\n", "afterwards")
+            break
+        except (Failure, OSError):
+            if time.monotonic() > deadline:
+                raise
+
+
+def test_idle_server_sleeps(t):
+    """No turn of the loop without a reason: an idle server with idle clients uses no CPU."""
+    server = t.ferry(trees.fill(t.tmp(), SITE))
+    crowd = [t.closing(Connection(server)) for _ in range(50)]
+    for connection in crowd:
+        connection.ask("/one.txt")
+    before = cpu_seconds(server)
+    time.sleep(3)
+    spent = cpu_seconds(server) - before
+    check.holds(spent < 0.3, f"{spent:.2f} s of CPU in 3 s of idling")
+
+
+def test_ipv6_and_several_endpoints(t):
+    root = trees.fill(t.tmp(), SITE)
+    server = t.ferry(root, "--http", "127.0.0.1:0", "--http", "[::1]:0", "--http", "127.0.0.2:0",
+                     "--ftp", "[::1]:0")
+    check.equal([address for address, _ in server.http], ["127.0.0.1", "::1", "127.0.0.2"],
+                "the endpoints, in order")
+    for address, port in server.http:
+        with socket.create_connection((address, port), timeout=5) as connection:
+            connection.sendall(b"GET /one.txt HTTP/1.0\r\n\r\n")
+            whole = b""
+            while piece := connection.recv(65536):
+                whole += piece
+            check.holds(whole.endswith(b"\r\n\r\n1\n"), f"{address}: {whole!r}")

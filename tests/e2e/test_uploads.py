@@ -1,0 +1,294 @@
+"""An upload is there whole or not at all, whatever happens (threats.md, V12), and who may make one."""
+
+import dataclasses
+import os
+import signal
+import threading
+import time
+
+from support import check, trees
+from support.case import limit, rows
+from support.clients import run
+from support.ftp_wire import Control, reset
+from support.http_wire import Connection, ask
+
+OLD = b"old content\n" * 5000
+NEW = trees.octets(21, 3 << 20)
+
+
+def writer(t, server):
+    control = t.closing(Control(server)).login("ann", "secret")
+    return control
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    id: str
+    old: bool  # Whether the file is there already.
+    durability: str = "data"
+
+
+@rows([Way("new", False), Way("replacing", True), Way("new-none", False, "none"),
+       Way("replacing-full", True, "full")])
+def test_readers_see_old_or_new(t, row):
+    """A reader over HTTP polls during a slow STOR: the whole old, then the whole new; never a part."""
+    root = t.tmp()
+    if row.old:
+        trees.write(root, "file", OLD)
+    server = t.ferry(root, "--user", "ann:secret", "--write", "--durability", row.durability)
+    control = writer(t, server)
+    seen, trouble, stop = [], [], threading.Event()
+
+    def poll():
+        with Connection(server) as connection:
+            while not stop.is_set():
+                response = connection.ask("/file")
+                if response.status == 200 and response.body == NEW:
+                    state = "new"
+                elif row.old and response.status == 200 and response.body == OLD:
+                    state = "old"
+                elif not row.old and response.status == 404:
+                    state = "old"
+                else:
+                    trouble.append(f"{response}")
+                    return
+                if not seen or seen[-1] != state:
+                    seen.append(state)
+
+    reader = threading.Thread(target=poll, daemon=True)
+    reader.start()
+    data = control.passive()
+    control.ask("STOR file", 150, 125)
+    for begin in range(0, len(NEW), 256 << 10):
+        data.sendall(NEW[begin:begin + (256 << 10)])
+        time.sleep(0.04)
+    check.holds("new" not in seen, "the new file is there before its end has been sent")
+    data.close()
+    control.expect("the end", 226)
+    # Once the server has said so, it is there.
+    check.same_bytes(ask(server, "/file").body, NEW, "behind 226")
+    time.sleep(0.2)
+    stop.set()
+    reader.join(10)
+    check.equal(trouble, [], "what the reader saw")
+    check.equal(seen, ["old", "new"], "what the reader saw")
+    check.equal(trees.names_in(root), [b"file"], "the names in the directory")
+
+
+@dataclasses.dataclass(frozen=True)
+class Cut:
+    id: str
+    verb: str = "STOR"
+
+
+@rows([Cut("data-reset"), Cut("control-closed"), Cut("control-reset"), Cut("abort"),
+       Cut("kill"), Cut("terminate-twice"), Cut("data-reset-appe", "APPE"), Cut("kill-appe", "APPE"),
+       Cut("kill-rest", "REST")])
+def test_a_cut_upload_leaves_the_old_file(t, row):
+    """Data, control or the server itself ends in mid-upload: the old files stand, and nothing else."""
+    root = trees.fill(t.tmp(), {"kept": OLD, "d/other": b"other"})
+    server = t.ferry(root, "--user", "ann:secret", "--write", "--drain-timeout", "60s")
+    controls = [writer(t, server), writer(t, server)]
+    datas = []
+    for control, name in zip(controls, ("kept", "d/fresh")):
+        data = control.passive()
+        if row.verb == "REST" and name == "kept":
+            control.ask("REST 100", 350)
+        control.ask(f"{row.verb.replace('REST', 'STOR')} {name}", 150, 125)
+        data.sendall(NEW[:1 << 20])
+        datas.append(data)
+    time.sleep(0.3)
+    how = row.id.split("-")
+    if how[0] == "kill":
+        server.signal(signal.SIGKILL)
+        server.wait()
+        check_untouched(root, "with the server gone")
+        # Nothing comes up, and nothing is left over, when it runs again.
+        server = t.ferry(root, "--user", "ann:secret", "--write")
+        check.same_bytes(ask(server, "/kept").body, OLD, "after the restart")
+        check.equal(ask(server, "/d/fresh").status, 404, "after the restart")
+    elif how[0] == "terminate":
+        server.signal(signal.SIGTERM)
+        time.sleep(0.3)
+        server.signal(signal.SIGTERM)
+        server.wait()
+    else:
+        for control, data in zip(controls, datas):
+            if how[0] == "data":
+                reset(data)
+                control.expect("a reset upload", 426, 451)
+                control.ask("NOOP", 200)
+            elif how == ["control", "closed"]:
+                control.socket.close()
+            elif how == ["control", "reset"]:
+                reset(control.socket)
+            else:
+                control.send(b"ABOR\r\n")
+                control.expect("ABOR", 426)
+                control.expect("ABOR", 226)
+        deadline = time.monotonic() + 5
+        while len(trees.contents(root)) != 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+    check_untouched(root, "at the end")
+
+
+def check_untouched(root, when):
+    check.equal(trees.contents(root), {b"kept": OLD, b"d/other": b"other"}, f"the files {when}")
+
+
+def test_a_replaced_file_keeps_its_mode(t):
+    root = t.tmp()
+    trees.write(root, "script", OLD, mode=0o755)
+    trees.write(root, "private", OLD, mode=0o600)
+    server = t.ferry(root, "--user", "ann:secret", "--write")
+    control = writer(t, server)
+    for name, mode in (("script", 0o755), ("private", 0o600)):
+        control.store(f"STOR {name}", b"new")
+        check.equal(oct(os.stat(os.path.join(root, name)).st_mode & 0o7777), oct(mode), name)
+    control.store("STOR fresh", b"new")
+    check.equal(oct(os.stat(os.path.join(root, "fresh")).st_mode & 0o7777), oct(0o644), "fresh")
+    os.chmod(os.path.join(root, "script"), 0o4755)
+    control.store("STOR script", b"newer")
+    check.equal(os.stat(os.path.join(root, "script")).st_mode & 0o6000, 0, "setuid and setgid bits")
+
+
+def test_two_writers_on_one_name(t):
+    """threats.md, F13: one of them wins whole."""
+    root = t.tmp()
+    server = t.ferry(root, "--user", "ann:secret", "--write")
+    controls = [writer(t, server), writer(t, server)]
+    contents = [trees.octets(31, 1 << 20), trees.octets(32, 1 << 20)]
+    datas = []
+    for control in controls:
+        datas.append(control.passive())
+        control.ask("STOR same", 150, 125)
+    for begin in range(0, 1 << 20, 1 << 16):
+        for data, content in zip(datas, contents):
+            data.sendall(content[begin:begin + (1 << 16)])
+    for data in datas:
+        data.close()
+    for control in controls:
+        control.expect("the end", 226)
+    check.contains(contents, trees.read(root, "same"), "the file")
+
+
+def test_storing_into_a_directory_that_goes(t):
+    """Its directory is removed in mid-upload: refused, and the session goes on."""
+    root = t.tmp()
+    os.mkdir(os.path.join(root, "d"))
+    server = t.ferry(root, "--user", "ann:secret", "--write")
+    control = writer(t, server)
+    data = control.passive()
+    control.ask("STOR d/f", 150, 125)
+    data.sendall(NEW[:100000])
+    time.sleep(0.2)
+    for name in os.listdir(os.path.join(root, "d")):
+        os.unlink(os.path.join(root, "d", name))
+    os.rmdir(os.path.join(root, "d"))
+    data.close()
+    control.expect("the end", 4, 5)
+    control.ask("NOOP", 200)
+    check.equal(trees.names_in(root), [], "the names")
+
+
+@dataclasses.dataclass(frozen=True)
+class Account:
+    """What a login may do with: a new name, an existing one, names and directories."""
+    id: str
+    flags: tuple
+    login: tuple = ("anonymous", "x@")
+    logs_in: bool = True
+    reads: bool = True
+    creates: bool = False
+    changes: bool = False
+
+
+@rows([
+    Account("anonymous-default", ()),
+    Account("anonymous-read", ("--anonymous", "read")),
+    Account("anonymous-upload", ("--anonymous", "upload"), creates=True),
+    Account("anonymous-off", ("--anonymous", "off"), logs_in=False),
+    Account("anonymous-read-write", ("--anonymous", "read", "--write")),
+    Account("user", ("--user", "ann:secret"), ("ann", "secret")),
+    Account("user-write", ("--user", "ann:secret", "--write"), ("ann", "secret"), creates=True,
+            changes=True),
+    Account("user-wrong-password", ("--user", "ann:secret"), ("ann", "Secret"), logs_in=False),
+    Account("user-empty-password", ("--user", "ann:secret"), ("ann", ""), logs_in=False),
+    Account("user-other-case", ("--user", "ann:secret"), ("Ann", "secret"), logs_in=False),
+    Account("user-prefix", ("--user", "ann:secret"), ("an", "secret"), logs_in=False),
+    Account("user-unknown", ("--user", "ann:secret"), ("bob", "secret"), logs_in=False),
+    Account("user-long-password", ("--user", "ann:" + "p" * 128), ("ann", "p" * 128)),
+    Account("user-spaces", ("--user", "ann lee:pass word"), ("ann lee", "pass word")),
+    Account("second-user", ("--user", "ann:secret", "--user", "bob:other", "--write"),
+            ("bob", "other"), creates=True, changes=True),
+])
+def test_rights(t, row):
+    root = trees.fill(t.tmp(), {"file": OLD, "d/x": b"x"})
+    server = t.ferry(root, *row.flags)
+    control = t.closing(Control(server))
+    control.ask(f"USER {row.login[0]}", 331, 230, 530)
+    reply = control.ask(f"PASS {row.login[1]}", seconds=20)
+    check.equal(reply.code == 230, row.logs_in, f"logged in by {reply}")
+    if not row.logs_in:
+        check.equal(reply.code, 530, "the refusal")
+        control.ask("RETR file", 530)
+        return
+    control.ask("TYPE I", 200)
+    check.same_bytes(control.retrieve("RETR file"), OLD, "RETR")
+    may(control, row.creates, "STOR new1", b"new")
+    may(control, row.creates, "APPE new2", b"new")
+    may(control, row.changes, "STOR file", b"new")
+    may(control, row.changes, "APPE file", b"new")
+    for command in ("MKD made", "DELE d/x", "RMD d", "RNFR file", "RNFR new1"):
+        if row.changes or command != "RNFR new1":
+            reply = control.ask(command)
+            check.equal(reply.code // 100 in (2, 3), row.changes, f"{command}: {reply}")
+    if not row.changes:
+        control.ask("RNTO stolen", 503, 550)
+        wanted = {b"file": OLD, b"d/x": b"x"}
+        if row.creates:
+            wanted |= {b"new1": b"new", b"new2": b"new"}
+        check.equal(trees.contents(root), wanted, "the files")
+    # What perm says is what is true (RFC 3659 section 7.5.5).
+    perm = control.ask("MLST file", 250, 550).text
+    check.equal("w" in perm.partition("perm=")[2].partition(";")[0] if "perm=" in perm else False,
+                row.changes, f"perm in {perm}")
+
+
+def may(control, allowed, command, octets):
+    data = control.passive()
+    reply = control.ask(command)
+    if reply.code // 100 == 1:
+        data.sendall(octets)
+        data.close()
+        reply = control.expect(command)
+    data.close()
+    check.equal(reply.code // 100 == 2, allowed, f"{command}: {reply}")
+
+
+@limit(60)
+def test_a_full_disk(t):
+    """threats.md, V13: 452, the space is given back, and the connection is usable."""
+    check.equal(os.geteuid(), 0, "user id (the test makes a small file system)")
+    root = t.tmp()
+    run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", root])
+    try:
+        trees.write(root, "kept", OLD)
+        server = t.ferry(root, "--user", "ann:secret", "--write")
+        control = writer(t, server)
+        for name in ("fresh", "kept"):
+            for _ in range(3):
+                data = control.passive()
+                control.ask(f"STOR {name}", 150, 125)
+                try:
+                    data.sendall(NEW)
+                except OSError:
+                    pass  # The server has closed it: there is no use for the rest.
+                data.close()
+                control.expect("a full disk", 452, 552)
+                check.equal(trees.contents(root), {b"kept": OLD}, "the files")
+        control.store("STOR fresh", b"fits")
+        check.equal(ask(server, "/fresh").body, b"fits", "what fits")
+        server.stop()
+    finally:
+        run(["umount", "-l", root])
