@@ -21,7 +21,7 @@
 #include "ferry/runtime/uring.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "runtime/channel.hpp"
-#include "runtime/compute.hpp"
+#include "ferry/runtime/compute.hpp"
 
 using namespace ferry;
 using namespace ferry::runtime;

@@ -1,4 +1,4 @@
-#include "runtime/compute.hpp"
+#include "ferry/runtime/compute.hpp"
 
 #include <doctest/doctest.h>
 
