@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <new>
 #include <span>
 #include <string>
 
@@ -34,6 +35,7 @@ struct conversation {
     std::size_t used = 0;  ///< Of `buffer`.
     std::string batch;     ///< Answers to send.
     std::size_t requests = 0;
+    runtime::time_point began{};  ///< When the first octets of the present request were there.
 
     [[nodiscard]] std::string_view unread() const noexcept {
         return std::string_view(buffer).substr(used);
@@ -55,17 +57,20 @@ task<result<void>> flush(conversation& talk) {
 }
 
 /// Reads until a head is whole or refused. Fails when the conversation is over without an answer:
-/// errc::closed for every peaceful end, or the stream's error.
+/// errc::closed for every peaceful end, errc::timed_out for a head that came too slowly, else an
+/// error after which nothing can be sent.
 task<result<head_progress>> read_head(conversation& talk) {
+    runtime::core& here = talk.shared.here;
+    talk.began = here.now();
     auto progress =
         talk.unread().empty() ? head_progress::incomplete : talk.parser.parse(talk.unread());
     auto head_deadline = runtime::never;
     while (progress == head_progress::incomplete) {
         // What is answered goes out before anything is waited for.
         if (const auto sent = co_await flush(talk); !sent) {
-            co_return failure(sent.error());
+            // Too slow to take its answers is not too slow with its head: no 408 would arrive.
+            co_return failure(sent.error() == errc::timed_out ? errc::reset : sent.error().code);
         }
-        runtime::core& here = talk.shared.here;
         talk.buffer.erase(0, talk.used);
         talk.used = 0;
         const bool is_idle = talk.parser.is_idle() && talk.buffer.empty();
@@ -82,11 +87,14 @@ task<result<head_progress>> read_head(conversation& talk) {
             }
             filled = co_await talk.peer.fill(head_deadline);
         }
-        if (!filled && is_idle) {
+        if (!filled && talk.parser.is_idle()) {
             co_return failure(errc::closed);  // Left, idled out, or the server drains.
         }
         if (!filled) {
             co_return failure(filled.error());
+        }
+        if (is_idle) {
+            talk.began = here.now();
         }
         talk.peer.take_input(talk.buffer);
         progress = talk.parser.parse(talk.unread());
@@ -217,17 +225,30 @@ task<result<void>> execute(conversation& talk, response_plan& plan) {
     co_return result<void>{};
 }
 
-/// One line of the access log. `began` is when the head was whole.
-void report(conversation& talk, const request* asked, const response_plan& plan,
-            runtime::time_point began) {
+/// The present less `ago`.
+wall_time wall_time_before(runtime::duration ago) noexcept {
+    constexpr std::int64_t second = 1'000'000'000;
+    const auto now = read_wall_clock();
+    auto seconds = now.seconds - ago.count() / second;
+    auto nanoseconds = std::int64_t{now.nanoseconds} - ago.count() % second;
+    if (nanoseconds < 0) {
+        --seconds;
+        nanoseconds += second;
+    }
+    return {.seconds = seconds, .nanoseconds = static_cast<std::uint32_t>(nanoseconds)};
+}
+
+/// One line of the access log.
+void report(conversation& talk, const request* asked, const response_plan& plan) {
     access_sink& log = talk.shared.access_log;
     if (!log.wants_records()) {
         return;
     }
     const auto peer = net::format_address(talk.peer.peer());
+    const auto took = talk.shared.here.now() - talk.began;
     access_record record{.peer = peer,
                          .user = {},
-                         .when = read_wall_clock(),
+                         .when = wall_time_before(took),
                          .method = {},
                          .target = {},
                          .protocol = {},
@@ -235,8 +256,7 @@ void report(conversation& talk, const request* asked, const response_plan& plan,
                          .body_bytes = plan.body_bytes,
                          .referer = {},
                          .user_agent = {}};
-    record.duration =
-        std::chrono::duration_cast<std::chrono::microseconds>(talk.shared.here.now() - began);
+    record.duration = std::chrono::duration_cast<std::chrono::microseconds>(took);
     if (asked != nullptr) {
         record.method = asked->method_name;
         record.target = asked->target;
@@ -247,12 +267,21 @@ void report(conversation& talk, const request* asked, const response_plan& plan,
     log.record(record);
 }
 
+/// Says what broke an answer off when it was neither the client nor a stop (threats.md, V15).
+void log_broken_answer(const request& asked, const error& why) {
+    if (why == errc::reset || why == errc::timed_out || why == errc::cancelled) {
+        return;
+    }
+    log::warning(fmt::format("http: the answer to {} was broken off: {}", asked.target,
+                             why == errc::closed ? "the file became shorter" : describe(why.code)));
+}
+
 /// Answers what cannot be a request and ends the conversation.
 task<farewell> refuse(conversation& talk, const head_refusal& why) {
     auto plan = plan_refusal(talk.shared, why);
     talk.batch += plan.message;
     const auto sent = co_await flush(talk);
-    report(talk, nullptr, plan, talk.shared.here.now());
+    report(talk, nullptr, plan);
     co_return sent ? farewell::linger : farewell::abort;
 }
 
@@ -276,7 +305,6 @@ task<farewell> converse(conversation& talk) {
 
         const request& asked = talk.parser.head();
         const auto& settings = talk.shared.settings;
-        const auto began = talk.shared.here.now();
         const auto body = judge_body(asked, settings);
         ++talk.requests;
         const bool may_go_on = asked.keep_alive && !body.must_close &&
@@ -285,8 +313,9 @@ task<farewell> converse(conversation& talk) {
         auto plan = co_await plan_response(talk.shared, asked,
                                            may_go_on ? after::keep_alive : after::close);
         const auto sent = co_await execute(talk, plan);
-        report(talk, &asked, plan, began);
+        report(talk, &asked, plan);
         if (!sent) {
+            log_broken_answer(asked, sent.error());
             co_return farewell::abort;  // The client has part of an answer: a reset says so.
         }
         talk.used += talk.parser.consumed_bytes();
@@ -303,7 +332,10 @@ task<farewell> converse(conversation& talk) {
         if (body.skip_bytes > 0) {
             const auto skipped = co_await skip_body(talk, body.skip_bytes);
             if (!skipped) {
-                co_return farewell::abort;
+                // The answer is out already: a reset might destroy it at a client that was slow.
+                co_return skipped.error() == errc::closed || skipped.error() == errc::timed_out
+                    ? farewell::linger
+                    : farewell::abort;
             }
         }
     }
@@ -340,10 +372,22 @@ task<> serve_connection(service& shared, unique_fd socket) {
             .buffer = {},
             .batch = {}};
         parting = co_await converse(talk);
+    } catch (const std::bad_alloc&) {
+        log::error("http: a connection was dropped: memory is out");
     } catch (const std::exception& what) {
-        log::error(fmt::format("http: a connection ends: {}", what.what()));
+        log::error(what.what());
     }
-    co_await peer.close(parting);
+    for (bool is_closed = false; !is_closed;) {  // Even a close takes a little memory (R14).
+        try {
+            co_await peer.close(parting);
+            is_closed = true;
+        } catch (const std::bad_alloc&) {
+            parting = farewell::abort;
+        }
+        if (!is_closed) {
+            co_await inside.here.yield();
+        }
+    }
 }
 
 }  // namespace ferry::http

@@ -96,24 +96,42 @@ std::string pattern(std::size_t size_bytes, std::uint64_t seed) {
     return octets;
 }
 
+namespace {
+
+task<heard> hear_at_most(core& here, int socket, std::size_t octets) {
+    heard piece;
+    std::array<std::byte, 65'536> into;
+    const auto room = std::min(octets, into.size());
+    const auto got = co_await op_wait(
+        here.io(), opcode::receive, socket, here.now() + patience,
+        [&](op& fresh) { fresh.args.receive = {.data = into.data(), .size_bytes = room}; });
+    if (!got) {
+        piece.how = got.error() == errc::reset ? ending::reset : ending::still_open;
+    } else if (*got == 0) {
+        piece.how = ending::end_of_stream;
+    } else {
+        piece.octets.assign(static_cast<const char*>(static_cast<const void*>(into.data())),
+                            static_cast<std::size_t>(*got));
+    }
+    co_return piece;
+}
+
+}  // namespace
+
+task<heard> hear_some(core& here, int socket) {
+    auto piece = co_await hear_at_most(here, socket, std::numeric_limits<std::size_t>::max());
+    co_return piece;
+}
+
 task<heard> hear(core& here, int socket, std::size_t octets) {
     heard so_far;
-    std::array<std::byte, 65'536> piece;
-    while (so_far.octets.size() < octets) {
-        const auto room = std::min(octets - so_far.octets.size(), piece.size());
-        const auto got = co_await op_wait(
-            here.io(), opcode::receive, socket, here.now() + patience,
-            [&](op& fresh) { fresh.args.receive = {.data = piece.data(), .size_bytes = room}; });
-        if (!got) {
-            so_far.how = got.error() == errc::reset ? ending::reset : ending::still_open;
-            co_return so_far;
+    while (so_far.octets.size() < octets && so_far.how == ending::still_open) {
+        const auto piece = co_await hear_at_most(here, socket, octets - so_far.octets.size());
+        if (piece.octets.empty() && piece.how == ending::still_open) {
+            break;
         }
-        if (*got == 0) {
-            so_far.how = ending::end_of_stream;
-            co_return so_far;
-        }
-        so_far.octets.append(static_cast<const char*>(static_cast<const void*>(piece.data())),
-                             static_cast<std::size_t>(*got));
+        so_far.octets += piece.octets;
+        so_far.how = piece.how;
     }
     co_return so_far;
 }

@@ -66,6 +66,9 @@ struct heard {
     ending how = ending::still_open;
 };
 
+/// Reads what is there, at least one octet; gives up after ten seconds.
+[[nodiscard]] runtime::task<heard> hear_some(runtime::core& here, int socket);
+
 /// Reads until `octets` have come or the stream ends; gives up after ten seconds.
 [[nodiscard]] runtime::task<heard> hear(runtime::core& here, int socket, std::size_t octets);
 
