@@ -46,7 +46,7 @@ def test_head_and_ranges(t):
                          (416,) if value == 1 << 63 else (416, 400), f"first octet {value}")
 
 
-@limit(120)
+@limit(240)
 def test_all_of_it(t):
     """All 5 GiB through one response, counted; the marks compared as they come by."""
     server = t.shared(make_server)
@@ -92,7 +92,7 @@ def test_ftp(t):
     control.ask("NOOP", 200)
 
 
-@limit(120)
+@limit(180)
 def test_ftp_upload_past_4_gib(t):
     """STOR at an offset above 2^32 of a sparse file: the tail is kept, the file grows."""
     server = t.shared(make_server)

@@ -1,0 +1,61 @@
+"""What a hostile reading of the runtime, of net and of HTTP found, each as it was done to the server."""
+
+import resource
+import socket
+import struct
+
+from support import check, trees
+from support.case import limit
+from support.http_wire import Connection, fetch, request
+
+LINGER_NONE = struct.pack("ii", 1, 0)
+
+
+def reset(connection):
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NONE)
+    connection.close()
+
+
+def has_own_allocator(server):
+    """A build with a sanitizer has that one's allocator, which gives up when memory is out."""
+    with open(f"/proc/{server.pid}/maps", encoding="ascii") as file:
+        return "mimalloc" in file.read()
+
+
+def address_space_bytes(server):
+    with open(f"/proc/{server.pid}/statm", encoding="ascii") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
+
+
+@limit(120)
+def test_want_of_memory_ends_connections_only(t):
+    """threats.md, R14: a crowd that asks for more than there is, of all that costs memory: listings
+    sorted and whole, pipelines, long heads. Then the server serves again."""
+    root = t.tmp()
+    content = trees.octets(7, 100_000)
+    trees.write(root, "large.bin", content)
+    for number in range(4000):
+        trees.write(root, f"many/{number:04d}-{'x' * 60}", b"")
+    server = t.ferry(root, "--cores", "1", "--connections-max", "3000")
+    if not has_own_allocator(server):
+        return
+    wishes = [request("/many/") * 3, request("/large.bin") * 100, b"GET /" + b"a" * 7000,
+              request("/large.bin", fields=[(f"X-{i}", "y") for i in range(90)])]
+    for room_bytes in (2 << 20, 16 << 20):
+        most = address_space_bytes(server) + room_bytes
+        resource.prlimit(server.pid, resource.RLIMIT_AS, (most, most))
+        crowd = []
+        for number in range(600):
+            connection = server.connect(receive_buffer_bytes=4096)
+            crowd.append(connection)
+            try:
+                connection.sendall(wishes[number % len(wishes)])
+            except OSError:
+                pass  # Dropped already, as it may be.
+            server.check_alive()
+        for connection in crowd:
+            reset(connection)
+        server.check_alive()
+        check.same_bytes(fetch(server, "/large.bin"), content, f"after {room_bytes} octets were used up")
+        resource.prlimit(server.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
+    check.contains(server.errors(), "memory is out", "the log")
