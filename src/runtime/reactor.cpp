@@ -56,13 +56,19 @@ bool reactor::run_turn_work() noexcept {
 
     timers_.advance(now_);
 
+    // Only what was ready by now: what yields while others run is next after the reactor has looked
+    // for completions, or one busy coroutine would keep everybody else's away.
+    intrusive_list<ready_node> turn;
+    turn.append(ready_);
     for (std::size_t resumed = 0; resumed < ready_per_turn_max; ++resumed) {
-        ready_node* node = ready_.pop_front();
+        ready_node* node = turn.pop_front();
         if (node == nullptr) {
-            return false;
+            break;
         }
         node->waiting.resume();
     }
+    turn.append(ready_);
+    ready_.append(turn);
     return !ready_.empty();
 }
 

@@ -129,6 +129,34 @@ TEST_CASE("time: a deadline works among coroutines that never wait, only yield")
     }
 }
 
+// Goal: a coroutine that works for long and yields after each piece holds nobody up: completions
+// are looked for between two pieces, not after a thousand (datapath.md, 4).
+TEST_CASE("time: an operation completes among coroutines that only yield") {
+    for (const backend& under_test : backends()) {
+        CAPTURE(under_test.name);
+        machine host(under_test);
+        unsigned yields = 0;
+        bool is_over = false;
+        host.run_task(
+            [](nursery& home, unsigned& count, bool& over) -> task<> {
+                home.start(
+                    [](core& here, bool& done) -> task<> {
+                        const auto ended = co_await op_wait(here.io(), opcode::nop, -1, never,
+                                                            [](op&) noexcept {});
+                        CHECK(ended.has_value());
+                        done = true;
+                    },
+                    std::ref(home.here()), std::ref(over));
+                while (!over) {
+                    ++count;
+                    co_await home.here().yield();
+                }
+            },
+            std::ref(yields), std::ref(is_over));
+        CHECK(yields <= 4);
+    }
+}
+
 // Goal: a core that was made long ago and starts to run now tells the time of now: a deadline
 // counted from an old turn would have passed before anything was tried.
 TEST_CASE("time: a core starts to run at the present") {

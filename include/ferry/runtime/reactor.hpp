@@ -77,7 +77,8 @@ class reactor {
     /// Deadlines of this core.
     [[nodiscard]] timer_wheel& timers() noexcept { return timers_; }
 
-    /// Resumes `node.waiting` in this turn or the next, after what was made ready before it.
+    /// Resumes `node.waiting` after what was made ready before it. What a ready coroutine makes
+    /// ready, itself above all, has its turn after the reactor has looked for completions.
     void make_ready(ready_node& node) noexcept { ready_.push_back(node); }
 
     /// Queues `message` for this core from any thread, in order per sender, and wakes it. Wait-free
@@ -95,8 +96,9 @@ class reactor {
     [[nodiscard]] const reactor_counters& counters() const noexcept { return counters_; }
 
   protected:
-    /// Runs posted messages, due timers and ready coroutines, at most `ready_per_turn_max` of
-    /// these, so that a busy core still polls. Returns true when more are waiting: do not sleep.
+    /// Runs posted messages, due timers and the coroutines that are ready by then, at most
+    /// `ready_per_turn_max` of these, so that a busy core still polls. Returns true when more are
+    /// waiting: do not sleep.
     bool run_turn_work() noexcept;
 
     /// Forgets an earlier `quit` and the time of an earlier turn: a backend's first act in `run`.
