@@ -27,6 +27,15 @@ transfer_end file_end(const error& why) noexcept {
 }  // namespace
 
 task<transfer_end> storage::run(net::stream& data, running_transfer& progress) {
+    const auto end = co_await receive_and_commit(data, progress);
+    if (end.how != transfer_end::kind::complete) {
+        // The space is free again before the client reads that there was none (threats.md, V13).
+        co_await into_.discard(user_.here);
+    }
+    co_return end;
+}
+
+task<transfer_end> storage::receive_and_commit(net::stream& data, running_transfer& progress) {
     transfer_end end;
     if (converts_lines(user_.settings.how)) {
         const auto received = co_await receive_text(data, progress);

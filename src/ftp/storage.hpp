@@ -19,6 +19,8 @@ class storage final : public transfer_work {
                                                   running_transfer& progress) override;
 
   private:
+    [[nodiscard]] runtime::task<transfer_end> receive_and_commit(net::stream& data,
+                                                                 running_transfer& progress);
     [[nodiscard]] runtime::task<transfer_end> receive_image(net::stream& data,
                                                             running_transfer& progress);
     [[nodiscard]] runtime::task<transfer_end> receive_text(net::stream& data,

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "ferry/base/units.hpp"
+#include "ferry/runtime/compute.hpp"
 #include "ferry/runtime/op.hpp"
 #include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/wait.hpp"
@@ -491,6 +492,16 @@ runtime::task<result<void>> upload::write(runtime::core& here, std::span<const s
 
 std::uint64_t upload::written_bytes() const noexcept {
     return state_->written_bytes;
+}
+
+runtime::task<> upload::discard(runtime::core& here) {
+    unique_fd file = std::move(state_->file);
+    state_.reset();  // The hidden name goes first: with the descriptor goes the space.
+    runtime::stop_scope deaf;
+    // A pool without memory for the errand has closed the descriptor with its argument.
+    static_cast<void>(co_await runtime::run_offloaded(
+                          here, +[](unique_fd closed) { closed.reset(); }, std::move(file))
+                          .in_scope(deaf));
 }
 
 runtime::task<result<void>> upload::commit(runtime::core& here, durability level) {

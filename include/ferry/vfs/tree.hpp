@@ -145,6 +145,11 @@ class upload {
     /// crash may undo it. `full` needs permission to read the directory, else denied.
     [[nodiscard]] runtime::task<result<void>> commit(runtime::core& here, durability level);
 
+    /// Drops what was written and waits until its space is free again, off the core: before the
+    /// client is told that there was none. Deaf to stop requests. For an upload that failed; one
+    /// that dies without it is dropped all the same, some time later. Nothing else may follow.
+    [[nodiscard]] runtime::task<> discard(runtime::core& here);
+
   private:
     std::unique_ptr<state> state_;
 };

@@ -77,6 +77,11 @@ task<result<void>> carry_out(core& here, int root, job what) {
     co_return co_await begun->commit(here, what.level);
 }
 
+runtime::task<int> discard(runtime::core& here, vfs::upload& what) {
+    co_await what.discard(here);
+    co_return 0;
+}
+
 struct fixture {
     scratch host;
     unique_fd root{::open(host.root().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
@@ -182,6 +187,24 @@ TEST_CASE("upload: dropped before its commit it leaves nothing (threats.md, V12)
         }
         CHECK(tree.host.names() == names{"file"});
         CHECK(tree.host.read("file") == "old");
+    }
+}
+
+TEST_CASE("upload: discarded it leaves nothing and has given its descriptor back (V12, V13)") {
+    for (const auto holding : both_places) {
+        fixture tree;
+        const auto free_descriptor = [] {  // The lowest one free: taken by whatever is still open.
+            const unique_fd next(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+            return next.get();
+        };
+        const int before = free_descriptor();
+        auto begun = tree.begin_one({.name = "/file", .holding = holding});
+        REQUIRE(begun);
+        REQUIRE(tree.write_to(*begun, std::string(2'000'000, 'n')));
+        CHECK(free_descriptor() != before);
+        tree.machine.run(discard, std::ref(*begun));
+        CHECK(tree.host.names().empty());
+        CHECK(free_descriptor() == before);
     }
 }
 
