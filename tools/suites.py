@@ -5,8 +5,8 @@
     tools/test NAME...          the suites, or the test programs, of these names: asan unit-vfs
     tools/test --list           the suites
 
-A suite fails when a case fails, when a program ends badly, runs too long or tells no count, and when
-it has run no case at all. What failed is printed; everything is in build/test-logs/SUITE/PROGRAM.log.
+A suite fails when a case fails, when a program ends badly, runs too long or tells no count, and
+when it has run no case at all. What failed is printed; everything is in build/test-logs.
 """
 
 import dataclasses
@@ -31,14 +31,16 @@ SANITIZERS = {
     "ASAN_OPTIONS": f"abort_on_error=0:strict_string_checks=1:detect_stack_use_after_return=1:"
                     f"external_symbolizer_path={SYMBOLIZER}",
     "UBSAN_OPTIONS": f"print_stacktrace=1:external_symbolizer_path={SYMBOLIZER}",
-    "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:external_symbolizer_path={SYMBOLIZER}",
+    "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:"
+                    f"external_symbolizer_path={SYMBOLIZER}",
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Suite:
-    """`build`: the kind of build it needs, if any, and `targets` in it. `programs`: which of meson's
-    tests it runs, by a pattern of their names; or `command`, one program of its own."""
+    """What to run. `build`: the kind of build it needs, if any, and `targets` in it. `programs`:
+    which of meson's tests it runs, by a pattern of their names; or `command`, one program of its own.
+    """
     name: str
     about: str
     quick: bool = False
@@ -53,8 +55,8 @@ SUITES = [
           command=("tools/lint",)),
     Suite("lint-rules", "every rule of tools/lint finds what it is for", quick=True,
           command=("python3", "tests/tools/lint_test.py")),
-    Suite("asan", "unit tests, reactor conformance and fuzz corpora under ASan and UBSan", quick=True,
-          build="asan", targets=("meson-test-prereq",), programs=r".*"),
+    Suite("asan", "unit tests, reactor conformance and fuzz corpora under ASan and UBSan",
+          quick=True, build="asan", targets=("meson-test-prereq",), programs=r".*"),
     Suite("tsan", "unit tests and reactor conformance under TSan", build="tsan",
           targets=("meson-test-prereq",), programs=r"unit-.*|reactor.*"),
     Suite("e2e", "real clients against the release binary", build="release",
@@ -115,7 +117,7 @@ def run(command, folder, log, seconds_max, environment=()):
 
 
 def wait_telling(child, log, seconds_max):
-    """Waits for the program, telling now and then how far it is. Ends it at the limit: then `None`."""
+    """Waits for the program, telling now and then how far it is. At the limit ends it: `None`."""
     limit = time.monotonic() + seconds_max
     while (left := limit - time.monotonic()) > 0:
         try:
@@ -143,7 +145,8 @@ def end_group(child):
             continue
 
 
-DOCTEST = re.compile(r"^\[doctest\] test cases:\s*(\d+) \|\s*(\d+) passed \|\s*(\d+) failed", re.MULTILINE)
+DOCTEST = re.compile(r"^\[doctest\] test cases:\s*(\d+) \|\s*(\d+) passed \|\s*(\d+) failed",
+                     re.MULTILINE)
 PLAIN = re.compile(r"^(\d+) passed, (\d+) failed\s*$", re.MULTILINE)
 
 
