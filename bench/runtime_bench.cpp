@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ferry/base/random.hpp"
+#include "ferry/runtime/compute.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/frame_pool.hpp"
 #include "ferry/runtime/nursery.hpp"
@@ -21,7 +22,6 @@
 #include "ferry/runtime/uring.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "runtime/channel.hpp"
-#include "ferry/runtime/compute.hpp"
 
 using namespace ferry;
 using namespace ferry::runtime;
