@@ -81,8 +81,7 @@ task<reply> send_listing(session& user, std::string_view verb, listing_request r
                .work = work,
                .announcement = "Opening ASCII mode data connection for listing"});
     if (answer.code == 226 && lines.is_cut()) {
-        answer.text = fmt::format("Transfer complete, but only {} directories are listed",
-                                  listing_source::directories_max);
+        answer.text = "Transfer complete, but there are more directories than are listed";
     }
     co_return progress.finish(std::move(answer));
 }

@@ -14,6 +14,10 @@ namespace {
 
 constexpr std::size_t piece_bytes = 64_KiB;
 
+/// Octets of a pattern times octets of names that are compared before others have their turn: below
+/// a millisecond in the worst case.
+constexpr std::size_t matching_quantum = 256_KiB;
+
 /// What stands before the last component of a path as typed, its '/' included.
 std::string_view directory_part(std::string_view typed) noexcept {
     return typed.substr(0, typed.rfind('/') + 1);
@@ -116,6 +120,7 @@ task<> listing_source::append_dots(const vfs::metadata& itself) {
 task<> listing_source::begin_next_below() {
     auto next = std::move(below_.back());
     below_.pop_back();
+    below_octets_ -= next.octets();
     auto opened = co_await user_.shared.files.open(user_.here, next.where.stored);
     const bool is_new = opened && opened->is_directory() &&
                         !listed_.contains({opened->status().device, opened->status().inode});
@@ -125,6 +130,7 @@ task<> listing_source::begin_next_below() {
     if (listed_.size() >= directories_max) {
         is_cut_ = true;
         below_.clear();
+        below_octets_ = 0;
         co_return;
     }
     // Refused or gone: its name is in the listing of its parent, which is all there is to say.
@@ -153,7 +159,7 @@ task<result<bool>> listing_source::next(std::string& out) {
         if (!batch) {
             co_return failure(batch.error());
         }
-        take(*batch, is_whole);
+        co_await take(*batch, is_whole);
         if (batch->empty()) {
             entries_.reset();
             std::move(found_.rbegin(), found_.rend(), std::back_inserter(below_));
@@ -163,13 +169,20 @@ task<result<bool>> listing_source::next(std::string& out) {
     co_return true;
 }
 
-void listing_source::take(std::span<const vfs::directory_entry> batch, bool is_whole) {
+/// Chooses and orders what is listed of `batch`.
+task<> listing_source::take(std::span<const vfs::directory_entry> batch, bool is_whole) {
     const auto& wanted = request_.wanted;
     const bool shows_dots = wanted.all || wanted.almost_all || pattern_.starts_with('.') ||
                             request_.style == listing_style::facts;
     batch_.clear();
     batch_done_ = 0;
+    std::size_t compared = 0;
     for (const auto& each : batch) {
+        compared += pattern_.size() * each.name.size();
+        if (compared >= matching_quantum) {
+            compared = 0;
+            co_await user_.here.yield();
+        }
         if (is_listed(each, shows_dots ? dot_names::shown : dot_names::hidden) &&
             (pattern_.empty() || matches_pattern(pattern_, each.name))) {
             batch_.push_back(&each);
@@ -199,7 +212,8 @@ void listing_source::remember_below(const vfs::directory_entry& entry) {
     if (entry.status.kind != vfs::file_kind::directory) {
         return;
     }
-    if (found_.size() + below_.size() >= directories_max) {
+    if (found_.size() + below_.size() >= directories_max ||
+        below_octets_ >= directory_names_bytes_max) {
         is_cut_ = true;
         return;
     }
@@ -213,6 +227,7 @@ void listing_source::remember_below(const vfs::directory_entry& entry) {
     }
     found_.push_back({.where = {.seen = std::move(*seen), .stored = std::move(*stored)},
                       .shown = shown_below(directory_.shown, entry.name)});
+    below_octets_ += found_.back().octets();
 }
 
 void listing_source::append_line(std::string& out, const vfs::directory_entry& entry,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ferry/base/result.hpp"
+#include "ferry/base/units.hpp"
 #include "ferry/runtime/task.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "ftp/arguments.hpp"
@@ -35,10 +36,12 @@ struct listing_request {
 /// the directory, or all of a directory small enough to come sorted.
 ///
 /// -t, -S and -r order a directory that comes sorted; a larger one stays as the file system has it.
-/// -R lists every directory once, at most `directories_max` of them.
+/// -R lists every directory once, at most `directories_max` of them, and leaves out those found
+/// while the names of the ones to come fill `directory_names_bytes_max`.
 class listing_source {
   public:
     static constexpr std::size_t directories_max = 10'000;
+    static constexpr std::size_t directory_names_bytes_max = 4_MiB;
 
     /// `user` must outlive it, and so must what the views in `request` point at.
     listing_source(const session& user, const listing_request& request) noexcept
@@ -56,19 +59,23 @@ class listing_source {
     [[nodiscard]] bool lists_directory() const noexcept { return lists_directory_; }
     /// What was named, as the tree has it.
     [[nodiscard]] const vfs::path& stored() const noexcept { return stored_; }
-    /// Directories were left out of a listing with -R: there are more than `directories_max`.
+    /// Directories were left out of a listing with -R: there are too many.
     [[nodiscard]] bool is_cut() const noexcept { return is_cut_; }
 
   private:
     struct place {
         located where;
         std::string shown;  ///< As it stands in the listing.
+
+        [[nodiscard]] std::size_t octets() const noexcept {
+            return where.seen.text().size() + where.stored.text().size() + shown.size();
+        }
     };
 
     [[nodiscard]] runtime::task<result<void>> begin(place directory, vfs::node opened);
     [[nodiscard]] runtime::task<> begin_next_below();
     [[nodiscard]] runtime::task<> append_dots(const vfs::metadata& itself);
-    void take(std::span<const vfs::directory_entry> batch, bool is_whole);
+    [[nodiscard]] runtime::task<> take(std::span<const vfs::directory_entry> batch, bool is_whole);
     void append_line(std::string& out, const vfs::directory_entry& entry, entry_role role) const;
     void remember_below(const vfs::directory_entry& entry);
 
@@ -81,8 +88,9 @@ class listing_source {
     std::optional<vfs::listing> entries_;
     std::vector<const vfs::directory_entry*> batch_;
     std::size_t batch_done_ = 0;
-    std::vector<place> found_;  ///< Directories in the one being listed, for -R.
-    std::vector<place> below_;  ///< Directories to come, the next one last.
+    std::vector<place> found_;      ///< Directories in the one being listed, for -R.
+    std::vector<place> below_;      ///< Directories to come, the next one last.
+    std::size_t below_octets_ = 0;  ///< Of the names in `found_` and `below_`.
     std::set<std::pair<std::uint64_t, std::uint64_t>> listed_;  ///< Device and inode, for -R.
     std::int64_t now_seconds_ = 0;
     bool lists_directory_ = false;

@@ -187,3 +187,20 @@ TEST_CASE("listing: ABOR stops one that nobody reads") {
     CHECK(code_of(user.reply()) == 226);
     CHECK(user.code("PWD") == 257);
 }
+
+// threats.md, V9: what -R remembers is bounded in octets, too; the reply says what is missing.
+TEST_CASE("listing: -R of directories with long names below a long path") {
+    test_server server;
+    std::string deep;
+    for (int i = 0; i < 14; ++i) {
+        deep += "/" + std::string(250, 'd');
+    }
+    std::filesystem::create_directories(server.directory() / deep.substr(1));
+    for (int i = 0; i < 1'200; ++i) {
+        std::filesystem::create_directory(server.directory() / deep.substr(1) / std::to_string(i));
+    }
+    client user(server);
+    user.log_in();
+    CHECK(user.fetch("NLST -R").last ==
+          "226 Transfer complete, but there are more directories than are listed");
+}
