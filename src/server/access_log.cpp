@@ -1,9 +1,13 @@
 #include "server/access_log.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
+#include <algorithm>
+#include <climits>
 #include <new>
 #include <span>
+#include <utility>
 
 #include "ferry/base/log.hpp"
 #include "ferry/runtime/op.hpp"
@@ -17,22 +21,31 @@ namespace {
 
 constexpr auto flush_interval = std::chrono::seconds(1);
 // At the end a pipe that nobody reads must not keep the process.
-constexpr auto last_write_time_max = std::chrono::seconds(2);
+constexpr auto write_time_max = std::chrono::seconds(2);
+
+bool is_file(int fd) noexcept {
+    struct stat status{};
+    return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+}
 
 }  // namespace
 
 access_log::access_log(runtime::core& here, int fd, std::size_t buffer_bytes)
-    : here_(here), fd_(fd), buffer_bytes_(buffer_bytes), half_full_(here.io()) {}
+    : here_(here),
+      fd_(fd),
+      buffer_bytes_(buffer_bytes),
+      half_full_(here.io()),
+      takes_whole_writes_(is_file(fd)) {}
 
 void access_log::record(const access_record& what) noexcept {
     if (fd_ < 0) {
         return;
     }
-    if (gathered_.size() >= buffer_bytes_) {
+    const std::size_t before = gathered_.size();
+    if (before + (writing_.size() - written_) >= buffer_bytes_) {
         ++dropped_;
         return;
     }
-    const std::size_t before = gathered_.size();
     try {
         format_.append(gathered_, what);
     } catch (const std::bad_alloc&) {
@@ -50,36 +63,91 @@ task<> access_log::run() {
     if (fd_ < 0) {
         co_return;
     }
-    for (bool stopping = false; !stopping;) {
+    for (bool is_last = false; !is_last;) {
         const auto woken = co_await half_full_.wait(here_.now() + flush_interval);
-        stopping = !woken && woken.error() == errc::cancelled;
-        runtime::stop_scope deaf;  // What was gathered is written even when the server stops.
-        co_await write_gathered().in_scope(deaf);
+        is_last = !woken && woken.error() == errc::cancelled;
+        const auto until = here_.now() + write_time_max;
+        try {
+            if (is_last) {
+                runtime::stop_scope deaf;  // What was gathered is written all the same.
+                co_await write_gathered(until).in_scope(deaf);
+                dropped_ += static_cast<std::uint64_t>(std::ranges::count(gathered_, '\n'));
+                drop_unwritten();
+                report_drops();
+            } else {
+                co_await write_gathered(until);
+            }
+        } catch (const std::bad_alloc&) {
+            // The lines are where they were: the next turn writes them, if there is one.
+        }
     }
 }
 
-task<> access_log::write_gathered() {
+/// Writes what has gathered. What is not written by `until`, or before a stop, stays for the next
+/// time.
+task<> access_log::write_gathered(runtime::time_point until) {
     announced_ = false;
-    if (dropped_ != 0) {
-        log::warning(fmt::format("access log: {} lines dropped: its buffer of {} octets was full",
-                                 std::exchange(dropped_, 0), buffer_bytes_));
-    }
-    writing_.clear();
-    writing_.swap(gathered_);
-    std::span<const std::byte> left = std::as_bytes(std::span(writing_));
-    while (!left.empty()) {
-        const auto written = co_await runtime::op_wait(
-            here_.io(), runtime::opcode::write, fd_, here_.now() + last_write_time_max,
-            [&](runtime::op& fresh) {
-                fresh.args.write = {
-                    .data = left.data(), .size_bytes = left.size(), .offset = runtime::at_position};
-            });
-        if (!written) {
-            log::warning(fmt::format("access log: {} octets lost: {}", left.size(),
-                                     describe(written.error().code)));
+    for (;;) {  // Bounded by `until`.
+        if (written_ == writing_.size()) {
+            writing_.clear();
+            written_ = 0;
+            writing_.swap(gathered_);
+        }
+        const auto piece = std::as_bytes(std::span(next_piece()));
+        if (piece.empty()) {
             co_return;
         }
-        left = left.subspan(static_cast<std::size_t>(*written));
+        const auto put = co_await runtime::op_wait(
+            here_.io(), runtime::opcode::write, fd_, until, [&](runtime::op& fresh) {
+                fresh.args.write = {.data = piece.data(),
+                                    .size_bytes = piece.size(),
+                                    .offset = runtime::at_position};
+            });
+        if (put) {
+            written_ += static_cast<std::size_t>(*put);
+            is_failing_ = false;
+            report_drops();  // Not before: standard error may be the same pipe.
+            continue;
+        }
+        if (put.error() == errc::timed_out || put.error() == errc::cancelled ||
+            put.error() == errc::busy) {
+            co_return;
+        }
+        drop_unwritten();
+        if (!std::exchange(is_failing_, true)) {
+            log::warning(fmt::format("access log: lines are lost: {}", describe(put.error().code)));
+        }
+        co_return;
+    }
+}
+
+/// What to write at once, from `written_` on.
+std::string_view access_log::next_piece() const noexcept {
+    const auto left = std::string_view(writing_).substr(written_);
+    if (takes_whole_writes_ || left.size() <= PIPE_BUF) {
+        return left;
+    }
+    // As many lines as a pipe takes as one; of a line longer than that, all that is left of it.
+    const auto last_end = left.substr(0, PIPE_BUF).rfind('\n');
+    return left.substr(0, (last_end != std::string_view::npos ? last_end : left.find('\n')) + 1);
+}
+
+/// Gives up what is not written, but for the rest of a line that was begun: the next line must not
+/// become its end.
+void access_log::drop_unwritten() noexcept {
+    const bool is_in_line = written_ > 0 && writing_[written_ - 1] != '\n';
+    const auto kept = is_in_line ? writing_.find('\n', written_) + 1 : written_;
+    const auto lost = std::string_view(writing_).substr(kept);
+    dropped_ += static_cast<std::uint64_t>(std::ranges::count(lost, '\n'));
+    writing_.resize(kept);
+}
+
+void access_log::report_drops() {
+    if (dropped_ != 0) {
+        log::warning(
+            fmt::format("access log: {} lines were dropped: they came faster than they "
+                        "could be written",
+                        std::exchange(dropped_, 0)));
     }
 }
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "ferry/base/access_sink.hpp"
 #include "ferry/runtime/core.hpp"
@@ -12,26 +13,32 @@
 
 namespace ferry::server {
 
-/// One core's end of the access log: lines are gathered in memory and written whole, many at a
-/// time, through the ring, so that neither a slow disk nor a full pipe holds up the core
-/// (threats.md, R15). What finds the buffer full is dropped and counted. Several cores append to
-/// one descriptor; each write is whole lines.
+/// One core's end of the access log: lines are gathered in memory and written many at a time,
+/// through the ring, so that neither a slow disk nor a full pipe holds up the core (threats.md,
+/// R15). What finds the buffer full is dropped and counted.
+///
+/// Several cores append to one descriptor and their lines do not mix: a file takes each write as
+/// one, a pipe each of up to PIPE_BUF octets, which is what a pipe gets unless a line is longer.
 class access_log final : public access_sink {
   public:
     /// `fd`: opened for appending, or -1 for no log; stays the caller's. `buffer_bytes`: for lines
-    /// not written yet.
+    /// not written yet; one line may go beyond it.
     access_log(runtime::core& here, int fd, std::size_t buffer_bytes);
 
     void record(const access_record& what) noexcept override;
     [[nodiscard]] bool wants_records() const noexcept override { return fd_ >= 0; }
 
-    /// Writes lines as they gather, at the latest a second after they came, until the scope is
-    /// asked to stop; then writes the rest and ends. Run it as a child that outlives every
-    /// reporter.
+    /// Writes lines as they gather, at the latest a second after they came if whoever reads them
+    /// keeps up, until the scope is asked to stop; then writes the rest, for two seconds at most,
+    /// and ends. Run it as a child that outlives every reporter. Never fails: what could not be
+    /// written is logged once until it can be again, and then how many lines were dropped.
     [[nodiscard]] runtime::task<> run();
 
   private:
-    [[nodiscard]] runtime::task<> write_gathered();
+    [[nodiscard]] runtime::task<> write_gathered(runtime::time_point until);
+    [[nodiscard]] std::string_view next_piece() const noexcept;
+    void drop_unwritten() noexcept;
+    void report_drops();
 
     runtime::core& here_;
     int fd_;
@@ -39,9 +46,12 @@ class access_log final : public access_sink {
     access_log_formatter format_;
     std::string gathered_;
     std::string writing_;
+    std::size_t written_ = 0;  ///< Of `writing_`.
     runtime::event half_full_;
-    std::uint64_t dropped_ = 0;
+    std::uint64_t dropped_ = 0;  ///< Lines, since the last that was told.
     bool announced_ = false;
+    bool takes_whole_writes_ = false;  ///< It is a file.
+    bool is_failing_ = false;
 };
 
 }  // namespace ferry::server

@@ -92,7 +92,11 @@ task<> core_server::serve(runtime::nursery& bottom, core_server& self) {
             co_await owner.log_->run().in_scope(owner.background_);
         },
         std::ref(self));
-    co_await runtime::with_nursery(*self.here_, &core_server::serve_doors, std::ref(self));
+    try {
+        co_await runtime::with_nursery(*self.here_, &core_server::serve_doors, std::ref(self));
+    } catch (const std::bad_alloc&) {
+        log::error("a core serves nobody: memory is out");
+    }
     self.connections_ = nullptr;
     self.drain_timer_.unlink();
     self.background_.request_stop();
@@ -116,24 +120,36 @@ task<> core_server::accept_all(core_server& self, runtime::nursery& connections,
     net::acceptor accepting(here, std::move(socket));
     runtime::stop_scope scope(&connections.scope());
     scope.follow(self.accepting_);
-    for (;;) {
-        auto accepted = co_await accepting.accept().in_scope(scope);
-        if (accepted) {
-            self.admit(connections, speaks, std::move(*accepted));
-            continue;
-        }
-        if (accepted.error() == errc::cancelled) {
-            break;
-        }
-        if (accepted.error() == errc::exhausted) {
-            log::warning("accepting pauses: no descriptor or memory is left (ulimit -n)");
+    for (auto why = errc::reset; why != errc::cancelled;) {
+        if (why != errc::reset) {  // Not of one connection only: trying again at once would spin.
+            log::warning(why == errc::exhausted
+                             ? "accepting pauses: no descriptor or memory is left (ulimit -n)"
+                             : "accepting pauses: the listening socket fails");
             static_cast<void>(co_await runtime::sleep_until(here, here.now() + accept_pause));
         }
-        if (scope.stop_requested()) {
-            break;
+        why = errc::reset;
+        try {
+            auto accepted = co_await accepting.accept().in_scope(scope);
+            if (accepted) {
+                self.admit(connections, speaks, std::move(*accepted));
+            } else {
+                why = accepted.error().code;
+            }
+        } catch (const std::bad_alloc&) {
+            why = scope.stop_requested() ? errc::cancelled : errc::exhausted;
         }
     }
-    co_await accepting.close();
+    for (bool is_closed = false; !is_closed;) {  // Even a close takes a little memory (R14).
+        try {
+            co_await accepting.close();
+            is_closed = true;
+        } catch (const std::bad_alloc&) {
+            // Others give some back meanwhile.
+        }
+        if (!is_closed) {
+            co_await here.yield();
+        }
+    }
 }
 
 /// Begins to serve one connection, or refuses it when the process has as many as it may.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -36,6 +37,12 @@ std::string cannot_listen(protocol speaks, const net::endpoint& at, const error&
                 "(ss -ltnp shows which)",
                 what);
         case errc::denied:
+            if (at.port == 0 || at.port >= 1'024) {  // Few systems have others that are privileged.
+                return fmt::format(
+                    "{}: permission denied: the port, or --tcp-congestion \"{}\", takes a "
+                    "privilege",
+                    what, congestion);
+            }
             return fmt::format(
                 "{}: permission denied: ports below 1024 need root or "
                 "CAP_NET_BIND_SERVICE",
@@ -132,6 +139,12 @@ std::string missing_cpu(const pinning& pin) {
 std::string open_access_log(const config& settings, prepared& ready) {
     if (settings.access_log.kind == access_log_kind::standard_output) {
         ready.access_log_fd = STDOUT_FILENO;
+        struct stat status{};
+        if (::fstat(STDOUT_FILENO, &status) == 0 && S_ISREG(status.st_mode)) {
+            // Cores that write where the file stands would write over each other.
+            static_cast<void>(
+                ::fcntl(STDOUT_FILENO, F_SETFL, ::fcntl(STDOUT_FILENO, F_GETFL) | O_APPEND));
+        }
     } else if (settings.access_log.kind == access_log_kind::file) {
         ready.access_log.reset(::open(settings.access_log.file.c_str(),
                                       O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640));

@@ -15,6 +15,7 @@
 #include <cstring>
 #include <latch>
 #include <memory>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -129,10 +130,16 @@ class cores {
             failures_.emplace_back();
         }
         for (std::size_t core = 0; core < count; ++core) {
-            threads_.emplace_back([this, &settings, core, usable] {
-                pin_thread(settings.pin, core, usable);
-                serve(core);
-            });
+            try {
+                threads_.emplace_back([this, &settings, core, usable] {
+                    pin_thread(settings.pin, core, usable);
+                    serve(core);
+                });
+            } catch (const std::system_error& refused) {
+                failures_[core] = fmt::format("core {}: no thread: {}", core, refused.what());
+                opened_.count_down(static_cast<std::ptrdiff_t>(count - core));
+                break;
+            }
         }
         opened_.wait();
     }
@@ -142,6 +149,9 @@ class cores {
 
     /// What kept a core from starting; empty when all are ready.
     [[nodiscard]] std::string failure() const {
+        if (!ended_fd_) {
+            return "no descriptor is left to wait for the cores";
+        }
         for (const auto& each : failures_) {
             if (!each.empty()) {
                 return each;
@@ -182,7 +192,7 @@ class cores {
     void serve(std::size_t core) {
         if (const auto opened = servers_[core]->open(); !opened) {
             failures_[core] =
-                fmt::format("core {}: {}", core,
+                fmt::format("core {}: io_uring: {}", core,
                             opened.error().os_errno != 0 ? std::strerror(opened.error().os_errno)
                                                          : describe(opened.error().code));
         }
@@ -268,6 +278,9 @@ int run(const config& settings) {
         return 0;
     }
     const unique_fd signals = block_signals();
+    if (!signals) {
+        return refuse_to_start(fmt::format("cannot wait for signals: {}", std::strerror(errno)));
+    }
 
     const auto users = make_accounts(settings);
     const auto types = http::media_types::load();
@@ -298,7 +311,7 @@ int run(const config& settings) {
     cores running(settings, parts, std::move(ready->listeners), core_count);
     if (const auto why = running.failure(); !why.empty()) {
         running.go(false);
-        return refuse_to_start("io_uring: " + why);
+        return refuse_to_start(why);
     }
     std::fputs(lines.c_str(), stdout);
     std::fflush(stdout);

@@ -1,0 +1,412 @@
+#include "server/access_log.hpp"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <map>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "../allocation_faults.hpp"
+#include "../net/loopback.hpp"
+#include "ferry/base/assert.hpp"
+#include "ferry/base/unique_fd.hpp"
+#include "ferry/runtime/wait.hpp"
+
+using namespace ferry;
+using namespace ferry::runtime;
+using namespace ferry::server;
+using namespace std::chrono_literals;
+using net_test::pause;
+
+namespace {
+
+constexpr std::size_t much_buffer_bytes = 1'000'000;
+
+access_record record_of(std::string_view target) {
+    return {.peer = "192.0.2.7",
+            .user = {},
+            .when = {.seconds = 1'000'000'000, .nanoseconds = 0},
+            .method = "GET",
+            .target = target,
+            .protocol = "HTTP/1.1",
+            .status = 200,
+            .body_bytes = 5,
+            .referer = {},
+            .user_agent = {}};
+}
+
+std::string line_of(std::string_view target) {
+    std::string line;
+    access_log_formatter().append(line, record_of(target));
+    return line;
+}
+
+/// A file without a name, open for appending.
+unique_fd make_file() {
+    std::string name = "/var/tmp/ferry-access-log-XXXXXX";
+    unique_fd made(::mkostemp(name.data(), O_APPEND | O_CLOEXEC));
+    FERRY_ASSERT(made);
+    FERRY_ASSERT(::unlink(name.c_str()) == 0);
+    return made;
+}
+
+std::string content_of(int file) {
+    std::string all;
+    std::array<char, 65'536> piece;
+    for (;;) {
+        const auto got = ::pread(file, piece.data(), piece.size(), static_cast<off_t>(all.size()));
+        if (got <= 0) {
+            return all;
+        }
+        all.append(piece.data(), static_cast<std::size_t>(got));
+    }
+}
+
+std::vector<std::string> lines_of(std::string_view text) {
+    std::vector<std::string> lines;
+    while (!text.empty()) {
+        const auto end = text.find('\n');
+        if (end == std::string_view::npos) {
+            lines.push_back("(not whole) " + std::string(text));
+            return lines;
+        }
+        lines.emplace_back(text.substr(0, end + 1));
+        text.remove_prefix(end + 1);
+    }
+    return lines;
+}
+
+/// A pipe as small as the system makes one.
+struct small_pipe {
+    small_pipe() {
+        int ends[2];
+        FERRY_ASSERT(::pipe2(ends, O_CLOEXEC) == 0);
+        reader.reset(ends[0]);
+        writer.reset(ends[1]);
+        FERRY_ASSERT(::fcntl(writer.get(), F_SETPIPE_SZ, 4'096) >= 0);
+    }
+    /// What is there now.
+    [[nodiscard]] std::string drain() const {
+        std::string all;
+        std::array<char, 65'536> piece;
+        ::fcntl(reader.get(), F_SETFL, O_NONBLOCK);
+        for (;;) {
+            const auto got = ::read(reader.get(), piece.data(), piece.size());
+            if (got <= 0) {
+                return all;
+            }
+            all.append(piece.data(), static_cast<std::size_t>(got));
+        }
+    }
+    unique_fd reader;
+    unique_fd writer;
+};
+
+/// Standard error, read instead of shown, for as long as this lives.
+class captured_errors {
+  public:
+    captured_errors() : before_(::dup(STDERR_FILENO)), file_(make_file()) {
+        FERRY_ASSERT(::dup2(file_.get(), STDERR_FILENO) >= 0);
+    }
+    captured_errors(const captured_errors&) = delete;
+    captured_errors& operator=(const captured_errors&) = delete;
+    ~captured_errors() { ::dup2(before_.get(), STDERR_FILENO); }
+
+    [[nodiscard]] std::string text() const { return content_of(file_.get()); }
+
+  private:
+    unique_fd before_;
+    unique_fd file_;
+};
+
+/// The number after `before` in `text`, or 0.
+std::uint64_t number_after(std::string_view text, std::string_view before) {
+    const auto at = text.find(before);
+    return at == std::string_view::npos
+               ? 0
+               : std::strtoull(std::string(text.substr(at + before.size())).c_str(), nullptr, 10);
+}
+
+/// Runs `log` beside `body(core, log, arguments...)` until that has ended, then lets it write its
+/// last.
+template <class Body, class... Arguments>
+void run_beside(access_log& log, net_test::test_core& machine, Body body, Arguments... arguments) {
+    stop_scope until;
+    machine.run(
+        [](nursery& bottom, access_log& to, stop_scope& scope, Body what,
+           Arguments... with) -> task<> {
+            bottom.start(
+                [](access_log& written, stop_scope& ended) -> task<> {
+                    co_await written.run().in_scope(ended);
+                },
+                std::ref(to), std::ref(scope));
+            co_await what(bottom.here(), to, std::move(with)...);
+            scope.request_stop();
+        },
+        std::ref(log), std::ref(until), body, std::move(arguments)...);
+}
+
+}  // namespace
+
+TEST_CASE("access_log: without a descriptor it wants nothing and ends at once") {
+    net_test::test_core machine;
+    access_log log(machine.here, -1, much_buffer_bytes);
+    CHECK_FALSE(log.wants_records());
+    log.record(record_of("/"));
+    machine.run([](nursery&, access_log& nothing) -> task<> { co_await nothing.run(); },
+                std::ref(log));
+}
+
+TEST_CASE("access_log: everything is written, in order, at the latest when it stops") {
+    net_test::test_core machine;
+    const auto file = make_file();
+    access_log log(machine.here, file.get(), much_buffer_bytes);
+    CHECK(log.wants_records());
+    std::string expected;
+    for (int i = 0; i < 100; ++i) {
+        expected += line_of("/" + std::to_string(i));
+    }
+    run_beside(log, machine, [](core& here, access_log& to) -> task<> {
+        for (int i = 0; i < 100; ++i) {
+            to.record(record_of("/" + std::to_string(i)));
+            if (i % 10 == 0) {
+                co_await here.yield();
+            }
+        }
+    });
+    CHECK(content_of(file.get()) == expected);
+}
+
+TEST_CASE(
+    "access_log: lines are written within a second, and sooner when half the buffer is full") {
+    net_test::test_core machine;
+    static const auto file = make_file();  // Lambdas that are coroutines capture nothing.
+    access_log log(machine.here, file.get(), 10'000);
+    run_beside(log, machine, [](core& here, access_log& to) -> task<> {
+        to.record(record_of("/one"));
+        co_await pause(here, 100ms);
+        CHECK(content_of(file.get()).empty());
+        co_await pause(here, 1'100ms);
+        CHECK(content_of(file.get()) == line_of("/one"));
+        std::string expected = line_of("/one");
+        for (std::size_t octets = 0; octets < 5'000; octets += line_of("/x").size()) {
+            to.record(record_of("/x"));
+            expected += line_of("/x");
+        }
+        co_await pause(here, 100ms);
+        CHECK(content_of(file.get()) == expected);
+    });
+}
+
+TEST_CASE("access_log: what finds the buffer full is dropped and counted (threats.md, R15)") {
+    const captured_errors errors;
+    net_test::test_core machine;
+    const auto file = make_file();
+    access_log log(machine.here, file.get(), 4'096);
+    for (int i = 0; i < 1'000; ++i) {
+        log.record(record_of("/dropped"));
+    }
+    run_beside(log, machine, [](core& here, access_log& to) -> task<> {
+        co_await pause(here, 50ms);
+        to.record(record_of("/after"));
+    });
+    const auto lines = lines_of(content_of(file.get()));
+    // One line may go beyond the buffer.
+    CHECK(lines.size() == 4'095 / line_of("/dropped").size() + 2);
+    CHECK(lines.front() == line_of("/dropped"));
+    CHECK(lines.back() == line_of("/after"));
+    CHECK(number_after(errors.text(), "access log: ") == 1'000 - (lines.size() - 1));
+}
+
+TEST_CASE("access_log: a pipe nobody reads blocks nobody, and ends the process in time") {
+    const captured_errors errors;
+    net_test::test_core machine;
+    static small_pipe pipe;
+    access_log log(machine.here, pipe.writer.get(), 20'000);
+    const auto began = std::chrono::steady_clock::now();
+    run_beside(log, machine, [](core& here, access_log& to) -> task<> {
+        for (int i = 0; i < 300; ++i) {
+            to.record(record_of("/" + std::to_string(i)));
+            const auto before = here.now();
+            co_await here.yield();
+            CHECK(here.now() - before < 100ms);
+        }
+    });
+    CHECK(std::chrono::steady_clock::now() - began < 4s);
+    const auto lines = lines_of(pipe.drain());
+    CHECK(lines.size() > 10);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        CHECK(lines[i] == line_of("/" + std::to_string(i)));
+    }
+    CHECK(number_after(errors.text(), "access log: ") == 300 - lines.size());
+}
+
+TEST_CASE("access_log: a pipe that is read again goes on where it stood") {
+    const captured_errors errors;
+    net_test::test_core machine;
+    static small_pipe pipe;
+    static std::string read;
+    read.clear();
+    // Lines that a pipe takes in parts only.
+    access_log log(machine.here, pipe.writer.get(), much_buffer_bytes);
+    run_beside(log, machine, [](core& here, access_log& to) -> task<> {
+        for (int i = 0; i < 5; ++i) {
+            to.record(record_of("/" + std::string(10'000, static_cast<char>('a' + i))));
+        }
+        co_await pause(here, 3'500ms);  // Longer than one write may take.
+        for (int i = 0; i < 1'000 && lines_of(read).size() < 5; ++i) {
+            read += pipe.drain();
+            co_await pause(here, 1ms);
+        }
+        to.record(record_of("/last"));
+        for (int i = 0; i < 2'000 && !read.ends_with(line_of("/last")); ++i) {
+            read += pipe.drain();
+            co_await pause(here, 1ms);
+        }
+    });
+    const auto lines = lines_of(read);
+    REQUIRE(lines.size() == 6);
+    for (std::size_t i = 0; i < 5; ++i) {
+        CHECK(lines[i] == line_of("/" + std::string(10'000, static_cast<char>('a' + i))));
+    }
+    CHECK(lines.back() == line_of("/last"));
+    CHECK(errors.text().empty());  // Nothing was lost.
+}
+
+TEST_CASE("access_log: a log that cannot be written says so once, and serving goes on") {
+    const auto before = std::signal(SIGPIPE, SIG_IGN);
+    struct row {
+        const char* how;
+        unique_fd fd;
+    };
+    std::vector<row> rows;
+    rows.push_back({"full disk", unique_fd(::open("/dev/full", O_WRONLY | O_CLOEXEC))});
+    small_pipe gone;
+    gone.reader.reset();
+    rows.push_back({"reader gone", std::move(gone.writer)});
+    for (auto& each : rows) {
+        CAPTURE(each.how);
+        REQUIRE(each.fd);
+        const captured_errors errors;
+        net_test::test_core machine;
+        access_log log(machine.here, each.fd.get(), 4'096);
+        run_beside(log, machine, [](core& here, access_log& to) -> task<> {
+            for (int i = 0; i < 500; ++i) {
+                to.record(record_of("/"));
+                co_await here.yield();
+            }
+            co_await pause(here, 20ms);
+        });
+        const auto text = errors.text();
+        const auto first = text.find("lines are lost");
+        CHECK(first != std::string::npos);
+        CHECK(text.find("lines are lost", first + 1) == std::string::npos);
+        const auto told = text.find("warning ferry: access log: ", first);
+        REQUIRE(told != std::string::npos);
+        CHECK(number_after(text.substr(told), "access log: ") == 500);
+    }
+    std::signal(SIGPIPE, before);
+}
+
+// Goal: lines of several cores do not mix, though they share one descriptor. Method: two cores on
+// threads of their own write lines of many lengths to one pipe, or one file, as fast as they can.
+TEST_CASE("access_log: the lines of two cores stay whole") {
+    for (const bool to_pipe : {false, true}) {
+        CAPTURE(to_pipe);
+        const auto file = make_file();
+        small_pipe pipe;
+        const int target = to_pipe ? pipe.writer.get() : file.get();
+        const auto write_all = [target](char name) {
+            net_test::test_core machine;
+            access_log log(machine.here, target, 20'000);
+            static constexpr int lines_each = 2'000;
+            run_beside(
+                log, machine,
+                [](core& here, access_log& to, char letter) -> task<> {
+                    ferry::random rng(static_cast<std::uint64_t>(letter));
+                    for (int i = 0; i < lines_each; ++i) {
+                        to.record(record_of(std::string(1 + rng.below(700), letter)));
+                        if (i % 10 == 0) {
+                            co_await pause(here, 1ms);
+                        }
+                    }
+                },
+                name);
+        };
+        std::string read;
+        std::thread reader;
+        if (to_pipe) {
+            reader = std::thread([&read, &pipe] {
+                std::array<char, 65'536> piece;
+                for (;;) {
+                    const auto got = ::read(pipe.reader.get(), piece.data(), piece.size());
+                    if (got <= 0) {
+                        return;
+                    }
+                    read.append(piece.data(), static_cast<std::size_t>(got));
+                }
+            });
+        }
+        std::thread other(write_all, 'b');
+        write_all('a');
+        other.join();
+        if (to_pipe) {
+            pipe.writer.reset();
+            reader.join();
+        } else {
+            read = content_of(file.get());
+        }
+        std::map<char, int> counted;
+        for (const auto& line : lines_of(read)) {
+            const auto begin = line.find("GET ") + 4;
+            const auto end = line.find(" HTTP/1.1\"");
+            REQUIRE(end != std::string::npos);
+            const auto target_text = std::string_view(line).substr(begin, end - begin);
+            REQUIRE(line == line_of(target_text));
+            REQUIRE(std::ranges::count(target_text, target_text.front()) ==
+                    static_cast<std::ptrdiff_t>(target_text.size()));
+            ++counted[target_text.front()];
+        }
+        CHECK(counted['a'] > 500);  // A slow machine may drop some.
+        CHECK(counted['b'] > 500);
+    }
+}
+
+// Goal: want of memory costs lines, never the process or half a line (threats.md, R14). Method: the
+// first allocation fails, then the second, and so on until there are no more.
+TEST_CASE("access_log: any allocation may fail" *
+          doctest::skip(!test::allocation_fault::is_possible)) {
+    const captured_errors errors;
+    bool happened = true;
+    for (std::size_t which = 1; happened; ++which) {
+        CAPTURE(which);
+        net_test::test_core machine;
+        const auto file = make_file();
+        access_log log(machine.here, file.get(), 1'000);
+        run_beside(
+            log, machine,
+            [](core& here, access_log& to, std::size_t number, bool& failed) -> task<> {
+                const access_record record = record_of("/x");
+                const test::allocation_fault fault(number);
+                for (int i = 0; i < 30; ++i) {
+                    to.record(record);
+                    co_await here.yield();
+                }
+                failed = fault.has_happened();
+            },
+            which, std::ref(happened));
+        const auto lines = lines_of(content_of(file.get()));
+        for (const auto& line : lines) {
+            CHECK(line == line_of("/x"));
+        }
+        CHECK(lines.size() >= 10);
+    }
+}
