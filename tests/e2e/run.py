@@ -8,8 +8,9 @@
 --only takes a pattern (a regular expression) that is looked for in MODULE.TEST; repeatable.
 -v shows the server's own words for every test, -k keeps the temporary directories.
 
-Every module test_*.py runs in a process of its own, in a process group of its own, so that whatever a
-test started ends with it, also when it hangs: each test has a limit of time, and no test is about speed.
+Every module test_*.py runs in a process of its own, in a process group of its own, so that whatever
+a test started ends with it, also when it hangs: each test has a limit of time, and no test is about
+speed.
 A test whose client is not installed fails. Prints a line a test, then `N passed, M failed`.
 """
 

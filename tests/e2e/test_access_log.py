@@ -9,8 +9,9 @@ from support.ftp_wire import Control
 from support.http_wire import Connection, ask
 
 SITE = trees.site()
-LINE = re.compile(r'(\S+) - (\S+) \[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000)\] '
-                  r'"((?:[^"\\]|\\.)*)" (\d{3}|-) (\d+) "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)" (\d+)')
+QUOTED = r'"((?:[^"\\]|\\.)*)"'
+LINE = re.compile(r"(\S+) - (\S+) \[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000)\] "
+                  + QUOTED + r" (\d{3}|-) (\d+) " + QUOTED + " " + QUOTED + r" (\d+)")
 
 
 def lines_of(text):
@@ -72,7 +73,8 @@ def test_injection(t):
         check.one_of(line[4], ("404", "400"), "status")
     # What is no request at all has a line too, or none; never a torn one.
     for octets in (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", b"GET /\x1b[31m HTTP/1.1\r\n\r\n",
-                   b"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: a\x01b\r\n\r\n", b"\n\n\n\"\"\"\r\n\r\n"):
+                   b"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: a\x01b\r\n\r\n",
+                   b"\n\n\n\"\"\"\r\n\r\n"):
         with Connection(server) as connection:
             connection.send(octets)
             connection.socket.shutdown(1)
@@ -109,7 +111,8 @@ def test_standard_output(t):
     ask(server, "/hello.txt")
     server.stop()
     lines = [line for line in server.output().splitlines() if not line.startswith("listening on ")]
-    check.equal([line[3] for line in lines_of("\n".join(lines))], ["GET /hello.txt HTTP/1.1"], "lines")
+    requests = [line[3] for line in lines_of("\n".join(lines))]
+    check.equal(requests, ["GET /hello.txt HTTP/1.1"], "the lines")
 
 
 def test_nothing_is_lost_at_the_end(t):

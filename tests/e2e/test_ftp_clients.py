@@ -96,8 +96,9 @@ def test_lftp_in_parallel(t):
 def test_lftp_commands(t):
     server, folder = t.shared(make_writable), t.tmp()
     trees.write(folder, "up.bin", BIG)
-    lftp(server, "mkdir -p a/b; cd a/b; put up.bin; mv up.bin moved.bin; get moved.bin -o down.bin; "
-                 "pget -n 3 moved.bin -o pieces.bin; rm moved.bin; cd /; rm -r a; "
+    lftp(server, "mkdir -p a/b; cd a/b; put up.bin; mv up.bin moved.bin; "
+                 "get moved.bin -o down.bin; pget -n 3 moved.bin -o pieces.bin; "
+                 "rm moved.bin; cd /; rm -r a; "
                  "find > /dev/null; du > /dev/null; cls > /dev/null; quote STAT > /dev/null",
          folder=folder)
     check.same_bytes(trees.read(folder, "down.bin"), BIG, "get")
@@ -250,7 +251,8 @@ def test_wget_downloads(t):
     server = t.shared(make_server)
     for options in ((), ("--no-passive-ftp",)):
         folder = t.tmp()
-        run([*WGET, *options, f"{server.ftp_url}/size-3m.bin", f"{server.ftp_url}/hello.txt"], folder)
+        urls = [f"{server.ftp_url}/size-3m.bin", f"{server.ftp_url}/hello.txt"]
+        run([*WGET, *options, *urls], folder)
         check.same_bytes(trees.read(folder, "size-3m.bin"), BIG, f"{options}")
         trees.write(folder, "size-3m.bin", BIG[:1234567])
         run([*WGET, *options, "-c", f"{server.ftp_url}/size-3m.bin"], folder)

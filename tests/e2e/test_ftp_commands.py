@@ -64,12 +64,14 @@ def test_before_login(t, row):
 
 
 AFTER_LOGIN = [
-    Row("PWD", (257,), r'^257 "/"'), Row("XPWD", (257, 500, 502)), Row("SYST", (215,), "UNIX Type: L8"),
+    Row("PWD", (257,), r'^257 "/"'), Row("XPWD", (257, 500, 502)),
+    Row("SYST", (215,), "UNIX Type: L8"),
     Row("NOOP", (200,)), Row("noop", (200,)), Row("NoOp", (200,)), Row("HELP", (211, 214)),
     Row("HELP RETR", (211, 214), "RETR"), Row("HELP NONE", (501, 502, 504)),
     Row("TYPE A", (200,)), Row("TYPE A N", (200,)), Row("TYPE A T", (200,)), Row("TYPE I", (200,)),
     Row("TYPE L 8", (200,)), Row("type i", (200,)), Row("TYPE a n", (200,)), Row("TYPE E", (504,)),
-    Row("TYPE A C", (504,)), Row("TYPE L 36", (504,)), Row("TYPE X", (501, 504)), Row("TYPE", (501,)),
+    Row("TYPE A C", (504,)), Row("TYPE L 36", (504,)), Row("TYPE X", (501, 504)),
+    Row("TYPE", (501,)),
     Row("TYPE I I", (501, 504)),
     Row("STRU F", (200,)), Row("STRU f", (200,)), Row("STRU R", (504,)), Row("STRU P", (504,)),
     Row("STRU X", (501, 504)), Row("STRU", (501,)),
@@ -100,7 +102,8 @@ AFTER_LOGIN = [
     Row("PORT 127,0,0,1,-1,1", (501,)), Row("PORT 127.0.0.1.100.100", (501,)),
     Row("RETR nope", (550, 425)), Row("RETR dir", (550, 425)), Row("RETR", (501,)),
     Row("STOR", (501,)), Row("DELE", (501,)), Row("MKD", (501,)), Row("RMD", (501,)),
-    Row("RNFR", (501,)), Row("RNTO x", (503, 550)), Row("RNFR nope", (550,)), Row("ABOR", (225, 226)),
+    Row("RNFR", (501,)), Row("RNTO x", (503, 550)), Row("RNFR nope", (550,)),
+    Row("ABOR", (225, 226)),
     Row("SITE RECFM=FB", (500, 502, 504)), Row("SITE", (500, 501, 502, 504)),
     Row("XYZZY", (500, 502)), Row("", (500,)), Row(" NOOP", (500,)), Row("PASS x", (503, 202, 230)),
     Row("USER", (501,)), Row("AUTH TLS", (500, 502, 504, 431, 534)), Row("NOOP x", (200, 501)),

@@ -45,8 +45,8 @@ def retrieve(client, name, **options):
 
 def test_retrieve(t):
     for client, what in clients(t):
-        for name in ("hello.txt", "empty.txt", "size-8192.bin", "size-3m.bin", "sp ace.txt", "ünï.txt",
-                     "pct%41.txt", "dir/index.html"):
+        for name in ("hello.txt", "empty.txt", "size-8192.bin", "size-3m.bin", "sp ace.txt",
+                     "ünï.txt", "pct%41.txt", "dir/index.html"):
             check.same_bytes(retrieve(client, name), SITE[name.encode()], f"{what}: {name}")
         check.same_bytes(retrieve(client, "size-3m.bin", rest=1234567), BIG[1234567:],
                          f"{what}: rest")
@@ -100,8 +100,8 @@ def test_names(t):
         client.rename("f", "g")
         check.equal(trees.read(root, 'a "quoted" name/g'), b"f", f"{what}: rename")
         check.equal(client.size("g"), 1, f"{what}: size")
-        stamp = time.strftime("%Y%m%d%H%M%S",
-                              time.gmtime(os.stat(os.path.join(root, 'a "quoted" name/g')).st_mtime))
+        modified = os.stat(os.path.join(root, 'a "quoted" name/g')).st_mtime
+        stamp = time.strftime("%Y%m%d%H%M%S", time.gmtime(modified))
         check.equal(client.sendcmd("MDTM g"), f"213 {stamp}", f"{what}: MDTM")
         client.delete("g")
         client.cwd("..")
@@ -124,7 +124,7 @@ def test_mistakes_are_permanent_errors(t):
 
 
 def test_abort(t):
-    """abort() sends the whole of ABOR as urgent data and wants 426, 225 or 226, then what follows."""
+    """abort() sends the whole of ABOR as urgent data and wants 426, 225 or 226 first."""
     trees.write(t.shared(make_server).root, "large.bin", trees.octets(12, 32 << 20))
     for client, what in clients(t):
         data = client.transfercmd("RETR large.bin")

@@ -1,4 +1,4 @@
-"""Transfers: data connections of every kind, and what happens while they run (threats.md, F1 to F6)."""
+"""Data connections of every kind, and what happens while a transfer runs (threats.md, F1 to F6)."""
 
 import contextlib
 import re
@@ -126,7 +126,7 @@ def test_restart(t):
 
 
 def test_ascii(t):
-    """TYPE A: CR LF on the way, LF on the disk, across the edges of any buffer, CR never doubled."""
+    """TYPE A: CR LF on the way, LF on the disk, across any buffer's edges, CR never doubled."""
     control = session(t)
     root = t.shared(make_server).root
     control.ask("TYPE A", 200)
@@ -402,7 +402,7 @@ def test_two_hundred_passive_sockets(t):
 
 
 def test_passive_ports_are_random_and_bounded(t):
-    """--passive-ports: within the range, all of it, unpredictable; 425 or 421 when it is used up."""
+    """--passive-ports: all of the range, nothing else, unpredictable; 425 when it is used up."""
     root = trees.fill(t.tmp(), SITE)
     first = eight_free_ports()
     server = t.ferry(root, "--passive-ports", f"{first}-{first + 7}")
@@ -497,7 +497,7 @@ def test_wrong_passwords(t):
                 check.holds(last is None or last.code == 421, f"after three tries: {last}")
             control.must_end("after three tries", seconds=20)
     half = len(texts) // 2
-    check.equal(texts[:half], texts[half:], "the replies for a user who exists and one who does not")
+    check.equal(texts[:half], texts[half:], "the replies, for a user there is and one there is not")
 
 
 def test_five_uploads_and_downloads_at_once(t):

@@ -31,7 +31,7 @@ def test_keep_alive(t):
 
 
 def test_http_1_0_keep_alive_on_request(t):
-    """RFC 9112 section 9.3: `Connection: keep-alive` from a 1.0 client may be honoured, but then the
+    """RFC 9112 section 9.3: `Connection: keep-alive` of a 1.0 client may be honoured, but then the
     answer says so and is framed."""
     server = t.shared(make_server)
     with Connection(server) as connection:
@@ -181,7 +181,7 @@ def test_requests_per_connection_max(t):
 
 
 def test_connections_max(t):
-    """Up to --connections-max everybody is served, on whatever core; above it nobody, before somebody
+    """Up to --connections-max everybody is served, on whatever core; above it nobody until somebody
     leaves, and then at once. Ten times: which core a connection falls to is chance."""
     server = t.ferry(trees.fill(t.tmp(), SITE), "--connections-max", "4", "--ftp", "off")
     for round_ in range(10):

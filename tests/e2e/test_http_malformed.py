@@ -1,7 +1,8 @@
 """Request smuggling (threats.md, H1) and malformed requests (H2), one test a row.
 
-In the smuggling rows a second request, for the marker file, is hidden where only a wrong reading of the
-first one's framing finds it (RFC 9112 sections 6 and 11.2). The marker's octets must never come back.
+In the smuggling rows a second request, for the marker file, is hidden where only a wrong reading of
+the first one's framing finds it (RFC 9112 sections 6 and 11.2). The marker's octets must never come
+back.
 """
 
 import dataclasses
@@ -26,7 +27,7 @@ def chunked(*pieces):
 
 @dataclasses.dataclass(frozen=True)
 class Smuggle:
-    """`octets`, behind which a request for the marker may lie, and NEXT is sent after. `refused`: one
+    """`octets`, which may hide a request for the marker; NEXT is sent behind them. `refused`: one
     answer, of 4xx or 5xx, then the end; else the message is legal: its body is read over (or the
     connection closed) and NEXT may be answered."""
     id: str

@@ -1,7 +1,7 @@
 """The rows of RFC 9110 and 9112 that concern an origin server of files, one test a row.
 
-A request goes out as the octets written here; what may come back is what the row says, and where the
-RFCs leave a choice, what cannot be used for smuggling, disclosure or a hang.
+A request goes out as the octets written here; what may come back is what the row says, and where
+the RFCs leave a choice, what cannot be used for smuggling, disclosure or a hang.
 """
 
 import dataclasses
@@ -19,9 +19,10 @@ SITE = "the file's octets"
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """`statuses`: those that may come; 200 with `content` where that is not None. `silent`: no answer
-    but the end is right too. `closes`: the connection ends behind the answer, and nothing sent after
-    the request is answered. `stays`: another request is answered. `sequence`: exactly these."""
+    """`statuses`: those that may come; 200 with `content` where that is not None. `silent`: the end
+    without an answer is right too. `closes`: the connection ends behind the answer, and nothing
+    sent after the request is answered. `stays`: another request is answered. `sequence`: exactly
+    these."""
     id: str
     what: str
     octets: bytes
@@ -98,9 +99,10 @@ ANYTHING = tuple(range(200, 500))
 # RFC 9112: the request line, the target forms, framing of several requests.
 A_ROWS = [
     file_row("A01", "plain GET", get(b"/hello.txt")),
-    file_row("A02", "one empty line before the request line is ignored", b"\r\n" + get(b"/hello.txt")),
-    refusal("A03", "methods are case-sensitive: 'get' is not GET", get(b"/hello.txt", method=b"get"),
-            (400, 405, 501)),
+    file_row("A02", "one empty line before the request line is ignored",
+             b"\r\n" + get(b"/hello.txt")),
+    refusal("A03", "methods are case-sensitive: 'get' is not GET",
+            get(b"/hello.txt", method=b"get"), (400, 405, 501)),
     refusal("A04", "unknown method", get(b"/hello.txt", method=b"FOO"), (501, 405)),
     refusal("A05", "method with a non-token character", get(b"/hello.txt", method=b"GE(T"),
             (400, 501)),
@@ -137,7 +139,8 @@ A_ROWS = [
             (414, 431, 400)),
     file_row("A31", "absolute-form", get(b"http://localhost/hello.txt")),
     refusal("A32", "absolute-form, empty path is '/'", get(b"http://localhost"), (200,)),
-    file_row("A33", "absolute-form, scheme is case-insensitive", get(b"HTTP://localhost/hello.txt")),
+    file_row("A33", "absolute-form, scheme is case-insensitive",
+             get(b"HTTP://localhost/hello.txt")),
     refusal("A34", "absolute-form with userinfo", get(b"http://u:p@localhost/hello.txt")),
     closing("A35", "absolute-form still needs a Host",
             b"GET http://localhost/hello.txt HTTP/1.1\r\n\r\n"),

@@ -101,7 +101,7 @@ def test_ftp_upload_past_4_gib(t):
         file.truncate((1 << 32) + 100)
     control = t.closing(Control(server)).login("ann", "secret")
     control.ask(f"REST {(1 << 32) + 90}", 350)
-    control.store("STOR grows.bin", b"0123456789ABCDEF", seconds=60)
+    control.store("STOR grows.bin", b"0123456789ABCDEF", seconds=150)
     with open(path, "rb") as file:
         check.equal(os.fstat(file.fileno()).st_size, (1 << 32) + 106, "size")
         file.seek((1 << 32) + 80)

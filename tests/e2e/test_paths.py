@@ -15,8 +15,9 @@ UP = [
     "../", "%2e%2e/", "%2E%2E/", "%2e./", ".%2e/", "%2e%2e%2f", "..%2f", "..%2F", "..\\", "..%5c",
     "%2e%2e%5c", "..%c0%af", "%c0%ae%c0%ae/", "..%c1%9c", "..%e0%80%af", "%e0%80%ae%e0%80%ae/",
     "%252e%252e/", "%252e%252e%252f", "..%252f", "..%255c", "..%25c0%25af", "..%00/", "%00../",
-    "..;/", "..;a=b/", "....//", ".../", "..%09/", "..%20/", "%20../", "..%0d/", "..%0a/", "..%0d%0a/",
-    "..%3f/", "..%23/", "%u002e%u002e/", "%uff0e%uff0e/", "%ef%bc%8e%ef%bc%8e/", "..//", ".//../",
+    "..;/", "..;a=b/", "....//", ".../", "..%09/", "..%20/", "%20../", "..%0d/", "..%0a/",
+    "..%0d%0a/", "..%3f/", "..%23/", "%u002e%u002e/", "%uff0e%uff0e/", "%ef%bc%8e%ef%bc%8e/",
+    "..//", ".//../",
     "../././", "%2e%2e//", "..%01/", "..~/", "\u2025/", "..%ff/",
 ]
 PREFIXES = ["/", "/dir/", "//", "/dir/../", "/plain/deep/er/"]
@@ -73,8 +74,8 @@ def test_http_traversal(t):
 
 
 FTP_UP = ["../", "..\\", "%2e%2e/", "..%2f", "....//", ".../", "..//", "./../", "../././", "..;/",
-          "\xc0\xae\xc0\xae/", "..\xc0\xaf", "~/../", "/../", "//../", "..\x00/", "..\x01/", "..\xff/",
-          "*/../", "{..}/", "plain/../../"]
+          "\xc0\xae\xc0\xae/", "..\xc0\xaf", "~/../", "/../", "//../", "..\x00/", "..\x01/",
+          "..\xff/", "*/../", "{..}/", "plain/../../"]
 FTP_WHOLE = ["/etc/passwd", "//etc/passwd", "~root/.profile", "~", "/..", "..", "../", "/../..",
              "dir/../..", "../root-like/secret.txt", "../root-like", "/proc/self/environ",
              "../" * 1000 + "etc/passwd", "-la ../", "-la /etc", "-R ..", "../*", "../secret*",
@@ -141,7 +142,7 @@ def transfer(control, command, octets=None):
 
 
 def test_ftp_user_with_a_directory_stays_there(t):
-    """--user NAME:PASSWORD:DIR: what is beside DIR in the tree is as far away as what is outside."""
+    """--user NAME:PASSWORD:DIR: what is beside DIR in the tree is as far as what is outside."""
     root = t.tmp()
     trees.fill(root, {"homes/ann/mine.txt": b"mine", "homes/bob/his.txt": trees.SECRET,
                       "top.txt": trees.SECRET})
@@ -317,7 +318,7 @@ def test_a_fifo_with_a_writer_gives_nothing(t):
 
 
 def test_ferrys_own_names_are_out_of_reach(t):
-    """Names that begin with .ferry- are temporary files: no listing shows them, no path finds them."""
+    """Names that begin with .ferry- are temporary: no listing shows them, no path finds them."""
     root = trees.fill(t.tmp(), {".ferry-upload-1": trees.SECRET, "d/.ferry-x/f": trees.SECRET,
                                 "shown": b"s"})
     server = t.ferry(root, "--user", "ann:secret", "--write")

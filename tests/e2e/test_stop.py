@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: what is under way is finished, then status 0; a second one ends it at once."""
+"""SIGTERM and SIGINT: what is under way is finished, then status 0; a second one is the end."""
 
 import dataclasses
 import signal
@@ -51,7 +51,7 @@ class Signal:
 
 @rows([Signal("SIGTERM", signal.SIGTERM), Signal("SIGINT", signal.SIGINT)])
 def test_drain(t, row):
-    """A download, an FTP transfer and an upload under way are finished; idle ones are told to go."""
+    """A download, an FTP transfer and an upload under way are finished; who is idle has to go."""
     server = serve(t, "--drain-timeout", "20s")
     download = begin_download(t, server)
     idle = t.closing(Connection(server))

@@ -1,4 +1,4 @@
-"""An upload is there whole or not at all, whatever happens (threats.md, V12), and who may make one."""
+"""An upload is there whole or not at all, whatever happens (threats.md, V12); who may make one."""
 
 import dataclasses
 import os
@@ -31,7 +31,7 @@ class Way:
 @rows([Way("new", False), Way("replacing", True), Way("new-none", False, "none"),
        Way("replacing-full", True, "full")])
 def test_readers_see_old_or_new(t, row):
-    """A reader over HTTP polls during a slow STOR: the whole old, then the whole new; never a part."""
+    """A reader over HTTP polls during a slow STOR: the whole old, then the whole new file."""
     root = t.tmp()
     if row.old:
         trees.write(root, "file", OLD)
@@ -82,10 +82,10 @@ class Cut:
 
 
 @rows([Cut("data-reset"), Cut("control-closed"), Cut("control-reset"), Cut("abort"),
-       Cut("kill"), Cut("terminate-twice"), Cut("data-reset-appe", "APPE"), Cut("kill-appe", "APPE"),
-       Cut("kill-rest", "REST")])
+       Cut("kill"), Cut("terminate-twice"), Cut("data-reset-appe", "APPE"),
+       Cut("kill-appe", "APPE"), Cut("kill-rest", "REST")])
 def test_a_cut_upload_leaves_the_old_file(t, row):
-    """Data, control or the server itself ends in mid-upload: the old files stand, and nothing else."""
+    """Data, control or the server itself ends in mid-upload: the old files stand, nothing else."""
     root = trees.fill(t.tmp(), {"kept": OLD, "d/other": b"other"})
     server = t.ferry(root, "--user", "ann:secret", "--write", "--drain-timeout", "60s")
     controls = [writer(t, server), writer(t, server)]

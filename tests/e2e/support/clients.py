@@ -36,5 +36,6 @@ def run(command, folder=None, status=0, seconds=SECONDS_MAX, stdin=b""):
             from None
     result = Finished(command, done.returncode, done.stdout, done.stderr)
     if status is not None and done.returncode != status:
-        raise Failure(f"{command} ended with {done.returncode}, wanted {status}\n{result.text[-3000:]}")
+        raise Failure(f"{command} ended with {done.returncode}, wanted {status}\n"
+                      f"{result.text[-3000:]}")
     return result

@@ -161,7 +161,8 @@ class Ferry:
         try:
             status = self.process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
-            raise ServerTrouble(f"the server has not ended within {seconds} s\n{self.log()}") from None
+            raise ServerTrouble(f"the server has not ended within {seconds} s\n"
+                                f"{self.log()}") from None
         self._end_expected = True
         return status
 

@@ -98,7 +98,7 @@ class Control:
         return Reply(int(found[1]), lines)
 
     def ask(self, line, *codes, seconds=SECONDS_MAX):
-        """Sends a command and returns its reply, which must have one of `codes` where some are given.
+        """Sends a command and returns its reply, which must have one of `codes` if there are any.
 
         A code of one digit stands for its hundred: 5 is any 5xx.
         """
@@ -207,7 +207,8 @@ def read_all(data, seconds=SECONDS_MAX):
         try:
             piece = data.recv(262144)
         except TimeoutError:
-            raise Failure(f"no data for {seconds} s, after {sum(map(len, pieces))} octets") from None
+            raise Failure(f"no data for {seconds} s, after {sum(map(len, pieces))} octets") \
+                from None
         except ConnectionResetError:
             raise Failure(f"the data connection was reset after {sum(map(len, pieces))} octets") \
                 from None

@@ -74,7 +74,7 @@ class Connection:
             readable, writable, _ = select.select(readers, [self.socket], [],
                                                   max(0, limit - time.monotonic()))
             if not readable and not writable:
-                raise Failure(f"the server takes nothing: {len(view)} octets left after {seconds} s")
+                raise Failure(f"the server takes nothing: {len(view)} octets left, {seconds} s")
             if readable:
                 self._receive()
             if writable:
