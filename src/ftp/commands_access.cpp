@@ -65,6 +65,15 @@ task<reply> do_pass(session& user, std::string_view password) {
     if (!root) {
         co_return reply{530, "The home directory of this account is not usable"};
     }
+    if (!root->is_root()) {
+        auto own = co_await user.shared.files.subtree(user.here, *root);
+        if (!own) {
+            log::warning(fmt::format("ftp: {:?} cannot log in: its directory {:?}: {}", name,
+                                     root->text(), describe(own.error().code)));
+            co_return reply{530, "The home directory of this account is not usable"};
+        }
+        user.user.own_files = std::move(*own);
+    }
     user.user.root = std::move(*root);
     user.user.identity = std::move(*identity);
     user.failed_logins = 0;

@@ -20,15 +20,15 @@ reply refuse(const error& why) {
 }
 
 /// Makes `seen` the working directory if it is a directory.
-task<reply> enter(session& user, located where) {
-    const auto opened = co_await user.shared.files.open(user.here, where.stored);
+task<reply> enter(session& user, vfs::path where) {
+    const auto opened = co_await user.files().open(user.here, where);
     if (!opened) {
         co_return refuse(opened.error());
     }
     if (!opened->is_directory()) {
         co_return refuse({.code = errc::not_directory});
     }
-    user.user.directory = std::move(where.seen);
+    user.user.directory = std::move(where);
     co_return reply{250, quote_pathname(user.user.directory.text()) + " is the working directory"};
 }
 
@@ -56,14 +56,13 @@ task<reply> set_modified(session& user, dated_name what) {
     if (!where) {
         co_return refuse(where.error());
     }
-    const auto set =
-        co_await user.shared.files.set_modified(user.here, where->stored, what.modified);
+    const auto set = co_await user.files().set_modified(user.here, *where, what.modified);
     if (!set) {
         co_return refuse(set.error());
     }
     std::string text = "Modify=";
     append_time_val(text, what.modified);
-    co_return reply{213, text + "; " + where->seen.text()};
+    co_return reply{213, text + "; " + where->text()};
 }
 
 }  // namespace
@@ -97,7 +96,7 @@ task<reply> do_size(session& user, std::string_view argument) {
     if (!where) {
         co_return refuse(where.error());
     }
-    const auto file = co_await user.shared.files.open(user.here, where->stored);
+    const auto file = co_await user.files().open(user.here, *where);
     if (!file) {
         co_return refuse(file.error());
     }
@@ -124,7 +123,7 @@ task<reply> do_mdtm(session& user, std::string_view argument) {
     if (!where) {
         co_return refuse(where.error());
     }
-    const auto file = co_await user.shared.files.open(user.here, where->stored);
+    const auto file = co_await user.files().open(user.here, *where);
     if (file) {
         reply answer{213, {}};
         append_time_val(answer.text, file->status().modified);
@@ -153,17 +152,17 @@ task<reply> do_mlst(session& user, std::string_view argument) {
     if (!where) {
         co_return refuse(where.error());
     }
-    const auto found = co_await user.shared.files.open(user.here, where->stored);
+    const auto found = co_await user.files().open(user.here, *where);
     if (!found) {
         co_return refuse(found.error());
     }
     std::string line;
-    append_facts_line(line, {.name = where->seen.text(), .status = found->status()},
+    append_facts_line(line, {.name = where->text(), .status = found->status()},
                       {.facts = user.settings.facts,
                        .rights = rights_on(user, {.is_directory = found->is_directory(),
-                                                  .is_root = where->seen.is_root()}),
+                                                  .is_root = where->is_root()}),
                        .role = entry_role::child});
-    reply answer{250, "Listing " + where->seen.text()};
+    reply answer{250, "Listing " + where->text()};
     answer.lines.push_back(std::move(line));
     co_return answer;
 }
@@ -173,7 +172,7 @@ task<reply> do_dele(session& user, std::string_view argument) {
     if (!where) {
         co_return refuse(where.error());
     }
-    const auto removed = co_await user.shared.files.remove_file(user.here, where->stored);
+    const auto removed = co_await user.files().remove_file(user.here, *where);
     if (!removed) {
         co_return refuse(removed.error());
     }
@@ -185,11 +184,11 @@ task<reply> do_mkd(session& user, std::string_view argument) {
     if (!where) {
         co_return refuse(where.error());
     }
-    const auto made = co_await user.shared.files.make_directory(user.here, where->stored);
+    const auto made = co_await user.files().make_directory(user.here, *where);
     if (!made) {
         co_return refuse(made.error());
     }
-    co_return reply{257, quote_pathname(where->seen.text()) + " created"};
+    co_return reply{257, quote_pathname(where->text()) + " created"};
 }
 
 task<reply> do_rmd(session& user, std::string_view argument) {
@@ -197,10 +196,7 @@ task<reply> do_rmd(session& user, std::string_view argument) {
     if (!where) {
         co_return refuse(where.error());
     }
-    if (where->seen.is_root()) {  // Of the user; the tree knows only its own.
-        co_return refuse({.code = errc::denied});
-    }
-    const auto removed = co_await user.shared.files.remove_directory(user.here, where->stored);
+    const auto removed = co_await user.files().remove_directory(user.here, *where);
     if (!removed) {
         co_return refuse(removed.error());
     }
@@ -212,14 +208,14 @@ task<reply> do_rnfr(session& user, std::string_view argument) {
     if (!where) {
         co_return refuse(where.error());
     }
-    if (where->seen.is_root()) {
+    if (where->is_root()) {
         co_return refuse({.code = errc::denied});
     }
-    const auto found = co_await user.shared.files.open(user.here, where->stored);
+    const auto found = co_await user.files().open(user.here, *where);
     if (!found) {
         co_return refuse(found.error());
     }
-    user.user.rename_from = std::move(where->stored);
+    user.user.rename_from = std::move(*where);
     co_return reply{350, "Send RNTO with the new name"};
 }
 
@@ -233,8 +229,8 @@ task<reply> do_rnto(session& user, std::string_view argument) {
     if (!where) {
         co_return reply_for(where.error(), file_use::target);
     }
-    const auto renamed = co_await user.shared.files.rename(
-        user.here, {.from = from, .to = where->stored, .replace = true});
+    const auto renamed =
+        co_await user.files().rename(user.here, {.from = from, .to = *where, .replace = true});
     if (!renamed) {
         co_return reply_for(renamed.error(), file_use::target);
     }

@@ -68,7 +68,7 @@ task<reply> send_listing(session& user, std::string_view verb, listing_request r
     running_transfer progress(user, verb);
     listing_source lines(user, request);
     const auto opened = co_await lines.open().in_scope(progress.scope());
-    progress.set_stored(lines.stored());
+    progress.set_name(lines.seen());
     if (!opened && request.style == listing_style::facts && opened.error() == errc::not_directory) {
         co_return progress.finish({501, "Not a directory: use MLST"});
     }
@@ -118,12 +118,12 @@ task<reply> send_file(session& user, running_transfer& progress, const vfs::node
 
 /// Where in the stored file an upload that restarts at `offset` begins. In TYPE A the offset counts
 /// octets of the transfer, so the file there is has to be read.
-task<result<std::uint64_t>> stored_restart_offset(session& user, const vfs::path& stored,
+task<result<std::uint64_t>> stored_restart_offset(session& user, const vfs::path& name,
                                                   std::uint64_t offset) {
     if (!converts_lines(user.settings.how)) {
         co_return offset;
     }
-    const auto file = co_await user.shared.files.open(user.here, stored);
+    const auto file = co_await user.files().open(user.here, name);
     if (!file) {
         co_return failure(file.error());
     }
@@ -138,14 +138,15 @@ task<result<std::uint64_t>> stored_restart_offset(session& user, const vfs::path
 }
 
 struct upload_request {
-    const vfs::path& stored;
+    const vfs::path& name;
     vfs::upload_options how;
     std::string announcement;
 };
 
 /// Receives one upload. Errors before the 150 are those of the name.
 task<reply> receive_file(session& user, running_transfer& progress, upload_request what) {
-    auto begun = co_await user.shared.files.begin_upload(user.here, what.stored, what.how)
+    auto begun = co_await user.files()
+                     .begin_upload(user.here, what.name, what.how)
                      .in_scope(progress.scope());
     if (!begun) {
         const bool is_beyond =
@@ -165,7 +166,7 @@ task<reply> store(session& user, running_transfer& progress, std::string_view na
     if (!where) {
         co_return reply_for(where.error(), file_use::target);
     }
-    progress.set_stored(where->stored);
+    progress.set_name(*where);
     if (!user.rights().change) {
         if (what.mode == vfs::upload_mode::restart) {
             co_return reply_for({.code = errc::denied}, file_use::target);
@@ -173,7 +174,7 @@ task<reply> store(session& user, running_transfer& progress, std::string_view na
         what.mode = vfs::upload_mode::create;
     }
     if (what.mode == vfs::upload_mode::restart) {
-        const auto offset = co_await stored_restart_offset(user, where->stored, what.restart_offset)
+        const auto offset = co_await stored_restart_offset(user, *where, what.restart_offset)
                                 .in_scope(progress.scope());
         if (!offset) {
             co_return offset.error() == errc::invalid ? beyond_the_end()
@@ -183,7 +184,7 @@ task<reply> store(session& user, running_transfer& progress, std::string_view na
     }
     auto answer =
         co_await receive_file(user, progress,
-                              {.stored = where->stored,
+                              {.name = *where,
                                .how = what,
                                .announcement = fmt::format("Opening {} mode data connection",
                                                            mode_name(user.settings.how))});
@@ -198,8 +199,8 @@ task<reply> do_retr(session& user, std::string_view argument) {
     if (!where) {
         co_return progress.finish(reply_for(where.error(), file_use::existing));
     }
-    progress.set_stored(where->stored);
-    const auto file = co_await user.shared.files.open(user.here, where->stored);
+    progress.set_name(*where);
+    const auto file = co_await user.files().open(user.here, *where);
     if (!file) {
         co_return progress.finish(reply_for(file.error(), file_use::existing));
     }
@@ -236,9 +237,9 @@ task<reply> do_stou(session& user, std::string_view) {
     if (!where) {
         co_return progress.finish(reply_for(where.error(), file_use::target));
     }
-    progress.set_stored(where->stored);
+    progress.set_name(*where);
     auto answer = co_await receive_file(user, progress,
-                                        {.stored = where->stored,
+                                        {.name = *where,
                                          .how = {.mode = vfs::upload_mode::create},
                                          .announcement = "FILE: " + name});
     co_return progress.finish(std::move(answer));

@@ -41,16 +41,16 @@ task<result<void>> listing_source::open() {
     if (!where) {
         co_return failure(where.error());
     }
-    stored_ = where->stored;
-    auto opened = co_await user_.shared.files.open(user_.here, where->stored);
+    seen_ = *where;
+    auto opened = co_await user_.files().open(user_.here, *where);
     std::string shown(typed);
     const bool is_glob = !opened && opened.error() == errc::not_found &&
-                         request_.style != listing_style::facts && is_pattern(where->seen.name());
+                         request_.style != listing_style::facts && is_pattern(where->name());
     if (is_glob) {
-        pattern_ = where->seen.name();
+        pattern_ = where->name();
         shown = directory_part(typed);
-        where = located{.seen = where->seen.parent(), .stored = where->stored.parent()};
-        auto parent = co_await user_.shared.files.open(user_.here, where->stored);
+        where = where->parent();
+        auto parent = co_await user_.files().open(user_.here, *where);
         opened = std::move(parent);
     }
     if (!opened) {
@@ -76,9 +76,9 @@ task<result<void>> listing_source::open() {
 
 task<result<void>> listing_source::begin(place directory, vfs::node opened) {
     const auto status = opened.status();
-    auto entries = co_await user_.shared.files.list(
-        user_.here, std::move(opened), directory.where.stored,
-        {.sorted_entries_max = user_.shared.settings.list_sorted_max});
+    auto entries =
+        co_await user_.files().list(user_.here, std::move(opened), directory.where,
+                                    {.sorted_entries_max = user_.shared.settings.list_sorted_max});
     if (!entries) {
         co_return failure(entries.error());
     }
@@ -103,9 +103,8 @@ task<result<void>> listing_source::begin(place directory, vfs::node opened) {
 task<> listing_source::append_dots(const vfs::metadata& itself) {
     append_line(waiting_, {.name = ".", .status = itself}, entry_role::current);
     vfs::metadata above = itself;
-    if (!directory_.where.seen.is_root()) {
-        const auto parent =
-            co_await user_.shared.files.open(user_.here, directory_.where.stored.parent());
+    if (!directory_.where.is_root()) {
+        const auto parent = co_await user_.files().open(user_.here, directory_.where.parent());
         if (!parent) {
             co_return;
         }
@@ -121,7 +120,7 @@ task<> listing_source::begin_next_below() {
     auto next = std::move(below_.back());
     below_.pop_back();
     below_octets_ -= next.octets();
-    auto opened = co_await user_.shared.files.open(user_.here, next.where.stored);
+    auto opened = co_await user_.files().open(user_.here, next.where);
     const bool is_new = opened && opened->is_directory() &&
                         !listed_.contains({opened->status().device, opened->status().inode});
     if (!is_new) {  // Links may lead in circles.
@@ -217,16 +216,12 @@ void listing_source::remember_below(const vfs::directory_entry& entry) {
         is_cut_ = true;
         return;
     }
-    auto seen = directory_.where.seen.resolve(entry.name);
+    auto seen = directory_.where.resolve(entry.name);
     if (!seen) {
         return;  // Too long a path to be named by anybody.
     }
-    auto stored = stored_path(user_, *seen);
-    if (!stored) {
-        return;
-    }
-    found_.push_back({.where = {.seen = std::move(*seen), .stored = std::move(*stored)},
-                      .shown = shown_below(directory_.shown, entry.name)});
+    found_.push_back(
+        {.where = std::move(*seen), .shown = shown_below(directory_.shown, entry.name)});
     below_octets_ += found_.back().octets();
 }
 

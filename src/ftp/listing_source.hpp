@@ -57,18 +57,18 @@ class listing_source {
 
     /// After `open`: it lists the content of a directory.
     [[nodiscard]] bool lists_directory() const noexcept { return lists_directory_; }
-    /// What was named, as the tree has it.
-    [[nodiscard]] const vfs::path& stored() const noexcept { return stored_; }
+    /// What was named.
+    [[nodiscard]] const vfs::path& seen() const noexcept { return seen_; }
     /// Directories were left out of a listing with -R: there are too many.
     [[nodiscard]] bool is_cut() const noexcept { return is_cut_; }
 
   private:
     struct place {
-        located where;
+        vfs::path where;    ///< As the user sees it.
         std::string shown;  ///< As it stands in the listing.
 
         [[nodiscard]] std::size_t octets() const noexcept {
-            return where.seen.text().size() + where.stored.text().size() + shown.size();
+            return where.text().size() + shown.size();
         }
     };
 
@@ -81,7 +81,7 @@ class listing_source {
 
     const session& user_;
     listing_request request_;
-    vfs::path stored_;
+    vfs::path seen_;
     std::string pattern_;
     std::string waiting_;  ///< Lines that are ready: of a single entry, headings, "." and "..".
     place directory_;      ///< The one being listed.

@@ -229,21 +229,15 @@ task<> serve_session(service& shared, unique_fd control) {
     }
 }
 
-result<vfs::path> stored_path(const session& user, const vfs::path& seen) {
-    if (user.user.root.is_root()) {
-        return seen;
-    }
-    auto text = user.user.root.text() + seen.text();
-    if (seen.wants_directory() && !seen.is_root()) {
-        text += '/';
-    }
-    return vfs::path::parse(text);
+result<vfs::path> locate(const session& user, std::string_view name) {
+    return user.user.directory.resolve(name);
 }
 
-result<located> locate(const session& user, std::string_view name) {
-    FERRY_TRY(seen, user.user.directory.resolve(name));
-    FERRY_TRY(stored, stored_path(user, seen));
-    return located{.seen = std::move(seen), .stored = std::move(stored)};
+std::string name_in_tree(const session& user, const vfs::path& seen) {
+    if (user.user.root.is_root()) {
+        return seen.text();
+    }
+    return seen.is_root() ? user.user.root.text() : user.user.root.text() + seen.text();
 }
 
 reply describe_session(const session& user) {

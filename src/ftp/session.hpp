@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "ferry/net/stream.hpp"
 #include "ferry/runtime/stop.hpp"
 #include "ferry/vfs/path.hpp"
+#include "ferry/vfs/tree.hpp"
 #include "ftp/command_queue.hpp"
 #include "ftp/data_channel.hpp"
 #include "ftp/list_format.hpp"
@@ -27,6 +29,7 @@ struct user_state {
     std::optional<std::string> claimed_name;  ///< From USER, until PASS.
     std::optional<auth::identity> identity;   ///< Nothing: nobody is logged in.
     vfs::path root;                           ///< In the tree: what the user sees as "/".
+    std::unique_ptr<vfs::tree> own_files;     ///< What lies there; null for the whole tree.
     vfs::path directory;                      ///< The working directory, as the user sees it.
     std::uint64_t restart_offset = 0;         ///< From REST, until the next transfer.
     std::optional<vfs::path> rename_from;     ///< From RNFR, for the command right behind it.
@@ -61,6 +64,11 @@ struct session {
     bool quit_seen = false;                ///< QUIT has been read, though maybe not carried out.
     bool is_leaving = false;               ///< The reply under way is the last.
 
+    /// What the user sees: names and links end at the user's root.
+    [[nodiscard]] const vfs::tree& files() const noexcept {
+        return user.own_files ? *user.own_files : shared.files;
+    }
+
     [[nodiscard]] bool is_logged_in() const noexcept { return user.identity.has_value(); }
 
     /// What the user may do; nothing before login.
@@ -69,17 +77,12 @@ struct session {
     }
 };
 
-/// A file's two names.
-struct located {
-    vfs::path seen;    ///< From the user's root.
-    vfs::path stored;  ///< From the tree's root.
-};
+/// Reads `name` as the user typed it, for `session::files`. Errors as `vfs::path::parse`: answer
+/// with `reply_for`.
+[[nodiscard]] result<vfs::path> locate(const session& user, std::string_view name);
 
-/// Reads `name` as the user typed it. Errors as `vfs::path::parse`: answer with `reply_for`.
-[[nodiscard]] result<located> locate(const session& user, std::string_view name);
-
-/// The place in the tree of what the user sees as `seen`. Errors: errc::name_too_long.
-[[nodiscard]] result<vfs::path> stored_path(const session& user, const vfs::path& seen);
+/// The name in the whole tree of what the user sees as `seen`: for the log.
+[[nodiscard]] std::string name_in_tree(const session& user, const vfs::path& seen);
 
 /// The answer to STAT without an argument: 211, with the octets done when a transfer is under way
 /// (RFC 959 section 4.1.3). Never suspends.

@@ -81,7 +81,7 @@ reply running_transfer::finish(reply answer) {
                                                 : std::string_view(),
                     .when = began_at_,
                     .method = verb_,
-                    .target = stored_.text(),
+                    .target = name_,
                     .protocol = "FTP",
                     .status = static_cast<std::uint16_t>(answer.code),
                     .body_bytes = moved_bytes,

@@ -29,8 +29,8 @@ class running_transfer {
     /// Where everything of the transfer waits, but not its replies.
     [[nodiscard]] runtime::stop_scope& scope() noexcept { return scope_; }
     [[nodiscard]] std::string_view verb() const noexcept { return verb_; }
-    [[nodiscard]] const vfs::path& stored() const noexcept { return stored_; }
-    void set_stored(const vfs::path& name) { stored_ = name; }
+    /// What is transferred, as the user sees it.
+    void set_name(const vfs::path& seen) { name_ = name_in_tree(user_, seen); }
 
     /// Between the preliminary and the final reply.
     bool is_announced = false;
@@ -44,7 +44,7 @@ class running_transfer {
     session& user_;
     runtime::stop_scope scope_;
     std::string_view verb_;
-    vfs::path stored_;
+    std::string name_;  ///< In the whole tree, for the log.
     wall_time began_at_;
     runtime::time_point began_;
 };

@@ -47,7 +47,8 @@ runtime::task<result<entry_place>> locate(runtime::core& here, int root, const p
 /// (remove, rename, upload) never follows it.
 class local_tree final : public tree {
   public:
-    explicit local_tree(unique_fd root) noexcept : root_(std::move(root)) {}
+    explicit local_tree(unique_fd root, runtime::offload_pool* closing = nullptr) noexcept
+        : root_(std::move(root)), closing_(closing) {}
 
     void close_on(runtime::offload_pool& pool) noexcept override { closing_ = &pool; }
 
@@ -124,6 +125,17 @@ class local_tree final : public tree {
         co_return result<void>{};
     }
 
+    runtime::task<result<std::unique_ptr<tree>>> subtree(runtime::core& here,
+                                                         const path& name) const override {
+        auto directory = co_await open_beneath(
+            here,
+            {.directory = root_.get(), .name = name.relative(), .flags = O_PATH | O_DIRECTORY});
+        if (!directory) {
+            co_return failure(directory.error());
+        }
+        co_return std::make_unique<local_tree>(std::move(*directory), closing_);
+    }
+
     runtime::task<result<void>> set_modified(runtime::core& here, const path& name,
                                              wall_time modified) const override {
         FERRY_ASSERT(modified.nanoseconds < 1'000'000'000);  // Above lie UTIME_NOW and UTIME_OMIT.
@@ -167,7 +179,7 @@ class local_tree final : public tree {
 
     // Both are read by every core and changed by none.
     unique_fd root_;  // O_PATH.
-    runtime::offload_pool* closing_ = nullptr;
+    runtime::offload_pool* closing_;
 };
 
 }  // namespace

@@ -216,6 +216,13 @@ class tree {
     [[nodiscard]] virtual runtime::task<result<void>> rename(runtime::core& here,
                                                              rename_names names) const = 0;
 
+    /// The directory `name` as a tree of its own: every name and every link ends beneath it, those
+    /// that would lead elsewhere in this tree are errc::outside_tree there. Stays that directory
+    /// when it is renamed. Takes a descriptor; independent of this tree but for what `close_on`
+    /// asks. errc::not_found, not_directory.
+    [[nodiscard]] virtual runtime::task<result<std::unique_ptr<tree>>> subtree(
+        runtime::core& here, const path& name) const = 0;
+
     /// Sets the modification time of a file or directory (MDTM, MFMT), the access time not. Takes
     /// no permission to read it. errc::not_regular, denied (not the owner's).
     [[nodiscard]] virtual runtime::task<result<void>> set_modified(runtime::core& here,

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <filesystem>
 #include <string>
 
 #include "ftp_conversation.hpp"
@@ -34,6 +35,7 @@ TEST_CASE("access: before login only what tells nothing of the tree") {
 
 TEST_CASE("access: logging in") {
     test_server server;
+    server.put("home/bob/mine", "");
     client user(server);
     CHECK(code_of(user.reply()) == 220);
     CHECK(user.code("PASS secret") == 503);
@@ -163,4 +165,48 @@ TEST_CASE("access: a user's root is what it sees as /") {
     const auto records = server.records();
     CHECK(records.back().target == "/home/bob/sub/new");
     CHECK(records.back().user == "bob");
+}
+
+// threats.md, V2: also where a link stays in the tree, or is moved so that it leads elsewhere.
+TEST_CASE("access: no link leads out of a user's root") {
+    test_server server;
+    server.put("secret/key", "not for bob");
+    server.put("home/bob/a/b/mine", "bob's");
+    server.put("home/secret", "not for bob either");
+    const auto home = server.directory() / "home/bob";
+    std::filesystem::create_directory_symlink("../../secret", home / "out");
+    std::filesystem::create_symlink("../../secret", home / "a/b/moved");
+    client user(server);
+    user.log_in("bob");
+    CHECK(user.code("CWD out") == 550);
+    CHECK(code_of(user.fetch("RETR out/key").last) == 550);
+    CHECK(code_of(user.fetch("NLST out").last) == 550);
+    CHECK(code_of(user.store("STOR out/new", "x").last) == 550);
+    CHECK(user.code("DELE out/key") == 550);
+    CHECK(user.code("MKD out/dir") == 550);
+    CHECK(user.code("RNFR a/b") == 350);
+    CHECK(user.code("RNTO out/b") == 550);
+    CHECK(user.code("RNFR a/b") == 350);
+    CHECK(user.code("RNTO b") == 250);
+    CHECK(code_of(user.fetch("RETR b/moved").last) == 550);
+    CHECK(code_of(user.store("APPE b/moved", "x").last) == 550);
+    CHECK(user.code("MFMT 20200101000000 b/moved") == 550);
+    CHECK(user.fetch("NLST").octets == "a\r\nb\r\nout\r\n");
+    CHECK(server.get("secret/key") == "not for bob");
+    CHECK(server.get("home/secret") == "not for bob either");
+}
+
+TEST_CASE("access: an account whose directory is missing cannot log in") {
+    test_server server;
+    client user(server);
+    CHECK(code_of(user.reply()) == 220);
+    CHECK(user.code("USER bob") == 331);
+    CHECK(user.code("PASS secret") == 530);
+    CHECK(user.code("PWD") == 530);
+    server.put("home/bob/mine", "");
+    CHECK(user.code("USER bob") == 331);
+    CHECK(user.code("PASS secret") == 230);
+    CHECK(user.code("USER ann") == 331);
+    CHECK(user.code("PASS secret") == 230);
+    CHECK(user.ask("SIZE home/bob/mine") == "213 0");
 }

@@ -303,6 +303,41 @@ TEST_CASE("changes: no link leads them out of the tree (threats.md, V2)") {
 
 // Goal: whatever another process does to names while they are resolved, nothing outside is opened.
 // Method: a thread puts 20,000 times another link in a name's place, by rename, while it is opened.
+TEST_CASE("subtree: its names and links end beneath it (threats.md, V2)") {
+    fixture here;
+    here.host.write("secret", "not below");
+    here.host.make_directory("home");
+    here.host.make_directory("home/ann");
+    here.host.write("home/ann/mine", "below");
+    here.host.link({.at = "home/ann/inside", .to = "mine"});
+    here.host.link({.at = "home/ann/outside", .to = "../../secret"});
+    here.host.link({.at = "home/link", .to = "ann"});
+    const auto enter = [&here](std::string_view name) {
+        return here.machine.run(
+            [](core& on, vfs::tree& tree, path where) -> task<result<std::unique_ptr<vfs::tree>>> {
+                co_return co_await tree.subtree(on, where);
+            },
+            std::ref(*here.files), at(name));
+    };
+    CHECK(enter("home/nobody").error() == errc::not_found);
+    CHECK(enter("secret").error() == errc::not_directory);
+    const auto before = open_descriptors();
+    for (const char* name : {"home/ann", "home/ann/", "home/link"}) {
+        CAPTURE(name);
+        auto below = enter(name);
+        REQUIRE(below);
+        std::swap(here.files, *below);
+        CHECK(here.content("mine") == "below");
+        CHECK(here.content("/inside") == "below");
+        CHECK(here.refusal("outside") == errc::outside_tree);
+        CHECK(here.refusal("home/ann/mine") == errc::not_found);
+        CHECK(here.remove_directory("/").error() == errc::denied);
+        std::swap(here.files, *below);
+        CHECK(here.content("home/ann/outside") == "not below");
+    }
+    CHECK(open_descriptors() == before);
+}
+
 TEST_CASE("open: links swapped meanwhile never lead out (threats.md, V3)") {
     fixture tree;
     const scratch& host = tree.host;
