@@ -24,6 +24,8 @@ namespace {
 
 // Answers of pipelined requests gather up to this much before they are sent in one go.
 constexpr std::size_t batch_bytes_max = 64 * 1024;
+// How long an idle connection may still ask when the server drains.
+constexpr auto last_request_time_max = std::chrono::milliseconds(500);
 
 /// One conversation: the octets not yet used, the answers not yet sent.
 struct conversation {
@@ -80,6 +82,12 @@ task<result<head_progress>> read_head(conversation& talk) {
             std::string().swap(talk.batch);
             filled = co_await talk.peer.fill(here.now() + talk.shared.settings.idle_timeout)
                          .in_scope(talk.idle);
+            if (!filled && filled.error() == errc::cancelled) {
+                // The server drains. A client that is used to the connection may be asking at this
+                // moment, and has no way to tell a lost request from one half done (threats.md,
+                // H8): its answer says that it is the last.
+                filled = co_await talk.peer.fill(here.now() + last_request_time_max);
+            }
         } else {
             if (head_deadline == runtime::never) {
                 // For the whole head, however slowly it drips (threats.md, H3).

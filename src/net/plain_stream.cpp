@@ -143,7 +143,7 @@ task<result<void>> plain_stream::fill(runtime::time_point deadline) {
             }
         }
         const auto woken = co_await arrived_.wait(deadline);
-        if (!woken) {
+        if (!woken && !has_news_) {  // What came between a stop and its turn is not to be lost.
             co_return failure(woken.error());
         }
     }

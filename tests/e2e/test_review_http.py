@@ -1,11 +1,14 @@
 """What a hostile reading of the runtime, of net and of HTTP found, each as it was done to the server."""
 
 import resource
+import signal
 import socket
 import struct
+import threading
+import time
 
 from support import check, trees
-from support.case import limit
+from support.case import Failure, limit
 from support.http_wire import Connection, fetch, request
 
 LINGER_NONE = struct.pack("ii", 1, 0)
@@ -59,3 +62,41 @@ def test_want_of_memory_ends_connections_only(t):
         server.check_alive()
         check.same_bytes(fetch(server, "/large.bin"), content, f"once {room_bytes} were used up")
         resource.prlimit(server.pid, resource.RLIMIT_AS, (hard, hard))
+
+
+def test_drain_answers_who_is_asking(t):
+    """threats.md, H8: clients that ask again as soon as they have an answer are told that one is the
+    last, rather than dropped with a request on its way: none is lost in the stop."""
+    server = t.ferry(trees.fill(t.tmp(), trees.site()), "--drain-timeout", "10s")
+    lost, told, failed = [], [], []
+    begin = threading.Barrier(9)
+
+    def ask_until_told(number):
+        with Connection(server) as connection:
+            begin.wait()
+            for count in range(1_000_000):
+                response = None
+                try:
+                    connection.send(request("/one.txt"))
+                    response = connection.read_response()
+                except Failure as error:
+                    failed.append(error)
+                if response is None:
+                    lost.append((number, count))
+                    return
+                if response.says_close:
+                    told.append(number)
+                    return
+
+    clients = [threading.Thread(target=ask_until_told, args=(number,)) for number in range(8)]
+    for client in clients:
+        client.start()
+    begin.wait()
+    time.sleep(0.3)
+    server.signal(signal.SIGTERM)
+    for client in clients:
+        client.join()
+    check.equal(failed, [], "broken answers")
+    check.equal(lost, [], "requests without an answer (client, how many it had before)")
+    check.equal(len(told), 8, "clients told")
+    check.equal(server.wait(), 0, "status")

@@ -49,7 +49,7 @@ class stream {
     ///
     /// Errors: errc::closed (the peer has ended its side: answer what was asked, then close),
     /// errc::reset, timed_out (input is kept; another `fill` goes on), exhausted (`input()` is
-    /// full).
+    /// full). Octets that are there come before any of them, and before a stop.
     [[nodiscard]] virtual runtime::task<result<void>> fill(runtime::time_point deadline) = 0;
 
     /// Receives into the caller's memory: what `input()` holds first, then from the network as much

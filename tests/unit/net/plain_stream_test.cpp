@@ -346,6 +346,37 @@ TEST_CASE("plain_stream: a stop ends each wait, and the stream works on in anoth
     });
 }
 
+// Goal: octets that came in the turn of a stop or of a deadline are told, not left behind: they may
+// be a request that nobody else will answer (threats.md, H8). Method: they lie in the kernel when
+// the stop is asked for, so their completion comes between it and the turn of who waited.
+TEST_CASE("plain_stream: octets that came with a stop come before it") {
+    for (const bool is_armed : {false, true}) {
+        CAPTURE(is_armed);
+        scene on;
+        on.machine.run(
+            [](nursery& tasks, scene& my, bool second) -> task<> {
+                if (second) {  // From the second receive on it is armed for good.
+                    REQUIRE(co_await say(my.here, my.far, "first") == 5);
+                    REQUIRE(co_await my.stream.fill(my.in(5s)));
+                    my.stream.consume(5);
+                }
+                stop_scope scope(&co_await current_scope());
+                tasks.start(
+                    [](scene& on_it, stop_scope& stopped) -> task<> {
+                        co_await pause(on_it.here, 5ms);
+                        REQUIRE(::send(on_it.far, "asked", 5, 0) == 5);
+                        stopped.request_stop();
+                    },
+                    std::ref(my), std::ref(scope));
+                CHECK(co_await my.stream.fill(never).in_scope(scope));
+                CHECK(my.stream.input() == "asked");
+                CHECK(co_await my.stream.fill(never).in_scope(scope) == failure(errc::cancelled));
+                co_await my.stream.close(farewell::abort);
+            },
+            std::ref(on), is_armed);
+    }
+}
+
 TEST_CASE("plain_stream: receive gives what fill left over, then what the network has") {
     scene on;
     on.run([](nursery&, scene& my) -> task<> {
