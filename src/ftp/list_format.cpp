@@ -181,7 +181,7 @@ void put_perm(line_buffer& line, vfs::file_kind kind, const fact_format& format)
             line.put(rights.write ? "w" : "");
             break;
         case vfs::file_kind::directory:
-            line.put(rights.write ? "c" : "");
+            line.put(rights.create || rights.write ? "c" : "");
             line.put(remove ? "d" : "");
             line.put(rights.read ? "e" : "");
             line.put(remove ? "f" : "");

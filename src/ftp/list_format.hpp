@@ -96,6 +96,7 @@ class fact_set {
 /// What the client may do with an entry. The perm fact tells just that (RFC 3659 section 7.5.5).
 struct entry_rights {
     bool read = false;    ///< Read the file, or list and enter the directory.
+    bool create = false;  ///< Store new files in the directory.
     bool write = false;   ///< Replace the file, or make and delete names in the directory.
     bool remove = false;  ///< Delete or rename it: its directory may be written, and it is no root.
 };

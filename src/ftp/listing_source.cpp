@@ -255,7 +255,10 @@ void listing_source::append_line(std::string& out, const vfs::directory_entry& e
 
 entry_rights rights_on(const session& user, entry_place where) noexcept {
     const auto rights = user.rights();
-    return {.read = rights.read, .write = rights.change, .remove = rights.change && !where.is_root};
+    return {.read = rights.read,
+            .create = rights.create,
+            .write = rights.change,
+            .remove = rights.change && !where.is_root};
 }
 
 }  // namespace ferry::ftp

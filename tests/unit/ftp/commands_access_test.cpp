@@ -99,6 +99,16 @@ TEST_CASE("access: anonymous gets what it is given") {
         CHECK(user.code("MLST a") == 550);
         CHECK(server.get("a") == "content");
     }
+    SUBCASE("a drop box says so (RFC 3659 section 7.5.5)") {
+        settings.anonymous = auth::rights{.read = true, .create = true};
+        test_server server(settings);
+        server.put("a", "");
+        client user(server);
+        user.log_in("anonymous", "");
+        CHECK(user.code("OPTS MLST perm;") == 200);
+        CHECK(user.ask("MLST /") == "250-Listing /\n perm=cel; /\n250 End");
+        CHECK(user.ask("MLST a") == "250-Listing /a\n perm=r; /a\n250 End");
+    }
     SUBCASE("nothing") {
         settings.anonymous.reset();
         test_server server(settings);

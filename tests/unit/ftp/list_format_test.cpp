@@ -181,6 +181,7 @@ TEST_CASE("list_format: perm tells what is allowed and nothing else (RFC 3659 se
     static constexpr row rows[] = {
         {{}, "perm=; x", "perm=; x", "perm=; x"},
         {{.read = true}, "perm=r; x", "perm=el; x", "perm=el; x"},
+        {{.create = true}, "perm=; x", "perm=c; x", "perm=c; x"},
         {{.write = true}, "perm=aw; x", "perm=cmp; x", "perm=cmp; x"},
         {{.remove = true}, "perm=df; x", "perm=df; x", "perm=; x"},
         {{.read = true, .write = true, .remove = true},
