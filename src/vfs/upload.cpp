@@ -28,7 +28,8 @@ struct upload::state {
     std::string name;     ///< What the commit gives it.
     std::string hidden;   ///< What it is called meanwhile; empty: nothing.
     upload_mode mode = upload_mode::replace;
-    std::uint64_t offset = 0;  ///< Where the next octet goes.
+    std::optional<metadata> entry;  ///< `append` and `restart`: what the name was; none: free.
+    std::uint64_t offset = 0;       ///< Where the next octet goes.
     std::uint64_t written_bytes = 0;
     std::optional<error> lost;  ///< Set by the first write that failed: the content has a gap.
     bool is_commit_begun = false;
@@ -202,6 +203,38 @@ runtime::task<result<old_file>> find_replaced(runtime::core& here, const upload_
     co_return old_file{.status = *status, .content = {}};
 }
 
+constexpr bool takes_over(upload_mode mode) noexcept {
+    return mode == upload_mode::append || mode == upload_mode::restart;
+}
+
+/// What has the name itself, a link not followed; nothing when it is free.
+runtime::task<result<std::optional<metadata>>> find_entry(runtime::core& here,
+                                                          const upload::state& my) {
+    const auto opened = co_await open_beneath(
+        here,
+        {.directory = my.directory.get(), .name = my.name.c_str(), .flags = O_PATH | O_NOFOLLOW});
+    if (!opened && opened.error() == errc::not_found) {
+        co_return std::nullopt;
+    }
+    if (!opened) {
+        co_return failure(opened.error());
+    }
+    const auto status = metadata_of(opened->get());
+    if (!status) {
+        co_return failure(status.error());
+    }
+    co_return *status;
+}
+
+/// True when nobody has replaced, written or removed in the meantime what an upload began with.
+bool is_same(const std::optional<metadata>& before, const std::optional<metadata>& now) noexcept {
+    if (!before || !now) {
+        return !before && !now;
+    }
+    return before->device == now->device && before->inode == now->inode &&
+           before->size_bytes == now->size_bytes && before->changed == now->changed;
+}
+
 /// What is there under the name, as far as the mode cares.
 runtime::task<result<old_file>> find_old(runtime::core& here, const upload_target& target,
                                          const upload::state& my) {
@@ -289,8 +322,8 @@ runtime::task<result<void>> take_over(runtime::core& here, upload::state& my, co
         co_return failure(copied.error());
     }
     my.offset = my.mode == upload_mode::append ? *copied : restart_offset;
-    if (my.offset > *copied) {
-        co_return failure(errc::busy);  // Somebody truncated it since its size was checked.
+    if (*copied < old.status().size_bytes) {
+        co_return failure(errc::busy);  // Somebody truncated it: the commit would be refused.
     }
     co_return result<void>{};
 }
@@ -369,7 +402,8 @@ runtime::task<result<void>> link_then_unlink(runtime::core& here, upload::state&
 
 /// Gives the content its name in one step.
 runtime::task<result<void>> give_name(runtime::core& here, upload::state& my) {
-    const bool replace = my.mode != upload_mode::create;
+    const bool replace =
+        takes_over(my.mode) ? my.entry.has_value() : my.mode == upload_mode::replace;
     if (my.hidden.empty()) {
         const auto linked = co_await link_unnamed(here, my, my.name.c_str());
         if (linked || !replace || linked.error() != errc::exists) {
@@ -414,7 +448,20 @@ runtime::task<result<void>> commit_steps(runtime::core& here, upload::state& my,
             co_return synced;
         }
     }
+    if (takes_over(my.mode)) {
+        // Else what another upload has added since would be lost, although it was acknowledged.
+        const auto entry = co_await find_entry(here, my);
+        if (!entry) {
+            co_return failure(entry.error());
+        }
+        if (!is_same(my.entry, *entry)) {
+            co_return failure(errc::busy);
+        }
+    }
     const auto named = co_await give_name(here, my);
+    if (!named && named.error() == errc::exists && takes_over(my.mode)) {
+        co_return failure(errc::busy, EEXIST);
+    }
     if (!named || level != durability::full) {
         co_return named;
     }
@@ -440,6 +487,13 @@ runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target ta
     }
     made->directory = std::move(*directory);
 
+    if (takes_over(options.mode)) {  // First: what changes from here on is found at the commit.
+        auto entry = co_await find_entry(here, *made);
+        if (!entry) {
+            co_return failure(entry.error());
+        }
+        made->entry = *entry;
+    }
     const auto old = co_await find_old(here, target, *made);
     if (!old) {
         co_return failure(old.error());

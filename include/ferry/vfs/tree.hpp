@@ -139,10 +139,12 @@ class upload {
     /// Not cut short by a stop request, earlier or during: what was begun is finished. At most
     /// once.
     ///
-    /// Errors: errc::exists (`create`), is_directory, not_found (the directory was removed),
-    /// no_space, denied, io: the old file still stands. One exception: with `durability::full` a
-    /// failure to sync the directory comes after the name was given; the new file is there, but a
-    /// crash may undo it. `full` needs permission to read the directory, else denied.
+    /// Errors: errc::exists (`create`), busy (`append`, `restart`: somebody has replaced or written
+    /// the file meanwhile, and that would be lost; begin anew), is_directory, not_found (the
+    /// directory was removed), no_space, denied, io: the old file still stands. One exception: with
+    /// `durability::full` a failure to sync the directory comes after the name was given; the new
+    /// file is there, but a crash may undo it. `full` needs permission to read the directory, else
+    /// denied.
     [[nodiscard]] runtime::task<result<void>> commit(runtime::core& here, durability level);
 
     /// Drops what was written and waits until its space is free again, off the core: before the

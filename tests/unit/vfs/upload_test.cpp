@@ -480,6 +480,56 @@ TEST_CASE("upload: two to one name at a time, the last commit wins, both whole (
     }
 }
 
+// Each was told that all of its content is there: what began with the old content may not put it
+// over what came meanwhile.
+TEST_CASE("upload: append and restart lose nothing that came meanwhile (F13)") {
+    struct row {
+        const char* what;
+        bool is_there;
+        job first;
+        const char* kept;
+    };
+    const row rows[] = {
+        {"appended to",
+         true,
+         {.pieces = {"+first"}, .options = {.mode = upload_mode::append}},
+         "old+first"},
+        {"replaced", true, {.pieces = {"new"}}, "new"},
+        {"made by another that appends",
+         false,
+         {.pieces = {"first"}, .options = {.mode = upload_mode::append}},
+         "first"},
+        {"made", false, {.pieces = {"new"}}, "new"},
+    };
+    for (const auto& each : rows) {
+        for (const auto mode : {upload_mode::append, upload_mode::restart}) {
+            for (const auto holding : both_places) {
+                CAPTURE(each.what);
+                CAPTURE(static_cast<int>(mode));
+                fixture disk;
+                if (each.is_there) {
+                    disk.host.write("file", "old");
+                }
+                auto late = disk.begin_one({.options = {.mode = mode}, .holding = holding});
+                REQUIRE(late);
+                REQUIRE(disk.write_to(*late, "+late"));
+                CHECK(disk.upload(each.first));
+                const auto done = disk.commit_one(*late);
+                REQUIRE_FALSE(done);
+                CHECK(done.error() == errc::busy);
+                CHECK(disk.host.read("file") == each.kept);
+            }
+        }
+    }
+    fixture disk;
+    disk.host.write("file", "old");
+    auto late = disk.begin_one({.options = {.mode = upload_mode::append}});
+    REQUIRE(late);
+    disk.host.write("file", "written in place");
+    CHECK(disk.commit_one(*late).error() == errc::busy);
+    CHECK(disk.host.read("file") == "written in place");
+}
+
 TEST_CASE("upload: content is stable before the name, the directory after it") {
     for (const auto holding : both_places) {
         for (const auto level : every_level) {
@@ -583,8 +633,8 @@ TEST_CASE("upload: an old file that shrinks while it is taken over") {
     };
     tree.host.write("file", "0123456789");
     tree.machine.io.set_script(shrink);
-    CHECK(tree.upload({.pieces = {"+"}, .options = {.mode = upload_mode::append}}));
-    CHECK(tree.host.read("file") == "0123+");
+    CHECK(tree.refusal({.pieces = {"+"}, .options = {.mode = upload_mode::append}}) == errc::busy);
+    CHECK(tree.host.read("file") == "0123");
     tree.host.write("file", "0123456789");
     CHECK(tree.refusal({.options = {.mode = upload_mode::restart, .restart_offset = 6}}) ==
           errc::busy);
