@@ -30,10 +30,8 @@ task<result<void>> reply_writer::flush() {
         co_return result<void>{};  // The other writer took it along.
     }
     const std::string sending = std::exchange(pending_, {});
-    is_sending_ = true;
+    const turn mine(*this);
     const auto sent = co_await control_.send(std::as_bytes(std::span(sending)), stall_timeout_);
-    is_sending_ = false;
-    finished_.announce();
     co_return sent;
 }
 

@@ -29,6 +29,19 @@ class reply_writer {
     [[nodiscard]] runtime::task<result<void>> write_octets(std::string_view octets);
 
   private:
+    /// While one writer sends. Ends with an exception, too: want of memory in one of the two must
+    /// not leave the other waiting for ever (threats.md, R14).
+    struct turn {
+        explicit turn(reply_writer& of) noexcept : owner(of) { owner.is_sending_ = true; }
+        turn(const turn&) = delete;
+        turn& operator=(const turn&) = delete;
+        ~turn() {
+            owner.is_sending_ = false;
+            owner.finished_.announce();
+        }
+        reply_writer& owner;
+    };
+
     [[nodiscard]] runtime::task<result<void>> flush();
 
     net::stream& control_;

@@ -1,0 +1,131 @@
+#include "ftp/reply_writer.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <new>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "ferry/net/endpoint.hpp"
+#include "ferry/runtime/nursery.hpp"
+#include "ferry/runtime/offload.hpp"
+#include "ferry/runtime/uring.hpp"
+
+using namespace ferry;
+using runtime::core;
+using runtime::nursery;
+using runtime::task;
+
+namespace {
+
+/// A control connection that only takes octets, each send in a later turn.
+class sink final : public net::stream {
+  public:
+    explicit sink(core& home) noexcept : here_(home) {}
+
+    [[nodiscard]] std::string_view input() const noexcept override { return {}; }
+    void take_input(std::string&) override {}
+    void consume(std::size_t) noexcept override {}
+    [[nodiscard]] task<result<void>> fill(runtime::time_point) override {
+        co_return failure(errc::closed);
+    }
+    [[nodiscard]] task<result<std::size_t>> receive(std::span<std::byte>,
+                                                    runtime::time_point) override {
+        co_return std::size_t{0};
+    }
+    [[nodiscard]] task<result<void>> send(std::span<const std::byte> octets,
+                                          runtime::duration) override {
+        CHECK_FALSE(is_sending_);
+        is_sending_ = true;
+        co_await here_.yield();
+        is_sending_ = false;
+        if (failures > 0) {
+            --failures;
+            throw std::bad_alloc();
+        }
+        taken.append(static_cast<const char*>(static_cast<const void*>(octets.data())),
+                     octets.size());
+        ++sends;
+        co_return result<void>{};
+    }
+    [[nodiscard]] task<result<std::uint64_t>> send_file(file_message, runtime::duration) override {
+        co_return failure(errc::unsupported);
+    }
+    void shut_down_sending() noexcept override {}
+    [[nodiscard]] task<> close(net::farewell) override { co_return; }
+    [[nodiscard]] const net::endpoint& peer() const noexcept override { return nowhere_; }
+    [[nodiscard]] const net::endpoint& local() const noexcept override { return nowhere_; }
+    [[nodiscard]] core& here() noexcept override { return here_; }
+
+    std::string taken;
+    int sends = 0;
+    int failures = 0;
+
+  private:
+    core& here_;
+    net::endpoint nowhere_;
+    bool is_sending_ = false;
+};
+
+struct fixture {
+    runtime::offload_pool pool{1};
+    std::unique_ptr<runtime::reactor> ring =
+        runtime::make_uring_reactor({.receive_buffers = 16}, pool).value();
+    core here{0, *ring, ferry::random(1)};
+    runtime::stop_scope stop;
+    sink control{here};
+    ftp::reply_writer replies{control, std::chrono::seconds(1)};
+
+    void run(task<> (*body)(nursery&, fixture&)) {
+        runtime::run_core(here, stop, body, std::ref(*this));
+    }
+};
+
+task<> write_one(fixture& on, std::string text) {
+    const auto written = co_await on.replies.write({200, std::move(text)});
+    CHECK(written.has_value());
+}
+
+task<> write_octets(fixture& on, std::string octets) {
+    const auto written = co_await on.replies.write_octets(octets);
+    CHECK(written.has_value());
+}
+
+}  // namespace
+
+TEST_CASE("reply_writer: two writers, whole replies, one send at a time") {
+    fixture session;
+    session.run([](nursery& bottom, fixture& on) -> task<> {
+        bottom.start(write_one, std::ref(on), std::string("one"));
+        bottom.start(write_octets, std::ref(on), std::string("\xff\xfc\x06"));
+        co_return;
+    });
+    CHECK(session.control.taken == "200 one\r\n\xff\xfc\x06");
+    CHECK(session.control.sends == 2);
+}
+
+// threats.md, R14: want of memory ends one of the two; the other does not wait for it for ever.
+TEST_CASE("reply_writer: a send that throws lets the other writer go on") {
+    fixture session;
+    session.control.failures = 1;
+    session.run([](nursery& bottom, fixture& on) -> task<> {
+        bottom.start(
+            [](fixture& of) -> task<> {
+                bool has_thrown = false;
+                try {
+                    static_cast<void>(co_await of.replies.write({200, "lost"}));
+                } catch (const std::bad_alloc&) {
+                    has_thrown = true;
+                }
+                CHECK(has_thrown);
+            },
+            std::ref(on));
+        bottom.start(write_one, std::ref(on), std::string("two"));
+        co_return;
+    });
+    CHECK(session.control.taken == "200 two\r\n");
+}
