@@ -8,8 +8,8 @@
 
 namespace ferry::ftp {
 
-/// Room for a verb, one space and two of the longest paths: what SITE commands with two names need.
-inline constexpr std::size_t line_bytes_max_default = 8'256;
+/// Room for a verb, one space and a path as long as Linux takes it.
+inline constexpr std::size_t line_bytes_max_default = 8'192;
 
 /// The longest verb read; RFC 959 has up to four letters, later commands such as XSHA512 more.
 inline constexpr std::size_t verb_bytes_max = 12;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "ferry/base/units.hpp"
+#include "ferry/runtime/wait.hpp"
 #include "ferry/vfs/text.hpp"
 
 namespace ferry::ftp {
@@ -48,9 +49,11 @@ task<transfer_end> storage::receive_and_commit(net::stream& data, running_transf
         co_return end;
     }
     // A client that was killed ends the data connection in order, too: the end of its control
-    // connection, which came along, says that the file is not whole (RFC 959 section 4.1.1, QUIT).
-    co_await user_.here.yield();
-    if (progress.scope().stop_requested()) {
+    // connection, which comes along but not at the same instant, says that the file is not whole
+    // (RFC 959 section 4.1.1, QUIT). It stops the transfer's scope, and with it this wait.
+    const auto watched = co_await runtime::sleep_until(
+        user_.here, user_.here.now() + user_.shared.settings.upload_grace);
+    if (!watched || progress.scope().stop_requested()) {
         co_return data_end({.code = errc::cancelled});
     }
     const auto committed = co_await into_.commit(user_.here, user_.shared.settings.durability);

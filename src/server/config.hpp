@@ -129,11 +129,12 @@ struct config {
 
     // FTP.
     std::size_t ftp_sessions_max = 1'000;  ///< In the whole process, out of `connections_max`.
-    std::size_t ftp_line_bytes_max = 4'096;
+    std::size_t ftp_line_bytes_max = 8_KiB;
     std::size_t ftp_login_tries_max = 3;
     std::chrono::milliseconds ftp_idle_timeout = std::chrono::seconds(300);
     std::chrono::milliseconds ftp_transfer_stall_timeout = std::chrono::seconds(30);
     std::chrono::milliseconds ftp_data_connect_timeout = std::chrono::seconds(30);
+    std::chrono::milliseconds ftp_upload_grace = std::chrono::milliseconds(10);
 
     // This run.
     std::string config_file;  ///< The file that was read; empty: none.

@@ -349,7 +349,7 @@ constexpr auto table = std::to_array<flag>({
      "order; off: where the scheduler likes",
      text{pin_bounds, set_pin, show_pin}},
     {"connections-max", "COUNT", group::machine,
-     "connections of the process, FTP data connections aside; more are not accepted",
+     "connections of the process, FTP data connections aside; more are turned away",
      count{&config::connections_max, 1, 1'000'000}},
     {"receive-buffers", "COUNT", group::machine,
      "buffers of 4 KiB on each core for what clients send",
@@ -357,7 +357,7 @@ constexpr auto table = std::to_array<flag>({
     {"ring-entries", "COUNT", group::machine, "submission entries of each core's io_uring",
      count{&config::ring_entries, 64, 16'384, {}, true}},
     {"offload-threads", "COUNT", group::machine,
-     "threads for what io_uring cannot do: listings, cold reads",
+     "threads for what io_uring cannot do: listings, copies",
      count{&config::offload_threads, 1, 64}},
     {"drain-timeout", "DURATION", group::machine,
      "after the first SIGTERM or SIGINT, how long requests and transfers may still take",
@@ -404,6 +404,10 @@ constexpr auto table = std::to_array<flag>({
     {"ftp-data-connect-timeout", "DURATION", group::ftp_limits,
      "how long a data connection may take to come about; then 425",
      duration{&config::ftp_data_connect_timeout, 100ms, 1h}},
+    {"ftp-upload-grace", "DURATION", group::ftp_limits,
+     "how long an upload whose data have ended waits before it takes its name: a client that was "
+     "killed ends its control connection in that time, and the upload is dropped",
+     duration{&config::ftp_upload_grace, 0ms, 10s}},
 
     {"config", "FILE", group::this_run, "read options from this file too (TOML, the same names)",
      path_text<&config::config_file>(), flag_scope::outside_files},

@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -28,6 +29,10 @@
 
 namespace ferry::server {
 namespace {
+
+// The kernel's own limit; with the most submissions there may be it is still four times as many
+// (R1).
+constexpr unsigned completion_entries_max = 65'536;
 
 int refuse_to_start(const std::string& why) {
     std::fputs(fmt::format("ferry: {}\n", why).c_str(), stderr);
@@ -88,6 +93,7 @@ ftp::options ftp_options(const config& settings) {
             .idle_timeout = settings.ftp_idle_timeout,
             .transfer_stall_timeout = settings.ftp_transfer_stall_timeout,
             .data_connect_timeout = settings.ftp_data_connect_timeout,
+            .upload_grace = settings.ftp_upload_grace,
             .passive_port_first = ports.first,
             .passive_port_last = ports.last,
             .public_address = settings.public_address,
@@ -189,12 +195,17 @@ class cores {
     }
 
   private:
+    static std::string why(const error& refused) {
+        if (refused.os_errno == ENOMEM) {
+            return "the locked-memory limit is too low for this many cores and buffers (ulimit -l)";
+        }
+        return refused.os_errno != 0 ? std::strerror(refused.os_errno)
+                                     : std::string(describe(refused.code));
+    }
+
     void serve(std::size_t core) {
         if (const auto opened = servers_[core]->open(); !opened) {
-            failures_[core] =
-                fmt::format("core {}: io_uring: {}", core,
-                            opened.error().os_errno != 0 ? std::strerror(opened.error().os_errno)
-                                                         : describe(opened.error().code));
+            failures_[core] = fmt::format("core {}: io_uring: {}", core, why(opened.error()));
         }
         opened_.count_down();
         go_.wait();
@@ -295,7 +306,8 @@ int run(const config& settings) {
         .http = http_options(settings),
         .ftp = ftp_options(settings),
         .ring = {.submission_entries = static_cast<unsigned>(settings.ring_entries),
-                 .completion_entries = static_cast<unsigned>(settings.ring_entries) * 16,
+                 .completion_entries = std::min(static_cast<unsigned>(settings.ring_entries) * 16,
+                                                completion_entries_max),
                  .receive_buffers = static_cast<unsigned>(settings.receive_buffers)},
         .offload = offload,
         .drain_timeout = settings.drain_timeout,

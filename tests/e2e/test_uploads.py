@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import signal
+import subprocess
 import threading
 import time
 
@@ -130,6 +131,33 @@ def test_a_cut_upload_leaves_the_old_file(t, row):
         while len(trees.contents(root)) != 2 and time.monotonic() < deadline:
             time.sleep(0.05)
     check_untouched(root, "at the end")
+
+
+def test_a_killed_client_leaves_the_old_file(t):
+    """The kernel of a killed client ends both its connections in order, the data first."""
+    root = trees.fill(t.tmp(), {"kept": OLD})
+    log = os.path.join(t.tmp(), "log")
+    server = t.ferry(root, "--user", "ann:secret", "--write", "--access-log", log)
+    whole = os.path.join(t.tmp(), "whole")
+    with open(whole, "wb") as file:
+        file.truncate(8 << 20)
+    for tries in range(1, 6):
+        client = subprocess.Popen(
+            ["curl", "-sS", "--limit-rate", "2M", "-T", whole,
+             f"ftp://ann:secret@127.0.0.1:{server.ftp_port}/kept"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.6)
+        check.equal(client.poll(), None, "curl's status in mid-upload")
+        client.kill()
+        client.wait()
+        deadline = time.monotonic() + 10
+        said = b""
+        while said.count(b"STOR") < tries and time.monotonic() < deadline:
+            time.sleep(0.05)
+            with open(log, "rb") as file:
+                said = file.read()
+        check.equal(said.count(b"STOR"), tries, "uploads in the log")
+        check.equal(trees.contents(root), {b"kept": OLD}, "the files after the kill")
 
 
 def check_untouched(root, when):

@@ -22,11 +22,13 @@ inline constexpr std::string_view overload_answer = "421 Too many connections, t
 
 /// The numbers of FTP, from flags; the same for every core.
 struct options {
-    std::size_t line_bytes_max = 4'096;
+    std::size_t line_bytes_max = 8'192;
     std::size_t login_tries_max = 3;
     runtime::duration idle_timeout = std::chrono::seconds(300);
     runtime::duration transfer_stall_timeout = std::chrono::seconds(30);
     runtime::duration data_connect_timeout = std::chrono::seconds(30);
+    /// How long after the end of an upload's data to watch for the end of the control connection.
+    runtime::duration upload_grace = std::chrono::milliseconds(10);
     /// Ports for passive data connections, both included; 0 and 0 for any free one.
     std::uint16_t passive_port_first = 0;
     std::uint16_t passive_port_last = 0;

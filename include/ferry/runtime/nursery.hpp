@@ -30,7 +30,7 @@ class nursery {
     /// first wait, then whenever its core comes to it. Takes a function and values, never a task,
     /// and never a capturing lambda; wrap what outlives the nursery in `std::ref`.
     ///
-    /// An exception that leaves the child is logged and counted here and ends that child only
+    /// An exception that leaves the child is logged here and ends that child only
     /// (threats.md, R14). Throws std::bad_alloc, with nothing started, when memory is out; the
     /// arguments are then destroyed.
     template <class Function, class... Arguments>
