@@ -11,9 +11,10 @@ namespace ferry::runtime {
 
 /// Sizes of one core's ring.
 struct uring_options {
-    unsigned submission_entries = 1'024;
-    unsigned completion_entries = 16'384;  ///< At least 4 x submission_entries.
-    unsigned receive_buffers = 1'024;      ///< A power of two, at most 32,768.
+    unsigned submission_entries = 1'024;  ///< A power of two, at most 16,384.
+    /// At least 4 x submission_entries. The kernel has 65,536 at most: more asked for is that many.
+    unsigned completion_entries = 16'384;
+    unsigned receive_buffers = 1'024;  ///< A power of two, at most 32,768.
     unsigned receive_buffer_bytes = 4'096;
 };
 

@@ -12,8 +12,9 @@ constexpr unsigned workers_max = 4;
 }  // namespace
 
 result<ring> ring::make(unsigned submission_entries, unsigned completion_entries) {
+    // CLAMP: a completion queue has 65,536 entries at most, and asking for more is not an error.
     constexpr unsigned needed = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-                                IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE;
+                                IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
     // Freed below if it cannot be set up, else owned by the ring that is returned.
     auto* made = new (std::nothrow) io_uring{};
     if (made == nullptr) {
