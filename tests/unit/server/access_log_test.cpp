@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -279,6 +280,66 @@ TEST_CASE("access_log: a pipe that is read again goes on where it stood") {
     }
     CHECK(lines.back() == line_of("/last"));
     CHECK(errors.text().empty());  // Nothing was lost.
+}
+
+TEST_CASE("access_log: what waits for a slow reader counts towards the buffer") {
+    const captured_errors errors;
+    net_test::test_core machine;
+    static small_pipe pipe;
+    static std::string read;
+    read.clear();
+    access_log log(machine.here, pipe.writer.get(), 20'000);
+    run_beside(log, machine, [](core& here, access_log& to) -> task<> {
+        for (int i = 0; i < 1'000; ++i) {
+            to.record(record_of("/x"));
+            co_await pause(here, i % 100 == 0 ? 5ms : 0ms);
+        }
+        while (read.size() < 20'000) {
+            read += pipe.drain();
+            co_await pause(here, 1ms);
+        }
+    });
+    read += pipe.drain();
+    CHECK(read.size() <= 20'000 + 4'096 + 2 * line_of("/x").size());
+    for (const auto& line : lines_of(read)) {
+        CHECK(line == line_of("/x"));
+    }
+    CHECK(number_after(errors.text(), "access log: ") == 1'000 - lines_of(read).size());
+}
+
+// A line that was cut off by a full disk is ended before the next begins. Here the limit on the
+// size of files is the disk.
+TEST_CASE("access_log: a line cut off by a failure is ended before the next") {
+    const captured_errors errors;
+    const auto before = std::signal(SIGXFSZ, SIG_IGN);
+    rlimit limit_before{};
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &limit_before) == 0);
+    net_test::test_core machine;
+    static const auto file = make_file();
+    const auto lines_that_fit = 10 * line_of("/x").size();
+    const rlimit lowered{.rlim_cur = lines_that_fit + 20, .rlim_max = limit_before.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &lowered) == 0);
+    access_log log(machine.here, file.get(), 4'000);
+    run_beside(
+        log, machine,
+        [](core& here, access_log& to, rlimit enough) -> task<> {
+            for (int i = 0; i < 40; ++i) {  // More than half the buffer: written at once.
+                to.record(record_of("/x"));
+            }
+            co_await pause(here, 100ms);
+            ::setrlimit(RLIMIT_FSIZE, &enough);
+            to.record(record_of("/last"));
+        },
+        limit_before);
+    std::signal(SIGXFSZ, before);
+    const auto lines = lines_of(content_of(file.get()));
+    REQUIRE(lines.size() == 12);
+    for (std::size_t i = 0; i < 11; ++i) {
+        CHECK(lines[i] == line_of("/x"));
+    }
+    CHECK(lines.back() == line_of("/last"));
+    CHECK(number_after(errors.text().substr(errors.text().find("lines are lost")),
+                       "access log: ") == 29);
 }
 
 TEST_CASE("access_log: a log that cannot be written says so once, and serving goes on") {
