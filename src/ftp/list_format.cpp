@@ -23,6 +23,8 @@ constexpr std::array<std::string_view, fact_count> fact_names{
 /// every number at its largest makes 78 octets of a LIST line and 183 of facts.
 class line_buffer {
   public:
+    /// Begins anew, after its text has been taken.
+    void clear() noexcept { at_ = octets_.data(); }
     void put(char c) noexcept { *at_++ = c; }
     void put(std::string_view text) noexcept {
         std::memcpy(at_, text.data(), text.size());
@@ -95,6 +97,9 @@ void append_name(std::string& out, std::string_view name, Predicate is_harmful) 
                         '?');
     }
 }
+
+// What ls(1) shows of a symbolic link, whose own bits mean nothing.
+constexpr std::uint32_t link_mode = 0777;
 
 char kind_letter(vfs::file_kind kind) noexcept {
     switch (kind) {
@@ -195,6 +200,17 @@ void put_perm(line_buffer& line, vfs::file_kind kind, const fact_format& format)
     }
 }
 
+/// "OS.unix=slink:target", without the target where that would not fit a fact (RFC 3659 section
+/// 7.5.1.5: no semicolon, no control octet).
+void append_link_type(std::string& out, std::string_view target) {
+    out += type_value(vfs::file_kind::symlink, entry_role::child);
+    const auto is_foreign = [](char c) { return c == ';' || ascii::is_control(c); };
+    if (!target.empty() && std::ranges::none_of(target, is_foreign)) {
+        out += ':';
+        out += target;
+    }
+}
+
 void put_value(line_buffer& line, fact which, const vfs::metadata& status,
                const fact_format& format) noexcept {
     switch (which) {
@@ -239,8 +255,8 @@ void append_unix_line(std::string& out, const vfs::directory_entry& entry,
                       std::int64_t now_seconds) {
     const auto& status = entry.status;
     line_buffer line;
-    line.put(kind_letter(status.kind));
-    put_mode(line, status.mode);
+    line.put(entry.is_link ? 'l' : kind_letter(status.kind));
+    put_mode(line, entry.is_link ? link_mode : status.mode);
     line.put(' ');
     line.put_right(status.links, 4);
     line.put(' ');
@@ -254,6 +270,10 @@ void append_unix_line(std::string& out, const vfs::directory_entry& entry,
     line.put(' ');
     out += line.text();
     append_name(out, entry.name, ascii::is_control);
+    if (!entry.link_target.empty()) {
+        out += " -> ";
+        append_name(out, entry.link_target, ascii::is_control);
+    }
 }
 
 void append_name_line(std::string& out, const listed_name& what) {
@@ -308,12 +328,20 @@ void append_facts_line(std::string& out, const vfs::directory_entry& entry,
     for (std::uint8_t i = 0; i < fact_count; ++i) {
         const auto which = static_cast<fact>(i);
         const bool applies = which != fact::size || entry.status.kind == vfs::file_kind::regular;
-        if (applies && format.facts.contains(which)) {
-            line.put(fact_names[i]);
-            line.put('=');
-            put_value(line, which, entry.status, format);
-            line.put(';');
+        if (!applies || !format.facts.contains(which)) {
+            continue;
         }
+        line.put(fact_names[i]);
+        line.put('=');
+        if (which == fact::type && entry.is_link && format.role == entry_role::child) {
+            // A client that walks a tree to copy or to delete it must see where it ends.
+            out += line.text();
+            line.clear();
+            append_link_type(out, entry.link_target);
+        } else {
+            put_value(line, which, entry.status, format);
+        }
+        line.put(';');
     }
     line.put(' ');
     out += line.text();

@@ -208,8 +208,8 @@ task<> listing_source::take(std::span<const vfs::directory_entry> batch, bool is
 }
 
 void listing_source::remember_below(const vfs::directory_entry& entry) {
-    if (entry.status.kind != vfs::file_kind::directory) {
-        return;
+    if (entry.status.kind != vfs::file_kind::directory || entry.is_link) {
+        return;  // Through a link the walk might never end.
     }
     if (found_.size() + below_.size() >= directories_max ||
         below_octets_ >= directory_names_bytes_max) {

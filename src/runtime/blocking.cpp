@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <new>
 
@@ -39,6 +41,17 @@ int status_of_link(const list_directory_args& where, const char* name, struct st
     return 0;
 }
 
+/// Appends what a symbolic link says. One that cannot be read any more says nothing.
+void append_target(int directory, const char* name, directory_record& record, std::string& names) {
+    std::array<char, PATH_MAX> target;
+    const auto size_bytes = ::readlinkat(directory, name, target.data(), target.size());
+    if (size_bytes > 0) {
+        record.target_offset = static_cast<std::uint32_t>(names.size());
+        record.target_bytes = static_cast<std::uint32_t>(size_bytes);
+        names.append(target.data(), static_cast<std::size_t>(size_bytes));
+    }
+}
+
 void append_record(int directory, const list_directory_args& where, const char* name) {
     directory_batch& batch = *where.batch;
     directory_record record;
@@ -52,6 +65,9 @@ void append_record(int directory, const list_directory_args& where, const char* 
         record.status_errno = status_of_link(where, name, record.status);
     }
     batch.names.append(name, name_bytes);
+    if (record.is_symlink) {
+        append_target(directory, name, record, batch.names);
+    }
     batch.records.push_back(record);
 }
 

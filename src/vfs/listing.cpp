@@ -32,11 +32,17 @@ void append_visible(const runtime::directory_batch& batch, std::vector<directory
             continue;
         }
         if (record.status_errno == 0) {
-            entries.push_back({.name = std::string(name), .status = metadata_of(record.status)});
+            auto& entry = entries.emplace_back();
+            entry.name = name;
+            entry.status = metadata_of(record.status);
+            entry.is_link = record.is_symlink;
+            entry.link_target =
+                std::string_view(batch.names).substr(record.target_offset, record.target_bytes);
         } else if (record.is_symlink) {
             auto& entry = entries.emplace_back();
             entry.name = name;
             entry.status.kind = file_kind::symlink;
+            entry.is_link = true;  // Where it leads is outside: nobody's business.
         }
         // Else it vanished after its name was read, or nobody may know more than its name.
     }

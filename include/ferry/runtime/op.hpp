@@ -47,6 +47,8 @@ struct directory_record {
     std::uint32_t name_offset = 0;  ///< Into `directory_batch::names`.
     std::uint32_t name_bytes = 0;
     bool is_symlink = false;  ///< The name itself is a symbolic link; `status` is of its target.
+    std::uint32_t target_offset = 0;  ///< Of a symbolic link: what it says, into `names`.
+    std::uint32_t target_bytes = 0;   ///< 0: it could not be read.
     int status_errno = 0;  ///< Not 0: `status` is void (removed meanwhile, or a link leading out).
     struct statx status;
 };

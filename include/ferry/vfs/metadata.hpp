@@ -33,6 +33,9 @@ struct metadata {
 struct directory_entry {
     std::string name;  ///< The octets as stored: any but NUL and '/'; not necessarily UTF-8.
     metadata status;
+    /// The name itself is a symbolic link. Who deletes what it finds must not walk through it.
+    bool is_link = false;
+    std::string link_target;  ///< What a link inside the tree says; empty for one that leads out.
 };
 
 }  // namespace ferry::vfs

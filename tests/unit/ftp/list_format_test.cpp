@@ -169,6 +169,13 @@ TEST_CASE("list_format: the type fact (RFC 3659 section 7.5.1)") {
     auto link = entry("x");
     link.status.kind = file_kind::symlink;
     CHECK(one_fact(link, fact::type) == "type=OS.unix=slink; x");
+    link.status.kind = file_kind::directory;  // What it leads to is not what it is.
+    link.is_link = true;
+    CHECK(one_fact(link, fact::type) == "type=OS.unix=slink; x");
+    link.link_target = "../there";
+    CHECK(one_fact(link, fact::type) == "type=OS.unix=slink:../there; x");
+    link.link_target = "a;type=file";
+    CHECK(one_fact(link, fact::type) == "type=OS.unix=slink; x");
 }
 
 TEST_CASE("list_format: perm tells what is allowed and nothing else (RFC 3659 section 7.5.5)") {

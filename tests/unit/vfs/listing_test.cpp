@@ -172,6 +172,21 @@ TEST_CASE("listing: kinds and metadata, of what links lead to") {
     CHECK(opened->status().changed == by_name["file"].changed);
 }
 
+TEST_CASE("listing: a link says that it is one, and where it leads only inside the tree") {
+    fixture tree;
+    tree.host.make_directory("there");
+    tree.host.link({.at = "in", .to = "there"});
+    tree.host.link({.at = "out", .to = "../secret"});
+    const auto all = tree.list();
+    REQUIRE(all);
+    CHECK(all->entries.size() == 3);
+    for (const auto& each : all->entries) {
+        CAPTURE(each.name);
+        CHECK(each.is_link == (each.name != "there"));
+        CHECK(each.link_target == (each.name == "in" ? "there" : ""));
+    }
+}
+
 TEST_CASE("listing: links in the root and through a linked directory") {
     fixture tree;
     const scratch& host = tree.host;
