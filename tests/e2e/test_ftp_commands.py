@@ -206,13 +206,22 @@ def test_pipelined_commands(t):
 def test_overlong_line(t):
     """It is swallowed, answered by one 500, and the session goes on."""
     control = reader(t)
-    for length in (5000, 100_000, 1_000_000):
+    for length in (70_000, 1_000_000):  # --ftp-line-bytes-max may not be more than 64 KiB.
         control.send(b"CWD " + b"a" * length + b"\r\n")
         control.expect(f"a line of {length}", 500)
         control.ask("NOOP", 200)
-    control.send(b"A" * 70000 + b"\r\nNOOP\r\n")
+    control.send(b"A" * 70_000 + b"\r\nNOOP\r\n")
     control.expect("an overlong verb", 500)
     control.expect("NOOP behind it", 200)
+
+
+def test_line_limit(t):
+    """--ftp-line-bytes-max to the octet; the end of the line does not count."""
+    server = t.ferry(trees.fill(t.tmp(), SITE), "--ftp-line-bytes-max", "256")
+    control = t.closing(Control(server)).login()
+    control.ask("CWD " + "a" * 252, 550)
+    control.ask("CWD " + "a" * 253, 500)
+    control.ask("NOOP", 200)
 
 
 def test_odd_octets(t):
