@@ -76,7 +76,6 @@ task<reply> do_pass(session& user, std::string_view password) {
     }
     user.user.root = std::move(*root);
     user.user.identity = std::move(*identity);
-    user.failed_logins = 0;
     co_return reply{230, "Logged in"};
 }
 

@@ -56,6 +56,8 @@ struct session {
     data_channel data;
     user_state user;
     transfer_settings settings;
+    /// Of the whole session: a login in between, which anybody has where there is an anonymous one,
+    /// must not buy more tries (threats.md, F10).
     std::size_t failed_logins = 0;
 
     running_transfer* transfer = nullptr;  ///< The one under way.

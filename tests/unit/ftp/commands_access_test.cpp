@@ -146,6 +146,21 @@ TEST_CASE("access: wrong passwords") {
     CHECK(known == try_twice("nobody"));
 }
 
+TEST_CASE("access: logging in as somebody else in between buys no more tries") {
+    server_settings settings;
+    settings.numbers.login_tries_max = 2;
+    test_server server(settings);
+    client user(server);
+    CHECK(code_of(user.reply()) == 220);
+    CHECK(user.code("USER ann") == 331);
+    CHECK(user.code("PASS wrong") == 530);
+    CHECK(user.code("USER anonymous") == 331);
+    CHECK(user.code("PASS me@example.org") == 230);
+    CHECK(user.code("USER ann") == 331);
+    CHECK(user.code("PASS wrong again") == 421);
+    CHECK(user.reply() == "(closed)");
+}
+
 TEST_CASE("access: a user's root is what it sees as /") {
     test_server server;
     server.put("secret", "not for bob");
