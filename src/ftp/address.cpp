@@ -107,8 +107,9 @@ result<epsv_request> parse_epsv(std::string_view argument) {
     return family == net::address_family::v4 ? epsv_request::v4 : epsv_request::v6;
 }
 
-reply unsupported_protocol() {
-    return {522, "Network protocol not supported, use (1,2)"};
+reply unsupported_protocol(net::address_family usable) {
+    return {522, usable == net::address_family::v4 ? "Network protocol not supported, use (1)"
+                                                   : "Network protocol not supported, use (2)"};
 }
 
 result<reply> passive_reply(const net::endpoint& listening) {

@@ -34,8 +34,9 @@ enum class epsv_request : std::uint8_t {
 /// Reads EPSV's argument; "ALL" in any case. Errors as `parse_eprt`.
 [[nodiscard]] result<epsv_request> parse_epsv(std::string_view argument);
 
-/// 522 with the protocols there are, in the form clients parse (RFC 2428 section 2).
-[[nodiscard]] reply unsupported_protocol();
+/// 522 with the protocol there is, in the form clients parse (RFC 2428 section 2). That is the one
+/// of the control connection: data connections go between the same two hosts.
+[[nodiscard]] reply unsupported_protocol(net::address_family usable);
 
 /// 227 for PASV: "Entering Passive Mode (h1,h2,h3,h4,p1,p2)" (RFC 959 section 4.1.2). Clients look
 /// for the first digit or for the brackets (RFC 1123 section 4.1.2.6), so nothing else may hold

@@ -33,9 +33,14 @@ reply extended_only() {
     return {503, "After EPSV ALL only EPSV is taken"};
 }
 
+/// The family in which the client reaches us, and so may be reached.
+net::address_family family_of(const session& user) noexcept {
+    return net::unmapped(user.control.local()).family;
+}
+
 reply take_active_target(session& user, const result<net::endpoint>& given) {
     if (!given) {
-        return given.error() == errc::unsupported ? unsupported_protocol()
+        return given.error() == errc::unsupported ? unsupported_protocol(family_of(user))
                                                   : argument_refused(given.error());
     }
     if (!may_connect({.given = *given, .peer = user.control.peer()})) {
@@ -60,12 +65,11 @@ result<net::endpoint> listen_for_data(session& user) {
 
 /// True when the client can reach us at `family` on the address it already uses.
 bool speaks_family(const session& user, epsv_request wanted) noexcept {
-    const auto family = net::unmapped(user.control.local()).family;
     switch (wanted) {
         case epsv_request::v4:
-            return family == net::address_family::v4;
+            return family_of(user) == net::address_family::v4;
         case epsv_request::v6:
-            return family == net::address_family::v6;
+            return family_of(user) == net::address_family::v6;
         case epsv_request::any:
         case epsv_request::all:
             return true;
@@ -151,7 +155,7 @@ task<reply> do_pasv(session& user, std::string_view) {
 task<reply> do_epsv(session& user, std::string_view argument) {
     const auto wanted = parse_epsv(argument);
     if (!wanted) {
-        co_return wanted.error() == errc::unsupported ? unsupported_protocol()
+        co_return wanted.error() == errc::unsupported ? unsupported_protocol(family_of(user))
                                                       : argument_refused(wanted.error());
     }
     if (*wanted == epsv_request::all) {
@@ -159,7 +163,7 @@ task<reply> do_epsv(session& user, std::string_view argument) {
         co_return reply{200, "EPSV only from here on"};
     }
     if (!speaks_family(user, *wanted)) {
-        co_return unsupported_protocol();
+        co_return unsupported_protocol(family_of(user));
     }
     const auto listening = listen_for_data(user);
     if (!listening) {
@@ -179,7 +183,12 @@ task<reply> do_eprt(session& user, std::string_view argument) {
     if (user.settings.extended_only) {
         co_return extended_only();
     }
-    co_return take_active_target(user, parse_eprt(argument));
+    const auto given = parse_eprt(argument);
+    if (given && net::unmapped(*given).family != family_of(user)) {
+        user.data.close();
+        co_return unsupported_protocol(family_of(user));
+    }
+    co_return take_active_target(user, given);
 }
 
 /// ABOR: what there was to abort has been, when the line was read, and its 426 is sent (RFC 959

@@ -105,14 +105,15 @@ TEST_CASE("address: EPRT with both families and any delimiter (RFC 2428 section 
     }
 }
 
-TEST_CASE("address: other protocols are 522 with the ones there are (RFC 2428 section 2)") {
+TEST_CASE("address: other protocols are 522 with the one there is (RFC 2428 section 2)") {
     for (const auto text : {"|3|192.0.2.1|6275|"sv, "|0|192.0.2.1|6275|"sv, "|99|x|1|"sv}) {
         CAPTURE(text);
         CHECK(ftp::parse_eprt(text).error() == errc::unsupported);
     }
-    const auto refusal = ftp::unsupported_protocol();
+    const auto refusal = ftp::unsupported_protocol(net::address_family::v4);
     CHECK(refusal.code == 522);
-    CHECK(refusal.text.ends_with("(1,2)"));
+    CHECK(refusal.text.ends_with("(1)"));
+    CHECK(ftp::unsupported_protocol(net::address_family::v6).text.ends_with("(2)"));
 }
 
 TEST_CASE("address: EPSV's argument (RFC 2428 section 3)") {
