@@ -107,10 +107,13 @@ void acceptor::on_accept(op& came) noexcept {
     } else if (came.result != -ECANCELED) {
         self.failed_with_ = static_cast<int>(-came.result);
     }
-    self.came_.announce_and_resume();
+    if (!self.closing_ || !came.more) {  // `close` waits for the last one only.
+        self.came_.announce_and_resume();
+    }
 }
 
 task<result<unique_fd>> acceptor::accept(runtime::time_point deadline) {
+    const runtime::stop_scope& scope = co_await runtime::current_scope();
     for (;;) {
         if (handed_out_ < waiting_.size()) {
             unique_fd next = std::move(waiting_[handed_out_++]);
@@ -123,24 +126,52 @@ task<result<unique_fd>> acceptor::accept(runtime::time_point deadline) {
         if (failed_with_ != 0) {
             co_return failure_from_errno(std::exchange(failed_with_, 0));
         }
+        if (scope.stop_requested()) {
+            here_.io().cancel(accept_);
+            while (accept_.in_flight) {
+                static_cast<void>(co_await came_.wait_through_stop());
+            }
+            if (handed_out_ == waiting_.size()) {
+                co_return take_queued();
+            }
+            continue;
+        }
+        taken_after_stop_ = 0;
         if (!accept_.in_flight && here_.io().submit(accept_) == runtime::submission::done) {
             on_accept(accept_);
             continue;
         }
         const auto woken = co_await came_.wait(deadline);
-        if (!woken) {
+        if (!woken && woken.error() != errc::cancelled) {
             co_return failure(woken.error());
         }
     }
 }
 
-task<> acceptor::close() {
-    closing_ = true;
-    here_.io().cancel(accept_);
-    while (accept_.in_flight) {
-        // The accept's last completion is what ends this wait.
-        static_cast<void>(co_await came_.wait_through_stop());
+/// One who has connected and whom nothing has accepted yet.
+result<unique_fd> acceptor::take_queued() noexcept {
+    while (taken_after_stop_ < waiting_max) {
+        ++taken_after_stop_;
+        unique_fd next(::accept4(listening_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        if (next) {
+            return next;
+        }
+        if (errno != EINTR && errno != ECONNABORTED) {
+            break;
+        }
     }
+    return failure(errc::cancelled, ECANCELED);
+}
+
+/// True when there is nothing to wait for.
+bool acceptor::begin_close() noexcept {
+    closing_ = true;
+    came_.clear();
+    here_.io().cancel(accept_);
+    return !accept_.in_flight;
+}
+
+void acceptor::end_close() noexcept {
     waiting_.clear();
     handed_out_ = 0;
     listening_.reset();

@@ -139,17 +139,7 @@ task<> core_server::accept_all(core_server& self, runtime::nursery& connections,
             why = scope.stop_requested() ? errc::cancelled : errc::exhausted;
         }
     }
-    for (bool is_closed = false; !is_closed;) {  // Even a close takes a little memory (R14).
-        try {
-            co_await accepting.close();
-            is_closed = true;
-        } catch (const std::bad_alloc&) {
-            // Others give some back meanwhile.
-        }
-        if (!is_closed) {
-            co_await here.yield();
-        }
-    }
+    co_await accepting.close();
 }
 
 /// Begins to serve one connection, or refuses it when the process has as many as it may.

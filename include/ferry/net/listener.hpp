@@ -1,5 +1,6 @@
 #pragma once
 
+#include <coroutine>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -47,11 +48,32 @@ class acceptor {
     /// The next connection: non-blocking, close-on-exec. Errors: errc::timed_out, cancelled;
     /// errc::exhausted (no descriptors: wait a while and call again, without spinning; H6);
     /// anything else the kernel says of one connection (ECONNABORTED): call again.
+    ///
+    /// In a stopped scope it gives those who had connected by then, for whom the kernel has
+    /// answered already (H8), one a call and 1,024 at most; then errc::cancelled.
     [[nodiscard]] runtime::task<result<unique_fd>> accept(
         runtime::time_point deadline = runtime::never);
 
-    /// Stops accepting: connections not yet handed out are closed. Deaf to stop requests.
-    [[nodiscard]] runtime::task<> close();
+    /// What `close` gives to await.
+    class [[nodiscard]] closing {
+      public:
+        explicit closing(acceptor& of) noexcept
+            : owner_(of), last_came_(of.came_.wait_through_stop()) {}
+        [[nodiscard]] bool await_ready() noexcept { return owner_.begin_close(); }
+        template <class Promise>
+        [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> self) noexcept {
+            return last_came_.await_suspend(self);
+        }
+        void await_resume() noexcept { owner_.end_close(); }
+
+      private:
+        acceptor& owner_;
+        runtime::event::wait_awaiter last_came_;
+    };
+
+    /// Stops accepting: connections not yet handed out are closed. Deaf to stop requests; takes no
+    /// memory, so it never fails.
+    [[nodiscard]] closing close() noexcept { return closing(*this); }
 
   private:
     struct accept_op : runtime::op {
@@ -61,6 +83,9 @@ class acceptor {
     };
 
     static void on_accept(runtime::op& came) noexcept;
+    [[nodiscard]] result<unique_fd> take_queued() noexcept;
+    [[nodiscard]] bool begin_close() noexcept;
+    void end_close() noexcept;
 
     runtime::core& here_;
     unique_fd listening_;
@@ -68,6 +93,7 @@ class acceptor {
     runtime::event came_;
     std::vector<unique_fd> waiting_;  ///< Accepted and not handed out.
     std::size_t handed_out_ = 0;
+    std::size_t taken_after_stop_ = 0;
     int failed_with_ = 0;  ///< errno of an accept that ended, not yet reported.
     bool closing_ = false;
 };
