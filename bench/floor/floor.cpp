@@ -22,6 +22,7 @@
 #include <bit>
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -356,6 +357,7 @@ int make_listener(const char* address, const char* port_text) {
 }  // namespace
 
 int main(int count, char** arguments) {
+    std::signal(SIGPIPE, SIG_IGN);  // sendfile(2) to a client that left has no flag against it.
     if (count != 4) {
         std::fprintf(stderr, "usage: ferry-bench-floor ADDRESS PORT FILE\n");
         return 2;
