@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ferry/base/ascii.hpp"
@@ -56,7 +57,7 @@ reply take_active_target(session& user, const result<net::endpoint>& given) {
 /// Listens for the client's data connection; the port, or a reply to send instead.
 result<net::endpoint> listen_for_data(session& user) {
     auto listening = user.data.listen(user.control.local());
-    if (!listening) {
+    if (!listening && !std::exchange(user.has_warned_of_ports, true)) {
         log::warning(fmt::format("ftp: no passive data port: {} (is --passive-ports too narrow?)",
                                  describe(listening.error().code)));
     }

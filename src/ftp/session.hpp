@@ -65,6 +65,7 @@ struct session {
     std::uint64_t abort_before = 0;        ///< Transfers of earlier commands end with 426.
     bool quit_seen = false;                ///< QUIT has been read, though maybe not carried out.
     bool is_leaving = false;               ///< The reply under way is the last.
+    bool has_warned_of_ports = false;      ///< Once is enough: a client may ask for ever.
 
     /// What the user sees: names and links end at the user's root.
     [[nodiscard]] const vfs::tree& files() const noexcept {
