@@ -112,6 +112,7 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"ftp-idle-timeout", {"1h"}, "1h"},
         {"ftp-transfer-stall-timeout", {"1m"}, "1m"},
         {"ftp-data-connect-timeout", {"5s"}, "5s"},
+        {"ftp-upload-grace", {"200ms"}, "200ms"},
         {"config", {"ferry.toml"}, "ferry.toml"},
         {"check", {"true"}, "on"},
     };
