@@ -31,8 +31,8 @@ class nursery {
     /// and never a capturing lambda; wrap what outlives the nursery in `std::ref`.
     ///
     /// An exception that leaves the child is logged here and ends that child only
-    /// (threats.md, R14). Throws std::bad_alloc, with nothing started, when memory is out; the
-    /// arguments are then destroyed.
+    /// (threats.md, R14). Throws std::bad_alloc, with nothing started, when memory is out for the
+    /// child or for the call of the function; the arguments are then destroyed.
     template <class Function, class... Arguments>
     void start(Function function, Arguments... arguments) {
         static_assert(std::is_pointer_v<Function> || std::is_empty_v<Function> ||
@@ -41,6 +41,9 @@ class nursery {
         auto child = run_child(*this, function, std::move(arguments)...);
         ++children_;
         child.frame.resume();
+        if (refused_) {
+            std::rethrow_exception(std::exchange(refused_, nullptr));
+        }
     }
 
     /// Asks every child to stop; they still have to be joined.
@@ -62,6 +65,7 @@ class nursery {
     struct child_task {
         struct promise_type : promise_base {
             nursery& owner;
+            bool has_begun = false;  ///< The function was called, and its frame is there.
 
             template <class Function, class... Arguments>
             explicit promise_type(nursery& home, Function&, Arguments&...) noexcept : owner(home) {
@@ -82,14 +86,31 @@ class nursery {
             };
             [[nodiscard]] leave final_suspend() const noexcept { return {}; }
             void return_void() const noexcept {}
-            void unhandled_exception() noexcept { report_exception(std::current_exception()); }
+            void unhandled_exception() noexcept {
+                if (has_begun) {
+                    report_exception(std::current_exception());
+                } else {
+                    owner.refused_ = std::current_exception();
+                }
+            }
+        };
+        struct begun {
+            [[nodiscard]] bool await_ready() const noexcept { return false; }
+            [[nodiscard]] bool await_suspend(
+                std::coroutine_handle<promise_type> self) const noexcept {
+                self.promise().has_begun = true;
+                return false;
+            }
+            void await_resume() const noexcept {}
         };
         std::coroutine_handle<promise_type> frame;
     };
 
     template <class Function, class... Arguments>
     static child_task run_child(nursery&, Function function, Arguments... arguments) {
-        co_await std::invoke(function, std::move(arguments)...);
+        auto work = std::invoke(function, std::move(arguments)...);
+        co_await typename child_task::begun{};
+        co_await std::move(work);
     }
 
     static void report_exception(const std::exception_ptr& caught) noexcept;
@@ -116,6 +137,7 @@ class nursery {
     stop_scope scope_;
     event all_done_;
     std::size_t children_ = 0;
+    std::exception_ptr refused_;    ///< Why a child could not begin, on its way to `start`.
     bool quit_when_empty_ = false;  ///< A core's bottom nursery: its end is the core's.
 };
 

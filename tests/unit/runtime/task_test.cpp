@@ -3,10 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "../allocation_faults.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/nursery.hpp"
 #include "ferry/runtime/offload.hpp"
@@ -63,6 +65,12 @@ task<> sleep_then_note(core& here, std::vector<std::string>& events, duration ho
 task<> throws_later(core& here) {
     co_await here.yield();
     throw std::runtime_error("ends this child only");
+}
+
+// Not inlined: its frame would become part of its caller's.
+[[gnu::noinline]] task<> count_if_seven(int& count, std::shared_ptr<int> given) {
+    count += *given == 7 ? 1 : 0;
+    co_return;
 }
 
 }  // namespace
@@ -162,6 +170,34 @@ TEST_CASE("nursery: an exception ends one child and leaves the others (threats.m
         },
         std::ref(events));
     CHECK(events == std::vector<std::string>{"still here"});
+}
+
+// Goal: who starts a child learns that it could not begin, whichever of its frames was refused; a
+// session whose reader never began was deaf until it idled out (threats.md, R14).
+TEST_CASE("nursery: a child that has no memory to begin is not started" *
+          doctest::skip(!ferry::test::allocation_fault::is_possible)) {
+    test_core machine;
+    machine.run([](nursery& children) -> task<> {
+        int begun = 0;
+        std::size_t refused = 0;
+        for (std::size_t which = 1; begun == 0 && which < 10; ++which) {
+            const auto argument = std::make_shared<int>(7);
+            const auto before = children.children();
+            bool is_refused = false;
+            try {
+                const ferry::test::allocation_fault fault(which);
+                children.start(count_if_seven, std::ref(begun), argument);
+            } catch (const std::bad_alloc&) {
+                is_refused = true;
+                ++refused;
+            }
+            CHECK(begun == (is_refused ? 0 : 1));
+            CHECK(children.children() == before);
+            CHECK(argument.use_count() == 1);
+        }
+        CHECK(refused <= 2);  // Two, unless there are frames of those sizes to be used again.
+        co_return;
+    });
 }
 
 TEST_CASE("with_nursery: an exception of the body stops and joins the children first") {
