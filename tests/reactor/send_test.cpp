@@ -93,6 +93,12 @@ TEST_CASE("send: a cancel half way reports exactly what went (threats.md, R6)") 
             CAPTURE(turns);
             machine host(under_test);
             auto pair = tcp_pair();
+            // Small, whatever the system's tuning: a few turns must not move all of it.
+            const int buffer_bytes = 64 * 1024;
+            REQUIRE(::setsockopt(pair.near.get(), SOL_SOCKET, SO_SNDBUF, &buffer_bytes,
+                                 sizeof buffer_bytes) == 0);
+            REQUIRE(::setsockopt(pair.far.get(), SOL_SOCKET, SO_RCVBUF, &buffer_bytes,
+                                 sizeof buffer_bytes) == 0);
             const std::string sent = pattern(big_bytes);
             probe all(host, opcode::send, pair.near.get());
             all.args.send = all_of(sent);
