@@ -200,11 +200,12 @@ void put_perm(line_buffer& line, vfs::file_kind kind, const fact_format& format)
     }
 }
 
-/// "OS.unix=slink:target", without the target where that would not fit a fact (RFC 3659 section
-/// 7.5.1.5: no semicolon, no control octet).
+/// "OS.unix=slink:target", without the target where that would not fit a fact (RFC 3659
+/// section 7.2: SCHAR). A semicolon would end the fact, and a space all of them: the rest would be
+/// the name.
 void append_link_type(std::string& out, std::string_view target) {
     out += type_value(vfs::file_kind::symlink, entry_role::child);
-    const auto is_foreign = [](char c) { return c == ';' || ascii::is_control(c); };
+    const auto is_foreign = [](char c) { return c <= ' ' || c > '~' || c == ';'; };
     if (!target.empty() && std::ranges::none_of(target, is_foreign)) {
         out += ':';
         out += target;

@@ -174,8 +174,12 @@ TEST_CASE("list_format: the type fact (RFC 3659 section 7.5.1)") {
     CHECK(one_fact(link, fact::type) == "type=OS.unix=slink; x");
     link.link_target = "../there";
     CHECK(one_fact(link, fact::type) == "type=OS.unix=slink:../there; x");
-    link.link_target = "a;type=file";
-    CHECK(one_fact(link, fact::type) == "type=OS.unix=slink; x");
+    // What no fact may hold (RFC 3659 section 7.2): a space would begin the name.
+    for (const char* target : {"a;type=file", "a b", " ", "a\tb", "a\r\n226 Done", "caf\xc3\xa9"}) {
+        CAPTURE(target);
+        link.link_target = target;
+        CHECK(one_fact(link, fact::type) == "type=OS.unix=slink; x");
+    }
 }
 
 TEST_CASE("list_format: perm tells what is allowed and nothing else (RFC 3659 section 7.5.5)") {
