@@ -5,6 +5,7 @@
 #include <exception>
 #include <functional>
 #include <limits>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -223,7 +224,17 @@ task<> serve_session(service& shared, unique_fd control) {
     } catch (...) {
         caught = std::current_exception();  // Of a library, out of memory: this session's end only.
     }
-    co_await connection.close(how);
+    for (bool is_closed = false; !is_closed;) {  // Even a close takes a little memory (R14).
+        try {
+            co_await connection.close(how);
+            is_closed = true;
+        } catch (const std::bad_alloc&) {
+            how = net::farewell::abort;
+        }
+        if (!is_closed) {
+            co_await shared.here.yield();
+        }
+    }
     if (caught) {
         std::rethrow_exception(caught);
     }

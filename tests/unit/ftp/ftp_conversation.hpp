@@ -37,6 +37,8 @@ struct server_settings {
     options numbers;
     std::optional<auth::rights> anonymous = auth::rights{.read = true};
     std::string listen_at = "127.0.0.1";
+    /// Which allocation of the first session fails, 1 being its first; 0: none.
+    std::size_t failing_allocation = 0;
 };
 
 /// One core that serves sessions from a directory of its own, which dies with it. Users: "ann"
@@ -60,6 +62,8 @@ class test_server {
     void drain();
     void stop_now();
     [[nodiscard]] std::vector<logged> records();
+    /// Whether `failing_allocation` has come, once that session has ended.
+    [[nodiscard]] bool fault_happened() const noexcept { return fault_happened_; }
     /// Sessions that have not ended.
     [[nodiscard]] int sessions() const noexcept { return sessions_; }
 
@@ -94,6 +98,7 @@ class test_server {
     runtime::reactor* io_ = nullptr;
     std::uint16_t port_ = 0;
     std::atomic<int> sessions_ = 0;
+    std::atomic<bool> fault_happened_ = false;
     std::atomic<bool> is_ready_ = false;
     std::thread thread_;
 };

@@ -6,6 +6,7 @@
 #include <string>
 #include <thread>
 
+#include "../allocation_faults.hpp"
 #include "ftp_conversation.hpp"
 
 using namespace ferry;
@@ -261,4 +262,42 @@ TEST_CASE("session: over IPv6") {
     CHECK(user.code("EPSV 1") == 522);
     const auto answer = user.ask("EPSV 2");
     CHECK(code_of(answer) == 229);
+}
+
+// Goal: want of memory costs a transfer or a session, never the process, a descriptor or a file
+// (threats.md, R14). Method: the first allocation of a session fails, then the second, and so on
+// until there are no more; each time a user does something of every kind.
+TEST_CASE("session: any allocation may fail" *
+          doctest::skip(!ferry::test::allocation_fault::is_possible)) {
+    bool happened = true;
+    std::size_t whole_sessions = 0;
+    for (std::size_t which = 1; happened; ++which) {
+        CAPTURE(which);
+        test_server server({.numbers = {}, .failing_allocation = which});
+        server.put("a", "content");
+        {
+            client user(server);
+            static_cast<void>(user.reply());
+            static_cast<void>(user.ask("USER ann"));
+            static_cast<void>(user.ask("PASS secret"));
+            const auto listed = user.fetch("MLSD");
+            const auto got = user.fetch("RETR a");
+            const auto put = user.store("STOR b", "new");
+            const auto where = user.ask("PWD");
+            whole_sessions += user.code("QUIT") == 221 && got.octets == "content" &&
+                                      ftp::test::code_of(put.last) == 226
+                                  ? 1
+                                  : 0;
+            CHECK((got.octets == "content" || ftp::test::code_of(got.last) != 226));
+        }
+        CHECK(eventually([&] { return server.sessions() == 0; }));
+        happened = server.fault_happened();
+        const auto stored = server.get("b");
+        CHECK((stored == "(none)" || stored == "new"));
+        CHECK(server.count_names() == (stored == "(none)" ? 1 : 2));
+        client again(server);
+        again.log_in();
+        CHECK(again.fetch("RETR a").octets == "content");
+    }
+    CHECK(whole_sessions >= 1);
 }
