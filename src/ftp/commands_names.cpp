@@ -21,11 +21,11 @@ reply refuse(const error& why) {
 
 /// Makes `seen` the working directory if it is a directory.
 task<reply> enter(session& user, vfs::path where) {
-    const auto opened = co_await user.files().open(user.here, where);
-    if (!opened) {
-        co_return refuse(opened.error());
+    const auto found = co_await user.files().status(user.here, where);
+    if (!found) {
+        co_return refuse(found.error());
     }
-    if (!opened->is_directory()) {
+    if (found->kind != vfs::file_kind::directory) {
         co_return refuse({.code = errc::not_directory});
     }
     user.user.directory = std::move(where);
@@ -96,15 +96,19 @@ task<reply> do_size(session& user, std::string_view argument) {
     if (!where) {
         co_return refuse(where.error());
     }
-    const auto file = co_await user.files().open(user.here, *where);
-    if (!file) {
-        co_return refuse(file.error());
+    const auto found = co_await user.files().status(user.here, *where);
+    if (!found) {
+        co_return refuse(found.error());
     }
-    if (file->is_directory()) {
+    if (found->kind == vfs::file_kind::directory) {
         co_return refuse({.code = errc::is_directory});
     }
     if (size_source_of(user.settings.how) == size_source::stored) {
-        co_return reply{213, std::to_string(file->status().size_bytes)};
+        co_return reply{213, std::to_string(found->size_bytes)};
+    }
+    const auto file = co_await user.files().open(user.here, *where);
+    if (!file) {
+        co_return refuse(file.error());
     }
     const auto counted = co_await count_network_size(user.here, *file);
     if (!counted && counted.error() == errc::too_large) {
@@ -123,15 +127,15 @@ task<reply> do_mdtm(session& user, std::string_view argument) {
     if (!where) {
         co_return refuse(where.error());
     }
-    const auto file = co_await user.files().open(user.here, *where);
-    if (file) {
+    const auto found = co_await user.files().status(user.here, *where);
+    if (found) {
         reply answer{213, {}};
-        append_time_val(answer.text, file->status().modified);
+        append_time_val(answer.text, found->modified);
         co_return answer;
     }
     const auto dated = parse_dated_name(argument);
     if (!dated) {
-        co_return refuse(file.error());
+        co_return refuse(found.error());
     }
     auto answer = co_await set_modified(user, *dated);
     co_return answer;
@@ -152,16 +156,17 @@ task<reply> do_mlst(session& user, std::string_view argument) {
     if (!where) {
         co_return refuse(where.error());
     }
-    const auto found = co_await user.files().open(user.here, *where);
+    const auto found = co_await user.files().status(user.here, *where);
     if (!found) {
         co_return refuse(found.error());
     }
+    const bool is_directory = found->kind == vfs::file_kind::directory;
     std::string line;
-    append_facts_line(line, {.name = where->text(), .status = found->status()},
-                      {.facts = user.settings.facts,
-                       .rights = rights_on(user, {.is_directory = found->is_directory(),
-                                                  .is_root = where->is_root()}),
-                       .role = entry_role::child});
+    append_facts_line(
+        line, {.name = where->text(), .status = *found},
+        {.facts = user.settings.facts,
+         .rights = rights_on(user, {.is_directory = is_directory, .is_root = where->is_root()}),
+         .role = entry_role::child});
     reply answer{250, "Listing " + where->text()};
     answer.lines.push_back(std::move(line));
     co_return answer;
@@ -211,7 +216,7 @@ task<reply> do_rnfr(session& user, std::string_view argument) {
     if (where->is_root()) {
         co_return refuse({.code = errc::denied});
     }
-    const auto found = co_await user.files().open(user.here, *where);
+    const auto found = co_await user.files().status(user.here, *where);
     if (!found) {
         co_return refuse(found.error());
     }

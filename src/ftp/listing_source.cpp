@@ -104,11 +104,11 @@ task<> listing_source::append_dots(const vfs::metadata& itself) {
     append_line(waiting_, {.name = ".", .status = itself}, entry_role::current);
     vfs::metadata above = itself;
     if (!directory_.where.is_root()) {
-        const auto parent = co_await user_.files().open(user_.here, directory_.where.parent());
+        const auto parent = co_await user_.files().status(user_.here, directory_.where.parent());
         if (!parent) {
             co_return;
         }
-        above = parent->status();
+        above = *parent;
     } else if (request_.style == listing_style::facts) {
         co_return;  // A root has none (RFC 3659 section 7.5.1.3).
     }
