@@ -164,14 +164,15 @@ def count_cases(text):
     return count
 
 
-NINJA_STEP = re.compile(r"\[\d+/\d+\] ")  # A step's own words, if it fails, follow it.
+# What went well, in the output of something that failed: steps of ninja, cases of tests/e2e.
+UNREMARKABLE = re.compile(r"\[\d+/\d+\] |ok    ")
 
 
 def show(log, why):
     """Prints what a failed program or build had to say."""
     with open(log, encoding="utf-8", errors="replace") as file:
         lines = file.read().splitlines()
-    lines = [line for line in lines if not NINJA_STEP.match(line)]
+    lines = [line for line in lines if not UNREMARKABLE.match(line)]
     print(f"---- {os.path.relpath(log, ROOT)}: {why}")
     if len(lines) > SHOWN_LINES_MAX:
         print(f"     ({len(lines) - SHOWN_LINES_MAX} lines left out)")
