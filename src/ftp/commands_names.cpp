@@ -21,12 +21,13 @@ reply refuse(const error& why) {
 
 /// Makes `seen` the working directory if it is a directory.
 task<reply> enter(session& user, vfs::path where) {
-    const auto found = co_await user.files().status(user.here, where);
+    const auto inside = where.resolve(".");
+    if (!inside) {
+        co_return refuse(inside.error());
+    }
+    const auto found = co_await user.files().status(user.here, *inside);
     if (!found) {
         co_return refuse(found.error());
-    }
-    if (found->kind != vfs::file_kind::directory) {
-        co_return refuse({.code = errc::not_directory});
     }
     user.user.directory = std::move(where);
     co_return reply{250, quote_pathname(user.user.directory.text()) + " is the working directory"};

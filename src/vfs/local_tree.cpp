@@ -56,6 +56,19 @@ class local_tree final : public tree {
         co_return co_await open_node(here, root_.get(), name, closing_);
     }
 
+    runtime::task<result<metadata>> status(runtime::core& here, const path& name) const override {
+        std::string found(name.relative());
+        if (name.wants_directory()) {
+            found += "/.";  // The kernel looks into it, and so minds whether that is allowed.
+        }
+        const auto opened = co_await open_beneath(
+            here, {.directory = root_.get(), .name = found.c_str(), .flags = O_PATH});
+        if (!opened) {
+            co_return failure(opened.error());
+        }
+        co_return servable_status(opened->get(), name);
+    }
+
     runtime::task<result<listing>> list(runtime::core& here, node directory, const path& name,
                                         listing_options options) const override {
         co_return co_await begin_listing(here, std::move(directory),

@@ -7,6 +7,8 @@ from support import check, trees
 from support.case import limit
 from support.ftp_wire import Control
 
+NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+
 
 def session(t, server, name="ann"):
     return t.closing(Control(server)).login(name, "secret")
@@ -103,6 +105,30 @@ def test_two_who_append(t):
         check.equal(trees.read(root, "log"), (before or b"") + b"quick\n", "the file")
         first.store("APPE log", b"again\n")
         check.equal(trees.read(root, "log"), (before or b"") + b"quick\nagain\n", "tried again")
+
+
+def test_a_directory_to_enter_and_not_to_list(t):
+    """Permission to search is what CWD takes, as chdir(2): the drop boxes of old have mode 0733."""
+    check.equal(os.geteuid(), 0, "user id (the test gives up root's rights)")
+    root = t.tmp()
+    for name, mode in (("incoming", 0o733), ("closed", 0o700), ("listed", 0o744)):
+        trees.write(root, name + "/inside", b"12345", mode=0o600)
+        os.chmod(os.path.join(root, name), mode)
+    server = t.ferry(root, "--user", "ann:secret", "--write", wrapper=(*NOBODY, "--"))
+    control = session(t, server)
+    for line in ("CWD closed", "CWD listed", "CWD incoming/inside"):
+        control.ask(line, 550)
+    control.ask("CWD incoming", 250)
+    control.store("STOR dropped", b"dropped")
+    check.equal(trees.read(root, "incoming/dropped"), b"dropped", "STOR")
+    check.equal(control.ask("SIZE inside", 213).text, "213 5", "of a file it may not read")
+    control.ask("MDTM inside", 213)
+    control.ask("MLST inside", 250)
+    for line in ("RETR inside", "LIST"):
+        control.passive()
+        control.ask(line, 550)
+    control.ask("RNFR inside", 350)
+    control.ask("RNTO outside", 250)
 
 
 def test_tries_of_passwords(t):

@@ -180,6 +180,12 @@ class tree {
     [[nodiscard]] virtual runtime::task<result<node>> open(runtime::core& here,
                                                            const path& name) const = 0;
 
+    /// What `open` would find under `name`, without permission to read it. A name that
+    /// `wants_directory` takes permission to search that directory, as chdir(2) does: one may enter
+    /// what one may not list. Errors as `open`.
+    [[nodiscard]] virtual runtime::task<result<metadata>> status(runtime::core& here,
+                                                                 const path& name) const = 0;
+
     /// Begins listing an open directory. `name` is where it was opened, for following links in it.
     /// errc::not_directory, errc::denied (no permission to read it).
     [[nodiscard]] virtual runtime::task<result<listing>> list(runtime::core& here, node directory,

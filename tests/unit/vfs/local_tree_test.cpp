@@ -73,6 +73,14 @@ struct fixture {
         return read(*opened, 0).value();
     }
 
+    result<vfs::metadata> status(std::string_view name) {
+        return machine.run(
+            [](core& here, vfs::tree& tree, path where) -> task<result<vfs::metadata>> {
+                co_return co_await tree.status(here, where);
+            },
+            std::ref(*files), at(name));
+    }
+
     result<void> remove_file(std::string_view name) {
         return machine.run(
             [](core& here, vfs::tree& tree, path where) -> task<result<void>> {
@@ -301,6 +309,37 @@ TEST_CASE("changes: no link leads them out of the tree (threats.md, V2)") {
     CHECK(host.read("outside/file") == "safe");
 }
 
+TEST_CASE("status: what open would find, without permission to read it") {
+    fixture tree;
+    tree.host.write("file", "12345");
+    tree.host.make_directory("dir");
+    tree.host.link({.at = "link", .to = "file"});
+    tree.host.link({.at = "out", .to = "/etc"});
+    // Root may read everything, so the test looks at what is asked for.
+    unsigned opens = 0;
+    tree.machine.io.set_script([&opens](runtime::op& what) -> std::optional<std::int64_t> {
+        if (what.code == runtime::opcode::open_at) {
+            ++opens;
+            CHECK((what.args.open_at.how.flags & O_PATH) != 0);
+        }
+        return std::nullopt;
+    });
+    const auto before = open_descriptors();
+    for (const char* name : {"file", "link"}) {
+        const auto found = tree.status(name);
+        REQUIRE(found);
+        CHECK(found->kind == file_kind::regular);
+        CHECK(found->size_bytes == 5);
+    }
+    CHECK(tree.status("dir/")->kind == file_kind::directory);
+    CHECK(tree.status("/")->kind == file_kind::directory);
+    CHECK(tree.status("file/").error() == errc::not_directory);
+    CHECK(tree.status("none").error() == errc::not_found);
+    CHECK(tree.status("out").error() == errc::outside_tree);
+    CHECK(opens == 7);
+    CHECK(open_descriptors() == before);
+}
+
 // Goal: whatever another process does to names while they are resolved, nothing outside is opened.
 // Method: a thread puts 20,000 times another link in a name's place, by rename, while it is opened.
 TEST_CASE("subtree: its names and links end beneath it (threats.md, V2)") {
@@ -435,11 +474,13 @@ TEST_CASE("open: a FIFO, a socket, a device are refused at once (threats.md, V4)
     for (const auto& name : names) {
         CAPTURE(name);
         CHECK(tree.refusal(name) == errc::not_regular);
+        CHECK(tree.status(name).error() == errc::not_regular);
         CHECK(code_of(tree.set_modified(name, {.seconds = 1})) == errc::not_regular);
     }
     tree.files = vfs::open_local_tree("/dev").value();
     CHECK(tree.refusal("/null") == errc::not_regular);
     CHECK(tree.refusal("/zero") == errc::not_regular);
+    CHECK(tree.status("/null").error() == errc::not_regular);
     CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(1));
 }
 
