@@ -1,10 +1,9 @@
 #include "ferry/base/random.hpp"
 
-#include <sys/random.h>
-
 #include <bit>
 
 #include "ferry/base/assert.hpp"
+#include "ferry/base/kernel.hpp"
 
 namespace ferry {
 
@@ -45,7 +44,7 @@ std::uint64_t random::below(std::uint64_t bound) noexcept {
 
 std::uint64_t seed_from_kernel() noexcept {
     std::uint64_t seed = 0;
-    const auto got = ::getrandom(&seed, sizeof seed, 0);
+    const auto got = kernel::getrandom(&seed, sizeof seed);
     FERRY_ASSERT(got == static_cast<ssize_t>(sizeof seed));
     return seed;
 }

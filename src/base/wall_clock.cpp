@@ -1,15 +1,14 @@
 #include "ferry/base/wall_clock.hpp"
 
-#include <time.h>
-
 #include <array>
 #include <chrono>
+
+#include "ferry/base/kernel.hpp"
 
 namespace ferry {
 
 wall_time read_wall_clock() noexcept {
-    timespec now{};
-    ::clock_gettime(CLOCK_REALTIME, &now);
+    const timespec now = kernel::wall_clock();
     return {.seconds = now.tv_sec, .nanoseconds = static_cast<std::uint32_t>(now.tv_nsec)};
 }
 

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "ferry/base/kernel.hpp"
 #include "ferry/runtime/wait.hpp"
 
 namespace ferry::net {
@@ -21,24 +22,24 @@ const sockaddr* as_sockaddr(const sockaddr_storage& storage) noexcept {
 
 result<unique_fd> open_socket(const connect_options& options) {
     const int family = options.to.family == address_family::v6 ? AF_INET6 : AF_INET;
-    unique_fd socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    unique_fd socket(kernel::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!socket) {
         return failure_from_errno(errno);
     }
     const int on = 1;
-    if (::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
-        ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) {
+    if (kernel::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
+        kernel::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) {
         return failure_from_errno(errno);
     }
     if (!options.congestion.empty() &&
-        ::setsockopt(socket.get(), IPPROTO_TCP, TCP_CONGESTION, options.congestion.data(),
-                     static_cast<socklen_t>(options.congestion.size())) != 0) {
+        kernel::setsockopt(socket.get(), IPPROTO_TCP, TCP_CONGESTION, options.congestion.data(),
+                           static_cast<socklen_t>(options.congestion.size())) != 0) {
         return failure_from_errno(errno);
     }
     if (options.from) {
         sockaddr_storage address{};
         const auto address_bytes = to_sockaddr(*options.from, address);
-        if (::bind(socket.get(), as_sockaddr(address), address_bytes) != 0) {
+        if (kernel::bind(socket.get(), as_sockaddr(address), address_bytes) != 0) {
             return failure_from_errno(errno);
         }
     }

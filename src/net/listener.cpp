@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <new>
 
+#include "ferry/base/kernel.hpp"
+
 namespace ferry::net {
 
 using runtime::op;
@@ -15,7 +17,7 @@ using runtime::task;
 namespace {
 
 int set_flag(int socket, int level, int name, int value) noexcept {
-    return ::setsockopt(socket, level, name, &value, sizeof value);
+    return kernel::setsockopt(socket, level, name, &value, sizeof value);
 }
 
 const sockaddr* as_sockaddr(const sockaddr_storage& storage) noexcept {
@@ -34,10 +36,10 @@ bool is_unspecified(const endpoint& where) noexcept {
 result<unique_fd> open_listener(const listen_options& options) {
     endpoint at = options.at;
     int family = at.family == address_family::v6 ? AF_INET6 : AF_INET;
-    unique_fd socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    unique_fd socket(kernel::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!socket && errno == EAFNOSUPPORT && family == AF_INET6 && is_unspecified(at)) {
         at.family = address_family::v4;  // A system without IPv6 still has every address it has.
-        socket.reset(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        socket.reset(kernel::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
         family = AF_INET;
     }
     if (!socket) {
@@ -51,14 +53,14 @@ result<unique_fd> open_listener(const listen_options& options) {
         return failure_from_errno(errno);
     }
     if (!options.congestion.empty() &&
-        ::setsockopt(socket.get(), IPPROTO_TCP, TCP_CONGESTION, options.congestion.data(),
-                     static_cast<socklen_t>(options.congestion.size())) != 0) {
+        kernel::setsockopt(socket.get(), IPPROTO_TCP, TCP_CONGESTION, options.congestion.data(),
+                           static_cast<socklen_t>(options.congestion.size())) != 0) {
         return failure_from_errno(errno);
     }
     sockaddr_storage address{};
     const auto address_bytes = to_sockaddr(at, address);
-    if (::bind(socket.get(), as_sockaddr(address), address_bytes) != 0 ||
-        ::listen(socket.get(), options.backlog) != 0) {
+    if (kernel::bind(socket.get(), as_sockaddr(address), address_bytes) != 0 ||
+        kernel::listen(socket.get(), options.backlog) != 0) {
         return failure_from_errno(errno);
     }
     return socket;
@@ -68,7 +70,7 @@ result<endpoint> local_endpoint(int socket) {
     sockaddr_storage storage{};
     socklen_t size_bytes = sizeof storage;
     auto* address = static_cast<sockaddr*>(static_cast<void*>(&storage));
-    if (::getsockname(socket, address, &size_bytes) != 0) {
+    if (kernel::getsockname(socket, address, &size_bytes) != 0) {
         return failure_from_errno(errno);
     }
     return from_sockaddr(address, size_bytes);
@@ -76,8 +78,8 @@ result<endpoint> local_endpoint(int socket) {
 
 void refuse(unique_fd connection, std::string_view last_words) noexcept {
     // A new connection has room; whether the words arrive is not worth a wait.
-    static_cast<void>(::send(connection.get(), last_words.data(), last_words.size(),
-                             MSG_DONTWAIT | MSG_NOSIGNAL));
+    static_cast<void>(kernel::send(connection.get(), last_words.data(), last_words.size(),
+                                   MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
 acceptor::acceptor(runtime::core& here, unique_fd listening) noexcept
@@ -152,7 +154,8 @@ task<result<unique_fd>> acceptor::accept(runtime::time_point deadline) {
 result<unique_fd> acceptor::take_queued() noexcept {
     while (taken_after_stop_ < waiting_max) {
         ++taken_after_stop_;
-        unique_fd next(::accept4(listening_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        unique_fd next(
+            kernel::accept4(listening_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (next) {
             return next;
         }

@@ -1,6 +1,5 @@
 #include "ferry/net/plain_stream.hpp"
 
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 #include <cstring>
 #include <new>
 
+#include "ferry/base/kernel.hpp"
 #include "ferry/base/units.hpp"
 
 namespace ferry::net {
@@ -23,7 +23,7 @@ namespace {
 constexpr auto linger_time_max = std::chrono::seconds(2);
 constexpr std::size_t linger_bytes_max = 256_KiB;
 
-endpoint address_of(int socket, int (*ask)(int, sockaddr*, socklen_t*)) noexcept {
+endpoint address_of(int socket, int (*ask)(int, sockaddr*, socklen_t*) noexcept) noexcept {
     sockaddr_storage storage{};
     socklen_t size_bytes = sizeof storage;
     auto* address = static_cast<sockaddr*>(static_cast<void*>(&storage));
@@ -37,7 +37,7 @@ endpoint address_of(int socket, int (*ask)(int, sockaddr*, socklen_t*)) noexcept
 /// which may destroy at the peer what it has not read yet.
 bool has_unread_octets(int socket) noexcept {
     int waiting = 0;
-    return ::ioctl(socket, FIONREAD, &waiting) == 0 && waiting > 0;
+    return kernel::count_unread(socket, waiting) == 0 && waiting > 0;
 }
 
 }  // namespace
@@ -45,8 +45,8 @@ bool has_unread_octets(int socket) noexcept {
 plain_stream::plain_stream(runtime::core& here, unique_fd socket) noexcept
     : here_(here),
       socket_(std::move(socket)),
-      peer_(address_of(socket_.get(), &::getpeername)),
-      local_(address_of(socket_.get(), &::getsockname)),
+      peer_(address_of(socket_.get(), &kernel::getpeername)),
+      local_(address_of(socket_.get(), &kernel::getsockname)),
       arrived_(here.io()) {}
 
 plain_stream::~plain_stream() {
@@ -213,7 +213,7 @@ task<result<std::uint64_t>> plain_stream::send_file(file_message message,
 
 void plain_stream::shut_down_sending() noexcept {
     // Fails only when the peer is gone already, which the next read will say.
-    static_cast<void>(::shutdown(socket_.get(), SHUT_WR));
+    static_cast<void>(kernel::shutdown(socket_.get(), SHUT_WR));
 }
 
 task<> plain_stream::linger() {
@@ -246,7 +246,8 @@ task<> plain_stream::close(farewell how) {
     if (how == farewell::abort) {
         // No time to linger means a reset on close (RFC 9293 section 3.10.7.4 by SO_LINGER).
         const ::linger reset{.l_onoff = 1, .l_linger = 0};
-        static_cast<void>(::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset));
+        static_cast<void>(
+            kernel::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset));
     }
     here_.io().cancel(receive_);
     while (receive_.in_flight) {

@@ -49,7 +49,12 @@ offload_pool::offload_pool(std::size_t threads) : state_(std::make_unique<state>
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
+offload_pool::offload_pool() noexcept = default;
+
 offload_pool::~offload_pool() {
+    if (state_ == nullptr) {
+        return;
+    }
     {
         const std::lock_guard holding(state_->lock);
         state_->closing = true;

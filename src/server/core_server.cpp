@@ -62,7 +62,7 @@ core_server::core_server(unsigned index, const shared_parts& parts, std::vector<
 core_server::~core_server() = default;
 
 result<void> core_server::open() {
-    auto made = runtime::make_uring_reactor(parts_.ring, parts_.offload);
+    auto made = parts_.make_reactor();
     if (!made) {
         return failure(made.error());
     }
@@ -82,8 +82,13 @@ result<void> core_server::open() {
 }
 
 void core_server::run() {
-    runtime::stop_scope never_stopped;
-    runtime::run_core(*here_, never_stopped, &core_server::serve, std::ref(*this));
+    begin();
+    io_->run();
+}
+
+void core_server::begin() {
+    tasks_.emplace(*here_, never_stopped_);
+    tasks_->start(&core_server::serve, std::ref(*this));
 }
 
 task<> core_server::serve(runtime::nursery& bottom, core_server& self) {

@@ -2,7 +2,9 @@
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -13,10 +15,8 @@
 #include "ferry/http/server.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/nursery.hpp"
-#include "ferry/runtime/offload.hpp"
 #include "ferry/runtime/reactor.hpp"
 #include "ferry/runtime/timers.hpp"
-#include "ferry/runtime/uring.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "server/access_log.hpp"
 #include "server/start_up.hpp"
@@ -58,8 +58,8 @@ struct shared_parts {
     const http::media_types& types;
     http::options http;
     ftp::options ftp;
-    runtime::uring_options ring;
-    runtime::offload_pool& offload;
+    /// Makes a core's reactor, on its thread.
+    std::function<result<std::unique_ptr<runtime::reactor>>()> make_reactor;
     runtime::duration drain_timeout{};
     connection_counts& counts;
     int access_log_fd = -1;
@@ -82,11 +82,17 @@ class core_server {
     core_server& operator=(const core_server&) = delete;
     ~core_server();
 
-    /// Makes the ring. On the core's thread. Errors: as `make_uring_reactor`.
+    /// Makes the reactor and what needs it. On the core's thread. Errors: of
+    /// `shared_parts::make_reactor`.
     [[nodiscard]] result<void> open();
 
     /// Serves until drained or stopped. On the core's thread.
     void run();
+
+    /// The first half of `run`: the caller then runs the reactor, until its `run` returns.
+    void begin();
+
+    [[nodiscard]] runtime::core& here() noexcept { return *here_; }
 
     /// Stop accepting, tell idle connections, finish what is under way up to the drain timeout,
     /// then end. From any thread, once, after `open`.
@@ -128,6 +134,8 @@ class core_server {
     std::unique_ptr<access_log> log_;
     std::unique_ptr<http::service> http_;
     std::unique_ptr<ftp::service> ftp_;
+    runtime::stop_scope never_stopped_;
+    std::optional<runtime::core_tasks> tasks_;
     message drain_message_;
     message stop_message_;
     drain_timer drain_timer_;

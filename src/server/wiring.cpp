@@ -24,6 +24,8 @@
 #include "ferry/base/log.hpp"
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/http/media_types.hpp"
+#include "ferry/runtime/offload.hpp"
+#include "ferry/runtime/uring.hpp"
 #include "server/core_server.hpp"
 #include "server/start_up.hpp"
 
@@ -299,17 +301,18 @@ int run(const config& settings) {
     ready->files->close_on(offload);
     connection_counts counts{.connections_max = ready->connections_max,
                              .ftp_sessions_max = settings.ftp_sessions_max};
+    const runtime::uring_options ring{
+        .submission_entries = static_cast<unsigned>(settings.ring_entries),
+        .completion_entries =
+            std::min(static_cast<unsigned>(settings.ring_entries) * 16, completion_entries_max),
+        .receive_buffers = static_cast<unsigned>(settings.receive_buffers)};
     const shared_parts parts{
         .files = *ready->files,
         .users = users,
         .types = *types,
         .http = http_options(settings),
         .ftp = ftp_options(settings),
-        .ring = {.submission_entries = static_cast<unsigned>(settings.ring_entries),
-                 .completion_entries = std::min(static_cast<unsigned>(settings.ring_entries) * 16,
-                                                completion_entries_max),
-                 .receive_buffers = static_cast<unsigned>(settings.receive_buffers)},
-        .offload = offload,
+        .make_reactor = [&ring, &offload] { return runtime::make_uring_reactor(ring, offload); },
         .drain_timeout = settings.drain_timeout,
         .counts = counts,
         .access_log_fd = ready->access_log_fd,

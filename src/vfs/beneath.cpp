@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "ferry/base/kernel.hpp"
 #include "ferry/runtime/op.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "vfs/system_metadata.hpp"
@@ -60,7 +61,7 @@ runtime::task<result<node>> open_node(runtime::core& here, int root, const path&
     }
     // Kernel 6.1 fails a ring read of a file that is still O_NONBLOCK with EAGAIN, instead of
     // waiting, where the block device cannot say "not in memory".
-    if (::fcntl(opened->get(), F_SETFL, 0) != 0) {
+    if (kernel::set_status_flags(opened->get(), 0) != 0) {
         co_return failure_from_errno(errno);
     }
     co_return node(std::move(*opened), *status, closing);

@@ -6,6 +6,8 @@
 #include <new>
 #include <utility>
 
+#include "ferry/base/kernel.hpp"
+
 namespace ferry::vfs {
 namespace {
 
@@ -25,7 +27,7 @@ struct errand : runtime::offload_job {
 
 bool frees_much(int file) noexcept {
     struct stat status{};
-    return ::fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 0 &&
+    return kernel::fstat(file, status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 0 &&
            static_cast<std::uint64_t>(status.st_blocks) * block_bytes > freed_on_core_bytes_max;
 }
 

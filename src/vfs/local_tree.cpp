@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "ferry/base/assert.hpp"
+#include "ferry/base/kernel.hpp"
 #include "ferry/runtime/op.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "ferry/vfs/tree.hpp"
@@ -167,7 +168,7 @@ class local_tree final : public tree {
             {.tv_sec = 0, .tv_nsec = UTIME_OMIT},
             {.tv_sec = modified.seconds, .tv_nsec = modified.nanoseconds},
         };
-        if (::utimensat(opened->get(), "", times, AT_EMPTY_PATH) != 0) {
+        if (kernel::utimensat(opened->get(), "", times, AT_EMPTY_PATH) != 0) {
             co_return failure_from_errno(errno);
         }
         co_return result<void>{};
@@ -198,12 +199,12 @@ class local_tree final : public tree {
 }  // namespace
 
 result<std::unique_ptr<tree>> open_local_tree(const char* directory) {
-    unique_fd root(::open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    unique_fd root(kernel::open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!root) {
         return failure_from_errno(errno);
     }
     // O_PATH asks for no right; without this one nothing beneath could be reached.
-    if (::faccessat(root.get(), ".", X_OK, AT_EACCESS) != 0) {
+    if (kernel::faccessat(root.get(), ".", X_OK, AT_EACCESS) != 0) {
         return failure_from_errno(errno);
     }
     return std::make_unique<local_tree>(std::move(root));

@@ -4,6 +4,8 @@
 
 #include <cerrno>
 
+#include "ferry/base/kernel.hpp"
+
 namespace ferry::vfs {
 namespace {
 
@@ -38,7 +40,7 @@ metadata metadata_of(const struct statx& status) noexcept {
 
 result<metadata> metadata_of(int fd) noexcept {
     struct stat status{};
-    if (::fstat(fd, &status) != 0) {
+    if (kernel::fstat(fd, status) != 0) {
         return failure_from_errno(errno);
     }
     const auto moment = [](const timespec& time) {

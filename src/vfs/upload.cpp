@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "ferry/base/kernel.hpp"
 #include "ferry/base/units.hpp"
 #include "ferry/runtime/compute.hpp"
 #include "ferry/runtime/op.hpp"
@@ -42,7 +43,7 @@ struct upload::state {
     // memory, and no block is freed while the file is open. Closing it frees them.
     ~state() {
         if (!hidden.empty()) {
-            static_cast<void>(::unlinkat(directory.get(), hidden.c_str(), 0));
+            static_cast<void>(kernel::unlinkat(directory.get(), hidden.c_str(), 0));
         }
         close_file(std::move(file), closing);
     }
@@ -253,7 +254,7 @@ runtime::task<result<old_file>> find_old(runtime::core& here, const upload_targe
 /// True when an unnamed file could be given a name later: linkat(2) finds it by way of /proc, which
 /// a chroot may lack.
 bool can_name_unnamed() noexcept {
-    return ::faccessat(AT_FDCWD, "/proc/self/fd", F_OK, 0) == 0;
+    return kernel::faccessat(AT_FDCWD, "/proc/self/fd", F_OK, 0) == 0;
 }
 
 std::string make_hidden_name(runtime::core& here) {
@@ -512,7 +513,7 @@ runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target ta
     if (old->status) {
         // Refused only where the file system has no modes of its own, and then there is nothing to
         // keep.
-        static_cast<void>(::fchmod(made->file.get(), old->status->mode & permission_bits));
+        static_cast<void>(kernel::fchmod(made->file.get(), old->status->mode & permission_bits));
     }
     if (old->content) {
         const auto taken = co_await take_over(here, *made, *old->content, options.restart_offset);

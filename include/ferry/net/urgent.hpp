@@ -2,6 +2,8 @@
 
 #include <sys/socket.h>
 
+#include "ferry/base/kernel.hpp"
+
 namespace ferry::net {
 
 /// Leaves octets that the peer marked urgent in their place among the others (SO_OOBINLINE,
@@ -10,7 +12,7 @@ namespace ferry::net {
 inline void receive_urgent_inline(int socket) noexcept {
     const int on = 1;
     // Refused by no TCP socket; if it were, ABOR without Synch would still work.
-    static_cast<void>(::setsockopt(socket, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on));
+    static_cast<void>(kernel::setsockopt(socket, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on));
 }
 
 }  // namespace ferry::net

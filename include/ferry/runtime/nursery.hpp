@@ -115,8 +115,7 @@ class nursery {
 
     static void report_exception(const std::exception_ptr& caught) noexcept;
 
-    template <class Function, class... Arguments>
-    friend void run_core(core& here, stop_scope& stop, Function function, Arguments... arguments);
+    friend class core_tasks;
     template <class Function, class... Arguments>
     friend auto with_nursery(core& here, Function body, Arguments... arguments)
         -> std::invoke_result_t<Function, nursery&, Arguments...>;
@@ -206,15 +205,36 @@ task<> begin_in_loop(nursery& bottom, Function function, Arguments... arguments)
 
 }  // namespace detail
 
+/// All tasks of one core: its bottom nursery, whose end is the end of `reactor::run`. Dies after
+/// that.
+class core_tasks {
+  public:
+    /// `stop` stops all of them.
+    core_tasks(core& here, stop_scope& stop) noexcept : bottom_(here, &stop) {
+        bottom_.quit_when_empty_ = true;
+    }
+
+    /// Lets `function(nursery, arguments...)` begin in the reactor's first turn.
+    template <class Function, class... Arguments>
+    void start(Function function, Arguments... arguments) {
+        bottom_.start(&detail::begin_in_loop<Function, Arguments...>, std::ref(bottom_), function,
+                      std::move(arguments)...);
+    }
+
+    /// True when none is left.
+    [[nodiscard]] bool have_ended() const noexcept { return bottom_.children() == 0; }
+
+  private:
+    nursery bottom_;
+};
+
 /// Runs `function(nursery, arguments...)` as the first child of a core's bottom nursery, on the
 /// calling thread, until it and everything started in that nursery has ended. `stop` stops all of
 /// it.
 template <class Function, class... Arguments>
 void run_core(core& here, stop_scope& stop, Function function, Arguments... arguments) {
-    nursery bottom(here, &stop);
-    bottom.quit_when_empty_ = true;
-    bottom.start(&detail::begin_in_loop<Function, Arguments...>, std::ref(bottom), function,
-                 std::move(arguments)...);
+    core_tasks all(here, stop);
+    all.start(function, std::move(arguments)...);
     here.io().run();
 }
 

@@ -16,7 +16,8 @@ struct offload_job {
 };
 
 /// A few threads for what would block a core and has no ring operation: listing directories,
-/// copying between files, hashing. Shared by all cores; the one place where ferry takes a lock.
+/// copying between files, hashing. Shared by all cores; the one place where ferry takes a lock. A
+/// simulated one derives from it and has no threads.
 class offload_pool {
   public:
     /// Starts `threads` (at least 1) with every signal blocked.
@@ -25,11 +26,14 @@ class offload_pool {
     offload_pool& operator=(const offload_pool&) = delete;
 
     /// Finishes what is queued, then joins the threads. No core may submit any more.
-    ~offload_pool();
+    virtual ~offload_pool();
 
     /// Queues `job`, first come first served. From any thread. The queue is as long as the
     /// operations in flight, which their owners bound.
-    void submit(offload_job& job) noexcept;
+    virtual void submit(offload_job& job) noexcept;
+
+  protected:
+    offload_pool() noexcept;  ///< Without threads, for one that has its own `submit`.
 
   private:
     struct state;

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <cstddef>
+#include <cstdint>
+
+/// The system calls that ferry makes outside its reactors: what never waits for anybody and so
+/// needs no operation. Each does what the call of its name does, its result and `errno` included,
+/// and what their manual pages say holds.
+///
+/// A seam at link time: the product has `kernel.cpp`, every line of which is the call itself. A
+/// program that simulates a machine links other definitions and sees every call (decision 0011);
+/// that is why no folder above the runtime names a system call (`tools/lint system-calls`).
+/// Cost: the call's; inlined where the linker optimises.
+namespace ferry::kernel {
+
+int socket(int family, int type, int protocol) noexcept;
+int setsockopt(int socket, int level, int name, const void* value, socklen_t value_bytes) noexcept;
+int bind(int socket, const sockaddr* address, socklen_t address_bytes) noexcept;
+int listen(int socket, int backlog) noexcept;
+int accept4(int socket, sockaddr* address, socklen_t* address_bytes, int flags) noexcept;
+int getsockname(int socket, sockaddr* address, socklen_t* address_bytes) noexcept;
+int getpeername(int socket, sockaddr* address, socklen_t* address_bytes) noexcept;
+ssize_t send(int socket, const void* data, std::size_t size_bytes, int flags) noexcept;
+int shutdown(int socket, int how) noexcept;
+/// FIONREAD of ioctl(2): how many octets wait to be read.
+int count_unread(int socket, int& count) noexcept;
+
+int open(const char* path, int flags) noexcept;  ///< Never with O_CREAT.
+int close(int fd) noexcept;
+int fstat(int fd, struct stat& status) noexcept;
+int fchmod(int fd, mode_t mode) noexcept;
+int faccessat(int directory, const char* path, int mode, int flags) noexcept;
+int utimensat(int directory, const char* path, const timespec times[2], int flags) noexcept;
+int unlinkat(int directory, const char* path, int flags) noexcept;
+/// F_SETFL of fcntl(2).
+int set_status_flags(int fd, int flags) noexcept;
+
+/// CLOCK_REALTIME of clock_gettime(2).
+timespec wall_clock() noexcept;
+ssize_t getrandom(void* into, std::size_t size_bytes) noexcept;
+
+}  // namespace ferry::kernel

@@ -1,0 +1,75 @@
+#include "ferry/base/kernel.hpp"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+namespace ferry::kernel {
+
+int socket(int family, int type, int protocol) noexcept {
+    return ::socket(family, type, protocol);
+}
+int setsockopt(int socket, int level, int name, const void* value, socklen_t value_bytes) noexcept {
+    return ::setsockopt(socket, level, name, value, value_bytes);
+}
+int bind(int socket, const sockaddr* address, socklen_t address_bytes) noexcept {
+    return ::bind(socket, address, address_bytes);
+}
+int listen(int socket, int backlog) noexcept {
+    return ::listen(socket, backlog);
+}
+int accept4(int socket, sockaddr* address, socklen_t* address_bytes, int flags) noexcept {
+    return ::accept4(socket, address, address_bytes, flags);
+}
+int getsockname(int socket, sockaddr* address, socklen_t* address_bytes) noexcept {
+    return ::getsockname(socket, address, address_bytes);
+}
+int getpeername(int socket, sockaddr* address, socklen_t* address_bytes) noexcept {
+    return ::getpeername(socket, address, address_bytes);
+}
+ssize_t send(int socket, const void* data, std::size_t size_bytes, int flags) noexcept {
+    return ::send(socket, data, size_bytes, flags);
+}
+int shutdown(int socket, int how) noexcept {
+    return ::shutdown(socket, how);
+}
+int count_unread(int socket, int& count) noexcept {
+    return ::ioctl(socket, FIONREAD, &count);
+}
+
+int open(const char* path, int flags) noexcept {
+    return ::open(path, flags);
+}
+int close(int fd) noexcept {
+    return ::close(fd);
+}
+int fstat(int fd, struct stat& status) noexcept {
+    return ::fstat(fd, &status);
+}
+int fchmod(int fd, mode_t mode) noexcept {
+    return ::fchmod(fd, mode);
+}
+int faccessat(int directory, const char* path, int mode, int flags) noexcept {
+    return ::faccessat(directory, path, mode, flags);
+}
+int utimensat(int directory, const char* path, const timespec times[2], int flags) noexcept {
+    return ::utimensat(directory, path, times, flags);
+}
+int unlinkat(int directory, const char* path, int flags) noexcept {
+    return ::unlinkat(directory, path, flags);
+}
+int set_status_flags(int fd, int flags) noexcept {
+    return ::fcntl(fd, F_SETFL, flags);
+}
+
+timespec wall_clock() noexcept {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    return now;
+}
+ssize_t getrandom(void* into, std::size_t size_bytes) noexcept {
+    return ::getrandom(into, size_bytes, 0);
+}
+
+}  // namespace ferry::kernel
