@@ -1,0 +1,95 @@
+#pragma once
+
+#include <time.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include "sim/disk.hpp"
+#include "sim/faults.hpp"
+#include "sim/network.hpp"
+#include "sim/world.hpp"
+
+namespace ferry::sim {
+
+/// Simulated descriptors begin here, far above what the test program itself has open.
+inline constexpr int first_descriptor = 1 << 20;
+
+[[nodiscard]] constexpr bool is_simulated(int fd) noexcept {
+    return fd >= first_descriptor;
+}
+
+/// What a descriptor stands for.
+using description = std::variant<std::monostate, open_file_ptr, socket_ptr>;
+
+/// One simulated computer: descriptors, a disk, a wall clock, what goes wrong on it.
+class host {
+  public:
+    explicit host(world& in);
+    host(const host&) = delete;
+    host& operator=(const host&) = delete;
+    ~host();
+
+    [[nodiscard]] world& in() noexcept { return in_; }
+    [[nodiscard]] disk& files() noexcept { return files_; }
+    [[nodiscard]] faults& trouble() noexcept { return trouble_; }
+
+    /// The host whose code runs on this thread; null outside of simulations. `ferry::kernel` and
+    /// `sim::posix` act on it, or on the real machine when there is none.
+    [[nodiscard]] static host* current() noexcept;
+
+    /// Makes a host the current one for as long as it lives.
+    class in_use {
+      public:
+        explicit in_use(host& now) noexcept;
+        in_use(const in_use&) = delete;
+        in_use& operator=(const in_use&) = delete;
+        ~in_use();
+
+      private:
+        host* before_;
+    };
+
+    /// The lowest free descriptor for `what`, or -EMFILE.
+    [[nodiscard]] int install(description what, int status_flags = 0);
+    /// The same at a number of the caller's choice, closing what is there: dup3(2).
+    int install_at(int fd, description what, int status_flags = 0);
+    /// Null: -EBADF.
+    [[nodiscard]] const description* find(int fd) const noexcept;
+    [[nodiscard]] open_file_ptr file(int fd) const noexcept;     ///< Null: it is none.
+    [[nodiscard]] socket_ptr connection(int fd) const noexcept;  ///< Null: it is none.
+    [[nodiscard]] int status_flags(int fd) const noexcept;       ///< F_GETFL.
+    int set_status_flags(int fd, int flags) noexcept;            ///< F_SETFL.
+    int close(int fd);  ///< 0 or -EBADF. The last one of a description ends it.
+
+    [[nodiscard]] std::size_t count_descriptors() const noexcept { return open_; }
+    void set_descriptors_max(std::size_t count) noexcept { descriptors_max_ = count; }
+
+    [[nodiscard]] timespec wall_clock() const noexcept;
+    /// An operator, or NTP, sets the clock. Time itself goes on evenly (threats.md, R12).
+    void jump_wall_clock(runtime::duration by) noexcept { wall_offset_ += by; }
+
+    /// Loses power: sockets vanish from the network, descriptors are gone, the disk keeps what it
+    /// kept. Whoever ran on it must be dropped by the caller, who then may start anew.
+    void crash(const crash_weather& weather);
+
+  private:
+    struct slot {
+        description what;
+        int status_flags = 0;
+    };
+    [[nodiscard]] const slot* slot_of(int fd) const noexcept;
+    [[nodiscard]] bool is_shared(const description& what, const slot& but) const noexcept;
+
+    world& in_;
+    runtime::duration wall_offset_{};
+    disk files_;
+    faults trouble_;
+    std::vector<slot> slots_;
+    std::size_t open_ = 0;
+    std::size_t descriptors_max_ = 20'000;
+};
+
+}  // namespace ferry::sim
