@@ -1,6 +1,7 @@
 #include "ferry/base/kernel.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -58,6 +59,9 @@ int utimensat(int directory, const char* path, const timespec times[2], int flag
 }
 int unlinkat(int directory, const char* path, int flags) noexcept {
     return ::unlinkat(directory, path, flags);
+}
+int flock(int fd, int operation) noexcept {
+    return ::flock(fd, operation);
 }
 int set_status_flags(int fd, int flags) noexcept {
     return ::fcntl(fd, F_SETFL, flags);

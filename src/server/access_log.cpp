@@ -9,6 +9,7 @@
 #include <span>
 #include <utility>
 
+#include "ferry/base/kernel.hpp"
 #include "ferry/base/log.hpp"
 #include "ferry/runtime/op.hpp"
 #include "ferry/runtime/stop.hpp"
@@ -25,7 +26,7 @@ constexpr auto write_time_max = std::chrono::seconds(2);
 
 bool is_file(int fd) noexcept {
     struct stat status{};
-    return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    return kernel::fstat(fd, status) == 0 && S_ISREG(status.st_mode);
 }
 
 }  // namespace

@@ -20,6 +20,9 @@ enum class anonymous_policy : std::uint8_t {
     upload,  ///< The same, and store new files; never replace, rename or remove one.
 };
 
+/// What happens at start to hidden files of uploads that a crash cut short.
+enum class leftovers_policy : std::uint8_t { keep, remove };
+
 /// When an upload counts as done: what has reached the disk before it gets its name.
 enum class upload_durability : std::uint8_t {
     none,  ///< Nothing is waited for; a crash of the machine may lose or empty a confirmed upload.
@@ -100,6 +103,7 @@ struct config {
 
     // Files.
     upload_durability durability = upload_durability::data;
+    leftovers_policy leftovers = leftovers_policy::remove;
     std::size_t list_sorted_max =
         10'000;  ///< Entries sorted in memory; more are streamed unsorted.
 

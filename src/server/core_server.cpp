@@ -98,6 +98,9 @@ task<> core_server::serve(runtime::nursery& bottom, core_server& self) {
         },
         std::ref(self));
     try {
+        if (self.parts_.removes_leftovers && self.index_ == 0) {
+            bottom.start(&core_server::remove_leftovers, std::ref(self));
+        }
         co_await runtime::with_nursery(*self.here_, &core_server::serve_doors, std::ref(self));
     } catch (const std::bad_alloc&) {
         log::error("a core serves nobody: memory is out");
@@ -105,6 +108,15 @@ task<> core_server::serve(runtime::nursery& bottom, core_server& self) {
     self.connections_ = nullptr;
     self.drain_timer_.unlink();
     self.background_.request_stop();
+}
+
+task<> core_server::remove_leftovers(core_server& self) {
+    const std::size_t removed =
+        co_await self.parts_.files.remove_leftovers(*self.here_).in_scope(self.draining_);
+    if (removed != 0) {
+        log::info(fmt::format("removed {} unfinished upload{} that a crash had left", removed,
+                              removed == 1 ? "" : "s"));
+    }
 }
 
 task<> core_server::serve_doors(runtime::nursery& connections, core_server& self) {

@@ -61,6 +61,7 @@ struct shared_parts {
     /// Makes a core's reactor, on its thread.
     std::function<result<std::unique_ptr<runtime::reactor>>()> make_reactor;
     runtime::duration drain_timeout{};
+    bool removes_leftovers = false;  ///< The first core does, beside its service.
     connection_counts& counts;
     int access_log_fd = -1;
     std::size_t access_log_buffer_bytes = 0;
@@ -115,6 +116,7 @@ class core_server {
     void stop_now() noexcept;
 
     static runtime::task<> serve(runtime::nursery& bottom, core_server& self);
+    static runtime::task<> remove_leftovers(core_server& self);
     static runtime::task<> serve_doors(runtime::nursery& connections, core_server& self);
     static runtime::task<> accept_all(core_server& self, runtime::nursery& connections,
                                       protocol speaks, unique_fd socket);

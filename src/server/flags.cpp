@@ -260,6 +260,7 @@ constexpr flag_kind::choice choice_of(std::span<const std::string_view> words) {
 
 constexpr auto anonymous_words = std::to_array<std::string_view>({"off", "read", "upload"});
 constexpr auto durability_words = std::to_array<std::string_view>({"none", "data", "full"});
+constexpr auto leftovers_words = std::to_array<std::string_view>({"keep", "remove"});
 constexpr auto level_words =
     std::to_array<std::string_view>({"debug", "info", "warning", "error", "off"});
 
@@ -326,6 +327,10 @@ constexpr auto table = std::to_array<flag>({
      "what must be on the disk before an upload gets its name: none, the data, or in full "
      "also the directory entry",
      choice_of<&config::durability>(durability_words)},
+    {"leftovers", "keep|remove", group::files,
+     "hidden files (.ferry-upload-*) of uploads that a crash cut short: leave them, or remove them "
+     "in the background at start, where anybody may upload",
+     choice_of<&config::leftovers>(leftovers_words)},
     {"list-sorted-max", "COUNT", group::files,
      "entries of a directory that are sorted in memory; a larger one is listed unsorted",
      count{&config::list_sorted_max, 0, 1'000'000}},

@@ -314,6 +314,9 @@ int run(const config& settings) {
         .ftp = ftp_options(settings),
         .make_reactor = [&ring, &offload] { return runtime::make_uring_reactor(ring, offload); },
         .drain_timeout = settings.drain_timeout,
+        .removes_leftovers = settings.leftovers == leftovers_policy::remove &&
+                             !settings.ftp.empty() &&
+                             (settings.write || settings.anonymous == anonymous_policy::upload),
         .counts = counts,
         .access_log_fd = ready->access_log_fd,
         .access_log_buffer_bytes = settings.access_log_buffer_bytes};

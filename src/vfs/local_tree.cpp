@@ -12,6 +12,7 @@
 #include "ferry/runtime/wait.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "vfs/beneath.hpp"
+#include "vfs/leftovers.hpp"
 #include "vfs/listing.hpp"
 #include "vfs/upload.hpp"
 
@@ -172,6 +173,10 @@ class local_tree final : public tree {
             co_return failure_from_errno(errno);
         }
         co_return result<void>{};
+    }
+
+    runtime::task<std::size_t> remove_leftovers(runtime::core& here) const override {
+        co_return co_await vfs::remove_leftovers(here, root_.get());
     }
 
   private:

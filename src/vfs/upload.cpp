@@ -19,6 +19,7 @@
 #include "ferry/runtime/wait.hpp"
 #include "vfs/beneath.hpp"
 #include "vfs/closing.hpp"
+#include "vfs/leftovers.hpp"
 #include "vfs/system_metadata.hpp"
 
 namespace ferry::vfs {
@@ -258,7 +259,7 @@ bool can_name_unnamed() noexcept {
 }
 
 std::string make_hidden_name(runtime::core& here) {
-    return fmt::format("{}upload-{:016x}", reserved_prefix, here.rng().next());
+    return fmt::format("{}{:016x}", upload_prefix, here.rng().next());
 }
 
 /// Makes the file that takes the content, unnamed.
@@ -282,12 +283,12 @@ runtime::task<result<void>> open_hidden(runtime::core& here, upload::state& my, 
                                                    .name = name.c_str(),
                                                    .flags = O_WRONLY | O_CREAT | O_EXCL,
                                                    .mode = mode});
-        if (opened) {
+        if (opened && claim(opened->get())) {
             my.file = std::move(*opened);
             my.hidden = std::move(name);
             co_return result<void>{};
         }
-        if (opened.error() != errc::exists) {
+        if (!opened && opened.error() != errc::exists) {
             co_return failure(opened.error());
         }
     }
@@ -348,6 +349,7 @@ runtime::task<result<void>> link_unnamed(runtime::core& here, const upload::stat
 
 /// Gives the unnamed file a hidden name, from where a rename can take the place of another file.
 runtime::task<result<void>> link_hidden(runtime::core& here, upload::state& my) {
+    static_cast<void>(claim(my.file.get()));  // Nobody else can have it: it has no name yet.
     for (unsigned attempt = 0; attempt < hidden_name_attempts_max; ++attempt) {
         std::string name = make_hidden_name(here);
         const auto linked = co_await link_unnamed(here, my, name.c_str());

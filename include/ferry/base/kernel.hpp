@@ -36,6 +36,8 @@ int fchmod(int fd, mode_t mode) noexcept;
 int faccessat(int directory, const char* path, int mode, int flags) noexcept;
 int utimensat(int directory, const char* path, const timespec times[2], int flags) noexcept;
 int unlinkat(int directory, const char* path, int flags) noexcept;
+/// flock(2), with LOCK_NB only.
+int flock(int fd, int operation) noexcept;
 /// F_SETFL of fcntl(2).
 int set_status_flags(int fd, int flags) noexcept;
 

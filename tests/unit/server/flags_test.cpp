@@ -87,6 +87,7 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"write", {"on"}, "on"},
         {"root", {"/srv/www"}, "/srv/www"},
         {"durability", {"full"}, "full"},
+        {"leftovers", {"keep"}, "keep"},
         {"list-sorted-max", {"0"}, "0"},
         {"access-log", {"/var/log/ferry"}, "/var/log/ferry"},
         {"access-log-buffer-bytes", {"1M"}, "1MiB"},
