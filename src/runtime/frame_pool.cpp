@@ -33,13 +33,16 @@ struct free_list {
 /// ends.
 struct thread_lists {
     std::array<free_list, classes> lists;
+    std::size_t kept_max = kept_per_class_max;
 
-    ~thread_lists() {
+    ~thread_lists() { clear(); }
+    void clear() noexcept {
         for (std::size_t index = 0; index < classes; ++index) {
             while (free_block* block = lists[index].first) {
                 lists[index].first = block->next;
                 ::operator delete(block, (index + 1) * step_bytes);
             }
+            lists[index].kept = 0;
         }
     }
 };
@@ -69,7 +72,7 @@ void free_frame(void* frame, std::size_t size_bytes) noexcept {
         return;
     }
     auto& list = local.lists[index];
-    if (list.kept == kept_per_class_max) {
+    if (list.kept >= local.kept_max) {
         ::operator delete(frame, (index + 1) * step_bytes);
         return;
     }
@@ -77,6 +80,13 @@ void free_frame(void* frame, std::size_t size_bytes) noexcept {
     block->next = list.first;
     list.first = block;
     ++list.kept;
+}
+
+void keep_frames(bool kept) noexcept {
+    local.kept_max = kept ? kept_per_class_max : 0;
+    if (!kept) {
+        local.clear();
+    }
 }
 
 }  // namespace ferry::runtime

@@ -7,6 +7,7 @@ namespace {
 
 thread_local std::size_t allocations_left = 0;  // Until the one that fails; 0: none does.
 thread_local bool fault_happened = false;
+thread_local bool (*asked)() noexcept = nullptr;
 
 }  // namespace
 
@@ -25,6 +26,10 @@ bool allocation_fault::has_happened() const noexcept {
     return fault_happened;
 }
 
+void ask_at_allocations(bool (*fails)() noexcept) noexcept {
+    asked = fails;
+}
+
 }  // namespace ferry::test
 
 #if !defined(__has_feature) || !__has_feature(thread_sanitizer)
@@ -34,6 +39,9 @@ namespace {
 void* allocate(std::size_t size_bytes, std::size_t alignment) noexcept {
     if (allocations_left != 0 && --allocations_left == 0) {
         fault_happened = true;
+        return nullptr;
+    }
+    if (asked != nullptr && asked()) {
         return nullptr;
     }
     const std::size_t some_bytes = size_bytes == 0 ? 1 : size_bytes;

@@ -30,4 +30,8 @@ class allocation_fault {
     [[nodiscard]] bool has_happened() const noexcept;
 };
 
+/// From now on `fails` is asked at each allocation of the calling thread whether it does; null: it
+/// does not. What `fails` itself allocates asks again.
+void ask_at_allocations(bool (*fails)() noexcept) noexcept;
+
 }  // namespace ferry::test

@@ -12,4 +12,9 @@ namespace ferry::runtime {
 [[nodiscard]] void* allocate_frame(std::size_t size_bytes);
 void free_frame(void* frame, std::size_t size_bytes) noexcept;
 
+/// Whether the calling thread keeps freed frames, as it does unless told otherwise. Without, every
+/// frame is an allocation of its own: a simulation can then make each one fail, whatever ran before
+/// on the thread. Frees what is kept.
+void keep_frames(bool kept) noexcept;
+
 }  // namespace ferry::runtime
