@@ -20,7 +20,8 @@ class agenda {
 
     [[nodiscard]] runtime::time_point now() const noexcept { return now_; }
 
-    /// Notes `what` for `when`, or for now if that is past. Equal moments: first noted, first done.
+    /// Notes `what` for `when`, or for this moment if that is past. Equal moments: first noted,
+    /// first done.
     void at(runtime::time_point when, happening what);
     void after(runtime::duration delay, happening what) { at(now_ + delay, std::move(what)); }
 

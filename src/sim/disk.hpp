@@ -93,6 +93,10 @@ class disk {
     int change_mode(const open_file_ptr& file, mode_t mode);
     int set_times(const open_file_ptr& file, const timespec times[2]);
 
+    /// flock(2) with LOCK_NB: LOCK_EX, LOCK_SH (the same here), LOCK_UN. -EWOULDBLOCK: another
+    /// holds it.
+    int lock(const open_file_ptr& file, int operation);
+
     /// Loses power: what programs see becomes what the durable half holds, open files are dead
     /// (-EIO, for who still has one), unnamed ones are gone. Returns how many changes were lost.
     std::size_t crash(const crash_weather& weather);

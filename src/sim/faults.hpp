@@ -41,6 +41,7 @@ class faults {
     void draw(unsigned level);
 
     /// From now on only the `index`th (from 1) decision of any kind strikes; 0: none, but count.
+    /// `decisions` begins at 0 again.
     void strike_nth(std::uint64_t index) noexcept;
 
     /// Nothing goes wrong any more: the liveness phase.
@@ -49,7 +50,7 @@ class faults {
     /// Whether it goes wrong this time.
     [[nodiscard]] bool strikes(trouble kind) noexcept;
 
-    /// An errno that `code` may fail with, for `trouble::op_error`.
+    /// An errno that `code` may fail with, for `trouble::op_error`; 0: it never fails.
     [[nodiscard]] int pick_errno(runtime::opcode code) noexcept;
 
     /// How many decisions there have been, how many of them struck.

@@ -65,6 +65,8 @@ class host {
     int close(int fd);  ///< 0 or -EBADF. The last one of a description ends it.
 
     [[nodiscard]] std::size_t count_descriptors() const noexcept { return open_; }
+    /// Nothing more can be opened: the kernel looks at that first.
+    [[nodiscard]] bool is_full() const noexcept { return open_ >= descriptors_max_; }
     void set_descriptors_max(std::size_t count) noexcept { descriptors_max_ = count; }
 
     [[nodiscard]] timespec wall_clock() const noexcept;
@@ -87,8 +89,10 @@ class host {
     runtime::duration wall_offset_{};
     disk files_;
     faults trouble_;
+    int base_ = first_descriptor;  ///< The number of the first slot; another one after each crash.
     std::vector<slot> slots_;
     std::size_t open_ = 0;
+    std::size_t lowest_ = 0;  ///< No slot below is free.
     std::size_t descriptors_max_ = 20'000;
 };
 

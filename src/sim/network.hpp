@@ -91,8 +91,8 @@ class network {
     /// SO_ERROR: the error of a connect or of the connection, 0 if none, and forgets it.
     int take_error(const socket_ptr& which);
 
-    /// Calls `changed` whenever `which` may have become readable or writable (also when it was
-    /// already); the callee looks. Never inside a call into the network: by the agenda, at once.
+    /// Calls `changed` whenever `which` may have become readable or writable from now on; the
+    /// callee looks. Never inside a call into the network: by the agenda, at once.
     watch_token watch(const socket_ptr& which, std::function<void()> changed);
     void unwatch(watch_token token);
 

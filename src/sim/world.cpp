@@ -17,4 +17,8 @@ runtime::duration world::between(runtime::duration low, runtime::duration high) 
                      rng_.below(static_cast<std::uint64_t>((high - low).count()) + 1)));
 }
 
+void** world::make_anchor(void* about) {
+    return &anchors_.emplace_back(about);
+}
+
 }  // namespace ferry::sim

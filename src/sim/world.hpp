@@ -1,8 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <vector>
+#include <deque>
 
 #include "ferry/base/random.hpp"
 #include "ferry/runtime/time.hpp"
@@ -35,11 +34,16 @@ class world {
     /// A duration between the two, both included.
     [[nodiscard]] runtime::duration between(runtime::duration low, runtime::duration high) noexcept;
 
+    /// A place for the address of something that events are about and may outlive: it sets the
+    /// place to null when it dies. As long-lived as the world.
+    [[nodiscard]] void** make_anchor(void* about);
+
   private:
     agenda events_;
     ferry::random rng_;
     trace record_;
     network wires_;
+    std::deque<void*> anchors_;
 };
 
 }  // namespace ferry::sim

@@ -1,0 +1,384 @@
+// `ferry::kernel` of a program that simulates machines: on a simulated descriptor, and wherever a
+// host is current, the host's doing; else the real call, so that one program can do both.
+
+#include "ferry/base/kernel.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <span>
+#include <string_view>
+
+#include "sim/host.hpp"
+#include "sim/scope.hpp"
+
+namespace ferry::kernel {
+
+namespace {
+
+using sim::host;
+using sim::in_simulator;
+using sim::is_simulated;
+using sim::trouble;
+
+/// The host that a call with this descriptor is for; null: the real machine.
+host* host_of(int fd) noexcept {
+    return is_simulated(fd) ? host::current() : nullptr;
+}
+
+/// As system calls return: 0 or more, or -1 and `errno`.
+template <class Result>
+Result outcome(Result result) noexcept {
+    if (result < 0) {
+        errno = static_cast<int>(-result);
+        return -1;
+    }
+    return result;
+}
+
+/// True, with errno set to one of `errnos`, when a fault strikes this call.
+bool fails(host& on, std::span<const int> errnos) noexcept {
+    if (!on.trouble().strikes(trouble::kernel_error)) {
+        return false;
+    }
+    errno = errnos[on.in().rng().below(errnos.size())];
+    return true;
+}
+bool fails(host& on, int with) noexcept {
+    return fails(on, std::span(&with, 1));
+}
+
+/// Runs `work(socket)` on a simulated socket.
+template <class Work>
+int on_socket(host& on, int fd, Work work) noexcept {
+    const auto found = on.connection(fd);
+    if (found == nullptr) {
+        return outcome(on.find(fd) == nullptr ? -EBADF : -ENOTSOCK);
+    }
+    return outcome(work(found));
+}
+template <class Work>
+int on_file(host& on, int fd, Work work) noexcept {
+    const auto found = on.file(fd);
+    if (found == nullptr) {
+        return outcome(on.find(fd) == nullptr ? -EBADF : -EINVAL);
+    }
+    return outcome(work(found));
+}
+
+}  // namespace
+
+int socket(int family, int type, int protocol) noexcept {
+    host* const on = host::current();
+    if (on == nullptr) {
+        return ::socket(family, type, protocol);
+    }
+    const in_simulator here;
+    static constexpr std::array<int, 3> errnos{EMFILE, ENFILE, ENOBUFS};
+    if (fails(*on, errnos)) {
+        return -1;
+    }
+    if (on->is_full() || on->trouble().strikes(trouble::descriptors)) {
+        return outcome(-EMFILE);
+    }
+    return outcome(on->install(on->in().wires().make_socket(family), O_RDWR | (type & O_NONBLOCK)));
+}
+
+int setsockopt(int socket, int level, int name, const void* value, socklen_t value_bytes) noexcept {
+    host* const on = host_of(socket);
+    if (on == nullptr) {
+        return ::setsockopt(socket, level, name, value, value_bytes);
+    }
+    const in_simulator here;
+    if (fails(*on, ENOBUFS)) {
+        return -1;
+    }
+    return on_socket(*on, socket, [&](const sim::socket_ptr& which) {
+        return on->in().wires().set_option(which, level, name, value, value_bytes);
+    });
+}
+
+int bind(int socket, const sockaddr* address, socklen_t address_bytes) noexcept {
+    host* const on = host_of(socket);
+    if (on == nullptr) {
+        return ::bind(socket, address, address_bytes);
+    }
+    const in_simulator here;
+    if (fails(*on, EADDRINUSE)) {
+        return -1;
+    }
+    return on_socket(*on, socket, [&](const sim::socket_ptr& which) {
+        return on->in().wires().bind(which, address, address_bytes);
+    });
+}
+
+int listen(int socket, int backlog) noexcept {
+    host* const on = host_of(socket);
+    if (on == nullptr) {
+        return ::listen(socket, backlog);
+    }
+    const in_simulator here;
+    if (fails(*on, EADDRINUSE)) {
+        return -1;
+    }
+    return on_socket(*on, socket, [&](const sim::socket_ptr& which) {
+        return on->in().wires().listen(which, backlog);
+    });
+}
+
+int accept4(int socket, sockaddr* address, socklen_t* address_bytes, int flags) noexcept {
+    host* const on = host_of(socket);
+    if (on == nullptr) {
+        return ::accept4(socket, address, address_bytes, flags);
+    }
+    const in_simulator here;
+    static constexpr std::array<int, 2> errnos{EMFILE, ECONNABORTED};
+    if (fails(*on, errnos)) {
+        return -1;
+    }
+    if (on->is_full()) {
+        return outcome(-EMFILE);
+    }
+    return on_socket(*on, socket, [&](const sim::socket_ptr& which) {
+        int refused = 0;
+        auto came = on->in().wires().accept(which, refused);
+        if (came == nullptr) {
+            return refused;
+        }
+        if (address != nullptr) {
+            on->in().wires().peer_address(came, address, address_bytes);
+        }
+        return on->install(std::move(came), O_RDWR | (flags & O_NONBLOCK));
+    });
+}
+
+int getsockname(int socket, sockaddr* address, socklen_t* address_bytes) noexcept {
+    host* const on = host_of(socket);
+    if (on == nullptr) {
+        return ::getsockname(socket, address, address_bytes);
+    }
+    const in_simulator here;
+    if (fails(*on, ENOBUFS)) {
+        return -1;
+    }
+    return on_socket(*on, socket, [&](const sim::socket_ptr& which) {
+        return on->in().wires().local_address(which, address, address_bytes);
+    });
+}
+
+int getpeername(int socket, sockaddr* address, socklen_t* address_bytes) noexcept {
+    host* const on = host_of(socket);
+    if (on == nullptr) {
+        return ::getpeername(socket, address, address_bytes);
+    }
+    const in_simulator here;
+    if (fails(*on, ENOBUFS)) {
+        return -1;
+    }
+    return on_socket(*on, socket, [&](const sim::socket_ptr& which) {
+        return on->in().wires().peer_address(which, address, address_bytes);
+    });
+}
+
+ssize_t send(int socket, const void* data, std::size_t size_bytes, int flags) noexcept {
+    host* const on = host_of(socket);
+    if (on == nullptr) {
+        return ::send(socket, data, size_bytes, flags);
+    }
+    const in_simulator here;
+    if (fails(*on, EAGAIN)) {
+        return -1;
+    }
+    return on_socket(*on, socket, [&](const sim::socket_ptr& which) {
+        return static_cast<int>(
+            on->in().wires().send(which, {static_cast<const std::byte*>(data), size_bytes}, flags));
+    });
+}
+
+int shutdown(int socket, int how) noexcept {
+    host* const on = host_of(socket);
+    if (on == nullptr) {
+        return ::shutdown(socket, how);
+    }
+    const in_simulator here;
+    return on_socket(*on, socket, [&](const sim::socket_ptr& which) {
+        return on->in().wires().shutdown(which, how);
+    });
+}
+
+int count_unread(int socket, int& count) noexcept {
+    host* const on = host_of(socket);
+    if (on == nullptr) {
+        return ::ioctl(socket, FIONREAD, &count);
+    }
+    const in_simulator here;
+    return on_socket(*on, socket, [&](const sim::socket_ptr& which) {
+        count = on->in().wires().count_unread(which);
+        return 0;
+    });
+}
+
+int open(const char* path, int flags) noexcept {
+    host* const on = host::current();
+    if (on == nullptr) {
+        return ::open(path, flags);
+    }
+    const in_simulator here;
+    static constexpr std::array<int, 2> errnos{EMFILE, EIO};
+    if (fails(*on, errnos)) {
+        return -1;
+    }
+    if (on->is_full()) {
+        return outcome(-EMFILE);
+    }
+    sim::open_file_ptr opened;
+    const open_how how{.flags = static_cast<unsigned>(flags & ~O_CLOEXEC), .mode = 0, .resolve = 0};
+    const int refused = on->files().open(on->files().root(), path, how, opened);
+    return outcome(refused != 0 ? refused : on->install(std::move(opened), flags));
+}
+
+int close(int fd) noexcept {
+    if (!is_simulated(fd)) {
+        return ::close(fd);
+    }
+    const in_simulator here;
+    host* const on = host::current();
+    return on == nullptr ? outcome(-EBADF) : outcome(on->close(fd));
+}
+
+int fstat(int fd, struct stat& status) noexcept {
+    host* const on = host_of(fd);
+    if (on == nullptr) {
+        return ::fstat(fd, &status);
+    }
+    const in_simulator here;
+    if (fails(*on, EIO)) {
+        return -1;
+    }
+    if (on->connection(fd) != nullptr) {
+        status = {};
+        status.st_mode = S_IFSOCK | 0777;
+        return 0;
+    }
+    return on_file(*on, fd, [&](const sim::open_file_ptr& which) {
+        return on->files().status(which, status);
+    });
+}
+
+int fchmod(int fd, mode_t mode) noexcept {
+    host* const on = host_of(fd);
+    if (on == nullptr) {
+        return ::fchmod(fd, mode);
+    }
+    const in_simulator here;
+    if (fails(*on, EIO)) {
+        return -1;
+    }
+    return on_file(*on, fd, [&](const sim::open_file_ptr& which) {
+        return on->files().change_mode(which, mode);
+    });
+}
+
+int faccessat(int directory, const char* path, int mode, int flags) noexcept {
+    host* const on = directory == AT_FDCWD ? host::current() : host_of(directory);
+    if (on == nullptr) {
+        return ::faccessat(directory, path, mode, flags);
+    }
+    const in_simulator here;
+    if (fails(*on, ENOENT)) {
+        return -1;
+    }
+    if (std::string_view(path).starts_with("/proc/self/fd")) {
+        return 0;
+    }
+    sim::open_file_ptr found;
+    const open_how how{.flags = O_PATH, .mode = 0, .resolve = 0};
+    const auto from = directory == AT_FDCWD ? on->files().root() : on->file(directory);
+    return outcome(from == nullptr ? -EBADF : on->files().open(from, path, how, found));
+}
+
+int utimensat(int directory, const char* path, const timespec times[2], int flags) noexcept {
+    host* const on = host_of(directory);
+    if (on == nullptr) {
+        return ::utimensat(directory, path, times, flags);
+    }
+    const in_simulator here;
+    if (fails(*on, EIO)) {
+        return -1;
+    }
+    return on_file(*on, directory, [&](const sim::open_file_ptr& which) {
+        if ((flags & AT_EMPTY_PATH) != 0 && *path == '\0') {
+            return on->files().set_times(which, times);
+        }
+        sim::open_file_ptr found;
+        const open_how how{.flags = O_PATH, .mode = 0, .resolve = 0};
+        const int refused = on->files().open(which, path, how, found);
+        return refused != 0 ? refused : on->files().set_times(found, times);
+    });
+}
+
+int unlinkat(int directory, const char* path, int flags) noexcept {
+    host* const on = host_of(directory);
+    if (on == nullptr) {
+        return ::unlinkat(directory, path, flags);
+    }
+    const in_simulator here;
+    if (fails(*on, EIO)) {
+        return -1;
+    }
+    return on_file(*on, directory, [&](const sim::open_file_ptr& which) {
+        return on->files().unlink(which, path, flags);
+    });
+}
+
+int flock(int fd, int operation) noexcept {
+    host* const on = host_of(fd);
+    if (on == nullptr) {
+        return ::flock(fd, operation);
+    }
+    const in_simulator here;
+    if (fails(*on, ENOLCK)) {
+        return -1;
+    }
+    return on_file(*on, fd, [&](const sim::open_file_ptr& which) {
+        return on->files().lock(which, operation);
+    });
+}
+
+int set_status_flags(int fd, int flags) noexcept {
+    host* const on = host_of(fd);
+    if (on == nullptr) {
+        return ::fcntl(fd, F_SETFL, flags);
+    }
+    const in_simulator here;
+    return outcome(on->set_status_flags(fd, flags));
+}
+
+timespec wall_clock() noexcept {
+    if (const host* const on = host::current()) {
+        return on->wall_clock();
+    }
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    return now;
+}
+
+ssize_t getrandom(void* into, std::size_t size_bytes) noexcept {
+    host* const on = host::current();
+    if (on == nullptr) {
+        return ::getrandom(into, size_bytes, 0);
+    }
+    auto* octets = static_cast<unsigned char*>(into);
+    for (std::size_t done = 0; done < size_bytes; ++done) {
+        octets[done] = static_cast<unsigned char>(on->in().rng().next());
+    }
+    return static_cast<ssize_t>(size_bytes);
+}
+
+}  // namespace ferry::kernel
