@@ -1,0 +1,116 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "ferry/base/random.hpp"
+#include "ferry/net/endpoint.hpp"
+#include "ferry/runtime/core.hpp"
+#include "ferry/runtime/task.hpp"
+#include "ferry/runtime/time.hpp"
+#include "model_tree.hpp"
+#include "report.hpp"
+
+namespace ferry::sim::test {
+
+/// The numbers of the server that bound how long it may keep silent, as it was configured.
+struct server_numbers {
+    runtime::duration header_timeout = std::chrono::seconds(10);
+    runtime::duration idle_timeout = std::chrono::seconds(60);
+    runtime::duration send_timeout = std::chrono::seconds(30);
+    std::size_t head_bytes_max = 16 * 1024;
+    std::size_t target_bytes_max = 8 * 1024;
+    std::size_t fields_max = 100;
+    std::size_t body_drain_bytes_max = 64 * 1024;
+
+    runtime::duration ftp_idle_timeout = std::chrono::seconds(300);
+    runtime::duration stall_timeout = std::chrono::seconds(30);
+    runtime::duration data_connect_timeout = std::chrono::seconds(30);
+    std::size_t ftp_line_bytes_max = 8 * 1024;
+    std::size_t login_tries_max = 3;
+
+    /// How late everything may be on a slow machine or one in trouble.
+    runtime::duration slack = std::chrono::seconds(10);
+};
+
+/// What a visitor without an account may do over FTP.
+enum class anonymous_may : std::uint8_t { nothing, read, upload };
+
+/// Somebody who may log in over FTP.
+struct ftp_account {
+    std::string name;
+    std::string password;
+    std::string root = "/";  ///< What it sees as "/".
+    bool may_read = true;
+    bool may_create = false;
+    bool may_change = false;
+};
+
+/// What goes wrong in a run, as far as it excuses the server.
+struct excuses {
+    /// Operations, calls and allocations of the server fail: errors of that kind are right answers,
+    /// and so are closes and truncations that can be told from success.
+    bool faults = false;
+    /// Connections are reset by the network.
+    bool resets = false;
+    /// Connections go silent: who waits in vain must not blame the server.
+    bool silences = false;
+    /// The network ends a direction of a connection in order, so that a beginning looks like the
+    /// whole where the protocol has no length (FTP's stream mode).
+    bool finishes = false;
+    /// The server drains or dies during the run: connections are refused or end.
+    bool server_ends = false;
+    /// The server's wall clock is set during the run: dates prove nothing.
+    bool clock_jumps = false;
+
+    [[nodiscard]] bool any() const noexcept {
+        return faults || resets || silences || finishes || server_ends;
+    }
+};
+
+/// All that one client of a scenario needs. A value, passed to the client; what it refers to
+/// outlives the client. Every wait is an operation or a timer of `here`, every chance from `rng`.
+struct client_context {
+    runtime::core& here;
+    model_tree& model;
+    report& findings;
+    ferry::random rng;
+    std::string name;  ///< "http 3", for the report.
+    net::endpoint http{};
+    net::endpoint ftp{};
+    server_numbers server{};
+    excuses excused{};
+    std::vector<ftp_account> accounts{};
+    anonymous_may anonymous = anonymous_may::read;
+    /// Files up to this size are made by writing clients.
+    std::size_t upload_bytes_max = 300'000;
+    /// Directory that only this client changes; it exists. Empty: it changes shared files only.
+    std::string own_directory{};
+    /// Files there are changed by anybody.
+    std::string shared_directory = "/shared";
+    /// Conversations (connections) of one client, and steps in each.
+    std::size_t conversations = 4;
+    std::size_t steps_max = 12;
+    /// Pauses between pieces, requests and steps.
+    runtime::duration pause_max = std::chrono::milliseconds(50);
+    /// Does what takes a timeout of the server to end: a head that never ends, a data connection
+    /// that never comes, wrong passwords. Cheap in virtual time.
+    bool is_patient = true;
+
+    /// Nothing goes wrong: every answer is exactly the one there is.
+    [[nodiscard]] bool is_strict() const noexcept { return !excused.any(); }
+    [[nodiscard]] bool chance(std::uint64_t of) noexcept { return rng.below(of) == 0; }
+    /// The latest moment for what the server does at once.
+    [[nodiscard]] runtime::time_point soon() const noexcept { return here.now() + server.slack; }
+    void complain(std::string rule, std::string details, std::string request = {}) {
+        findings.add({.client = name,
+                      .rule = std::move(rule),
+                      .details = std::move(details),
+                      .request = std::move(request)});
+    }
+};
+
+/// Waits up to `pause_max`, often not at all.
+[[nodiscard]] runtime::task<> pause(client_context& context);
+
+}  // namespace ferry::sim::test

@@ -1,0 +1,531 @@
+#include "http_client.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "ferry/runtime/wait.hpp"
+#include "http_answer.hpp"
+#include "http_expectation.hpp"
+#include "http_request.hpp"
+#include "wire.hpp"
+
+namespace ferry::sim::test {
+
+using runtime::task;
+
+namespace {
+
+/// How an exchange went on, for the conversation.
+enum class outcome : std::uint8_t {
+    fine,
+    over,    ///< The connection is at its end, and rightly so.
+    broken,  ///< A violation: the client stops.
+};
+
+constexpr std::size_t page_bytes_max = 8 * 1024 * 1024;
+
+/// One connection.
+struct conversation {
+    client_context& context;
+    wire& peer;
+    validator_book& book;
+    std::size_t slow_fills_left = 0;  ///< Reads little at a time, with pauses.
+    std::string before{};             ///< What was asked before, for messages.
+};
+
+task<result<bool>> more_input(conversation& talk) {
+    if (talk.slow_fills_left > 0) {
+        --talk.slow_fills_left;
+        co_await pause(talk.context);
+        const auto some =
+            co_await talk.peer.fill(talk.context.soon(), 1 + talk.context.rng.below(2'000));
+        co_return some;
+    }
+    const auto some = co_await talk.peer.fill(talk.context.soon());
+    co_return some;
+}
+
+outcome broken(conversation& talk, std::string rule, std::string details,
+               const http_request& asked) {
+    talk.context.complain(std::move(rule), std::move(details), asked.describe());
+    return outcome::broken;
+}
+
+/// The connection ended or failed where an answer, or more of one, was due.
+outcome cut_short(conversation& talk, const result<bool>& got, std::string_view where,
+                  const http_request& asked) {
+    if (!got) {
+        const auto before = talk.context.findings.violations().size();
+        judge_failure(talk.context, got.error(), where, asked.describe());
+        return talk.context.findings.violations().size() == before ? outcome::over
+                                                                   : outcome::broken;
+    }
+    if (talk.context.excused.any()) {
+        talk.context.findings.count("answers cut short");
+        return outcome::over;
+    }
+    return broken(talk, "the connection ended too early",
+                  fmt::format("{}, after {}", where, talk.before), asked);
+}
+
+/// Octets of a body against what they may be, as they come.
+class body_check {
+  public:
+    body_check(conversation& talk, const http_request& asked, std::vector<expected_answer> expected)
+        : talk_(talk), asked_(asked), expected_(std::move(expected)) {}
+
+    /// False: a violation, and it is reported.
+    bool take(std::string_view octets) {
+        const bool is_page = std::ranges::any_of(expected_, [](const expected_answer& each) {
+            return each.body == expected_answer::body_kind::listing ||
+                   each.body == expected_answer::body_kind::page;
+        });
+        if (is_page) {
+            page_ += octets.substr(0, page_bytes_max - std::min(page_.size(), page_bytes_max));
+        }
+        talk_.context.findings.count("http octets", octets.size());
+        std::string why;
+        std::erase_if(expected_, [&](expected_answer& each) {
+            if (each.body != expected_answer::body_kind::file || each.is_loose) {
+                return false;
+            }
+            const auto wrong = each.octets.first_difference(each.offset + done_, octets);
+            if (!wrong) {
+                return false;
+            }
+            if (talk_.context.model.is_disturbed(each.octets, asked_.asked_at)) {
+                each.is_loose = true;
+                return false;
+            }
+            why += fmt::format("octet {} is not of {}, it is of {}; ", done_ + *wrong,
+                               each.describe(), identify(octets.substr(*wrong)));
+            return true;
+        });
+        done_ += octets.size();
+        if (expected_.empty()) {
+            broken(talk_, "octets of a body are wrong", why, asked_);
+            return false;
+        }
+        return true;
+    }
+
+    /// The body is over and whole.
+    bool finish() {
+        std::string why;
+        std::erase_if(expected_, [&](const expected_answer& each) {
+            if (each.body != expected_answer::body_kind::listing) {
+                return false;
+            }
+            auto problem = judge_listing(talk_.context, each.path, page_, asked_.asked_at);
+            why += problem;
+            return !problem.empty();
+        });
+        if (expected_.empty()) {
+            broken(talk_, "a directory is listed wrongly", why, asked_);
+            return false;
+        }
+        const auto& first = expected_.front();
+        if (first.body == expected_answer::body_kind::page &&
+            page_.find(fmt::format("<h1>{} ", first.status)) == std::string::npos) {
+            broken(talk_, "an error's page is another's", page_, asked_);
+            return false;
+        }
+        return true;
+    }
+
+    /// Another program changes the file: the server may break off.
+    [[nodiscard]] bool may_break_off() const {
+        return std::ranges::any_of(expected_, [&](const expected_answer& each) {
+            return each.is_loose || talk_.context.model.is_disturbed(each.octets, asked_.asked_at);
+        });
+    }
+
+  private:
+    conversation& talk_;
+    const http_request& asked_;
+    std::vector<expected_answer> expected_;
+    std::string page_;
+    std::uint64_t done_ = 0;
+};
+
+task<outcome> read_body(conversation& talk, const http_request& asked, const answer_head& head,
+                        body_check& check) {
+    chunk_reader chunks;
+    std::string octets;
+    std::uint64_t left = head.content_length;
+    auto& input = talk.peer.input();
+    for (;;) {  // Bounded by the deadlines of `more_input`.
+        octets.clear();
+        bool is_whole = false;
+        switch (head.framing) {
+            case answer_framing::no_body:
+                is_whole = true;
+                break;
+            case answer_framing::length: {
+                const auto count =
+                    static_cast<std::size_t>(std::min<std::uint64_t>(left, input.size()));
+                octets.assign(input, 0, count);
+                input.erase(0, count);
+                left -= count;
+                is_whole = left == 0;
+                break;
+            }
+            case answer_framing::chunked: {
+                const auto progress = chunks.take(input, octets);
+                if (progress == answer_progress::malformed) {
+                    co_return broken(talk, "the framing is wrong", chunks.problem(), asked);
+                }
+                is_whole = progress == answer_progress::complete;
+                break;
+            }
+            case answer_framing::until_close:
+                octets.swap(input);
+                break;
+        }
+        if (!check.take(octets)) {
+            co_return outcome::broken;
+        }
+        if (is_whole) {
+            co_return outcome::fine;
+        }
+        const auto got = co_await more_input(talk);
+        if (got && *got) {
+            continue;
+        }
+        if (got && head.framing == answer_framing::until_close) {
+            co_return outcome::fine;
+        }
+        if (check.may_break_off()) {
+            co_return outcome::over;
+        }
+        co_return cut_short(talk, got, "reading a body", asked);
+    }
+}
+
+void remember(conversation& talk, const http_request& asked, const answer_head& head) {
+    const auto tag = head.only("etag");
+    const auto modified = head.only("last-modified");
+    // Of what was asked for itself, and not of an index in it.
+    const auto states = talk.context.model.possible(asked.path);
+    const bool is_file = states.size() == 1 && states.front().kind == node_kind::file;
+    if (!tag || !modified || !is_file) {
+        return;
+    }
+    talk.book[asked.path] = {.tag = *tag,
+                             .last_modified = *modified,
+                             .changes = asked.changes,
+                             .was_settled = asked.was_settled};
+}
+
+/// HEAD says what GET would (RFC 9110 section 9.3.2), the moment aside.
+std::string judge_pair(const answer_head& of_head, const answer_head& of_get) {
+    auto a = of_head;
+    auto b = of_get;
+    const auto is_volatile = [](const auto& field) {
+        return field.first == "date" || field.first == "connection";
+    };
+    std::erase_if(a.fields, is_volatile);
+    std::erase_if(b.fields, is_volatile);
+    for (auto& [name, value] : a.fields) {
+        const auto other = b.only(name);
+        // A tag becomes strong with time (section 8.8.1).
+        const bool is_settling = name == "etag" && other && value == "W/" + *other;
+        if (other != value && !is_settling) {
+            return fmt::format("HEAD: {}; GET: {}", of_head.describe(), of_get.describe());
+        }
+    }
+    return a.fields.size() == b.fields.size() && a.status == b.status
+               ? ""
+               : fmt::format("HEAD: {}; GET: {}", of_head.describe(), of_get.describe());
+}
+
+task<result<bool>> wait_for_head(conversation& talk, bool answers_head, head_reading& read) {
+    for (;;) {
+        read = take_answer_head(talk.peer.input(), answers_head);
+        if (read.progress != answer_progress::incomplete) {
+            co_return true;
+        }
+        const auto got = co_await more_input(talk);
+        if (!got || !*got) {
+            co_return got;
+        }
+    }
+}
+
+task<outcome> read_answer(conversation& talk, const http_request& asked, answer_head& head) {
+    head_reading read;
+    const auto got = co_await wait_for_head(talk, asked.sort == request_sort::head, read);
+    if (!got || !*got) {
+        co_return cut_short(talk, got, "waiting for an answer", asked);
+    }
+    if (read.progress == answer_progress::malformed) {
+        co_return broken(talk, "the framing is wrong", read.problem, asked);
+    }
+    head = std::move(read.head);
+    auto& context = talk.context;
+    context.findings.count("http requests");
+    context.findings.count(fmt::format("http {}", head.status));
+
+    std::string problem;
+    std::vector<expected_answer> expected;
+    if (is_excused(context, head.status)) {
+        context.findings.count("http errors excused");
+        const bool has_body = asked.sort != request_sort::head;
+        expected.push_back(
+            {.status = 0,
+             .body = has_body ? expected_answer::body_kind::page : expected_answer::body_kind::none,
+             .path = asked.path});
+        expected.front().status = head.status;
+    } else {
+        expected = match_head(context, asked, head, expected_answers(context, asked), problem);
+    }
+    if (expected.empty()) {
+        co_return broken(talk, "an answer that is not right", head.describe() + " -- " + problem,
+                         asked);
+    }
+    if (head.status == 200) {
+        remember(talk, asked, head);
+    }
+    const bool is_refused_at_the_door = head.status == 503 && head.content_length == 0;
+    if (is_refused_at_the_door) {
+        co_return outcome::over;
+    }
+    body_check check(talk, asked, std::move(expected));
+    const auto read_all = co_await read_body(talk, asked, head, check);
+    if (read_all != outcome::fine) {
+        co_return read_all;
+    }
+    if (!check.finish()) {
+        co_return outcome::broken;
+    }
+    const bool is_last = head.only("connection") == "close";
+    co_return is_last && !asked.is_last ? outcome::over : outcome::fine;
+}
+
+/// Nothing may follow the last answer.
+task<outcome> expect_end(conversation& talk, const http_request& asked) {
+    auto& context = talk.context;
+    for (;;) {
+        if (!talk.peer.input().empty()) {
+            co_return broken(talk, "octets behind the last answer", talk.peer.input(), asked);
+        }
+        const auto got = co_await talk.peer.fill(context.soon());
+        if (got && *got) {
+            continue;
+        }
+        // A reset may follow where the server did not read all there was to read.
+        if (got || got.error() == errc::reset) {
+            co_return outcome::over;
+        }
+        co_return cut_short(talk, got, "waiting for the end of the connection", asked);
+    }
+}
+
+/// The requests of one go. What HEAD and GET say of one target is compared where they are pairs.
+std::vector<http_request> draw_batch(conversation& talk) {
+    auto& context = talk.context;
+    const auto count = context.chance(2) ? 1 : 1 + context.rng.below(16);
+    std::vector<http_request> batch;
+    while (batch.size() < count) {
+        const bool is_final = batch.size() + 1 == count;
+        auto next = draw_request(context, talk.book, is_final && context.chance(2));
+        if (next.is_big && count > 1) {
+            continue;
+        }
+        batch.push_back(std::move(next));
+        const auto& last = batch.back();
+        const bool may_pair = last.sort == request_sort::head && !last.is_last &&
+                              last.octets.ends_with("\r\n\r\n") && context.chance(2);
+        if (may_pair) {
+            auto pair = last;
+            pair.sort = request_sort::get;
+            pair.range.reset();
+            pair.octets.replace(0, 4, "GET");
+            if (pair.octets.find("Range: ") == std::string::npos &&
+                pair.octets.find("Content-Length: ") == std::string::npos) {
+                batch.push_back(std::move(pair));
+            }
+        }
+    }
+    return batch;
+}
+
+/// Sends a batch and reads its answers.
+task<outcome> exchange(conversation& talk) {
+    auto& context = talk.context;
+    auto batch = draw_batch(talk);
+    std::string octets;
+    for (auto& each : batch) {
+        each.asked_at = context.model.now();
+        each.changes = context.model.changes(each.path);
+        each.was_settled = context.model.is_settled(each.path);
+        octets += each.octets;
+    }
+    const auto deadline = context.here.now() + context.server.header_timeout / 2;
+    const auto sent = co_await talk.peer.send_in_pieces(context, octets, deadline);
+    if (!sent && sent.error() == errc::cancelled) {
+        co_return outcome::over;
+    }
+    // A server that closes need not take all that is sent: what it said before counts.
+    const bool leaves = context.chance(16);
+    const auto answers_read = leaves ? context.rng.below(batch.size()) : batch.size();
+    const bool half_closes = !leaves && context.chance(12);
+    if (half_closes) {
+        talk.peer.end_sending();
+    }
+    answer_head before;
+    for (std::size_t i = 0; i < answers_read; ++i) {
+        const auto& asked = batch[i];
+        answer_head head;
+        const auto went = co_await read_answer(talk, asked, head);
+        if (went != outcome::fine) {
+            co_return went;
+        }
+        const bool is_pair = i > 0 && asked.sort == request_sort::get &&
+                             batch[i - 1].sort == request_sort::head &&
+                             batch[i - 1].octets.substr(4) == asked.octets.substr(3) &&
+                             asked.was_settled && context.model.is_settled(asked.path) &&
+                             context.model.changes(asked.path) == asked.changes &&
+                             head.status == 200 && before.status == 200 && head.has("etag");
+        if (is_pair && before.has("etag")) {
+            if (auto problem = judge_pair(before, head); !problem.empty()) {
+                co_return broken(talk, "HEAD says what GET does not", problem, asked);
+            }
+            context.findings.count("http HEAD and GET compared");
+        }
+        before = std::move(head);
+        talk.before = asked.describe();
+    }
+    if (leaves) {
+        if (context.chance(2)) {
+            talk.peer.reset();
+        } else {
+            talk.peer.close();
+        }
+        co_return outcome::over;
+    }
+    if (batch.back().is_last || half_closes) {
+        const auto ended = co_await expect_end(talk, batch.back());
+        co_return ended;
+    }
+    co_return outcome::fine;
+}
+
+/// A head that never ends is answered with 408 in time, an idle connection closed without a word.
+task<outcome> wait_for_timeout(conversation& talk) {
+    auto& context = talk.context;
+    http_request asked;
+    asked.is_last = true;
+    asked.sort = request_sort::fixed;
+    asked.statuses = {408};
+    const bool is_idle = context.chance(3);
+    if (!is_idle) {
+        asked.octets = "GET /static/a.bin HTTP/1.1\r\nHost: a";
+        asked.octets.resize(1 + context.rng.below(asked.octets.size()));
+        const auto sent = co_await talk.peer.send(asked.octets, context.soon());
+        if (!sent) {
+            co_return cut_short(talk, failure(sent.error()), "sending half a head", asked);
+        }
+    }
+    const auto limit = is_idle ? context.server.idle_timeout : context.server.header_timeout;
+    const auto began = context.here.now();
+    const auto got = co_await talk.peer.fill(began + limit + context.server.slack);
+    const auto took = context.here.now() - began;
+    if (!got) {
+        co_return cut_short(talk, got, "waiting for a timeout", asked);
+    }
+    if (took < limit / 2 && context.is_strict()) {
+        co_return broken(talk, "a timeout came too early", fmt::format("{} ns", took.count()),
+                         asked);
+    }
+    if (is_idle) {
+        if (*got) {
+            co_return broken(talk, "an idle connection was told something", talk.peer.input(),
+                             asked);
+        }
+        context.findings.count("http idle timeouts");
+        co_return outcome::over;
+    }
+    if (!*got && context.excused.any()) {
+        co_return outcome::over;
+    }
+    answer_head head;
+    const auto went = co_await read_answer(talk, asked, head);
+    if (went != outcome::fine) {
+        co_return went;
+    }
+    const auto ended = co_await expect_end(talk, asked);
+    co_return ended;
+}
+
+task<outcome> converse(conversation& talk) {
+    auto& context = talk.context;
+    if (context.is_patient && context.chance(40)) {
+        const auto waited = co_await wait_for_timeout(talk);
+        co_return waited;
+    }
+    const auto steps = 1 + context.rng.below(context.steps_max);
+    for (std::uint64_t i = 0; i < steps; ++i) {
+        const auto began = context.here.now();
+        const auto went = co_await exchange(talk);
+        if (went != outcome::fine) {
+            co_return went;
+        }
+        // What was read slowly may have been sent long ago: the connection counts as idle since.
+        if (context.here.now() - began > context.server.idle_timeout / 3) {
+            co_return outcome::over;
+        }
+        co_await pause(context);
+    }
+    co_return outcome::over;
+}
+
+}  // namespace
+
+task<> run_http_client(client_context context) {
+    validator_book book;
+    const auto& scope = co_await runtime::current_scope();
+    for (std::size_t i = 0; i < context.conversations && !scope.stop_requested(); ++i) {
+        auto connected = co_await dial(context, context.http);
+        if (!connected) {
+            if (!context.excused.any()) {
+                co_return;
+            }
+            co_await pause(context);
+            continue;
+        }
+        conversation talk{.context = context, .peer = *connected, .book = book};
+        if (context.chance(10)) {
+            talk.slow_fills_left = 200;
+            connected->shrink_receive_buffer();
+        }
+        const auto went = co_await converse(talk);
+        if (went == outcome::broken) {
+            co_return;
+        }
+        co_await pause(context);
+    }
+}
+
+task<bool> check_http_answer(client_context& context, std::string path) {
+    auto connected = co_await dial(context, context.http);
+    if (!connected) {
+        co_return false;
+    }
+    validator_book book;
+    conversation talk{.context = context, .peer = *connected, .book = book};
+    auto asked = plain_get(path);
+    asked.asked_at = context.model.now();
+    const auto sent = co_await connected->send(asked.octets, context.soon());
+    if (!sent) {
+        co_return false;
+    }
+    answer_head head;
+    const auto went = co_await read_answer(talk, asked, head);
+    co_return went == outcome::fine;
+}
+
+}  // namespace ferry::sim::test

@@ -1,0 +1,449 @@
+#include "http_expectation.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+namespace ferry::sim::test {
+namespace {
+
+using body_kind = expected_answer::body_kind;
+
+/// Whether what was seen of the file earlier holds for the file that is answered with.
+verdict is_unchanged(client_context& context, const http_request& asked) {
+    const bool holds = asked.seen.was_settled && context.model.is_settled(asked.path) &&
+                       asked.seen.changes == context.model.changes(asked.path) &&
+                       !context.excused.clock_jumps;
+    return holds ? verdict::yes : verdict::maybe;
+}
+
+bool is_weak(const std::string& tag) {
+    return tag.starts_with("W/");
+}
+
+/// Whether the precondition lets the request through, `no`: 304 or 412 (RFC 9110 section 13.1).
+verdict condition_passes(client_context& context, const http_request& asked) {
+    using enum compared_with;
+    const auto same = is_unchanged(context, asked);
+    switch (asked.condition) {
+        case condition_field::none:
+            return verdict::yes;
+        case condition_field::if_match:
+            if (asked.condition_value == anything) {
+                return verdict::yes;
+            }
+            if (asked.condition_value == wrong_tag || is_weak(asked.seen.tag)) {
+                return verdict::no;  // Strong comparison (section 8.8.3.2).
+            }
+            return same;
+        case condition_field::if_none_match:
+            if (asked.condition_value == anything) {
+                return verdict::no;
+            }
+            if (asked.condition_value == wrong_tag) {
+                return verdict::yes;
+            }
+            return same == verdict::yes ? verdict::no : verdict::maybe;
+        case condition_field::if_modified_since:
+            if (asked.condition_value == garbage || asked.condition_value == old_date) {
+                return verdict::yes;
+            }
+            return same == verdict::yes ? verdict::no : verdict::maybe;
+        case condition_field::if_unmodified_since:
+            if (asked.condition_value == garbage) {
+                return verdict::yes;
+            }
+            return asked.condition_value == old_date ? verdict::no : same;
+    }
+    return verdict::maybe;
+}
+
+/// Whether the range is minded at all (sections 13.1.5 and 14.2).
+verdict range_applies(client_context& context, const http_request& asked) {
+    using enum compared_with;
+    if (asked.sort != request_sort::get || !asked.range ||
+        asked.range->what == asked_range::form::ignored) {
+        return verdict::no;
+    }
+    if (!asked.has_if_range) {
+        return verdict::yes;
+    }
+    switch (asked.if_range_value) {
+        case seen_tag:
+            return is_weak(asked.seen.tag) ? verdict::no : is_unchanged(context, asked);
+        case seen_date:
+            // A date is a strong validator where the tag is one.
+            return is_weak(asked.seen.tag) ? verdict::maybe : is_unchanged(context, asked);
+        default:
+            return verdict::no;
+    }
+}
+
+/// The octets that are meant; nothing when none are there (416). A suffix of an empty file is no
+/// range at all: `is_whole`.
+struct resolved_range {
+    std::uint64_t offset = 0;
+    std::uint64_t size_bytes = 0;
+    bool is_unsatisfiable = false;
+    bool is_whole = false;
+};
+resolved_range resolve(const asked_range& wanted, std::uint64_t size) {
+    if (wanted.what == asked_range::form::suffix) {
+        if (wanted.last == 0) {
+            return {.is_unsatisfiable = true};
+        }
+        if (size == 0) {
+            return {.is_whole = true};
+        }
+        const auto count = std::min(wanted.last, size);
+        return {.offset = size - count, .size_bytes = count};
+    }
+    if (wanted.first >= size) {
+        return {.is_unsatisfiable = true};
+    }
+    const auto last =
+        wanted.what == asked_range::form::from ? size - 1 : std::min(wanted.last, size - 1);
+    return {.offset = wanted.first, .size_bytes = last - wanted.first + 1};
+}
+
+void add_page(std::vector<expected_answer>& out, const http_request& asked, int status) {
+    out.push_back({.status = status,
+                   .body = asked.sort == request_sort::head ? body_kind::none : body_kind::page,
+                   .path = asked.path});
+}
+
+void add_file(client_context& context, std::vector<expected_answer>& out, const http_request& asked,
+              const std::string& path, const node_state& file) {
+    expected_answer whole{.status = 200,
+                          .body = body_kind::file,
+                          .path = path,
+                          .octets = file.octets,
+                          .may_be_cut = file.may_be_cut,
+                          .offset = 0,
+                          .size_bytes = file.octets.size_bytes(),
+                          .is_loose = context.model.is_disturbed(file.octets, asked.asked_at)};
+    const bool is_head = asked.sort == request_sort::head;
+    const auto passes = condition_passes(context, asked);
+    if (passes != verdict::yes) {
+        const bool is_read = asked.condition == condition_field::if_none_match ||
+                             asked.condition == condition_field::if_modified_since;
+        auto refused = whole;
+        refused.status = is_read ? 304 : 412;
+        refused.body = is_read || is_head ? body_kind::none : body_kind::page;
+        out.push_back(refused);
+    }
+    if (passes == verdict::no) {
+        return;
+    }
+    const auto ranged = range_applies(context, asked);
+    if (ranged != verdict::no) {
+        const auto part = resolve(*asked.range, file.octets.size_bytes());
+        auto partial = whole;
+        partial.offset = part.offset;
+        partial.size_bytes = part.size_bytes;
+        if (part.is_unsatisfiable) {
+            partial.status = 416;
+            partial.body = body_kind::page;
+            out.push_back(partial);
+        } else if (part.is_whole) {
+            out.push_back(whole);
+        } else {
+            partial.status = 206;
+            out.push_back(partial);
+        }
+    }
+    if (ranged != verdict::yes) {
+        if (is_head) {
+            whole.body = body_kind::none;
+        }
+        out.push_back(whole);
+    }
+}
+
+void add_directory(client_context& context, std::vector<expected_answer>& out,
+                   const http_request& asked) {
+    if (!asked.wants_directory) {
+        out.push_back({.status = 301, .path = asked.path});
+        return;
+    }
+    const auto index = joined(asked.path, "index.html");
+    for (const auto& each : context.model.possible_since(index, asked.asked_at)) {
+        if (each.kind == node_kind::file) {
+            add_file(context, out, asked, index, each);
+        } else {
+            const bool is_head = asked.sort == request_sort::head;
+            out.push_back({.status = 200,
+                           .body = is_head ? body_kind::none : body_kind::listing,
+                           .path = asked.path,
+                           .lists = true});
+        }
+    }
+}
+
+/// The fields an answer must have, and those it may have besides.
+struct field_rule {
+    std::vector<std::string_view> wanted;
+    std::vector<std::string_view> allowed;
+};
+
+field_rule rule_for(const expected_answer& what) {
+    field_rule rule{.wanted = {"date", "server"}, .allowed = {}};
+    const auto add = [&rule](std::initializer_list<std::string_view> names) {
+        rule.wanted.insert(rule.wanted.end(), names);
+    };
+    if (what.lists) {
+        add({"content-type", "cache-control", "content-security-policy", "x-content-type-options"});
+        rule.allowed = {"content-length", "transfer-encoding"};
+        return rule;
+    }
+    switch (what.status) {
+        case 206:
+            add({"content-range"});
+            [[fallthrough]];
+        case 200:
+            add({"content-type", "etag", "last-modified", "accept-ranges", "content-length",
+                 "x-content-type-options"});
+            break;
+        case 204:
+            add({"allow"});
+            break;
+        case 304:
+            add({"etag"});
+            break;
+        case 301:
+            add({"location", "content-length"});
+            break;
+        case 405:
+            add({"allow", "content-type", "content-length"});
+            break;
+        case 416:
+            add({"content-range", "content-type", "content-length"});
+            break;
+        default:
+            add({"content-type", "content-length"});
+            break;
+    }
+    return rule;
+}
+
+std::string judge_fields(const expected_answer& what, const answer_head& head) {
+    const auto rule = rule_for(what);
+    for (const auto name : rule.wanted) {
+        if (!head.has(name)) {
+            return fmt::format("no field {}", name);
+        }
+    }
+    for (const auto& [name, value] : head.fields) {
+        if (name != "connection" && std::ranges::find(rule.wanted, name) == rule.wanted.end() &&
+            std::ranges::find(rule.allowed, name) == rule.allowed.end()) {
+            return fmt::format("a field {} that does not belong there", name);
+        }
+    }
+    return {};
+}
+
+std::string judge_common(const client_context& context, const http_request& asked,
+                         const answer_head& head) {
+    if (const auto date = head.only("date"); date && !is_http_date(*date)) {
+        return "a Date that is none";
+    }
+    const auto connection = head.only("connection");
+    if (asked.is_last && connection != "close") {
+        return "the last answer does not say Connection: close (RFC 9112 section 9.6)";
+    }
+    if (!asked.is_last && connection == "close" && !context.excused.server_ends) {
+        return "Connection: close without a reason";
+    }
+    if (asked.says_keep_alive && !connection) {
+        return "HTTP/1.0 asked to stay and was not told";
+    }
+    if (asked.version_minor == 0 && head.has("transfer-encoding")) {
+        return "Transfer-Encoding to HTTP/1.0 (RFC 9112 section 6.1)";
+    }
+    if (const auto allow = head.only("allow"); allow && *allow != "GET, HEAD, OPTIONS") {
+        return "Allow is " + *allow;
+    }
+    return {};
+}
+
+std::string_view type_of(std::string_view path) {
+    return path.ends_with(".txt")    ? "text/plain; charset=utf-8"
+           : path.ends_with(".html") ? "text/html; charset=utf-8"
+                                     : "";
+}
+
+std::string judge_location(const expected_answer& what, const http_request& asked,
+                           const std::string& location) {
+    auto path = location.substr(0, location.find('?'));
+    const auto query = location.substr(path.size());
+    const auto decoded = decode_path(path);
+    if (!decoded || *decoded != what.path + "/" || query != asked.query) {
+        return "Location leads to " + location;
+    }
+    return {};
+}
+
+std::string judge_one(const expected_answer& what, const http_request& asked,
+                      const answer_head& head) {
+    if (what.status != head.status) {
+        return fmt::format("status {}", head.status);
+    }
+    if (auto problem = judge_fields(what, head); !problem.empty()) {
+        return problem;
+    }
+    if (what.status == 301) {
+        return judge_location(what, asked, head.only("location").value_or(""));
+    }
+    const auto size = what.octets.size_bytes();
+    if (what.status == 416 && head.only("content-range") != fmt::format("bytes */{}", size) &&
+        !what.may_be_cut) {
+        return "Content-Range is " + head.only("content-range").value_or("");
+    }
+    if ((what.status != 200 && what.status != 206) || what.lists) {
+        return {};
+    }
+    if (head.content_length != what.size_bytes &&
+        !(what.may_be_cut && head.content_length <= what.size_bytes)) {
+        return fmt::format("Content-Length is {}", head.content_length);
+    }
+    if (what.status == 206 && !what.may_be_cut &&
+        head.only("content-range") !=
+            fmt::format("bytes {}-{}/{}", what.offset, what.offset + what.size_bytes - 1, size)) {
+        return "Content-Range is " + head.only("content-range").value_or("");
+    }
+    const auto type = type_of(what.path);
+    if (!type.empty() && head.only("content-type") != type) {
+        return "Content-Type is " + head.only("content-type").value_or("");
+    }
+    if (!is_http_date(head.only("last-modified").value_or(""))) {
+        return "a Last-Modified that is no date";
+    }
+    return {};
+}
+
+}  // namespace
+
+std::string expected_answer::describe() const {
+    switch (body) {
+        case body_kind::file:
+            return fmt::format("{} with {} from {} of {} ({})", status, size_bytes, offset, path,
+                               octets.describe());
+        case body_kind::listing:
+            return fmt::format("{} with the names in {}", status, path);
+        case body_kind::page:
+        case body_kind::none:
+            break;
+    }
+    return fmt::format("{}", status);
+}
+
+std::vector<expected_answer> expected_answers(client_context& context, const http_request& asked) {
+    std::vector<expected_answer> made;
+    if (asked.sort == request_sort::options) {
+        made.push_back({.status = 204, .path = asked.path});
+        return made;
+    }
+    if (asked.sort == request_sort::fixed) {
+        for (const int status : asked.statuses) {
+            made.push_back({.status = status,
+                            .body = status == 204 ? body_kind::none : body_kind::page,
+                            .path = {}});
+        }
+        return made;
+    }
+    for (const auto& each : context.model.possible_since(asked.path, asked.asked_at)) {
+        switch (each.kind) {
+            case node_kind::absent:
+                add_page(made, asked, 404);
+                break;
+            case node_kind::file:
+                if (asked.wants_directory) {
+                    add_page(made, asked, 404);
+                } else {
+                    add_file(context, made, asked, asked.path, each);
+                }
+                break;
+            case node_kind::directory:
+                add_directory(context, made, asked);
+                break;
+            case node_kind::anything:
+                made.push_back({.status = 0, .path = {}});
+                break;
+        }
+    }
+    return made;
+}
+
+bool is_excused(const client_context& context, int status) {
+    static constexpr std::array<int, 4> statuses{403, 500, 503, 507};
+    return (context.excused.faults && std::ranges::find(statuses, status) != statuses.end()) ||
+           (context.excused.server_ends && status == 503);
+}
+
+std::vector<expected_answer> match_head(client_context& context, const http_request& asked,
+                                        const answer_head& head,
+                                        std::vector<expected_answer> expected,
+                                        std::string& problem) {
+    problem = judge_common(context, asked, head);
+    if (!problem.empty()) {
+        return {};
+    }
+    std::string all;
+    std::vector<expected_answer> left;
+    for (auto& each : expected) {
+        if (each.status == 0) {  // After a crash without durability: anything.
+            left.push_back(each);
+            continue;
+        }
+        const auto why = judge_one(each, asked, head);
+        if (why.empty()) {
+            left.push_back(each);
+        } else {
+            all += fmt::format("{}not [{}]: {}", all.empty() ? "" : "; ", each.describe(), why);
+        }
+    }
+    if (left.empty()) {
+        problem = all.empty() ? "nothing was possible" : all;
+        return left;
+    }
+    const auto tag = head.only("etag");
+    const bool is_exact = tag && std::ranges::none_of(left, [](const expected_answer& each) {
+                              return each.status == 0 || each.may_be_cut || each.is_loose;
+                          });
+    if (is_exact) {
+        std::vector<content> contents;
+        for (const auto& each : left) {
+            contents.push_back(each.octets);
+        }
+        const auto narrowed = context.model.narrow_by_tag(*tag, contents);
+        std::erase_if(left, [&narrowed](const expected_answer& each) {
+            return std::ranges::find(narrowed, each.octets) == narrowed.end();
+        });
+        problem = left.empty() ? "the strong tag " + *tag + " stood for another content" : "";
+    }
+    return left;
+}
+
+bool is_http_date(std::string_view text) {
+    constexpr std::string_view days = "Mon Tue Wed Thu Fri Sat Sun ";
+    constexpr std::string_view months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec ";
+    constexpr std::string_view shape = "aaa, 00 aaa 0000 00:00:00 GMT";
+    if (text.size() != shape.size()) {
+        return false;
+    }
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+        const bool is_digit = text[i] >= '0' && text[i] <= '9';
+        if (shape[i] == '0' ? !is_digit : shape[i] != 'a' && shape[i] != text[i]) {
+            return false;
+        }
+    }
+    const auto is_one_of = [](std::string_view names, std::string_view name) {
+        const auto at = names.find(std::string(name) + " ");
+        return at != std::string_view::npos && at % 4 == 0;
+    };
+    return is_one_of(days, text.substr(0, 3)) && is_one_of(months, text.substr(8, 3));
+}
+
+}  // namespace ferry::sim::test

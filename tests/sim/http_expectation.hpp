@@ -1,0 +1,57 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "client_context.hpp"
+#include "http_answer.hpp"
+#include "http_request.hpp"
+
+namespace ferry::sim::test {
+
+/// One answer that would be right.
+struct expected_answer {
+    enum class body_kind : std::uint8_t {
+        none,     ///< Also of HEAD.
+        file,     ///< `size_bytes` octets of `octets` from `offset` on.
+        listing,  ///< The page of the directory `path`.
+        page,     ///< An error's page.
+    };
+    int status = 200;
+    body_kind body = body_kind::none;
+    std::string path;    ///< Of the file or directory: an index.html is not what was asked for.
+    bool lists = false;  ///< The answer is the page of a directory, or its head alone.
+    content octets{};    ///< The whole file.
+    bool may_be_cut = false;
+    std::uint64_t offset = 0;
+    std::uint64_t size_bytes = 0;
+    bool is_loose = false;  ///< Another program is changing the file: octets prove nothing.
+
+    [[nodiscard]] std::string describe() const;
+};
+
+/// Every right answer to `asked`, given all that was possible since it was sent. Errors that only a
+/// fault excuses are not among them: see `is_excused`.
+[[nodiscard]] std::vector<expected_answer> expected_answers(client_context& context,
+                                                            const http_request& asked);
+
+/// An error that the faults of this run excuse.
+[[nodiscard]] bool is_excused(const client_context& context, int status);
+
+/// Leaves of `expected` what fits `head`: status, length, range, validators, and every field that
+/// such an answer must have and none that it must not (RFC 9110 section 15, RFC 9112 section 9).
+/// When nothing is left `problem` says why.
+[[nodiscard]] std::vector<expected_answer> match_head(client_context& context,
+                                                      const http_request& asked,
+                                                      const answer_head& head,
+                                                      std::vector<expected_answer> expected,
+                                                      std::string& problem);
+
+/// Checks the page of a directory; empty when it is right, else why not.
+[[nodiscard]] std::string judge_listing(client_context& context, const std::string& directory,
+                                        std::string_view page, moment since);
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7).
+[[nodiscard]] bool is_http_date(std::string_view text);
+
+}  // namespace ferry::sim::test

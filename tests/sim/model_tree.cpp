@@ -1,0 +1,348 @@
+#include "model_tree.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace ferry::sim::test {
+
+model_tree::model_tree(std::function<runtime::time_point()> clock) : clock_(std::move(clock)) {
+    names_.emplace("/", path_history(directory_state(), now_));
+}
+
+content model_tree::fresh(pattern_kind kind, std::uint64_t size_bytes) {
+    return {pattern{.id = next_pattern_++, .kind = kind}, size_bytes};
+}
+
+void model_tree::place(const std::string& path, node_state what) {
+    placed_.insert_or_assign(path, what);
+    names_.insert_or_assign(path, path_history(std::move(what), ++now_));
+}
+
+void model_tree::for_each_placed(
+    const std::function<void(const std::string&, const node_state&)>& visit) const {
+    for (const auto& [path, what] : placed_) {
+        visit(path, what);
+    }
+}
+
+path_history& model_tree::at(const std::string& path) {
+    const auto found = names_.find(path);
+    if (found != names_.end()) {
+        return found->second;
+    }
+    // Since the beginning: nobody has made it.
+    return names_.emplace(path, path_history(absent_state(), 0)).first->second;
+}
+
+void model_tree::begin_part(operation& made, const std::string& path, change what) {
+    auto& history = at(path);
+    if (const auto number = history.begin(std::move(what), now_)) {
+        made.parts.push_back({.path = path, .number = *number});
+    }
+}
+
+model_tree::token model_tree::begin(const std::string& path, change what) {
+    expire();
+    ++now_;
+    operation made;
+    made.is_upload = what.kind == change_kind::replace || what.kind == change_kind::create ||
+                     what.kind == change_kind::append || what.kind == change_kind::restart;
+    begin_part(made, path, std::move(what));
+    pass_on(path);
+    const auto number = next_operation_++;
+    operations_.emplace(number, std::move(made));
+    return {.number = number};
+}
+
+model_tree::token model_tree::begin_rename(const std::string& from, const std::string& to) {
+    expire();
+    ++now_;
+    const auto number = next_operation_++;
+    operation made;
+    if (from == to) {
+        operations_.emplace(number, std::move(made));
+        return {.number = number};
+    }
+    const auto begin_pair = [this, &made, number](const std::string& source,
+                                                  const std::string& target, bool is_root) {
+        auto arriving = at(source).possible();
+        begin_part(made, source, {.kind = is_root ? change_kind::move_away : change_kind::vanish});
+        const auto before = made.parts.size();
+        begin_part(made, target,
+                   {.kind = is_root ? change_kind::arrive : change_kind::accompany,
+                    .arriving = std::move(arriving)});
+        if (made.parts.size() > before) {
+            renames_.push_back({.operation = number,
+                                .from = source,
+                                .to = target,
+                                .number = made.parts.back().number});
+        }
+    };
+    const auto below = from + "/";
+    std::vector<std::string> inside;
+    for (auto it = names_.lower_bound(below); it != names_.end() && it->first.starts_with(below);
+         ++it) {
+        inside.push_back(it->first);
+    }
+    begin_pair(from, to, true);
+    for (const auto& path : inside) {
+        begin_pair(path, to + path.substr(from.size()), false);
+    }
+    operations_.emplace(number, std::move(made));
+    return {.number = number};
+}
+
+/// What `path` may stand for at present may also arrive where it is being renamed to.
+void model_tree::pass_on(const std::string& path) {
+    for (std::size_t i = 0; i < renames_.size(); ++i) {
+        const auto watch = renames_[i];
+        if (watch.from == path) {
+            auto states = at(path).possible();
+            at(watch.to).add_arriving(watch.number, states, now_);
+        }
+    }
+}
+
+void model_tree::pass_on_all(const operation& what) {
+    for (const auto& each : what.parts) {
+        pass_on(each.path);
+    }
+}
+
+void model_tree::forget(std::uint64_t number) {
+    std::erase_if(renames_, [number](const auto& each) { return each.operation == number; });
+    operations_.erase(number);
+}
+
+bool model_tree::acknowledged(token which) {
+    expire();
+    ++now_;
+    const auto found = operations_.find(which.number);
+    if (found == operations_.end()) {
+        return true;  // Expired: anything was allowed to happen.
+    }
+    bool is_explained = true;
+    for (const auto& each : found->second.parts) {
+        auto& history = at(each.path);
+        is_explained = history.acknowledge(each.number, now_) && is_explained;
+        if (found->second.is_upload) {
+            history.reset_durable(now_);
+        }
+    }
+    pass_on_all(found->second);
+    forget(which.number);
+    return is_explained;
+}
+
+bool model_tree::refused(token which) {
+    expire();
+    ++now_;
+    const auto found = operations_.find(which.number);
+    if (found == operations_.end()) {
+        return true;
+    }
+    bool is_explained = true;
+    for (const auto& each : found->second.parts) {
+        is_explained = at(each.path).refuse(each.number, now_) && is_explained;
+    }
+    pass_on_all(found->second);
+    forget(which.number);
+    return is_explained;
+}
+
+void model_tree::either(token which) {
+    ++now_;
+    const auto found = operations_.find(which.number);
+    if (found == operations_.end()) {
+        return;
+    }
+    for (const auto& each : found->second.parts) {
+        at(each.path).settle(each.number, now_);
+    }
+    pass_on_all(found->second);
+    forget(which.number);
+}
+
+void model_tree::unknown(token which) {
+    const auto found = operations_.find(which.number);
+    if (found != operations_.end()) {
+        found->second.expires = clock_ ? clock_() + settle_time_ : runtime::never;
+    }
+}
+
+void model_tree::expire() {
+    if (!clock_) {
+        return;
+    }
+    const auto now = clock_();
+    std::vector<std::uint64_t> over;
+    for (const auto& [number, each] : operations_) {
+        if (each.expires <= now) {
+            over.push_back(number);
+        }
+    }
+    for (const auto number : over) {
+        either({.number = number});
+    }
+}
+
+void model_tree::settle_all() {
+    while (!operations_.empty()) {
+        either({.number = operations_.begin()->first});
+    }
+}
+
+void model_tree::may_have_stored(const std::string& directory, content what) {
+    unnamed_.push_back({.directory = directory, .what = std::move(what)});
+}
+
+void model_tree::disturb(const std::string& path) {
+    ++now_;
+    for (const auto& each : look_at(path).possible()) {
+        if (each.kind == node_kind::file) {
+            disturbances_.push_back({.what = each.octets, .when = now_});
+        }
+    }
+}
+
+bool model_tree::is_disturbed(const content& what, moment since) const {
+    return std::ranges::any_of(disturbances_, [&](const disturbance& each) {
+        return each.when >= since && each.what == what;
+    });
+}
+
+/// For looking only: a name nobody has spoken of does not become known by it.
+const path_history& model_tree::look_at(const std::string& path) const {
+    static const path_history nothing(absent_state(), 0);
+    const auto found = names_.find(path);
+    return found == names_.end() ? nothing : found->second;
+}
+
+std::vector<node_state> model_tree::possible(const std::string& path) {
+    expire();
+    return look_at(path).possible();
+}
+
+std::vector<node_state> model_tree::possible_since(const std::string& path, moment since) {
+    expire();
+    return look_at(path).possible_since(since);
+}
+
+std::uint64_t model_tree::changes(const std::string& path) {
+    return look_at(path).changes();
+}
+
+bool model_tree::is_settled(const std::string& path) {
+    expire();
+    const auto& history = look_at(path);
+    const auto states = history.possible();
+    return !history.has_changes_under_way() && states.size() == 1 &&
+           states.front().kind != node_kind::anything && !states.front().may_be_cut;
+}
+
+std::vector<std::string> model_tree::children(const std::string& directory) {
+    const auto below = directory == "/" ? directory : directory + "/";
+    std::vector<std::string> made;
+    for (auto it = names_.lower_bound(below); it != names_.end() && it->first.starts_with(below);
+         ++it) {
+        if (it->first.size() > below.size() &&
+            it->first.find('/', below.size()) == std::string::npos) {
+            made.push_back(it->first.substr(below.size()));
+        }
+    }
+    return made;
+}
+
+std::vector<std::string> model_tree::paths() const {
+    std::vector<std::string> made;
+    for (const auto& each : names_) {
+        made.push_back(each.first);
+    }
+    return made;
+}
+
+bool model_tree::may_be_unnamed_upload(const std::string& path) const {
+    const auto directory = parent_of(path);
+    return name_of(path).starts_with("upload-") &&
+           std::ranges::any_of(unnamed_, [&directory](const unnamed_upload& each) {
+               return each.directory == directory;
+           });
+}
+
+bool model_tree::matches_unnamed(const std::string& path, std::string_view octets) const {
+    const auto directory = parent_of(path);
+    return std::ranges::any_of(unnamed_, [&](const unnamed_upload& each) {
+        return each.directory == directory && octets.size() <= each.what.size_bytes() &&
+               !each.what.first_difference(0, octets);
+    });
+}
+
+std::vector<content> model_tree::narrow_by_tag(const std::string& tag,
+                                               const std::vector<content>& candidates) {
+    if (tag.starts_with("W/")) {
+        return candidates;  // A weak one may stand for two contents (section 8.8.1).
+    }
+    const auto [known, is_new] = tags_.try_emplace(tag, candidates);
+    if (!is_new) {
+        std::erase_if(known->second, [&candidates](const content& each) {
+            return std::ranges::find(candidates, each) == candidates.end();
+        });
+    }
+    return known->second;
+}
+
+void model_tree::after_crash(promised level) {
+    settle_all();
+    ++now_;
+    for (auto& [path, history] : names_) {
+        if (!history.is_touched()) {
+            continue;
+        }
+        std::vector<node_state> states;
+        if (level == promised::nothing) {
+            states.push_back({.kind = node_kind::anything});
+        } else {
+            const auto since = level == promised::the_new
+                                   ? std::max(history.durable_since(), history.untouched_at())
+                                   : history.untouched_at();
+            for (auto each : history.possible_since(since)) {
+                each.modified.reset();
+                states.push_back(std::move(each));
+            }
+        }
+        history.become(std::move(states), now_);
+    }
+}
+
+std::string parent_of(std::string_view path) {
+    const auto slash = path.rfind('/');
+    return slash == 0 || slash == std::string_view::npos ? "/" : std::string(path.substr(0, slash));
+}
+
+std::string name_of(std::string_view path) {
+    return std::string(path.substr(path.rfind('/') + 1));
+}
+
+std::string joined(std::string_view directory, std::string_view name) {
+    std::string made(directory);
+    if (!made.ends_with('/')) {
+        made += '/';
+    }
+    return made.append(name);
+}
+
+bool may_hold(const node_state& state, std::string_view octets) {
+    if (state.kind == node_kind::anything) {
+        return true;
+    }
+    if (state.kind != node_kind::file) {
+        return false;
+    }
+    const bool has_size = state.may_be_cut ? octets.size() <= state.octets.size_bytes()
+                                           : octets.size() == state.octets.size_bytes();
+    return has_size && !state.octets.first_difference(0, octets);
+}
+
+}  // namespace ferry::sim::test
