@@ -68,6 +68,13 @@ struct excuses {
     }
 };
 
+/// How something went on, for whoever goes on with the conversation.
+enum class outcome : std::uint8_t {
+    fine,
+    over,    ///< The connection is at its end, and rightly so.
+    broken,  ///< A violation, and it is in the report: the client stops.
+};
+
 /// All that one client of a scenario needs. A value, passed to the client; what it refers to
 /// outlives the client. Every wait is an operation or a timer of `here`, every chance from `rng`.
 struct client_context {
@@ -82,6 +89,7 @@ struct client_context {
     excuses excused{};
     std::vector<ftp_account> accounts{};
     anonymous_may anonymous = anonymous_may::read;
+    promised durability = promised::old_or_new;
     /// Files up to this size are made by writing clients.
     std::size_t upload_bytes_max = 300'000;
     /// Directory that only this client changes; it exists. Empty: it changes shared files only.

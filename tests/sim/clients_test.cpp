@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <functional>
 
+#include "ftp_client.hpp"
 #include "http_client.hpp"
 #include "live_server.hpp"
 #include "model_tree.hpp"
@@ -24,7 +25,7 @@ struct live_run {
         plant_seed_tree(model, rng, clients_each);
     }
 
-    client_context context(std::string name, const live_server& server) {
+    client_context context(std::string name, const live_server& server, std::size_t number) {
         return {.here = machine.here(),
                 .model = model,
                 .findings = findings,
@@ -34,6 +35,7 @@ struct live_run {
                 .ftp = server.ftp(),
                 .server = numbers,
                 .accounts = usual_accounts(),
+                .own_directory = own_directory(number),
                 .conversations = 3,
                 .pause_max = std::chrono::milliseconds(1)};
     }
@@ -59,23 +61,47 @@ void check_end(live_run& run, live_server& server) {
     CHECK_MESSAGE(run.findings.is_clean(), run.findings.describe());
 }
 
-task<> start_http(runtime::nursery& all, live_run& run, const live_server& server) {
-    for (std::size_t i = 0; i < live_run::clients_each; ++i) {
-        all.start(&run_http_client, run.context(fmt::format("http {}", i), server));
+/// How many clients of each kind run at once.
+struct crowd {
+    std::size_t http = 0;
+    std::size_t ftp = 0;
+};
+
+task<> start_all(runtime::nursery& all, live_run& run, const live_server& server, crowd who) {
+    for (std::size_t i = 0; i < who.http; ++i) {
+        all.start(&run_http_client, run.context(fmt::format("http {}", i), server, i));
+    }
+    for (std::size_t i = 0; i < who.ftp; ++i) {
+        all.start(&run_ftp_client, run.context(fmt::format("ftp {}", i), server, i));
     }
     co_return;
 }
 
-// Goal: the clients' idea of ferry is what ferry does. Method: strict clients and the real thing.
-TEST_CASE("clients: HTTP alone, on the real machine") {
-    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+void run_seeds(std::uint64_t first, std::uint64_t last, crowd who) {
+    for (auto seed = first; seed <= last; ++seed) {
         CAPTURE(seed);
         live_run run(seed);
         live_server server(run.model, run.numbers);
-        run.machine.run(&start_http, std::ref(run), std::cref(server));
+        run.machine.run(&start_all, std::ref(run), std::cref(server), who);
         check_end(run, server);
-        MESSAGE(fmt::format("seed {}: {}", seed, run.findings.summary()));
+        if (seed == last) {
+            MESSAGE(fmt::format("seed {}: {}", seed, run.findings.summary()));
+        }
     }
+}
+
+// Goal: the clients' idea of ferry is what ferry does. Method: strict clients and the real thing.
+TEST_CASE("clients: HTTP alone, on the real machine") {
+    run_seeds(1, 15, {.http = 3});
+}
+
+TEST_CASE("clients: FTP alone, on the real machine") {
+    run_seeds(101, 120, {.ftp = 3});
+}
+
+// Uploads, renames and removals under the eyes of others.
+TEST_CASE("clients: HTTP and FTP together, on the real machine") {
+    run_seeds(201, 215, {.http = 3, .ftp = 3});
 }
 
 }  // namespace

@@ -18,13 +18,6 @@ using runtime::task;
 
 namespace {
 
-/// How an exchange went on, for the conversation.
-enum class outcome : std::uint8_t {
-    fine,
-    over,    ///< The connection is at its end, and rightly so.
-    broken,  ///< A violation: the client stops.
-};
-
 constexpr std::size_t page_bytes_max = 8 * 1024 * 1024;
 
 /// One connection.

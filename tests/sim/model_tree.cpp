@@ -87,11 +87,33 @@ model_tree::token model_tree::begin_rename(const std::string& from, const std::s
         inside.push_back(it->first);
     }
     begin_pair(from, to, true);
+    follow_uploads(below, to + "/");
     for (const auto& path : inside) {
         begin_pair(path, to + path.substr(from.size()), false);
     }
     operations_.emplace(number, std::move(made));
     return {.number = number};
+}
+
+/// An upload under way in a directory goes with it when that is renamed: it holds the directory.
+void model_tree::follow_uploads(const std::string& from, const std::string& to) {
+    std::vector<std::pair<std::string, change>> moved;
+    for (const auto& [number, each] : operations_) {
+        for (const auto& one : each.parts) {
+            if (each.is_upload && one.path.starts_with(from)) {
+                moved.emplace_back(to + one.path.substr(from.size()),
+                                   at(one.path).under_way(one.number));
+            }
+        }
+    }
+    for (auto& [path, what] : moved) {
+        operation shadow;
+        shadow.is_upload = true;
+        begin_part(shadow, path, std::move(what));
+        const auto number = next_operation_++;
+        operations_.emplace(number, std::move(shadow));
+        unknown({.number = number});
+    }
 }
 
 /// What `path` may stand for at present may also arrive where it is being renamed to.

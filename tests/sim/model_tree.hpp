@@ -143,6 +143,7 @@ class model_tree {
     path_history& at(const std::string& path);
     [[nodiscard]] const path_history& look_at(const std::string& path) const;
     void begin_part(operation& made, const std::string& path, change what);
+    void follow_uploads(const std::string& from, const std::string& to);
     void pass_on(const std::string& path);
     void pass_on_all(const operation& what);
     void expire();

@@ -102,6 +102,9 @@ class path_history {
     /// What it may have stood for at some moment from `since` on.
     [[nodiscard]] std::vector<node_state> possible_since(moment since) const;
     [[nodiscard]] bool has_changes_under_way() const noexcept { return under_way_ != 0; }
+    [[nodiscard]] const change& under_way(unsigned number) const {
+        return changes_under_way_[number];
+    }
     /// How many changes have begun, ever.
     [[nodiscard]] std::uint64_t changes() const noexcept { return changes_; }
 

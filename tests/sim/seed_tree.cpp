@@ -69,6 +69,9 @@ void plant_seed_tree(model_tree& model, ferry::random& rng, std::size_t own_dire
     plant.file("/home/bob/mine.bin", 1 + rng.below(30'000));
     plant.directory("/home/bob/d");
     plant.directory("/home/bob/own");
+    for (std::size_t i = 0; i < own_directories; ++i) {
+        plant.directory(fmt::format("/home/bob/own/{}", i));
+    }
 }
 
 std::string own_directory(std::size_t client) {

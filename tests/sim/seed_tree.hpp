@@ -13,8 +13,8 @@ namespace ferry::sim::test {
 /// Places in `model` what a run begins with: "/static" (never changed by clients; files of all
 /// sizes, text, an index, odd names, an empty directory), "/shared" (files that everybody with the
 /// right changes), "/clients/0" and so on (each for one client alone), "/home/bob" (what Bob sees
-/// as "/"). Then `model_tree::for_each_placed` tells what to put on the disk; files have the
-/// modification time they are placed with.
+/// as "/"; "/own/0" and so on are there for one client alone). Then `model_tree::for_each_placed`
+/// tells what to put on the disk; files have the modification time they are placed with.
 void plant_seed_tree(model_tree& model, ferry::random& rng, std::size_t own_directories);
 
 /// "/clients/3".

@@ -1,0 +1,393 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "ftp_plans.hpp"
+#include "ftp_transfer.hpp"
+
+namespace ferry::sim::test {
+
+using runtime::task;
+
+namespace {
+
+enum class store_kind : std::uint8_t { whole, restarted, appended, unique };
+
+/// One upload as it was meant.
+struct upload {
+    store_kind kind = store_kind::whole;
+    std::string argument;  ///< Of the command; empty for STOU.
+    std::string path;      ///< In the model; of STOU once it is known.
+    content octets;        ///< As stored.
+    std::uint64_t offset = 0;
+    moment since = 0;
+    std::uint64_t changes = 0;  ///< Of the name, its own among them.
+    bool was_settled = false;
+    std::optional<model_tree::token> change;
+
+    [[nodiscard]] std::string line() const {
+        switch (kind) {
+            case store_kind::appended:
+                return "APPE " + argument;
+            case store_kind::unique:
+                return "STOU";
+            case store_kind::whole:
+            case store_kind::restarted:
+                break;
+        }
+        return "STOR " + argument;
+    }
+    [[nodiscard]] std::string verb() const { return line().substr(0, 4); }
+};
+
+upload draw_upload(ftp_session& user) {
+    auto& context = user.context;
+    upload made;
+    const auto chosen = context.rng.below(12);
+    made.kind = chosen < 7    ? store_kind::whole
+                : chosen < 9  ? store_kind::appended
+                : chosen < 11 ? store_kind::restarted
+                              : store_kind::unique;
+    const bool is_at_home = is_free_to_change(user, user.in_model(".") + "/");
+    if (made.kind == store_kind::unique && !is_at_home) {
+        made.kind = store_kind::whole;  // It would litter what others read.
+    }
+    if (made.kind == store_kind::restarted && !user.is_image) {
+        made.kind = store_kind::appended;
+    }
+    const auto size = context.chance(8)   ? 0
+                      : context.chance(3) ? context.rng.below(context.upload_bytes_max)
+                                          : context.rng.below(5'000);
+    made.octets =
+        context.model.fresh(user.is_image ? pattern_kind::binary : pattern_kind::clean_text, size);
+    if (made.kind != store_kind::unique) {
+        made.argument = context.chance(10) ? draw_name(user) : draw_own_name(user);
+        const bool may_store = user.who && (user.who->may_create || user.who->may_change);
+        if (may_store && !is_free_to_change(user, user.in_model(made.argument))) {
+            made.argument = draw_own_name(user);
+        }
+        made.path = user.in_model(made.argument);
+    }
+    return made;
+}
+
+void begin_change(ftp_session& user, upload& what, bool may_be_cut) {
+    auto& model = user.context.model;
+    what.since = model.now();
+    what.was_settled = model.is_settled(what.path);
+    change made{.octets = what.octets, .offset = what.offset, .may_be_cut = may_be_cut};
+    switch (what.kind) {
+        case store_kind::whole:
+            made.kind = change_kind::replace;
+            break;
+        case store_kind::restarted:
+            made.kind = what.offset == 0 ? change_kind::replace : change_kind::restart;
+            break;
+        case store_kind::appended:
+            made.kind = change_kind::append;
+            break;
+        case store_kind::unique:
+            made.kind = change_kind::create;
+            break;
+    }
+    if (user.who && !user.who->may_change && made.kind != change_kind::restart) {
+        made.kind = change_kind::create;  // Who may only create replaces nothing.
+    }
+    what.change = model.begin(what.path, std::move(made));
+    what.changes = model.changes(what.path);
+}
+
+/// The replies that are right instead of 150, and whether 150 is.
+std::vector<int> right_codes(ftp_session& user, const upload& what) {
+    if (const auto refused = refused_by_table(user, what.verb(), what.argument)) {
+        return {*refused};
+    }
+    if (what.kind == store_kind::unique) {
+        return {150};
+    }
+    auto& model = user.context.model;
+    const bool restarts = what.kind == store_kind::restarted && what.offset > 0;
+    const bool may_change = user.who->may_change;
+    std::vector<int> codes;
+    for (const auto& each : model.possible_since(what.path, what.since)) {
+        switch (each.kind) {
+            case node_kind::anything:
+                codes.insert(codes.end(), {150, 550, 553, 554});
+                break;
+            case node_kind::directory:
+                codes.push_back(restarts && !may_change ? 550 : 553);
+                break;
+            case node_kind::absent:
+                codes.push_back(restarts ? may_change ? 554 : 550 : 150);
+                break;
+            case node_kind::file:
+                if (restarts) {
+                    codes.push_back(!may_change                              ? 550
+                                    : what.offset > each.octets.size_bytes() ? 554
+                                                                             : 150);
+                } else {
+                    codes.push_back(may_change ? 150 : 553);
+                }
+                break;
+        }
+    }
+    for (const auto& each : model.possible_since(parent_of(what.path), what.since)) {
+        if (each.kind != node_kind::directory) {
+            codes.push_back(553);
+        }
+    }
+    return codes;
+}
+
+/// Somebody else was at the name meanwhile: APPE and REST may find it busy.
+bool was_disputed(ftp_session& user, const upload& what) {
+    return !what.was_settled || user.context.model.changes(what.path) != what.changes;
+}
+
+/// What the model makes of the end of an upload.
+outcome conclude(ftp_session& user, const upload& what, int code) {
+    auto& context = user.context;
+    auto& model = context.model;
+    if (!what.change) {
+        return outcome::fine;
+    }
+    if (code == 0) {
+        model.unknown(*what.change);
+        return outcome::over;
+    }
+    if (code / 100 == 2) {
+        if (!model.acknowledged(*what.change)) {
+            context.complain("an upload was confirmed that no order of changes explains",
+                             fmt::format("{}: {}", what.path, what.octets.describe()), what.line());
+            return outcome::broken;
+        }
+        return outcome::fine;
+    }
+    if (context.excused.faults && context.durability == promised::the_new) {
+        model.either(*what.change);  // The last sync may fail after the name was given.
+        return outcome::fine;
+    }
+    if (!model.refused(*what.change)) {
+        context.complain("an upload was refused that must have happened", what.path, what.line());
+        return outcome::broken;
+    }
+    return outcome::fine;
+}
+
+/// Sends the octets, or some of them. False: the server took no more.
+task<bool> send_octets(ftp_session& user, wire& data, const upload& what, bool is_image,
+                       std::uint64_t count) {
+    constexpr std::size_t piece_bytes = 64 * 1024;
+    auto& context = user.context;
+    const auto text = is_image ? std::string() : network_form(what.octets.octets());
+    const auto size = is_image ? what.octets.size_bytes() : text.size();
+    count = std::min(count, size);
+    const bool is_slow = context.chance(6);
+    for (std::uint64_t done = 0; done < count;) {
+        const auto most = std::min<std::uint64_t>(piece_bytes, count - done);
+        const auto piece = context.chance(2) ? most : 1 + context.rng.below(most);
+        const auto octets =
+            is_image ? what.octets.octets(done, piece)
+                     : text.substr(static_cast<std::size_t>(done), static_cast<std::size_t>(piece));
+        const auto sent = co_await data.send(
+            octets, context.here.now() + context.server.stall_timeout + context.server.slack);
+        if (!sent) {
+            co_return false;
+        }
+        context.findings.count("ftp octets stored", octets.size());
+        done += piece;
+        if (is_slow) {
+            co_await pause(context);
+        }
+    }
+    co_return true;
+}
+
+/// "FILE: name" (RFC 1123 section 4.1.2.9).
+bool read_unique_name(const ftp_reply& reply, std::string& name) {
+    constexpr std::string_view begin = "FILE: ";
+    if (!reply.text.starts_with(begin)) {
+        return false;
+    }
+    name = reply.text.substr(begin.size());
+    return name.starts_with("upload-") && name.find('/') == std::string::npos;
+}
+
+/// From the 150 to the final reply.
+task<outcome> move_octets(ftp_session& user, wire& data, upload& what, interruption when) {
+    auto& context = user.context;
+    transfer_close close{.line = what.line()};
+    const auto whole = ~std::uint64_t{0};
+    const auto count = when == interruption::none ? whole : context.rng.below(100'000);
+    const bool is_image = user.is_image;
+    bool took_all = co_await send_octets(user, data, what, is_image, count);
+    co_await interrupt(user, when);
+    close.what = when;
+    const bool aborts = when == interruption::abort || when == interruption::abort_urgent;
+    if (when == interruption::drop_control) {
+        data.reset();  // Not in order: that would be the end of the file.
+        user.control.reset();
+        co_return conclude(user, what, 0);
+    }
+    if (when == interruption::drop_data || aborts) {
+        data.reset();
+    } else {
+        if (when != interruption::none && took_all) {
+            // Again from the beginning would be wrong: what is left of it.
+            auto rest = what;
+            const auto text_bytes =
+                is_image ? what.octets.size_bytes() : network_form(what.octets.octets()).size();
+            const auto done = std::min<std::uint64_t>(count, text_bytes);
+            if (is_image) {
+                rest.octets = what.octets.suffix(done);
+                took_all = co_await send_octets(user, data, rest, true, whole);
+            } else {
+                const auto text = network_form(what.octets.octets());
+                const auto sent = co_await data.send(
+                    std::string_view(text).substr(static_cast<std::size_t>(done)), context.soon());
+                took_all = sent.has_value();
+            }
+        }
+        if (took_all) {
+            data.close();
+        } else {
+            data.reset();
+        }
+    }
+    auto went = co_await read_final(user, close);
+    if (close.final_code == 0) {
+        static_cast<void>(conclude(user, what, 0));
+        co_return went;
+    }
+    const auto concluded = conclude(user, what, close.final_code);
+    if (concluded == outcome::broken) {
+        co_return concluded;
+    }
+    const bool may_be_busy =
+        (what.kind == store_kind::appended || what.kind == store_kind::restarted) &&
+        was_disputed(user, what);
+    bool is_right = false;
+    switch (close.final_code) {
+        case 226:
+            is_right = when != interruption::drop_data;
+            break;
+        case 426:
+            is_right = aborts || when == interruption::drop_data;
+            break;
+        case 450:
+            is_right = may_be_busy;
+            break;
+        case 553:  // Somebody has made a directory of it, or taken the directory, meanwhile.
+            is_right = was_disputed(user, what);
+            break;
+        default:
+            break;
+    }
+    if (!is_right && !is_excused_reply(context, close.final_code)) {
+        context.complain("a final reply that is not right",
+                         fmt::format("{} ({} octets)", close.final_code, what.octets.size_bytes()),
+                         close.line);
+        co_return outcome::broken;
+    }
+    co_return went;
+}
+
+}  // namespace
+
+task<outcome> store(ftp_session& user) {
+    auto& context = user.context;
+    auto what = draw_upload(user);
+    if (what.kind == store_kind::restarted) {
+        const auto states = context.model.possible(what.path);
+        const auto size = states.front().octets.size_bytes();
+        what.offset = context.rng.below(size + size / 8 + 2);
+        const auto restarted = co_await carry_out(
+            user, assemble(user, {.verb = "REST",
+                                  .argument = fmt::format("{}", what.offset),
+                                  .codes = [] { return std::vector{350}; },
+                                  .effect =
+                                      [&user, offset = what.offset](const ftp_reply&) {
+                                          user.restart_offset = offset;
+                                          return std::string();
+                                      }}));
+        if (restarted != outcome::fine) {
+            co_return restarted;
+        }
+    }
+    if (what.kind == store_kind::whole && user.restart_offset > 0) {
+        if (!user.is_image) {
+            co_return outcome::fine;  // An offset in octets of the text; see `draw_upload`.
+        }
+        what.kind = store_kind::restarted;
+        what.offset = user.restart_offset;
+    }
+    data_way way;
+    auto went = co_await set_up_data(user, way);
+    if (went != outcome::fine || !user.data_is_set_up) {
+        co_return went;
+    }
+    const auto when = draw_interruption(context);
+    if (what.kind != store_kind::unique && !refused_by_table(user, what.verb(), what.argument)) {
+        begin_change(user, what, context.excused.finishes);
+    }
+    const auto line = what.line();
+    wire data;
+    static_cast<void>(co_await send_line(user, line));
+    if (way.is_passive) {
+        auto opened = co_await open_data(user, way);
+        if (opened) {
+            data = std::move(*opened);
+        }
+    }
+    ftp_reply reply;
+    went = co_await read_reply(user, reply, context.soon(), line);
+    const auto codes = right_codes(user, what);
+    user.restart_offset = 0;
+    user.data_is_set_up = false;
+    user.rename_from.reset();
+    if (went != outcome::fine) {
+        if (data.is_open()) {
+            data.reset();
+        }
+        if (what.kind == store_kind::unique) {
+            context.model.may_have_stored(user.in_model("."), what.octets);
+        }
+        static_cast<void>(conclude(user, what, 0));
+        co_return went;
+    }
+    if (std::ranges::find(codes, reply.code) == codes.end() &&
+        !is_excused_reply(context, reply.code) &&
+        !(reply.code == 450 && was_disputed(user, what))) {
+        context.complain("a reply that is not right", reply.describe(), line);
+        co_return outcome::broken;
+    }
+    if (reply.code != 150) {
+        co_return conclude(user, what, reply.code);
+    }
+    if (what.kind == store_kind::unique) {
+        std::string name;
+        if (!read_unique_name(reply, name)) {
+            context.complain("STOU does not say the name", reply.describe(), line);
+            co_return outcome::broken;
+        }
+        what.path = user.in_model(name);
+        begin_change(user, what, context.excused.finishes);
+    }
+    if (!data.is_open()) {
+        auto opened = co_await open_data(user, way);
+        if (!opened) {
+            judge_failure(context, opened.error(), "opening a data connection", line);
+            static_cast<void>(conclude(user, what, 0));
+            co_return context.is_strict() ? outcome::broken : outcome::over;
+        }
+        data = std::move(*opened);
+    }
+    went = co_await move_octets(user, data, what, when);
+    if (data.is_open()) {
+        data.reset();
+    }
+    co_return went;
+}
+
+}  // namespace ferry::sim::test
