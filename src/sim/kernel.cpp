@@ -9,6 +9,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -219,8 +220,9 @@ int count_unread(int socket, int& count) noexcept {
     }
     const in_simulator here;
     return on_socket(*on, socket, [&](const sim::socket_ptr& which) {
-        count = on->in().wires().count_unread(which);
-        return 0;
+        const int counted = on->in().wires().count_unread(which);
+        count = std::max(counted, 0);
+        return std::min(counted, 0);
     });
 }
 

@@ -569,7 +569,11 @@ void reactor::attempt_connect(serial of, flight& each) {
         watch(of, each);
     }
     if (wires.is_writable(*connecting)) {
-        complete(of, -wires.take_error(*connecting));
+        // As the ring does it: a second connect(2) is what takes the outcome.
+        const auto& args = each.what->args.connect;
+        const int error = wires.take_error(*connecting);
+        complete(
+            of, error != 0 ? -error : wires.connect(*connecting, args.address, args.address_bytes));
     }
 }
 
