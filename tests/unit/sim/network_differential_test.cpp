@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <memory>
 #include <span>
@@ -79,6 +80,7 @@ class two_ends {
 class kernels_ends final : public two_ends {
   public:
     explicit kernels_ends(medium what) : medium_(what) {
+        std::signal(SIGPIPE, SIG_IGN);  // write(2) has no MSG_NOSIGNAL.
         if (what != medium::tcp) {
             int both[2];
             REQUIRE((what == medium::pipe
