@@ -86,7 +86,7 @@ void network::state::stop_listening(socket& which, bool tell_clients) {
             if (each->at == socket::stage::open) {
                 abort(*each);
             }
-            detach(*each);
+            leave(*each);
         }
     }
 }
@@ -167,7 +167,7 @@ void network::state::disconnect(socket& which) {
         which.error = ECONNRESET;
         end(which);
     }
-    detach(which);
+    leave(which);
     which.at = socket::stage::idle;
     which.used = socket::use::unconnected;
     which.receive_shut = which.send_shut = which.fin_received = false;

@@ -133,7 +133,7 @@ void network::state::close_local(socket& which) {
         in->read = in->delivered;
     }
     which.at = socket::stage::over;
-    detach(which);
+    leave(which);
 }
 
 }  // namespace ferry::sim

@@ -55,7 +55,7 @@ void network::state::end_of(socket& which) noexcept {
             end(which);
         }
     }
-    detach(which);
+    leave(which);
     ports.release(which);
     while (!which.watches.empty()) {
         watchers.erase(which.watches.back());

@@ -91,7 +91,7 @@ struct network::state {
     void give_up_later(socket& which);
     void give_up(std::uint64_t key, side of);
     /// The socket has no part in its connection any more.
-    void detach(socket& which);
+    void leave(socket& which);
     void forget_if_closed(connection& link);
 
     // local_stream.cpp

@@ -344,7 +344,7 @@ void network::state::strike(connection& link, side from, doom how) {
                     notify(*to);
                     end_if_both_finished(*to);
                 }
-                pump(link, from);  // A FIN that waited for room has nothing to wait for now.
+                pump(link, from);  // A FIN that waited for room waits no longer.
                 if (socket* const sender = link.ends[from]; sender != nullptr) {
                     notify(*sender);
                 }
@@ -432,7 +432,7 @@ void network::state::close(socket& which) {
     if (which.at == socket::stage::connecting) {
         end(which);
     }
-    detach(which);
+    leave(which);
     ports.release(which);
 }
 
@@ -452,7 +452,7 @@ void network::state::vanish(socket& which) {
     } else if (which.at == socket::stage::connecting || which.at == socket::stage::open) {
         end(which);
     }
-    detach(which);
+    leave(which);
     ports.release(which);
 }
 
@@ -550,7 +550,7 @@ void network::state::give_up(std::uint64_t key, side of) {
     }
 }
 
-void network::state::detach(socket& which) {
+void network::state::leave(socket& which) {
     connection* const link = std::exchange(which.link, nullptr);
     if (link == nullptr) {
         return;
