@@ -36,13 +36,16 @@ int network::state::bind(socket& which, const sockaddr* address, socklen_t addre
     }
     const bool is_mapped = which.family == AF_INET6 && wanted.is_v4();
     const bool is_group = which.family == AF_INET6 && wanted.is_multicast_or_broadcast();
-    if (which.at != socket::stage::idle || which.has_port || is_group ||
-        (is_mapped && which.options.v6_only != 0)) {
+    const bool is_tcp_closed = which.at == socket::stage::idle || which.at == socket::stage::over;
+    if (!is_tcp_closed || which.has_port || is_group || (is_mapped && which.options.v6_only != 0)) {
         return -EINVAL;
     }
     const int failed = ports.bind(which, wanted, events.now(), rng);
     if (failed == 0) {
+        which.chose_address = which.chose_address || !which.local.is_wildcard();
         light(which.local);
+    } else {
+        which.local.octets = inet_address::wildcard(which.family).octets;
     }
     return failed;
 }
@@ -57,9 +60,9 @@ int network::state::listen(socket& which, int backlog) {
         return 0;
     }
     if (!which.has_port) {
-        if (const int failed =
-                ports.bind(which, inet_address::wildcard(which.family), events.now(), rng);
-            failed != 0) {
+        inet_address wanted = which.local;
+        wanted.port = 0;
+        if (const int failed = ports.bind(which, wanted, events.now(), rng); failed != 0) {
             return failed;
         }
     }
@@ -128,7 +131,7 @@ int network::state::begin_connect(socket& which, const sockaddr* address, sockle
         to = inet_address::loopback(to.is_v4());
         to.port = port;
     }
-    const bool is_bound = which.has_port && !which.local.is_wildcard();
+    const bool is_bound = !which.local.is_wildcard();
     if (to.is_multicast_or_broadcast() || (is_bound && which.local.is_v4() != to.is_v4()) ||
         (which.family == AF_INET6 && to.is_v4() && which.options.v6_only != 0)) {
         return -ENETUNREACH;
@@ -172,8 +175,8 @@ void network::state::disconnect(socket& which) {
     which.used = socket::use::unconnected;
     which.receive_shut = which.send_shut = which.fin_received = false;
     which.fin_sent = which.fin_sent_first = which.fin_acknowledged = which.gives_up = false;
-    if (!which.has_port) {
-        which.local = inet_address::wildcard(which.family);
+    if (!which.chose_address) {
+        which.local.octets = inet_address::wildcard(which.family).octets;
     }
     which.remote = inet_address::wildcard(which.family);
 }
@@ -299,6 +302,11 @@ void network::state::make_child(connection& link, socket& listener) {
     link.ends[acceptor] = child.get();
     ports.join(*child);
     ports.claim_accepted(*child);
+    // What a listener was told to shut down before it listened, its connections shut down at once.
+    child->receive_shut = listener.receive_shut;
+    if (listener.send_shut) {
+        finish_sending(*child);
+    }
     listener.queue.push_back(std::move(child));
 }
 

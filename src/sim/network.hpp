@@ -55,7 +55,8 @@ using watch_token = std::uint64_t;
 /// was sent stays in pieces as the seed cut it (no Nagle, no MSG_MORE); a handshake under way has
 /// its place in the listener's queue; SO_LINGER with a time does not hold up `close`; keepalives
 /// are not sent; a machine that comes back after `vanish` does not reset connections of its past
-/// life.
+/// life; who connects to the port he bound himself is refused; SO_REUSEADDR and SO_REUSEPORT of a
+/// bound socket count as they are, not as they were when it was bound.
 class network {
   public:
     network(agenda& events, ferry::random& rng);

@@ -208,7 +208,8 @@ class socket : public std::enable_shared_from_this<socket> {
     inet_address local;
     inet_address remote;
     bool has_port = false;
-    bool chose_port = false;  ///< By bind(2): the port is its own until it is closed.
+    bool chose_port = false;     ///< By bind(2): the port is its own until it is closed.
+    bool chose_address = false;  ///< So is the address, if it is no wildcard.
     bool connect_chose_port = false;
     std::size_t port_index = 0;  ///< In the port's list.
 

@@ -11,7 +11,6 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <memory>
 #include <span>
 #include <string>
@@ -21,8 +20,10 @@
 #include "ferry/base/random.hpp"
 #include "ferry/base/unique_fd.hpp"
 #include "sim/network.hpp"
+#include "wires.hpp"
 
 using namespace ferry;
+using sim_test::seeds;
 using namespace std::chrono_literals;
 
 // Goal: what the simulated network answers is what Linux answers. Method: seeded sequences of calls
@@ -376,12 +377,6 @@ void compare(std::uint64_t seed, const mix& of) {
         }
     }
     CHECK(simulated.count_left() == 0);
-}
-
-/// More of them for who has the time: FERRY_SEEDS=10 takes ten times as many.
-std::uint64_t seeds(std::uint64_t usual) {
-    const char* const factor = std::getenv("FERRY_SEEDS");
-    return factor == nullptr ? usual : usual * std::strtoull(factor, nullptr, 10);
 }
 
 }  // namespace

@@ -3,11 +3,17 @@
 #include <arpa/inet.h>
 
 #include <array>
+#include <cstdlib>
 #include <span>
 
 #include "ferry/base/assert.hpp"
 
 namespace ferry::sim_test {
+
+std::uint64_t seeds(std::uint64_t usual) {
+    const char* const factor = std::getenv("FERRY_SEEDS");
+    return factor == nullptr ? usual : usual * std::strtoull(factor, nullptr, 10);
+}
 
 where::where(std::string_view text, std::uint16_t port) {
     const std::string name(text);

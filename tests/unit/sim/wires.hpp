@@ -13,6 +13,9 @@
 
 namespace ferry::sim_test {
 
+/// How many seeds to try: FERRY_SEEDS=10 takes ten times the usual number.
+[[nodiscard]] std::uint64_t seeds(std::uint64_t usual);
+
 /// A socket address as an application holds one.
 class where {
   public:
