@@ -471,7 +471,8 @@ int disk::open(const open_file_ptr& directory, const char* path, const open_how&
     if (at.what->is_directory() && (writes || creates)) {
         return -EISDIR;
     }
-    if (S_ISSOCK(at.what->mode) && !is_path) {
+    const bool is_fifo_without_reader = S_ISFIFO(at.what->mode) && access == O_WRONLY;
+    if ((S_ISSOCK(at.what->mode) || is_fifo_without_reader) && !is_path) {
         return -ENXIO;
     }
     opened = state_->open(at.what, flags & kept_flags);
@@ -589,6 +590,10 @@ std::int64_t disk::copy_range(const open_file_ptr& from, std::uint64_t from_offs
         return -EISDIR;
     }
     if (!from->what->is_regular() || !to->what->is_regular()) {
+        return -EINVAL;
+    }
+    if (from->what == to->what && from_offset < to_offset + size_bytes &&
+        to_offset < from_offset + size_bytes) {
         return -EINVAL;
     }
     std::vector<std::byte> buffer(

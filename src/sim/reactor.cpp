@@ -78,6 +78,7 @@ reactor::reactor(host& on, const reactor_options& options)
       world_(on.in()),
       home_(std::this_thread::get_id()),
       has_outside_posters_(options.has_outside_posters),
+      has_cold_pages_(options.has_cold_pages),
       buffer_bytes_(options.receive_buffer_bytes),
       buffer_count_(options.receive_buffers),
       buffers_(std::size_t{options.receive_buffers} * options.receive_buffer_bytes, poison),
@@ -150,6 +151,9 @@ void reactor::turn() {
     ++counters_.turns;
     submitted_this_turn_ = 0;
     set_now(world_.now());
+    for (const serial of : std::exchange(woken_, {})) {
+        attempt(of);
+    }
     deliver();
     bool is_more_ready = false;
     {
@@ -447,9 +451,17 @@ void reactor::watch(serial of, flight& each) {
     void** const anchor = anchor_;
     each.watched = world_.wires().watch(*socket, [anchor, of] {
         if (auto* self = static_cast<reactor*>(*anchor)) {
-            self->attempt(of);
+            self->wake_flight(of);
         }
     });
+}
+
+/// It goes on in the next turn, as what waits in a ring does (DEFER_TASKRUN).
+void reactor::wake_flight(serial of) {
+    if (std::ranges::find(woken_, of) == woken_.end()) {
+        woken_.push_back(of);
+        schedule_turn(world_.now() + world_.between(0ns, 1us));
+    }
 }
 
 void reactor::complete(serial of, std::int64_t result, bool more) {
@@ -705,7 +717,7 @@ std::optional<std::int64_t> reactor::advance_send_file(serial of, flight& each) 
         if (file_moved >= each.quantum_bytes) {
             return over(0);
         }
-        if (!each.is_warm && world_.chance(16)) {
+        if (has_cold_pages_ && !each.is_warm && world_.chance(16)) {
             each.is_warm = true;
             ++counters_.cold_reads;
             later(world_.between(50us, 5ms), &reactor::attempt, of);

@@ -22,6 +22,8 @@ struct reactor_options {
     /// A thread outside the simulation may post to it: with nothing left to happen `run` waits for
     /// that instead of ending the program as stuck.
     bool has_outside_posters = false;
+    /// Pages of files are sometimes not in memory, and a send_file waits for the disk.
+    bool has_cold_pages = true;
 };
 
 /// The simulated backend: every operation is a plan of what happens when, in virtual time, on the
@@ -106,6 +108,7 @@ class reactor final : public runtime::reactor, private runtime::buffer_source {
     void attempt(serial of);
     void perform_later(serial of);
     void watch(serial of, flight& each);
+    void wake_flight(serial of);
     void complete(serial of, std::int64_t result, bool more = false);
     void complete_with_buffer(serial of, std::int64_t result, bool more, std::uint16_t buffer);
     void end(serial of, std::int64_t failed_with);
@@ -137,6 +140,7 @@ class reactor final : public runtime::reactor, private runtime::buffer_source {
     decltype(std::this_thread::get_id()) home_;
     std::atomic<bool> poked_{false};  ///< By `wake` on another thread.
     bool has_outside_posters_;
+    bool has_cold_pages_;
     bool is_running_ = false;
     std::uint64_t turn_token_ = 0;  ///< Of the turn that is scheduled; older ones are void.
     runtime::time_point turn_at_ = runtime::never;
@@ -151,6 +155,7 @@ class reactor final : public runtime::reactor, private runtime::buffer_source {
     std::unordered_map<serial, flight> flights_;  // Looked up, never walked.
     std::vector<completion> completions_;
     std::vector<serial> starved_;
+    std::vector<serial> woken_;  ///< Their sockets have changed.
 
     unsigned buffer_bytes_;
     unsigned buffer_count_;

@@ -28,19 +28,6 @@ struct accepting : probe {
     std::vector<unique_fd> connections;
 };
 
-/// Lets this process open `left` more descriptors, until it dies.
-struct descriptors_used_up {
-    explicit descriptors_used_up(unsigned left) {
-        ::getrlimit(RLIMIT_NOFILE, &before);
-        const unique_fd next(::dup(0));  // The limit is on numbers; this is the lowest free one.
-        rlimit few = before;
-        few.rlim_cur = static_cast<rlim_t>(next.get()) + left;
-        ::setrlimit(RLIMIT_NOFILE, &few);
-    }
-    ~descriptors_used_up() { ::setrlimit(RLIMIT_NOFILE, &before); }
-    rlimit before{};
-};
-
 task<> accept_some(nursery& home, const listening_socket& listener, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
         const unique_fd client = listener.connect_to();
@@ -67,6 +54,7 @@ task<> accept_some(nursery& home, const listening_socket& listener, std::size_t 
 TEST_CASE("accept: one at a time, each a working connection") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const listening_socket listener;
         host.run_task(accept_some, std::cref(listener), std::size_t{20});
@@ -76,6 +64,7 @@ TEST_CASE("accept: one at a time, each a working connection") {
 TEST_CASE("accept: multishot gives a hundred connections, each once, and goes on after a rest") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const auto before = count_descriptors();
         {
@@ -111,6 +100,7 @@ TEST_CASE("accept: multishot gives a hundred connections, each once, and goes on
 TEST_CASE("accept: multishot is armed again after its completions overflowed") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test, {.submission_entries = 8, .completion_entries = 8});
         const listening_socket listener;
         accepting all(host, listener.fd.get());
@@ -133,6 +123,7 @@ TEST_CASE("accept: multishot is armed again after its completions overflowed") {
 TEST_CASE("accept: multishot submitted again after a cancel loses no connection") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const listening_socket listener;
         accepting all(host, listener.fd.get());
@@ -158,6 +149,7 @@ TEST_CASE("accept: multishot submitted again after a cancel loses no connection"
 TEST_CASE("accept: without a free descriptor it fails once, without spinning, and can be renewed") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const listening_socket listener;
         accepting all(host, listener.fd.get());

@@ -20,6 +20,8 @@ struct backend_sizes {
 /// One implementation of `runtime::reactor`. Every case runs on every row of `backends()`.
 struct backend {
     std::string name;
+    /// Makes what it lives in, before anything else of a case; dies after all of it.
+    std::shared_ptr<void> (*make_world)();
     /// Makes it on the calling thread, which will run it.
     std::unique_ptr<runtime::reactor> (*make)(const backend_sizes&, runtime::offload_pool&);
     /// Its completions go through a queue of `completion_entries`, whose overflows it counts.
@@ -28,6 +30,8 @@ struct backend {
     bool has_bounded_buffers;
     /// Its pages, sockets and directories are the machine's, so a cold file is really cold.
     bool is_on_real_files;
+    /// What blocks has threads of its own; without, it is done in between, and must not wait.
+    bool has_pool_threads;
 };
 
 [[nodiscard]] std::span<const backend> backends();

@@ -71,6 +71,7 @@ task<> await_one_racing(core& here, workshop& shop, opcode code) {
 TEST_CASE("cancel: before the operation has left, it still completes once") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         for (const opcode code : all_opcodes) {
             CAPTURE(static_cast<int>(code));
@@ -92,6 +93,7 @@ TEST_CASE("cancel: before the operation has left, it still completes once") {
 TEST_CASE("cancel: while the operation is under way, it still completes once") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         for (unsigned turns = 0; turns <= 3; ++turns) {
             CAPTURE(turns);
@@ -115,6 +117,7 @@ TEST_CASE("cancel: while the operation is under way, it still completes once") {
 TEST_CASE("cancel: an operation that waits for nobody ends, whenever it is asked to") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         for (unsigned turns = 0; turns <= 3; ++turns) {
             CAPTURE(turns);
@@ -141,6 +144,7 @@ TEST_CASE("cancel: an operation that waits for nobody ends, whenever it is asked
 TEST_CASE("cancel: after the completion it does nothing, to the next life either") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         for (const opcode code : all_opcodes) {
             CAPTURE(static_cast<int>(code));
@@ -163,6 +167,7 @@ TEST_CASE("cancel: after the completion it does nothing, to the next life either
 TEST_CASE("cancel: the descriptor of a cancelled accept or open is never leaked") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         for (const opcode code : {opcode::accept, opcode::open_at}) {
             CAPTURE(static_cast<int>(code));
@@ -189,6 +194,7 @@ TEST_CASE("cancel: the descriptor of a cancelled accept or open is never leaked"
 TEST_CASE("op_wait: a stop racing the descriptor leaks none") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const auto before = count_descriptors();
         for (unsigned round = 0; round < 60; ++round) {
@@ -216,6 +222,7 @@ TEST_CASE("op_wait: a stop racing the descriptor leaks none") {
 TEST_CASE("op_wait: a stop ends every wait with errc::cancelled") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         for (const opcode code : all_opcodes) {
             CAPTURE(static_cast<int>(code));
@@ -246,6 +253,7 @@ TEST_CASE("op_wait: a stop ends every wait with errc::cancelled") {
 TEST_CASE("op_wait: a deadline ends every wait with errc::timed_out") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         workshop shop;
         host.run_task(
@@ -260,6 +268,7 @@ TEST_CASE("op_wait: a deadline ends every wait with errc::timed_out") {
 TEST_CASE("op_wait: a deadline already past or a stopped scope submits nothing") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         host.run_task([](nursery& home) -> task<> {
             reactor& io = home.here().io();
@@ -282,6 +291,7 @@ TEST_CASE("op_wait: a deadline already past or a stopped scope submits nothing")
 TEST_CASE("cancel: a storm of cancels among arriving data loses neither an end nor an octet") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         for (std::uint64_t seed = 1; seed <= 20; ++seed) {
             CAPTURE(seed);
             ferry::random rng(seed);
@@ -304,7 +314,8 @@ TEST_CASE("cancel: a storm of cancels among arriving data loses neither an end n
                 } else if (sent_bytes < sent.size()) {
                     const auto piece =
                         std::min<std::size_t>(rng.below(200) + 1, sent.size() - sent_bytes);
-                    const auto put = ::send(pair.far.get(), &sent[sent_bytes], piece, MSG_NOSIGNAL);
+                    const auto put =
+                        posix::send(pair.far.get(), &sent[sent_bytes], piece, MSG_NOSIGNAL);
                     sent_bytes += put > 0 ? static_cast<std::size_t>(put) : 0;
                 }
             }

@@ -27,6 +27,7 @@ task<> await_every_opcode(nursery& home, workshop& shop) {
 TEST_CASE("reactor: every operation completes exactly once with the right result") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         workshop shop;
         for (const opcode code : all_opcodes) {
@@ -49,6 +50,7 @@ TEST_CASE("reactor: every operation completes exactly once with the right result
 TEST_CASE("reactor: every operation gives a coroutine its result") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         workshop shop;
         host.run_task(await_every_opcode, std::ref(shop));
@@ -58,6 +60,7 @@ TEST_CASE("reactor: every operation gives a coroutine its result") {
 TEST_CASE("reactor: all operations at once, and none is mistaken for another") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         constexpr std::size_t rounds = 20;
         std::vector<std::unique_ptr<workshop>> shops;
@@ -87,6 +90,7 @@ TEST_CASE("reactor: all operations at once, and none is mistaken for another") {
 TEST_CASE("reactor: a descriptor that is none fails the operation, not the process") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         for (const opcode code : all_opcodes) {
             if (code == opcode::nop || code == opcode::compute) {

@@ -13,7 +13,7 @@ using namespace ferry::runtime;
 namespace {
 
 unique_fd fresh_socket() {
-    return unique_fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    return unique_fd(kernel::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 
 task<result<std::int64_t>> connect_to(core& here, int socket, const listening_socket& listener) {
@@ -29,6 +29,7 @@ task<result<std::int64_t>> connect_to(core& here, int socket, const listening_so
 TEST_CASE("connect: gives 0 and a working connection; once more is EISCONN") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const listening_socket listener;
         host.run_task(
@@ -36,7 +37,7 @@ TEST_CASE("connect: gives 0 and a working connection; once more is EISCONN") {
                 const unique_fd client = fresh_socket();
                 const auto first = co_await connect_to(home.here(), client.get(), to);
                 CHECK(first == 0);
-                CHECK(::send(client.get(), "x", 1, MSG_NOSIGNAL) == 1);
+                CHECK(posix::send(client.get(), "x", 1, MSG_NOSIGNAL) == 1);
                 const auto again = co_await connect_to(home.here(), client.get(), to);
                 REQUIRE_FALSE(again.has_value());
                 CHECK(again.error().os_errno == EISCONN);
@@ -48,6 +49,7 @@ TEST_CASE("connect: gives 0 and a working connection; once more is EISCONN") {
 TEST_CASE("connect: to a port nobody listens on is errc::unavailable") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         listening_socket gone;
         gone.fd.reset();

@@ -111,16 +111,16 @@ std::int64_t make_in(machine& host, int directory, const char* path, mode_t mode
 }
 
 std::string content_of(const temporary_directory& directory, const char* name) {
-    const unique_fd file(::openat(directory.fd(), name, O_RDONLY | O_CLOEXEC));
+    const unique_fd file(posix::openat(directory.fd(), name, O_RDONLY | O_CLOEXEC));
     std::string all(1'000, '\0');
-    const auto got = ::read(file.get(), all.data(), all.size());
+    const auto got = posix::read(file.get(), all.data(), all.size());
     all.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
     return all;
 }
 
 void make_cold(int file) {
-    ::fsync(file);
-    ::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+    posix::fsync(file);
+    posix::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
 }
 
 }  // namespace
@@ -128,11 +128,12 @@ void make_cold(int file) {
 TEST_CASE("read: at an offset, up to the end, past it; never moves the descriptor") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
         const std::string content = pattern(10'000);
         const unique_fd file = directory.make_file("file", content);
-        ::lseek(file.get(), 0, SEEK_SET);
+        posix::lseek(file.get(), 0, SEEK_SET);
         for (const bool cold : {false, true}) {
             CAPTURE(cold);
             for (const auto& [offset, size_bytes] : {std::pair{0U, 10'000U},
@@ -149,18 +150,19 @@ TEST_CASE("read: at an offset, up to the end, past it; never moves the descripto
                 CHECK((read_at(host, file.get(), offset, size_bytes) == expected));
             }
         }
-        CHECK(::lseek(file.get(), 0, SEEK_CUR) == 0);
+        CHECK(posix::lseek(file.get(), 0, SEEK_CUR) == 0);
     }
 }
 
 TEST_CASE("read: whatever cannot be read says why") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
         CHECK(read_at(host, directory.fd(), 0, 10) == "errno " + std::to_string(EISDIR));
         directory.make_file("file", "x");
-        const unique_fd write_only(::openat(directory.fd(), "file", O_WRONLY | O_CLOEXEC));
+        const unique_fd write_only(posix::openat(directory.fd(), "file", O_WRONLY | O_CLOEXEC));
         CHECK(read_at(host, write_only.get(), 0, 10) == "errno " + std::to_string(EBADF));
     }
 }
@@ -173,13 +175,15 @@ TEST_CASE("read: a file opened with O_NONBLOCK is read wherever it lies") {
             continue;
         }
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
-        const unique_fd process(::open("/proc/self/comm", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+        const unique_fd process(posix::open("/proc/self/comm", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
         CHECK(read_at(host, process.get(), 0, 6) == "reacto");
         const temporary_directory directory;
         const std::string content = pattern(100'000);
         directory.make_file("file", content);
-        const unique_fd file(::openat(directory.fd(), "file", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+        const unique_fd file(
+            posix::openat(directory.fd(), "file", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
         make_cold(file.get());
         CHECK((read_at(host, file.get(), 0, content.size()) == content));
     }
@@ -188,6 +192,7 @@ TEST_CASE("read: a file opened with O_NONBLOCK is read wherever it lies") {
 TEST_CASE("read: a size beyond 32 bits is cut short, not wrapped to nothing") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
         const std::string content = pattern(10'000);
@@ -214,6 +219,7 @@ TEST_CASE("read: a size beyond 32 bits is cut short, not wrapped to nothing") {
 TEST_CASE("write: inside, at the end, past it, and appended where the descriptor stands") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
         const unique_fd file = directory.make_file("file", "0123456789");
@@ -222,9 +228,9 @@ TEST_CASE("write: inside, at the end, past it, and appended where the descriptor
         CHECK(write_at(host, file.get(), 14, "e") == 1);
         CHECK(content_of(directory, "file") == std::string("01ab456789cd\0\0e", 15));
         for (const int nonblocking : {0, O_NONBLOCK}) {
-            const unique_fd log(::openat(directory.fd(), "log",
-                                         O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | nonblocking,
-                                         0600));
+            const unique_fd log(
+                posix::openat(directory.fd(), "log",
+                              O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | nonblocking, 0600));
             CHECK(write_at(host, log.get(), at_position, "one ") == 4);
             CHECK(write_at(host, log.get(), at_position, "two ") == 4);
         }
@@ -235,13 +241,14 @@ TEST_CASE("write: inside, at the end, past it, and appended where the descriptor
 TEST_CASE("write: whatever cannot be written says why") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
         directory.make_file("file", "x");
-        const unique_fd read_only(::openat(directory.fd(), "file", O_RDONLY | O_CLOEXEC));
+        const unique_fd read_only(posix::openat(directory.fd(), "file", O_RDONLY | O_CLOEXEC));
         CHECK(write_at(host, read_only.get(), 0, "y") == -EBADF);
         if (under_test.is_on_real_files) {
-            const unique_fd full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
+            const unique_fd full(posix::open("/dev/full", O_WRONLY | O_CLOEXEC));
             CHECK(write_at(host, full.get(), 0, "y") == -ENOSPC);
             CHECK(write_at(host, full.get(), at_position, "y") == -ENOSPC);
         }
@@ -251,9 +258,10 @@ TEST_CASE("write: whatever cannot be written says why") {
 TEST_CASE("read and write: of a pipe wait for the other end and hold nobody up") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         int ends[2];
-        REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+        REQUIRE(posix::pipe2(ends, O_CLOEXEC) == 0);
         const unique_fd reader(ends[0]);
         unique_fd writer(ends[1]);
         std::array<std::byte, 16> into{};
@@ -273,7 +281,7 @@ TEST_CASE("read and write: of a pipe wait for the other end and hold nobody up")
         host.settle();
         REQUIRE(writes.in_flight);
         std::string dropped(held, '\0');
-        REQUIRE(::read(reader.get(), dropped.data(), held) > 0);
+        REQUIRE(posix::read(reader.get(), dropped.data(), held) > 0);
         host.finish(writes);
         CHECK(writes.results == std::vector<std::int64_t>{4});
     }
@@ -282,6 +290,7 @@ TEST_CASE("read and write: of a pipe wait for the other end and hold nobody up")
 TEST_CASE("sync: files and directories, not pipes") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
         const unique_fd file = directory.make_file("file", "x");
@@ -298,19 +307,20 @@ TEST_CASE("sync: files and directories, not pipes") {
 TEST_CASE("open_at: what lies beneath, and nothing else (threats.md, V2)") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
         const int root = directory.fd();
         directory.make_file("file", "x");
-        REQUIRE(::mkdirat(root, "inside", 0700) == 0);
+        REQUIRE(posix::mkdirat(root, "inside", 0700) == 0);
         directory.make_file("inside/file", "y");
-        REQUIRE(::symlinkat("inside/file", root, "link") == 0);
-        REQUIRE(::symlinkat("../file", root, "inside/back") == 0);
-        REQUIRE(::symlinkat("/etc/passwd", root, "absolute") == 0);
-        REQUIRE(::symlinkat("../../etc/passwd", root, "climbs") == 0);
-        REQUIRE(::symlinkat("..", root, "up") == 0);
-        REQUIRE(::symlinkat("loop", root, "loop") == 0);
-        REQUIRE(::symlinkat("nowhere", root, "dangling") == 0);
+        REQUIRE(posix::symlinkat("inside/file", root, "link") == 0);
+        REQUIRE(posix::symlinkat("../file", root, "inside/back") == 0);
+        REQUIRE(posix::symlinkat("/etc/passwd", root, "absolute") == 0);
+        REQUIRE(posix::symlinkat("../../etc/passwd", root, "climbs") == 0);
+        REQUIRE(posix::symlinkat("..", root, "up") == 0);
+        REQUIRE(posix::symlinkat("loop", root, "loop") == 0);
+        REQUIRE(posix::symlinkat("nowhere", root, "dangling") == 0);
 
         for (const char* path : {"file", "inside/file", "link", "inside/back", "inside/../file",
                                  "inside", ".", "inside/.."}) {
@@ -338,9 +348,10 @@ TEST_CASE("open_at: what lies beneath, and nothing else (threats.md, V2)") {
 TEST_CASE("open_at: a FIFO nobody writes answers at once with O_NONBLOCK (threats.md, V4)") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
-        REQUIRE(::mkfifoat(directory.fd(), "fifo", 0600) == 0);
+        REQUIRE(posix::mkfifoat(directory.fd(), "fifo", 0600) == 0);
         CHECK(open_beneath(host, directory.fd(), "fifo", {.flags = O_RDONLY | O_NONBLOCK}) == 0);
         CHECK(open_beneath(host, directory.fd(), "fifo", {.flags = O_WRONLY | O_NONBLOCK}) ==
               -ENXIO);
@@ -350,6 +361,7 @@ TEST_CASE("open_at: a FIFO nobody writes answers at once with O_NONBLOCK (threat
 TEST_CASE("open_at and link_at: an unnamed file gets its name when it is whole") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
         const auto opened = outcome(host, opcode::open_at, directory.fd(), [&](op& what) {
@@ -374,6 +386,7 @@ TEST_CASE("open_at and link_at: an unnamed file gets its name when it is whole")
 TEST_CASE("rename_at: replaces, or not if so asked") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
         const int root = directory.fd();
@@ -398,6 +411,7 @@ TEST_CASE("rename_at: replaces, or not if so asked") {
 TEST_CASE("link_at, unlink_at, make_directory_at: successes and refusals") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
         const int root = directory.fd();
@@ -409,7 +423,7 @@ TEST_CASE("link_at, unlink_at, make_directory_at: successes and refusals") {
 
         CHECK(make_in(host, root, "d", 0750) == 0);
         struct stat status{};
-        REQUIRE(::fstatat(root, "d", &status, 0) == 0);
+        REQUIRE(posix::fstatat(root, "d", &status, 0) == 0);
         CHECK((status.st_mode & 07777U & 0750U) == (status.st_mode & 07777U));
         CHECK(make_in(host, root, "d") == -EEXIST);
         CHECK(make_in(host, root, "x/y") == -ENOENT);

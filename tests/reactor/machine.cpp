@@ -1,8 +1,5 @@
 #include "machine.hpp"
 
-#include <filesystem>
-#include <iterator>
-
 namespace ferry::reactor_test {
 
 using runtime::op;
@@ -65,11 +62,6 @@ void machine::nudge() {
     if (over_ && over_()) {
         io_->quit();
     }
-}
-
-std::size_t count_descriptors() {
-    const std::filesystem::directory_iterator all("/proc/self/fd");
-    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
 }  // namespace ferry::reactor_test

@@ -74,7 +74,4 @@ class machine {
     std::function<bool()> over_;
 };
 
-/// How many descriptors this process has open.
-[[nodiscard]] std::size_t count_descriptors();
-
 }  // namespace ferry::reactor_test

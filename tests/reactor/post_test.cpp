@@ -79,6 +79,7 @@ TEST_CASE("post: four threads, ten thousand messages each, in each sender's orde
     for (const backend& under_test : backends()) {
         for (const bool busy : {false, true}) {
             CAPTURE(under_test.name);
+            const auto world = under_test.make_world();
             CAPTURE(busy);
             machine host(under_test);
             inbox receiver(host.io());
@@ -109,6 +110,7 @@ TEST_CASE("post: four threads, ten thousand messages each, in each sender's orde
 TEST_CASE("post: two cores play ball, and neither oversleeps") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         constexpr unsigned rounds = 20'000;
         struct player {
             reactor* io = nullptr;
@@ -149,6 +151,7 @@ TEST_CASE("post: two cores play ball, and neither oversleeps") {
         std::atomic<int> ready{0};
         std::atomic<int> over{0};
         const auto serve = [&](player& me, player& other, bool begins) {
+            const auto own_world = under_test.make_world();
             machine host(under_test);
             host.run_task(play, std::ref(me), std::ref(other), std::ref(thrown), begins,
                           std::ref(ready));
@@ -168,6 +171,7 @@ TEST_CASE("post: two cores play ball, and neither oversleeps") {
 TEST_CASE("post: from the core itself, from a delivery too, and it never starves the loop") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         struct echo : posted {
             explicit echo(reactor& on)
@@ -202,6 +206,7 @@ TEST_CASE("post: from the core itself, from a delivery too, and it never starves
 TEST_CASE("post: a message withdrawn is never delivered, and the others keep their order") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         struct note : posted {
             note(std::vector<int>& log, int number)

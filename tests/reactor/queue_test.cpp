@@ -44,6 +44,7 @@ task<> many_nops(core& here, std::size_t count, std::size_t& done) {
 TEST_CASE("queue: ten thousand operations through eight entries all complete (threats.md, R2)") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test, {.submission_entries = 8, .completion_entries = 32});
         const auto probes = make_probes(host, 10'000);
         run_all(host, probes);
@@ -59,6 +60,7 @@ TEST_CASE("queue: ten thousand operations through eight entries all complete (th
 TEST_CASE("queue: the largest queues there may be") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test, {.submission_entries = 16'384, .completion_entries = 262'144});
         const auto probes = make_probes(host, 20'000);
         run_all(host, probes);
@@ -69,6 +71,7 @@ TEST_CASE("queue: the largest queues there may be") {
 TEST_CASE("queue: a thousand coroutines through eight entries all go on") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test, {.submission_entries = 8, .completion_entries = 32});
         std::size_t done = 0;
         host.run_task(
@@ -87,6 +90,7 @@ TEST_CASE("queue: a thousand coroutines through eight entries all go on") {
 TEST_CASE("queue: reads through eight entries all bring their own octets") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test, {.submission_entries = 8, .completion_entries = 32});
         const temporary_directory directory;
         constexpr std::size_t count = 10'000;
@@ -109,7 +113,7 @@ TEST_CASE("queue: reads through eight entries all bring their own octets") {
             }
         }
         const std::string streamed = pattern(count / 2, 2);
-        REQUIRE(::send(pair.far.get(), streamed.data(), streamed.size(), 0) ==
+        REQUIRE(posix::send(pair.far.get(), streamed.data(), streamed.size(), 0) ==
                 static_cast<ssize_t>(streamed.size()));
         run_all(host, probes);
         std::string from_stream;
@@ -131,6 +135,7 @@ TEST_CASE("queue: reads through eight entries all bring their own octets") {
 TEST_CASE("queue: cancels find their way through a full submission queue") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test, {.submission_entries = 8, .completion_entries = 32});
         auto pair = local_pair();
         const auto probes = make_probes(host, 1'000);
@@ -158,6 +163,7 @@ TEST_CASE("queue: cancels find their way through a full submission queue") {
 TEST_CASE("queue: an overflow of completions loses none and is counted (threats.md, R1)") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test, {.submission_entries = 8, .completion_entries = 8});
         const auto probes = make_probes(host, 10'000);
         run_all(host, probes);
@@ -171,6 +177,7 @@ TEST_CASE("queue: an overflow of completions loses none and is counted (threats.
 TEST_CASE("queue: an overflow in the middle of streams keeps their octets in order") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test, {.submission_entries = 8,
                                   .completion_entries = 8,
                                   .receive_buffers = 64,
@@ -188,7 +195,7 @@ TEST_CASE("queue: an overflow in the middle of streams keeps their octets in ord
         host.turn(2);
         for (std::size_t i = 0; i < connections; ++i) {
             const std::string sent = pattern(5'000, i);
-            REQUIRE(::send(pairs[i].far.get(), sent.data(), sent.size(), 0) == 5'000);
+            REQUIRE(posix::send(pairs[i].far.get(), sent.data(), sent.size(), 0) == 5'000);
         }
         for (std::size_t i = 0; i < connections; ++i) {
             host.run_until([&] { return probes[i]->octets.size() == 5'000; });

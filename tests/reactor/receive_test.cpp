@@ -18,7 +18,7 @@ namespace {
 
 void put(const unique_fd& socket, std::string_view octets) {
     while (!octets.empty()) {
-        const auto sent = ::send(socket.get(), octets.data(), octets.size(), MSG_NOSIGNAL);
+        const auto sent = posix::send(socket.get(), octets.data(), octets.size(), MSG_NOSIGNAL);
         REQUIRE(sent > 0);
         octets.remove_prefix(static_cast<std::size_t>(sent));
     }
@@ -45,6 +45,7 @@ task<> receive_all(nursery& home, int socket, std::string& into) {
 TEST_CASE("receive: a stream in pieces, then its end, then its end again") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         auto pair = tcp_pair();
         const std::string sent = pattern(10'000);
@@ -63,6 +64,7 @@ TEST_CASE("receive_provided: multishot gives data in many pieces in order, then 
     for (const backend& under_test : backends()) {
         for (std::uint64_t seed = 1; seed <= 20; ++seed) {
             CAPTURE(under_test.name);
+            const auto world = under_test.make_world();
             CAPTURE(seed);
             ferry::random rng(seed);
             machine host(under_test, {.receive_buffers = 8, .receive_buffer_bytes = 512});
@@ -92,6 +94,7 @@ TEST_CASE("receive_provided: multishot gives data in many pieces in order, then 
 TEST_CASE("receive_provided: single takes at most one buffer and is then over") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test, {.receive_buffers = 8, .receive_buffer_bytes = 512});
         auto pair = tcp_pair();
         const std::string sent = pattern(1'200);
@@ -114,6 +117,7 @@ TEST_CASE("receive_provided: a reset of the peer ends it with ECONNRESET, once")
     for (const backend& under_test : backends()) {
         for (const bool multishot : {false, true}) {
             CAPTURE(under_test.name);
+            const auto world = under_test.make_world();
             CAPTURE(multishot);
             machine host(under_test);
             auto pair = tcp_pair();
@@ -134,6 +138,7 @@ TEST_CASE("receive_provided: what arrived before a cancel is given, what comes a
     for (const backend& under_test : backends()) {
         for (unsigned turns = 0; turns < 3; ++turns) {
             CAPTURE(under_test.name);
+            const auto world = under_test.make_world();
             CAPTURE(turns);
             machine host(under_test);
             auto pair = tcp_pair();
@@ -155,6 +160,7 @@ TEST_CASE("receive_provided: what arrived before a cancel is given, what comes a
 TEST_CASE("receive_provided: buffers of cancelled and ended receives come back") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test, {.receive_buffers = 2, .receive_buffer_bytes = 64});
         for (unsigned round = 0; round < 50; ++round) {
             auto pair = tcp_pair();
@@ -189,6 +195,7 @@ TEST_CASE("receive_provided: without a buffer receives wait, without spinning, a
         }
         for (const bool multishot : {false, true}) {
             CAPTURE(under_test.name);
+            const auto world = under_test.make_world();
             CAPTURE(multishot);
             machine host(under_test, {.receive_buffers = 4, .receive_buffer_bytes = 64});
             constexpr std::size_t connections = 8;
@@ -262,6 +269,7 @@ TEST_CASE("receive_provided: a receive that waits for a buffer can be cancelled"
             continue;
         }
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test, {.receive_buffers = 1, .receive_buffer_bytes = 64});
         auto first = tcp_pair();
         auto second = tcp_pair();

@@ -20,7 +20,7 @@ namespace {
 socket_pair pair_at(int wanted) {
     auto pair = local_pair();
     if (pair.near.get() != wanted) {
-        REQUIRE(::dup3(pair.near.get(), wanted, O_CLOEXEC) == wanted);
+        REQUIRE(posix::dup3(pair.near.get(), wanted, O_CLOEXEC) == wanted);
         pair.near.reset(wanted);
     }
     return pair;
@@ -37,6 +37,7 @@ TEST_CASE("reuse: a descriptor's number in its next life meets nothing of the la
         for (const bool same_op : {false, true}) {
             for (const bool multishot : {false, true}) {
                 CAPTURE(under_test.name);
+                const auto world = under_test.make_world();
                 CAPTURE(same_op);
                 CAPTURE(multishot);
                 ferry::random rng(1);
@@ -51,7 +52,7 @@ TEST_CASE("reuse: a descriptor's number in its next life meets nothing of the la
                     host.turn(static_cast<unsigned>(rng.below(3)));
                     const bool with_data = rng.below(2) == 0;
                     if (with_data) {
-                        REQUIRE(::send(old.far.get(), "old", 3, MSG_NOSIGNAL) == 3);
+                        REQUIRE(posix::send(old.far.get(), "old", 3, MSG_NOSIGNAL) == 3);
                     }
                     host.io().cancel(first);
 
@@ -79,7 +80,7 @@ TEST_CASE("reuse: a descriptor's number in its next life meets nothing of the la
                     CHECK((old_octets.empty() || (with_data && old_octets == "old")));
                     host.turn(static_cast<unsigned>(rng.below(3)));
                     REQUIRE(second.in_flight);
-                    REQUIRE(::send(fresh.far.get(), "new", 3, MSG_NOSIGNAL) == 3);
+                    REQUIRE(posix::send(fresh.far.get(), "new", 3, MSG_NOSIGNAL) == 3);
                     const auto wanted = same_op ? old_octets + "new" : std::string("new");
                     host.run_until([&] { return second.octets.size() == wanted.size(); });
                     CHECK(second.octets == wanted);
@@ -99,6 +100,7 @@ TEST_CASE("reuse: a descriptor's number in its next life meets nothing of the la
 TEST_CASE("reuse: a cancel asked for in the last completion's turn hits nobody else") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         for (unsigned round = 0; round < 200; ++round) {
             auto pair = local_pair();
@@ -109,14 +111,14 @@ TEST_CASE("reuse: a cancel asked for in the last completion's turn hits nobody e
             host.submit(first);
             host.turn(1);
             // The data and the request to cancel race; whichever wins, `second` waits on.
-            REQUIRE(::send(pair.far.get(), "x", 1, MSG_NOSIGNAL) == 1);
+            REQUIRE(posix::send(pair.far.get(), "x", 1, MSG_NOSIGNAL) == 1);
             host.io().cancel(first);
             host.finish(first);
             host.io().cancel(first);
             first.fd = other.near.get();
             host.settle();
             CHECK(second.in_flight);
-            REQUIRE(::send(other.far.get(), "y", 1, MSG_NOSIGNAL) == 1);
+            REQUIRE(posix::send(other.far.get(), "y", 1, MSG_NOSIGNAL) == 1);
             host.finish(second);
             CHECK(second.octets == "y");
         }

@@ -56,7 +56,7 @@ task<std::uint64_t> send_whole(core& here, int socket, file_job job) {
         job = rest_of(job, static_cast<std::uint64_t>(*sent));
         co_await here.yield();
     }
-    ::shutdown(socket, SHUT_WR);
+    posix::shutdown(socket, SHUT_WR);
     co_return total;
 }
 
@@ -103,8 +103,8 @@ transfer move_through(machine& host, file_job job, unsigned pause_turns = 0) {
 /// Throws the file's pages out of memory. False where that cannot be done (a file system in
 /// memory).
 bool make_cold(int file) {
-    ::fsync(file);
-    ::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+    posix::fsync(file);
+    posix::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
     char octet = 0;
     iovec into{&octet, 1};
     return ::preadv2(file, &into, 1, 0, RWF_NOWAIT) < 0 && errno == EAGAIN;
@@ -113,8 +113,8 @@ bool make_cold(int file) {
 /// Makes both ends hold so little that a quantum never fits.
 void keep_little(const socket_pair& pair) {
     const int small = 16'384;
-    ::setsockopt(pair.near.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
-    ::setsockopt(pair.far.get(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    kernel::setsockopt(pair.near.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+    kernel::setsockopt(pair.far.get(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
 }
 
 constexpr std::size_t big_bytes = 3U << 20U;
@@ -124,6 +124,7 @@ constexpr std::size_t big_bytes = 3U << 20U;
 TEST_CASE("send_file: a head alone, a file alone, both, neither") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
         const std::string content = pattern(20'000);
@@ -149,6 +150,7 @@ TEST_CASE("send_file: a head alone, a file alone, both, neither") {
 TEST_CASE("send_file: every length around a page and a quantum, from every alignment") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
         const std::string content = pattern(big_bytes);
@@ -172,12 +174,13 @@ TEST_CASE("send_file: every length around a page and a quantum, from every align
 TEST_CASE("send_file: past 4 GiB in a sparse file") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
         const unique_fd file = directory.make_file("sparse", "");
         constexpr std::uint64_t where = 5_GiB + 12'345;
         const std::string content = pattern(100'000);
-        REQUIRE(::pwrite(file.get(), content.data(), content.size(), where) == 100'000);
+        REQUIRE(posix::pwrite(file.get(), content.data(), content.size(), where) == 100'000);
         const auto done = move_through(
             host,
             {.head = "head", .file = file.get(), .offset = where - 10, .size_bytes = 100'010});
@@ -188,6 +191,7 @@ TEST_CASE("send_file: past 4 GiB in a sparse file") {
 TEST_CASE("send_file: a file shorter than promised gives a short count and then 0, never a hang") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
         const std::string content = pattern(10'000);
@@ -210,6 +214,7 @@ TEST_CASE("send_file: a file shorter than promised gives a short count and then 
 TEST_CASE("send_file: a file truncated while it is sent ends the transfer (threats.md, V6)") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
         const unique_fd file = directory.make_file("file", pattern(big_bytes));
@@ -230,7 +235,7 @@ TEST_CASE("send_file: a file truncated while it is sent ends the transfer (threa
                 job = rest_of(job, static_cast<std::uint64_t>(each.results.back()));
             }
             if (step == 2) {
-                REQUIRE(::ftruncate(file.get(), 1'000) == 0);
+                REQUIRE(posix::ftruncate(file.get(), 1'000) == 0);
             }
             got += drain(pair.far.get());
         }
@@ -241,6 +246,7 @@ TEST_CASE("send_file: a file truncated while it is sent ends the transfer (threa
 TEST_CASE("send_file: to a slow reader all of it arrives") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
         const std::string content = pattern(2 * big_bytes);
@@ -257,6 +263,7 @@ TEST_CASE("send_file: cold pages are fetched without this core, every octet exac
             continue;
         }
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
         const std::string content = pattern(big_bytes);
@@ -281,6 +288,7 @@ TEST_CASE("send_file: a cancel half way reports exactly what went") {
         for (const bool cold : {false, true}) {
             for (unsigned turns = 0; turns < 4; ++turns) {
                 CAPTURE(under_test.name);
+                const auto world = under_test.make_world();
                 CAPTURE(cold);
                 CAPTURE(turns);
                 machine host(under_test);
@@ -325,6 +333,7 @@ TEST_CASE("send_file: a cancel half way reports exactly what went") {
 TEST_CASE("send_file: a deadline ends it: progress first, then errc::timed_out") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
         const unique_fd file = directory.make_file("file", pattern(big_bytes));
@@ -354,10 +363,11 @@ TEST_CASE("send_file: a deadline ends it: progress first, then errc::timed_out")
 TEST_CASE("send_file: a file that cannot be read fails it, nothing sent") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
         const auto pair = tcp_pair();
-        const unique_fd no_file(::open(directory.path("").c_str(), O_RDONLY | O_DIRECTORY));
+        const unique_fd no_file(posix::open(directory.path("").c_str(), O_RDONLY | O_DIRECTORY));
         probe each(host, opcode::send_file, pair.near.get());
         fill(each, {.file = no_file.get(), .size_bytes = 100});
         host.submit(each);
@@ -371,6 +381,7 @@ TEST_CASE("send_file: a file that cannot be read fails it, nothing sent") {
 TEST_CASE("send_file: many at once through a short queue, cold and warm, all exact") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test, {.submission_entries = 8, .completion_entries = 8});
         const temporary_directory directory;
         constexpr std::size_t transfers = 40;

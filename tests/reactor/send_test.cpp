@@ -31,7 +31,7 @@ task<> send_whole(core& here, int socket, std::string_view octets, std::size_t& 
         octets.remove_prefix(static_cast<std::size_t>(*sent));
         ++calls;
     }
-    ::shutdown(socket, SHUT_WR);
+    posix::shutdown(socket, SHUT_WR);
 }
 
 /// Takes a little now and then, with turns of the loop in between.
@@ -66,6 +66,7 @@ struct deadly_sigpipe {
 TEST_CASE("send: eight MiB to a slow reader arrive whole, in order") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         auto pair = tcp_pair();
         const std::string sent = pattern(big_bytes);
@@ -90,15 +91,16 @@ TEST_CASE("send: a cancel half way reports exactly what went (threats.md, R6)") 
     for (const backend& under_test : backends()) {
         for (unsigned turns = 1; turns < 4; ++turns) {
             CAPTURE(under_test.name);
+            const auto world = under_test.make_world();
             CAPTURE(turns);
             machine host(under_test);
             auto pair = tcp_pair();
             // Small, whatever the system's tuning: a few turns must not move all of it.
             const int buffer_bytes = 64 * 1024;
-            REQUIRE(::setsockopt(pair.near.get(), SOL_SOCKET, SO_SNDBUF, &buffer_bytes,
-                                 sizeof buffer_bytes) == 0);
-            REQUIRE(::setsockopt(pair.far.get(), SOL_SOCKET, SO_RCVBUF, &buffer_bytes,
-                                 sizeof buffer_bytes) == 0);
+            REQUIRE(kernel::setsockopt(pair.near.get(), SOL_SOCKET, SO_SNDBUF, &buffer_bytes,
+                                       sizeof buffer_bytes) == 0);
+            REQUIRE(kernel::setsockopt(pair.far.get(), SOL_SOCKET, SO_RCVBUF, &buffer_bytes,
+                                       sizeof buffer_bytes) == 0);
             const std::string sent = pattern(big_bytes);
             probe all(host, opcode::send, pair.near.get());
             all.args.send = all_of(sent);
@@ -131,6 +133,7 @@ TEST_CASE("send: a cancel half way reports exactly what went (threats.md, R6)") 
 TEST_CASE("send: more_follows changes nothing about the octets") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         auto pair = tcp_pair();
         probe each(host, opcode::send, pair.near.get());
@@ -153,6 +156,7 @@ TEST_CASE("send: to a peer that has reset it fails, and no SIGPIPE ends the proc
     const deadly_sigpipe at_default;
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
         const unique_fd file = directory.make_file("file", pattern(big_bytes));
@@ -208,9 +212,10 @@ TEST_CASE("write: to a pipe nobody reads any more it fails, and no SIGPIPE ends 
     const deadly_sigpipe at_default;
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         int ends[2];
-        REQUIRE(::pipe(ends) == 0);
+        REQUIRE(posix::pipe2(ends, 0) == 0);
         unique_fd reader(ends[0]);
         const unique_fd writer(ends[1]);
         reader.reset();

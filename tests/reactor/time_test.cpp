@@ -49,6 +49,7 @@ TEST_CASE("time: deadlines pass in their order, none early") {
     for (const backend& under_test : backends()) {
         for (std::uint64_t seed = 1; seed <= 5; ++seed) {
             CAPTURE(under_test.name);
+            const auto world = under_test.make_world();
             CAPTURE(seed);
             machine host(under_test);
             std::vector<woken> log;
@@ -74,6 +75,7 @@ TEST_CASE("time: deadlines pass in their order, none early") {
 TEST_CASE("time: a moment already past is waited for no longer than a tick, and is no failure") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         std::vector<woken> log;
         host.run_task(
@@ -91,6 +93,7 @@ TEST_CASE("time: a moment already past is waited for no longer than a tick, and 
 TEST_CASE("time: deadlines hold while the core is busy with operations") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         std::vector<woken> log;
         host.run_task(
@@ -114,6 +117,7 @@ TEST_CASE("time: deadlines hold while the core is busy with operations") {
 TEST_CASE("time: a deadline works among coroutines that never wait, only yield") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         std::vector<woken> log;
         host.run_task(
@@ -134,6 +138,7 @@ TEST_CASE("time: a deadline works among coroutines that never wait, only yield")
 TEST_CASE("time: an operation completes among coroutines that only yield") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         unsigned yields = 0;
         bool is_over = false;
@@ -165,6 +170,7 @@ TEST_CASE("time: a core starts to run at the present") {
             continue;
         }
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         for (unsigned run = 0; run < 2; ++run) {
             const auto asleep_until = read_machine_clock() + 5ms;
@@ -182,6 +188,7 @@ TEST_CASE("time: a core starts to run at the present") {
 TEST_CASE("time: a stop wakes every sleeper of the scope and of those below, once") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         std::size_t stopped = 0;
         host.run_task(
@@ -223,6 +230,7 @@ TEST_CASE("time: a stop wakes every sleeper of the scope and of those below, onc
 TEST_CASE("time: a stop from outside ends all that runs on a core") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         std::size_t stopped = 0;
         host.run_task(
@@ -241,6 +249,7 @@ TEST_CASE("time: a stop from outside ends all that runs on a core") {
 TEST_CASE("time: an event announced before, at and after its deadline ends one wait each") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
         machine host(under_test);
         host.run_task([](nursery& home) -> task<> {
             core& here = home.here();

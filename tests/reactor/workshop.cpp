@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <span>
 
 #include "ferry/base/assert.hpp"
@@ -32,7 +31,7 @@ std::span<const std::byte> octets_of(std::string_view text) {
 
 void write_all(int descriptor, std::string_view text) {
     while (!text.empty()) {
-        const auto put = ::write(descriptor, text.data(), text.size());
+        const auto put = posix::write(descriptor, text.data(), text.size());
         FERRY_ASSERT(put > 0);
         text.remove_prefix(static_cast<std::size_t>(put));
     }
@@ -40,7 +39,7 @@ void write_all(int descriptor, std::string_view text) {
 
 socket_pair pipe_pair() {
     int ends[2];
-    FERRY_ASSERT(::pipe2(ends, O_CLOEXEC) == 0);
+    FERRY_ASSERT(posix::pipe2(ends, O_CLOEXEC) == 0);
     return {.near = unique_fd(ends[0]), .far = unique_fd(ends[1])};
 }
 
@@ -48,15 +47,14 @@ socket_pair pipe_pair() {
 
 temporary_directory::temporary_directory() {
     // Not /tmp: it may be in memory, where nothing is ever cold.
-    path_ = "/var/tmp/ferry-reactor-XXXXXX";
-    FERRY_ASSERT(::mkdtemp(path_.data()) != nullptr);
-    fd_.reset(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    path_ = posix::make_temporary_directory("/var/tmp");
+    FERRY_ASSERT(!path_.empty());
+    fd_.reset(posix::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     FERRY_ASSERT(fd_);
 }
 
 temporary_directory::~temporary_directory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
+    posix::remove_all(path_);
 }
 
 std::string temporary_directory::path(std::string_view name) const {
@@ -64,7 +62,8 @@ std::string temporary_directory::path(std::string_view name) const {
 }
 
 unique_fd temporary_directory::make_file(const std::string& name, std::string_view content) const {
-    unique_fd made(::openat(fd_.get(), name.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    unique_fd made(
+        posix::openat(fd_.get(), name.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     FERRY_ASSERT(made);
     write_all(made.get(), content);
     return made;
@@ -72,19 +71,20 @@ unique_fd temporary_directory::make_file(const std::string& name, std::string_vi
 
 socket_pair local_pair() {
     int ends[2];
-    FERRY_ASSERT(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
+    FERRY_ASSERT(posix::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) ==
+                 0);
     return {.near = unique_fd(ends[0]), .far = unique_fd(ends[1])};
 }
 
 listening_socket::listening_socket(int backlog)
-    : fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
+    : fd(kernel::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
-    FERRY_ASSERT(::bind(fd.get(), as_sockaddr(), sizeof address) == 0);
-    FERRY_ASSERT(::listen(fd.get(), backlog) == 0);
+    FERRY_ASSERT(kernel::bind(fd.get(), as_sockaddr(), sizeof address) == 0);
+    FERRY_ASSERT(kernel::listen(fd.get(), backlog) == 0);
     socklen_t size_bytes = sizeof address;
     auto* bound = static_cast<sockaddr*>(static_cast<void*>(&address));
-    FERRY_ASSERT(::getsockname(fd.get(), bound, &size_bytes) == 0);
+    FERRY_ASSERT(kernel::getsockname(fd.get(), bound, &size_bytes) == 0);
 }
 
 const sockaddr* listening_socket::as_sockaddr() const noexcept {
@@ -92,8 +92,8 @@ const sockaddr* listening_socket::as_sockaddr() const noexcept {
 }
 
 unique_fd listening_socket::connect_to() const {
-    unique_fd client(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    const int connected = ::connect(client.get(), as_sockaddr(), sizeof address);
+    unique_fd client(kernel::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    const int connected = posix::connect(client.get(), as_sockaddr(), sizeof address);
     FERRY_ASSERT(connected == 0 || errno == EINPROGRESS);
     return client;
 }
@@ -104,39 +104,39 @@ socket_pair tcp_pair() {
     pair.far = listener.connect_to();
     do {
         pair.near.reset(
-            ::accept4(listener.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+            posix::accept4(listener.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     } while (!pair.near && errno == EAGAIN);
     FERRY_ASSERT(pair.near);
     // bbr paces loopback to a crawl (datapath.md, 10).
     constexpr std::string_view cubic = "cubic";
     for (const int each : {pair.near.get(), pair.far.get()}) {
         static_cast<void>(
-            ::setsockopt(each, IPPROTO_TCP, TCP_CONGESTION, cubic.data(), cubic.size()));
+            kernel::setsockopt(each, IPPROTO_TCP, TCP_CONGESTION, cubic.data(), cubic.size()));
     }
     return pair;
 }
 
 void reset_on_close(int socket) {
     const ::linger at_once{.l_onoff = 1, .l_linger = 0};
-    FERRY_ASSERT(::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
+    FERRY_ASSERT(kernel::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
 }
 
 std::size_t fill_up(int descriptor) {
     static const std::array<char, 65'536> nothing{};
-    const int flags = ::fcntl(descriptor, F_GETFL);
-    FERRY_ASSERT(::fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) == 0);
+    const int flags = posix::get_status_flags(descriptor);
+    FERRY_ASSERT(posix::set_status_flags(descriptor, flags | O_NONBLOCK) == 0);
     std::size_t total = 0;
     // The last few octets of room in pieces of one, so that really nothing fits any more.
     for (const std::size_t piece : {nothing.size(), std::size_t{1}}) {
         for (;;) {
-            const auto put = ::write(descriptor, nothing.data(), piece);
+            const auto put = posix::write(descriptor, nothing.data(), piece);
             if (put <= 0) {
                 break;
             }
             total += static_cast<std::size_t>(put);
         }
     }
-    FERRY_ASSERT(::fcntl(descriptor, F_SETFL, flags) == 0);
+    FERRY_ASSERT(posix::set_status_flags(descriptor, flags) == 0);
     return total;
 }
 
@@ -144,7 +144,7 @@ std::string drain(int descriptor) {
     std::string all;
     std::array<char, 65'536> piece;
     for (;;) {
-        const auto got = ::recv(descriptor, piece.data(), piece.size(), MSG_DONTWAIT);
+        const auto got = posix::recv(descriptor, piece.data(), piece.size(), MSG_DONTWAIT);
         if (got <= 0) {
             return all;
         }
@@ -166,7 +166,7 @@ std::string pattern(std::size_t size_bytes, std::uint64_t seed) {
 
 workshop::workshop() {
     directory_.make_file("greeting", greeting);
-    ::mkdirat(directory_.fd(), "listed", 0700);
+    posix::mkdirat(directory_.fd(), "listed", 0700);
     directory_.make_file("listed/one", greeting);
     directory_.make_file("listed/two", greeting);
     // Connections nobody accepts: once the queue is full, further ones wait.
@@ -200,7 +200,7 @@ void workshop::fill(op& what, opcode code) {
             args.accept = {};
             return;
         case opcode::connect:
-            what.fd = hold(unique_fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0)));
+            what.fd = hold(unique_fd(kernel::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0)));
             args.connect = {.address = listener_.as_sockaddr(),
                             .address_bytes = sizeof listener_.address};
             return;
@@ -231,13 +231,13 @@ void workshop::fill(op& what, opcode code) {
             args.send_file = {
                 .head = octets_of(greeting).data(),
                 .head_bytes = greeting.size(),
-                .file = hold(unique_fd(::openat(directory_.fd(), "greeting", O_RDONLY))),
+                .file = hold(unique_fd(posix::openat(directory_.fd(), "greeting", O_RDONLY))),
                 .offset = 1,
                 .size_bytes = greeting.size() - 1};
             return;
         }
         case opcode::read:
-            what.fd = hold(unique_fd(::openat(directory_.fd(), "greeting", O_RDONLY)));
+            what.fd = hold(unique_fd(posix::openat(directory_.fd(), "greeting", O_RDONLY)));
             args.read = {.data = memory_.data(), .size_bytes = memory_.size(), .offset = 0};
             return;
         case opcode::write:
@@ -277,13 +277,14 @@ void workshop::fill(op& what, opcode code) {
             args.make_directory_at = {.path = fresh_name(), .mode = 0700};
             return;
         case opcode::list_directory:
-            what.fd = hold(unique_fd(::openat(directory_.fd(), "listed", O_RDONLY | O_DIRECTORY)));
+            what.fd =
+                hold(unique_fd(posix::openat(directory_.fd(), "listed", O_RDONLY | O_DIRECTORY)));
             batch_ = {};
             args.list_directory = {
                 .batch = &batch_, .root = directory_.fd(), .directory = "listed"};
             return;
         case opcode::copy_range:
-            what.fd = hold(unique_fd(::openat(directory_.fd(), "greeting", O_RDONLY)));
+            what.fd = hold(unique_fd(posix::openat(directory_.fd(), "greeting", O_RDONLY)));
             args.copy_range = {.from_offset = 1,
                                .to = hold(directory_.make_file(fresh_name(), "")),
                                .to_offset = 0,

@@ -8,10 +8,16 @@
 #include <string_view>
 #include <vector>
 
+#include "ferry/base/kernel.hpp"
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/runtime/op.hpp"
+#include "sim/posix.hpp"
 
 namespace ferry::reactor_test {
+
+namespace posix = sim::posix;
+using sim::posix::count_descriptors;
+using sim::posix::descriptors_used_up;
 
 inline constexpr auto all_opcodes = std::to_array<runtime::opcode>({
     runtime::opcode::nop,

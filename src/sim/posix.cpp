@@ -1,0 +1,416 @@
+#include "sim/posix.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <iterator>
+#include <span>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "ferry/base/kernel.hpp"
+#include "ferry/base/unique_fd.hpp"
+#include "sim/host.hpp"
+
+namespace ferry::sim::posix {
+
+namespace {
+
+// How long something that is there at once on a real machine may take in virtual time.
+constexpr auto patience = std::chrono::milliseconds(5);
+// For who does not want to wait: what was sent on a loopback has arrived.
+constexpr auto a_moment = std::chrono::microseconds(2);
+
+host* host_of(int fd) noexcept {
+    return is_simulated(fd) ? host::current() : nullptr;
+}
+
+template <class Result>
+Result outcome(Result result) noexcept {
+    if (result < 0) {
+        errno = static_cast<int>(-result);
+        return -1;
+    }
+    return result;
+}
+
+/// Calls `attempt` until it gives something else than -EAGAIN, letting time go on meanwhile.
+template <class Attempt>
+std::int64_t patiently(host& on, Attempt attempt, runtime::duration time_max = patience) {
+    const auto until = on.in().now() + time_max;
+    for (;;) {
+        const std::int64_t result = attempt();
+        if (result != -EAGAIN) {
+            return result;
+        }
+        if (!on.in().events().step(until)) {
+            return attempt();
+        }
+    }
+}
+
+std::span<std::byte> octets(void* data, std::size_t size_bytes) noexcept {
+    return {static_cast<std::byte*>(data), size_bytes};
+}
+std::span<const std::byte> octets(const void* data, std::size_t size_bytes) noexcept {
+    return {static_cast<const std::byte*>(data), size_bytes};
+}
+
+/// What a call on a directory descriptor acts on.
+open_file_ptr directory_of(host& on, int fd) {
+    return fd == AT_FDCWD ? on.files().root() : on.file(fd);
+}
+
+int open_on(host& on, const open_file_ptr& directory, const char* path, int flags, mode_t mode) {
+    if (directory == nullptr) {
+        return outcome(-EBADF);
+    }
+    if (on.is_full()) {
+        return outcome(-EMFILE);
+    }
+    open_file_ptr opened;
+    const bool makes = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+    const open_how how{
+        .flags = static_cast<unsigned>(flags & ~O_CLOEXEC), .mode = makes ? mode : 0, .resolve = 0};
+    const int refused = on.files().open(directory, path, how, opened);
+    return outcome(refused != 0 ? refused : on.install(std::move(opened), flags));
+}
+
+}  // namespace
+
+int connect(int socket, const sockaddr* address, socklen_t address_bytes) {
+    host* const on = host_of(socket);
+    if (on == nullptr) {
+        return ::connect(socket, address, address_bytes);
+    }
+    const auto which = on->connection(socket);
+    return outcome(which == nullptr ? -ENOTSOCK
+                                    : on->in().wires().connect(which, address, address_bytes));
+}
+
+int accept4(int socket, sockaddr* address, socklen_t* address_bytes, int flags) {
+    host* const on = host_of(socket);
+    if (on == nullptr) {
+        return ::accept4(socket, address, address_bytes, flags);
+    }
+    return static_cast<int>(outcome(patiently(*on, [&]() -> std::int64_t {
+        const int made = kernel::accept4(socket, address, address_bytes, flags);
+        return made < 0 ? -errno : made;
+    })));
+}
+
+ssize_t send(int socket, const void* data, std::size_t size_bytes, int flags) {
+    host* const on = host_of(socket);
+    if (on == nullptr) {
+        return ::send(socket, data, size_bytes, flags);
+    }
+    const auto which = on->connection(socket);
+    if (which == nullptr) {
+        return outcome(on->find(socket) == nullptr ? -EBADF : -ENOTSOCK);
+    }
+    return outcome(patiently(
+        *on, [&] { return on->in().wires().send(which, octets(data, size_bytes), flags); }));
+}
+
+ssize_t recv(int socket, void* into, std::size_t size_bytes, int flags) {
+    host* const on = host_of(socket);
+    if (on == nullptr) {
+        return ::recv(socket, into, size_bytes, flags);
+    }
+    const auto which = on->connection(socket);
+    if (which == nullptr) {
+        return outcome(on->find(socket) == nullptr ? -EBADF : -ENOTSOCK);
+    }
+    const auto receive = [&] { return on->in().wires().receive(which, octets(into, size_bytes)); };
+    return outcome(patiently(*on, receive,
+                             (flags & MSG_DONTWAIT) != 0 ? runtime::duration(a_moment) : patience));
+}
+
+namespace {
+
+int install_two(host& on, std::pair<socket_ptr, socket_ptr> made, int status_flags, int ends[2]) {
+    ends[0] = on.install(std::move(made.first), status_flags);
+    ends[1] = on.install(std::move(made.second), status_flags);
+    return ends[0] < 0 || ends[1] < 0 ? outcome(-EMFILE) : 0;
+}
+
+}  // namespace
+
+int socketpair(int family, int type, int protocol, int ends[2]) {
+    host* const on = host::current();
+    if (on == nullptr) {
+        return ::socketpair(family, type, protocol, ends);
+    }
+    return install_two(*on, on->in().wires().make_pair(), O_RDWR | (type & O_NONBLOCK), ends);
+}
+
+int pipe2(int ends[2], int flags) {
+    host* const on = host::current();
+    if (on == nullptr) {
+        return ::pipe2(ends, flags);
+    }
+    return install_two(*on, on->in().wires().make_pipe(), O_RDWR | (flags & O_NONBLOCK), ends);
+}
+
+int shutdown(int socket, int how) {
+    return kernel::shutdown(socket, how);
+}
+
+int open(const char* path, int flags, mode_t mode) {
+    host* const on = host::current();
+    return on == nullptr ? ::open(path, flags, mode)
+                         : open_on(*on, on->files().root(), path, flags, mode);
+}
+
+int openat(int directory, const char* path, int flags, mode_t mode) {
+    host* const on = host_of(directory);
+    return on == nullptr ? ::openat(directory, path, flags, mode)
+                         : open_on(*on, on->file(directory), path, flags, mode);
+}
+
+ssize_t read(int fd, void* into, std::size_t size_bytes) {
+    host* const on = host_of(fd);
+    if (on == nullptr) {
+        return ::read(fd, into, size_bytes);
+    }
+    if (on->connection(fd) != nullptr) {
+        return recv(fd, into, size_bytes, 0);
+    }
+    const auto file = on->file(fd);
+    return outcome(file == nullptr
+                       ? -EBADF
+                       : on->files().read(file, octets(into, size_bytes), runtime::at_position));
+}
+
+ssize_t write(int fd, const void* data, std::size_t size_bytes) {
+    host* const on = host_of(fd);
+    if (on == nullptr) {
+        return ::write(fd, data, size_bytes);
+    }
+    if (on->connection(fd) != nullptr) {
+        return send(fd, data, size_bytes, 0);
+    }
+    const auto file = on->file(fd);
+    return outcome(file == nullptr
+                       ? -EBADF
+                       : on->files().write(file, octets(data, size_bytes), runtime::at_position));
+}
+
+ssize_t pread(int fd, void* into, std::size_t size_bytes, off_t offset) {
+    host* const on = host_of(fd);
+    if (on == nullptr) {
+        return ::pread(fd, into, size_bytes, offset);
+    }
+    const auto file = on->file(fd);
+    return outcome(file == nullptr ? -EBADF
+                                   : on->files().read(file, octets(into, size_bytes),
+                                                      static_cast<std::uint64_t>(offset)));
+}
+
+ssize_t pwrite(int fd, const void* data, std::size_t size_bytes, off_t offset) {
+    host* const on = host_of(fd);
+    if (on == nullptr) {
+        return ::pwrite(fd, data, size_bytes, offset);
+    }
+    const auto file = on->file(fd);
+    return outcome(file == nullptr ? -EBADF
+                                   : on->files().write(file, octets(data, size_bytes),
+                                                       static_cast<std::uint64_t>(offset)));
+}
+
+off_t lseek(int fd, off_t offset, int whence) {
+    host* const on = host_of(fd);
+    if (on == nullptr) {
+        return ::lseek(fd, offset, whence);
+    }
+    const auto file = on->file(fd);
+    if (file == nullptr) {
+        return outcome(off_t{-ESPIPE});
+    }
+    const off_t from = whence == SEEK_CUR ? static_cast<off_t>(file->position) : 0;
+    file->position = static_cast<std::uint64_t>(from + offset);
+    return from + offset;
+}
+
+int ftruncate(int fd, off_t size_bytes) {
+    host* const on = host_of(fd);
+    if (on == nullptr) {
+        return ::ftruncate(fd, size_bytes);
+    }
+    const auto file = on->file(fd);
+    return outcome(file == nullptr
+                       ? -EBADF
+                       : on->files().truncate(file, static_cast<std::uint64_t>(size_bytes)));
+}
+
+int fsync(int fd) {
+    host* const on = host_of(fd);
+    if (on == nullptr) {
+        return ::fsync(fd);
+    }
+    const auto file = on->file(fd);
+    return outcome(file == nullptr ? -EBADF : on->files().sync(file, false));
+}
+
+int posix_fadvise(int fd, off_t offset, off_t size_bytes, int advice) {
+    return host_of(fd) == nullptr ? ::posix_fadvise(fd, offset, size_bytes, advice) : 0;
+}
+
+int mkdirat(int directory, const char* path, mode_t mode) {
+    host* const on = host_of(directory);
+    if (on == nullptr) {
+        return ::mkdirat(directory, path, mode);
+    }
+    const auto at = directory_of(*on, directory);
+    return outcome(at == nullptr ? -EBADF : on->files().make_directory(at, path, mode));
+}
+
+int unlinkat(int directory, const char* path, int flags) {
+    host* const on = host_of(directory);
+    if (on == nullptr) {
+        return ::unlinkat(directory, path, flags);
+    }
+    const auto at = directory_of(*on, directory);
+    return outcome(at == nullptr ? -EBADF : on->files().unlink(at, path, flags));
+}
+
+int linkat(int from_directory, const char* from, int to_directory, const char* to, int flags) {
+    host* const on = host_of(to_directory);
+    if (on == nullptr) {
+        return ::linkat(from_directory, from, to_directory, to, flags);
+    }
+    const auto source = directory_of(*on, from_directory);
+    const auto target = directory_of(*on, to_directory);
+    return outcome(source == nullptr || target == nullptr
+                       ? -EBADF
+                       : on->files().link(source, from, nullptr, target, to, flags));
+}
+
+int symlinkat(const char* target, int directory, const char* path) {
+    host* const on = host_of(directory);
+    if (on == nullptr) {
+        return ::symlinkat(target, directory, path);
+    }
+    const auto at = directory_of(*on, directory);
+    return outcome(at == nullptr ? -EBADF : on->files().make_symlink(at, path, target));
+}
+
+int mkfifoat(int directory, const char* path, mode_t mode) {
+    host* const on = host_of(directory);
+    if (on == nullptr) {
+        return ::mkfifoat(directory, path, mode);
+    }
+    const auto at = directory_of(*on, directory);
+    return outcome(at == nullptr ? -EBADF : on->files().make_fifo(at, path, mode));
+}
+
+int fstatat(int directory, const char* path, struct stat* status, int flags) {
+    host* const on = host_of(directory);
+    if (on == nullptr) {
+        return ::fstatat(directory, path, status, flags);
+    }
+    const auto at = directory_of(*on, directory);
+    if (at == nullptr) {
+        return outcome(-EBADF);
+    }
+    open_file_ptr found;
+    const int no_follow = (flags & AT_SYMLINK_NOFOLLOW) != 0 ? O_NOFOLLOW : 0;
+    const open_how how{.flags = static_cast<unsigned>(O_PATH | no_follow), .mode = 0, .resolve = 0};
+    const int refused = on->files().open(at, path, how, found);
+    return outcome(refused != 0 ? refused : on->files().status(found, *status));
+}
+
+int get_status_flags(int fd) {
+    host* const on = host_of(fd);
+    return on == nullptr ? ::fcntl(fd, F_GETFL) : outcome(on->status_flags(fd));
+}
+
+int set_status_flags(int fd, int flags) {
+    return kernel::set_status_flags(fd, flags);
+}
+
+int dup(int fd) {
+    host* const on = host_of(fd);
+    if (on == nullptr) {
+        return ::dup(fd);
+    }
+    const description* const what = on->find(fd);
+    return outcome(what == nullptr ? -EBADF : on->install(*what, on->status_flags(fd)));
+}
+
+int dup3(int fd, int wanted, int flags) {
+    host* const on = host_of(fd);
+    if (on == nullptr) {
+        return ::dup3(fd, wanted, flags);
+    }
+    const description* const what = on->find(fd);
+    return outcome(what == nullptr ? -EBADF : on->install_at(wanted, *what, on->status_flags(fd)));
+}
+
+std::string make_temporary_directory(const std::string& parent) {
+    host* const on = host::current();
+    if (on == nullptr) {
+        std::string made = parent + "/ferry-reactor-XXXXXX";
+        return ::mkdtemp(made.data()) == nullptr ? std::string() : made;
+    }
+    const auto root = on->files().root();
+    for (int number = 0; number < 10'000; ++number) {
+        std::string made = "/temporary-" + std::to_string(number);
+        const int refused = on->files().make_directory(root, made.c_str(), 0700);
+        if (refused != -EEXIST) {
+            return refused == 0 ? made : std::string();
+        }
+    }
+    return {};
+}
+
+void remove_all(const std::string& directory) {
+    host* const on = host::current();
+    if (on == nullptr) {
+        std::error_code ignored;
+        std::filesystem::remove_all(directory, ignored);
+        return;
+    }
+    const auto root = on->files().root();
+    auto names = on->files().names();
+    for (auto each = names.rbegin(); each != names.rend(); ++each) {  // What is inside comes first.
+        if (each->starts_with(directory + "/")) {
+            const bool is_directory = each->ends_with('/');
+            static_cast<void>(
+                on->files().unlink(root, each->c_str(), is_directory ? AT_REMOVEDIR : 0));
+        }
+    }
+}
+
+std::size_t count_descriptors() {
+    if (const host* const on = host::current()) {
+        return on->count_descriptors();
+    }
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+descriptors_used_up::descriptors_used_up(unsigned left) {
+    if (host* const on = host::current()) {
+        on->set_descriptors_max(on->count_descriptors() + left);
+        return;
+    }
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const unique_fd next(::dup(0));  // The limit is on numbers; this is the lowest free one.
+    rlimit few = before_;
+    few.rlim_cur = static_cast<rlim_t>(next.get()) + left;
+    ::setrlimit(RLIMIT_NOFILE, &few);
+}
+
+descriptors_used_up::~descriptors_used_up() {
+    if (host* const on = host::current()) {
+        on->set_descriptors_max(20'000);
+        return;
+    }
+    ::setrlimit(RLIMIT_NOFILE, &before_);
+}
+
+}  // namespace ferry::sim::posix
