@@ -26,6 +26,7 @@ struct open_file {
     inode_ptr what;
     int flags = 0;               ///< Of open(2), without those that act at the open only.
     std::uint64_t position = 0;  ///< Of a file; of a directory the next name to be listed.
+    std::uint64_t life = 0;      ///< Of the disk, between two crashes, in which it was opened.
 };
 using open_file_ptr = std::shared_ptr<open_file>;
 
@@ -43,8 +44,17 @@ struct crash_weather {
 /// a loss of power. Operations are those of the system calls and succeed or fail at once: results
 /// are 0 or more, or -errno. Deterministic: times come from `wall_clock`, chances from `rng`.
 ///
-/// Follows POSIX and Linux's manual pages; runs as root, so permission bits forbid nothing (what
-/// may be denied is a fault plan's affair).
+/// Follows POSIX and Linux's manual pages, and ext4 where those leave it open; runs as root, so
+/// permission bits forbid nothing (what may be denied is a fault plan's affair), with the umask
+/// 022. Times are those of the last tick of 4 ms, as the kernel's coarse clock has it: two changes
+/// within one have equal times. Reading leaves no trace (noatime). Inode numbers are never used
+/// again.
+///
+/// A null directory is "/". What has been open since before a crash gives -EIO, null -EBADF.
+///
+/// Nothing is remembered for a crash without end: when more than 16,384 changes of names, or as
+/// many writes or blocks of 4 KiB, are not synced, all of it becomes durable (the write-back of
+/// a real system, after 5 or 30 seconds).
 class disk {
   public:
     disk(std::function<timespec()> wall_clock, ferry::random& rng);
@@ -57,22 +67,33 @@ class disk {
 
     /// openat2(2): O_CREAT, O_EXCL, O_TRUNC, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_TMPFILE, O_APPEND,
     /// access modes, O_NONBLOCK (a FIFO never blocks here); RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS,
-    /// RESOLVE_NO_SYMLINKS, RESOLVE_CACHED (-EAGAIN by chance, if `cold` was set). 40 links at most
-    /// (-ELOOP).
+    /// RESOLVE_NO_SYMLINKS, RESOLVE_IN_ROOT, RESOLVE_CACHED (-EAGAIN by chance, if `set_cold`). 40
+    /// links at most (-ELOOP). As strict as openat2(2) with flags, modes and what does not go
+    /// together (-EINVAL). There is no /proc: with RESOLVE_NO_MAGICLINKS what leads to
+    /// "/proc/self/fd/" is -ELOOP, without it is -ENOENT; the caller resolves that.
+    /// A FIFO nobody reads is -ENXIO for O_WRONLY | O_NONBLOCK, as Linux has it.
     [[nodiscard]] int open(const open_file_ptr& directory, const char* path, const open_how& how,
                            open_file_ptr& opened);
 
+    /// From then on openat2(2) with RESOLVE_CACHED fails every other time: names are not in memory.
+    void set_cold(bool is_cold) noexcept;
+
+    /// `offset` may be `runtime::at_position` here and in `write`: then the position moves on.
     std::int64_t read(const open_file_ptr& file, std::span<std::byte> into, std::uint64_t offset);
-    /// `offset` may be `runtime::at_position`: the end with O_APPEND, else the position. -ENOSPC
-    /// after what still fitted, -EFBIG, -EBADF.
+    /// With O_APPEND always at the end, whatever `offset` says (pwrite(2), BUGS). -ENOSPC after
+    /// what still fitted, -EFBIG past 2^63-1, -EBADF.
     std::int64_t write(const open_file_ptr& file, std::span<const std::byte> octets,
                        std::uint64_t offset);
+    /// fsync(2), fdatasync(2). Of a file: its content is durable, its name is not. Of a directory:
+    /// all changes of its names are, and every change of names before them.
     int sync(const open_file_ptr& file, bool data_only);
     int truncate(const open_file_ptr& file, std::uint64_t size_bytes);
+    /// copy_file_range(2). Holes stay holes.
     std::int64_t copy_range(const open_file_ptr& from, std::uint64_t from_offset,
                             const open_file_ptr& to, std::uint64_t to_offset,
                             std::uint64_t size_bytes);
 
+    /// renameat2(2) with RENAME_NOREPLACE; -EINVAL with other flags.
     int rename(const open_file_ptr& from_directory, const char* from,
                const open_file_ptr& to_directory, const char* to, unsigned flags);
     /// linkat(2). `source` is the file of an unnamed or any other descriptor when the caller has
@@ -86,6 +107,7 @@ class disk {
 
     /// The next batch as `runtime::opcode::list_directory` fills it (blocking.cpp is the original:
     /// status of a link's target beneath `root`, its text in `names`, batches of records_max).
+    /// As there names are read ahead of their status: one that has been removed since has ENOENT.
     std::int64_t list(const open_file_ptr& directory, runtime::directory_batch& batch,
                       const open_file_ptr& root, const char* directory_path);
 
@@ -98,7 +120,12 @@ class disk {
     int lock(const open_file_ptr& file, int operation);
 
     /// Loses power: what programs see becomes what the durable half holds, open files are dead
-    /// (-EIO, for who still has one), unnamed ones are gone. Returns how many changes were lost.
+    /// (-EIO, for who still has one), unnamed ones are gone. Returns how many changes were lost, of
+    /// names, sizes, attributes and content.
+    ///
+    /// A change of size or attributes has its place in the journal, among the changes of names, but
+    /// is durable already when its file was synced. Of writes after a change of size that is lost
+    /// nothing survives: their blocks came later.
     std::size_t crash(const crash_weather& weather);
 
     /// What is left of `capacity_bytes` (all content, in blocks of 4 KiB, of files with a name or

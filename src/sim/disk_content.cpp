@@ -1,0 +1,430 @@
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "sim/disk.hpp"
+#include "sim/disk_state.hpp"
+#include "sim/path_walk.hpp"
+
+namespace ferry::sim {
+
+namespace {
+
+constexpr std::uint64_t size_bytes_max = std::numeric_limits<std::int64_t>::max();
+constexpr std::uint64_t transfer_bytes_max = 0x7FFFF000;  // MAX_RW_COUNT.
+constexpr unsigned device_major = 8;
+constexpr unsigned device_minor = 1;
+constexpr std::size_t sector_bytes = 512;
+constexpr std::size_t raw_bytes_max = 32'768;  // As much as blocking.cpp asks getdents64 for.
+constexpr long nanoseconds_max = 999'999'999;
+
+bool is_readable(const open_file& file) noexcept {
+    return (file.flags & O_ACCMODE) == O_RDONLY || (file.flags & O_ACCMODE) == O_RDWR;
+}
+
+bool is_writable(const open_file& file) noexcept {
+    return (file.flags & O_ACCMODE) == O_WRONLY || (file.flags & O_ACCMODE) == O_RDWR;
+}
+
+}  // namespace
+
+// -------------------------------------------------------------------------------------- content
+
+void disk::state::written(inode& file, content_piece piece) {
+    const timespec when = now();
+    file.is.modified = file.is.changed = when;
+    file.note_unsynced(unsynced_write{.piece = std::move(piece), .when = when});
+    log.write_back_if_much(*ledger);
+}
+
+void disk::state::resize(inode& file, std::uint64_t size_bytes) {
+    const timespec when = now();
+    const std::uint64_t before = file.content.count_blocks();
+    file.content.resize(size_bytes);
+    file.count_blocks_since(before);
+    file.is.modified = file.is.changed = when;
+    log.note_resize(file, size_bytes, when);
+    log.write_back_if_much(*ledger);
+}
+
+std::int64_t disk::read(const open_file_ptr& file, std::span<std::byte> into,
+                        std::uint64_t offset) {
+    if (const int failed = state_->check_open(file)) {
+        return failed;
+    }
+    const inode& what = *file->what;
+    const bool is_at_position = offset == runtime::at_position;
+    if (what.is_fifo() && !is_at_position) {
+        return -ESPIPE;
+    }
+    if (!is_readable(*file)) {
+        return -EBADF;
+    }
+    if (what.is_directory()) {
+        return -EISDIR;
+    }
+    if (what.is_fifo()) {
+        return 0;  // Nobody writes to it.
+    }
+    const std::uint64_t at = is_at_position ? file->position : offset;
+    if (at > size_bytes_max) {
+        return -EINVAL;
+    }
+    const std::size_t got =
+        what.content.read(into.first(std::min<std::size_t>(into.size(), transfer_bytes_max)), at);
+    if (is_at_position) {
+        file->position += got;
+    }
+    return static_cast<std::int64_t>(got);
+}
+
+std::int64_t disk::write(const open_file_ptr& file, std::span<const std::byte> octets,
+                         std::uint64_t offset) {
+    if (const int failed = state_->check_open(file)) {
+        return failed;
+    }
+    inode& what = *file->what;
+    const bool is_at_position = offset == runtime::at_position;
+    if (what.is_fifo() && !is_at_position) {
+        return -ESPIPE;
+    }
+    if (!is_writable(*file)) {
+        return -EBADF;
+    }
+    if (what.is_fifo()) {
+        return -EPIPE;  // Nobody takes what is written to it.
+    }
+    if (octets.empty()) {
+        return 0;
+    }
+    std::uint64_t at = is_at_position ? file->position : offset;
+    if ((file->flags & O_APPEND) != 0) {
+        at = what.content.size_bytes();
+    }
+    if (at >= size_bytes_max) {
+        return -EFBIG;
+    }
+    const auto count = static_cast<std::size_t>(
+        std::min<std::uint64_t>({octets.size(), transfer_bytes_max, size_bytes_max - at}));
+    content_piece piece;
+    const std::uint64_t before = what.content.count_blocks();
+    const std::size_t put =
+        what.content.write(octets.first(count), at, state_->ledger->free_blocks(), piece);
+    if (put == 0) {
+        return -ENOSPC;
+    }
+    what.count_blocks_since(before);
+    if (is_at_position) {
+        file->position = at + put;
+    }
+    state_->written(what, std::move(piece));
+    if ((file->flags & O_DSYNC) != 0) {
+        state_->log.sync_file(what, (file->flags & O_SYNC) != O_SYNC);
+    }
+    return static_cast<std::int64_t>(put);
+}
+
+int disk::sync(const open_file_ptr& file, bool data_only) {
+    if (const int failed = state_->check_open(file)) {
+        return failed;
+    }
+    inode& what = *file->what;
+    if (what.is_fifo()) {
+        return -EINVAL;
+    }
+    if (what.is_directory()) {
+        state_->log.sync_directory(what);
+    } else {
+        state_->log.sync_file(what, data_only);
+    }
+    return 0;
+}
+
+int disk::truncate(const open_file_ptr& file, std::uint64_t size_bytes) {
+    if (const int failed = state_->check_open(file)) {
+        return failed;
+    }
+    inode& what = *file->what;
+    if (!what.is_regular() || !is_writable(*file) || size_bytes > size_bytes_max) {
+        return -EINVAL;
+    }
+    state_->resize(what, size_bytes);
+    return 0;
+}
+
+std::int64_t disk::copy_range(const open_file_ptr& from, std::uint64_t from_offset,
+                              const open_file_ptr& to, std::uint64_t to_offset,
+                              std::uint64_t size_bytes) {
+    for (const open_file_ptr* each : {&from, &to}) {
+        if (const int failed = state_->check_open(*each)) {
+            return failed;
+        }
+    }
+    inode& source = *from->what;
+    inode& target = *to->what;
+    if (source.is_directory() || target.is_directory()) {
+        return -EISDIR;
+    }
+    if (!source.is_regular() || !target.is_regular()) {
+        return -EINVAL;
+    }
+    if (!is_readable(*from) || !is_writable(*to) || (to->flags & O_APPEND) != 0) {
+        return -EBADF;
+    }
+    if (from_offset + size_bytes < from_offset || to_offset + size_bytes < to_offset) {
+        return -EOVERFLOW;
+    }
+    if (from_offset > size_bytes_max || to_offset > size_bytes_max) {
+        return -EINVAL;
+    }
+    const std::uint64_t there = source.content.size_bytes();
+    std::uint64_t count = from_offset >= there ? 0 : std::min(size_bytes, there - from_offset);
+    if (count > 0 && to_offset >= size_bytes_max) {
+        return -EFBIG;
+    }
+    count = std::min({count, size_bytes_max - to_offset, transfer_bytes_max});
+    if (&source == &target && to_offset + count > from_offset && to_offset < from_offset + count) {
+        return -EINVAL;
+    }
+    if (count == 0) {
+        return 0;
+    }
+    content_piece piece;
+    const std::uint64_t before = target.content.count_blocks();
+    const std::uint64_t put = target.content.copy(source.content, from_offset, to_offset, count,
+                                                  state_->ledger->free_blocks(), piece);
+    if (put == 0) {
+        return -ENOSPC;
+    }
+    target.count_blocks_since(before);
+    state_->written(target, std::move(piece));
+    return static_cast<std::int64_t>(put);
+}
+
+// --------------------------------------------------------------------------------------- status
+
+namespace {
+
+statx_timestamp stamp(const timespec& when) noexcept {
+    statx_timestamp made{};
+    made.tv_sec = when.tv_sec;
+    made.tv_nsec = static_cast<std::uint32_t>(when.tv_nsec);
+    return made;
+}
+
+/// Blocks as stat(2) counts them. A short link has its text in the inode.
+std::uint64_t sectors_of(const inode& what) noexcept {
+    constexpr std::size_t text_in_inode_max = 59;
+    const bool has_block =
+        what.is_directory() || (what.is_symlink() && what.target.size() > text_in_inode_max);
+    return (what.content.count_blocks() + (has_block ? 1U : 0U)) * (block_bytes / sector_bytes);
+}
+
+void fill(struct statx& into, const inode& what) noexcept {
+    into = {};
+    into.stx_mask = STATX_BASIC_STATS | STATX_BTIME;
+    into.stx_blksize = block_bytes;
+    into.stx_nlink = what.links;
+    into.stx_mode = static_cast<std::uint16_t>(what.is.mode);
+    into.stx_ino = what.number;
+    into.stx_size = what.size_bytes();
+    into.stx_blocks = sectors_of(what);
+    into.stx_atime = stamp(what.accessed);
+    into.stx_mtime = stamp(what.is.modified);
+    into.stx_ctime = stamp(what.is.changed);
+    into.stx_btime = stamp(what.born);
+    into.stx_dev_major = device_major;
+    into.stx_dev_minor = device_minor;
+}
+
+}  // namespace
+
+int disk::status(const open_file_ptr& file, struct stat& status) const {
+    if (const int failed = state_->check(file)) {
+        return failed;
+    }
+    const inode& what = *file->what;
+    status = {};
+    status.st_dev = makedev(device_major, device_minor);
+    status.st_ino = what.number;
+    status.st_mode = what.is.mode;
+    status.st_nlink = what.links;
+    status.st_size = static_cast<off_t>(what.size_bytes());
+    status.st_blksize = block_bytes;
+    status.st_blocks = static_cast<blkcnt_t>(sectors_of(what));
+    status.st_atim = what.accessed;
+    status.st_mtim = what.is.modified;
+    status.st_ctim = what.is.changed;
+    return 0;
+}
+
+int disk::change_mode(const open_file_ptr& file, mode_t mode) {
+    if (const int failed = state_->check_open(file)) {
+        return failed;
+    }
+    inode& what = *file->what;
+    const timespec when = state_->now();
+    what.is.mode = (what.is.mode & S_IFMT) | (mode & 07777U);
+    what.is.changed = when;
+    state_->log.note({.what = file->what, .now = what.is}, when);
+    state_->log.write_back_if_much(*state_->ledger);
+    return 0;
+}
+
+int disk::set_times(const open_file_ptr& file, const timespec times[2]) {
+    if (const int failed = state_->check(file)) {
+        return failed;
+    }
+    static constexpr timespec both_now[2] = {{.tv_sec = 0, .tv_nsec = UTIME_NOW},
+                                             {.tv_sec = 0, .tv_nsec = UTIME_NOW}};
+    const auto wanted = std::span(times == nullptr ? both_now : times, 2);
+    if (std::ranges::any_of(wanted, [](const timespec& each) {
+            return each.tv_nsec != UTIME_NOW && each.tv_nsec != UTIME_OMIT &&
+                   (each.tv_nsec < 0 || each.tv_nsec > nanoseconds_max);
+        })) {
+        return -EINVAL;
+    }
+    if (wanted[0].tv_nsec == UTIME_OMIT && wanted[1].tv_nsec == UTIME_OMIT) {
+        return 0;
+    }
+    inode& what = *file->what;
+    const timespec when = state_->now();
+    const auto set = [&when](timespec& into, const timespec& to) {
+        if (to.tv_nsec != UTIME_OMIT) {
+            into = to.tv_nsec == UTIME_NOW ? when : to;
+        }
+    };
+    set(what.accessed, wanted[0]);
+    set(what.is.modified, wanted[1]);
+    what.is.changed = when;
+    state_->log.note({.what = file->what, .now = what.is}, when);
+    state_->log.write_back_if_much(*state_->ledger);
+    return 0;
+}
+
+int disk::lock(const open_file_ptr& file, int operation) {
+    if (const int failed = state_->check_open(file)) {
+        return failed;
+    }
+    const open_file*& holder = file->what->locked_by;
+    if ((operation & LOCK_UN) != 0) {
+        holder = holder == file.get() ? nullptr : holder;
+        return 0;
+    }
+    if (holder != nullptr && holder != file.get()) {
+        return -EWOULDBLOCK;
+    }
+    holder = file.get();
+    return 0;
+}
+
+// -------------------------------------------------------------------------------------- listing
+
+namespace {
+
+/// Reads names into `batch.raw`, each with a NUL after it, as many as there is room for. 0 with
+/// none: the end.
+int read_names(open_file& directory, runtime::directory_batch& batch) {
+    const inode& what = *directory.what;
+    if (what.is_dead()) {
+        return -ENOENT;
+    }
+    batch.raw.resize(raw_bytes_max);
+    batch.raw_offset = 0;
+    batch.raw_bytes = 0;
+    const auto& all = what.names.all();
+    auto next = all.lower_bound(directory.position);
+    for (; next != all.end(); ++next) {
+        const std::string& name = next->second.name;
+        if (batch.raw_bytes + name.size() + 1 > batch.raw.size()) {
+            break;
+        }
+        std::memcpy(batch.raw.data() + batch.raw_bytes, name.c_str(), name.size() + 1);
+        batch.raw_bytes += name.size() + 1;
+    }
+    directory.position = next == all.end() ? directory_names::end_place : next->first;
+    return 0;
+}
+
+std::uint32_t append(std::string& all, std::string_view text) {
+    const auto offset = static_cast<std::uint32_t>(all.size());
+    all += text;
+    return offset;
+}
+
+/// The status of what the link at the end of `path` leads to, if that lies beneath `root`; 0 or an
+/// errno.
+int status_of_link(inode& disk_root, inode& root, const char* path, struct statx& status) {
+    path_walk walk(disk_root, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+    inode* found = nullptr;
+    if (const int failed = walk.begin(&root, path)) {
+        return -failed;
+    }
+    if (const int failed = walk.to_end({}, found)) {
+        return -failed;
+    }
+    fill(status, *found);
+    return 0;
+}
+
+}  // namespace
+
+std::int64_t disk::list(const open_file_ptr& directory, runtime::directory_batch& batch,
+                        const open_file_ptr& root, const char* directory_path) {
+    if (const int failed = state_->check_open(directory)) {
+        return failed;
+    }
+    const inode& from = *directory->what;
+    if (!from.is_directory()) {
+        return -ENOTDIR;
+    }
+    batch.records.clear();
+    batch.names.clear();
+    while (batch.records.size() < runtime::directory_batch::records_max) {
+        if (batch.raw_offset == batch.raw_bytes) {
+            if (const int failed = read_names(*directory, batch)) {
+                return failed;
+            }
+            if (batch.raw_bytes == 0) {
+                batch.at_end = true;
+                break;
+            }
+        }
+        // Ours, with the NUL that ends it.
+        const std::string name = static_cast<const char*>(
+            static_cast<const void*>(batch.raw.data() + batch.raw_offset));
+        batch.raw_offset += name.size() + 1;
+        runtime::directory_record record{};
+        record.name_offset = append(batch.names, name);
+        record.name_bytes = static_cast<std::uint32_t>(name.size());
+        const inode* const what = from.find(name);
+        if (what == nullptr) {
+            record.status_errno = ENOENT;
+        } else if (what->is_symlink()) {
+            record.is_symlink = true;
+            record.target_offset = append(batch.names, what->target);
+            record.target_bytes = static_cast<std::uint32_t>(what->target.size());
+            const int unusable = state_->check(root);
+            const std::string path = std::string(directory_path) + '/' + name;
+            record.status_errno =
+                unusable != 0
+                    ? -unusable
+                    : status_of_link(*state_->root, *root->what, path.c_str(), record.status);
+            if (record.status_errno != 0) {
+                fill(record.status, *what);
+            }
+        } else {
+            fill(record.status, *what);
+        }
+        batch.records.push_back(record);
+    }
+    return static_cast<std::int64_t>(batch.records.size());
+}
+
+}  // namespace ferry::sim

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <time.h>
+
+#include <functional>
+#include <memory>
+
+#include "ferry/base/random.hpp"
+#include "sim/disk.hpp"
+#include "sim/inode.hpp"
+#include "sim/journal.hpp"
+
+namespace ferry::sim {
+
+struct disk::state {
+    state(std::function<timespec()> clock, ferry::random& chance);
+    state(const state&) = delete;
+    state& operator=(const state&) = delete;
+    ~state();
+
+    /// The time that changes are stamped with. As the kernel's: that of its last tick, so changes
+    /// within one tick have equal times.
+    [[nodiscard]] timespec now() const;
+
+    /// 0, -EBADF (null), -EIO (open since before a crash).
+    [[nodiscard]] int check(const open_file_ptr& file) const noexcept;
+    /// The same for what must have been opened for more than its place (O_PATH): else -EBADF.
+    [[nodiscard]] int check_open(const open_file_ptr& file) const noexcept;
+    /// The same for the directory of an `_at` call: null is the root.
+    [[nodiscard]] int check_base(const open_file_ptr& directory) const noexcept;
+
+    [[nodiscard]] inode_ptr make(mode_t mode);
+
+    /// Gives `name` of `directory` to `what`, one name more for it, and notes it in the journal.
+    void add_name(inode& directory, const std::string& name, const inode_ptr& what);
+
+    /// Tells that what was written to `file` is there, in every respect.
+    void written(inode& file, content_piece piece);
+    void resize(inode& file, std::uint64_t size_bytes);
+
+    std::function<timespec()> wall_clock;
+    ferry::random& rng;
+    inode_ledger_ptr ledger = std::make_shared<inode_ledger>();
+    inode_ptr root;
+    journal log;
+    bool is_cold = false;
+};
+
+}  // namespace ferry::sim
