@@ -212,7 +212,7 @@ int disk::open(const open_file_ptr& directory, const char* path, const open_how&
             return 0;
         }
         if (found->is_dead()) {
-            return -ENOENT;
+            return -EPERM;  // As ext4 has it; tmpfs makes one.
         }
         const inode_ptr made = my.make(S_IFREG | asked.mode);
         made->may_get_first_name = !asked.has(O_EXCL);

@@ -57,7 +57,10 @@ std::uint64_t inode::size_bytes() const noexcept {
     if (is_symlink()) {
         return target.size();
     }
-    return is_directory() ? block_bytes : content.size_bytes();
+    if (is_directory()) {
+        return is_dead() ? 0 : block_bytes;
+    }
+    return content.size_bytes();
 }
 
 void inode::give_space_back_if_gone() noexcept {
