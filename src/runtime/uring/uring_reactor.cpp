@@ -3,23 +3,19 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <new>
-#include <thread>
 
-#include "ferry/base/units.hpp"
 #include "runtime/blocking.hpp"
+#include "runtime/clock.hpp"
+#include "runtime/send_file.hpp"
 
 namespace ferry::runtime {
 namespace {
@@ -31,12 +27,6 @@ constexpr unsigned pointer_bits = 48;
 constexpr int buffer_group = 0;
 constexpr std::size_t page_bytes = 4'096;
 
-// One inline sendfile at most: 512 KiB is about 45 us of a core (datapath.md, 4).
-constexpr std::uint64_t send_file_quantum_bytes = 512_KiB;
-// A write that held the core longer than this sends the next ones through the ring for a while: the
-// kernel is throttling this writer or the device is slow (datapath.md, 12).
-constexpr auto slow_write_bound = std::chrono::milliseconds(2);
-constexpr auto slow_write_rest = std::chrono::seconds(1);
 constexpr unsigned completions_per_turn_max = 4'096;
 // The kernel's own limit on one transfer (MAX_RW_COUNT), and below what an entry's 32 bits hold.
 constexpr std::size_t transfer_bytes_max = 0x7FFF'F000;
@@ -53,38 +43,19 @@ enum stage : std::uint8_t {
     pooled,          // With the offload pool.
 };
 
-/// Whether the octet at `offset` can be read without waiting; true where the file system cannot
-/// say.
-bool is_in_memory(int file, std::uint64_t offset) noexcept {
-    char octet = 0;
-    iovec into{&octet, 1};
-    return ::preadv2(file, &into, 1, static_cast<off64_t>(offset), RWF_NOWAIT) >= 0 ||
-           errno != EAGAIN;
-}
-
-time_point read_clock() noexcept {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return time_point(std::chrono::seconds(now.tv_sec) + duration(now.tv_nsec));
-}
-
 }  // namespace
 
 uring_reactor::uring_reactor(const uring_options& options, offload_pool& offload)
     : reactor(read_clock()),
-      offload_(offload),
       buffer_bytes_(options.receive_buffer_bytes),
-      buffer_count_(options.receive_buffers) {}
+      buffer_count_(options.receive_buffers),
+      errands_(*this, offload, [](reactor& home, op& what) noexcept {
+          static_cast<uring_reactor&>(home).finish(what);
+      }) {}
 
 result<void> uring_reactor::open(const uring_options& options) {
     FERRY_ASSERT(std::has_single_bit(options.receive_buffers) && options.receive_buffers <= 32'768);
-    // sendfile(2) and a write to a pipe have no MSG_NOSIGNAL: a peer that left must be an EPIPE
-    // here, not the end of the process, whatever the program does with the signal.
-    sigset_t broken_pipe;
-    sigemptyset(&broken_pipe);
-    sigaddset(&broken_pipe, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
-
+    block_broken_pipe_signal();
     FERRY_TRY(made, ring::make(options.submission_entries, options.completion_entries));
     ring_ = std::move(made);
 
@@ -116,26 +87,13 @@ result<void> uring_reactor::open(const uring_options& options) {
     if (!wake_fd_) {
         return failure_from_errno(errno);
     }
-    cachestat_works_ = probe_cachestat();
     arm_wake();
     return {};
 }
 
 uring_reactor::~uring_reactor() {
-    // A pool thread that has posted its outcome may still be waking us.
-    while (errands_out_.load(std::memory_order_acquire) != 0) {
-        std::this_thread::yield();
-    }
     // The kernel must let go of the ring's buffers and of `wake_value_` before they die.
     ring_ = ring{};
-}
-
-bool uring_reactor::probe_cachestat() const noexcept {
-    cachestat_span span;
-    cachestat_counts counts;
-    // EBADF says the call is there; ENOSYS and EPERM (seccomp) that it is not to be had.
-    static_cast<void>(::syscall(SYS_cachestat, -1, &span, &counts, 0));
-    return errno == EBADF;
 }
 
 void uring_reactor::wake() noexcept {
@@ -188,14 +146,14 @@ submission uring_reactor::submit(op& what) noexcept {
 
     switch (what.code) {
         case opcode::send_file:
-            return advance_send_file(what) ? finish_inline(what) : submission::pending;
+            return go_on_sending(what) ? finish_inline(what) : submission::pending;
         case opcode::read:
             if (read_inline(what)) {
                 return finish_inline(what);
             }
             break;
         case opcode::write:
-            if (write_inline(what)) {
+            if (writer_.write(what, now())) {
                 return finish_inline(what);
             }
             break;
@@ -314,7 +272,7 @@ void uring_reactor::prepare(op& what, io_uring_sqe& entry) noexcept {
             if (what.stage == warming) {
                 // Read into memory that nobody looks at: the point is the page cache. IOSQE_ASYNC,
                 // because trying inline first is what must not block this core.
-                io_uring_prep_read(sqe, args.send_file.file, scratch(),
+                io_uring_prep_read(sqe, args.send_file.file, scratch_.get(),
                                    send_file_window(what).size_bytes,
                                    send_file_window(what).offset);
                 sqe->flags |= IOSQE_ASYNC;
@@ -330,128 +288,30 @@ void uring_reactor::prepare(op& what, io_uring_sqe& entry) noexcept {
     FERRY_ASSERT(false && "an operation of the ring");
 }
 
-std::byte* uring_reactor::scratch() noexcept {
-    return scratch_.get();
-}
-
-bool uring_reactor::read_inline(op& what) noexcept {
-    const auto& args = what.args.read;
-    iovec into{args.data, args.size_bytes};
-    const auto got = ::preadv2(what.fd, &into, 1, static_cast<off64_t>(args.offset), RWF_NOWAIT);
-    if (got < 0 && (errno == EAGAIN || errno == EOPNOTSUPP || errno == EINTR || errno == ENOSYS)) {
-        return false;  // Not in memory, or a file system that cannot say: the ring may wait for it.
-    }
-    what.result = got < 0 ? -errno : got;
-    return true;
-}
-
-bool uring_reactor::write_inline(op& what) noexcept {
-    const auto& args = what.args.write;
-    if (args.offset == at_position || now() < writes_are_slow_until_) {
-        // Where a descriptor stands may be a pipe that nobody reads: only the ring may wait for it.
-        return false;
-    }
-    const auto before = read_clock();
-    const auto put =
-        ::pwrite(what.fd, args.data, args.size_bytes, static_cast<off64_t>(args.offset));
-    if (put < 0 && (errno == EAGAIN || errno == EINTR)) {
-        return false;
-    }
-    what.result = put < 0 ? -errno : put;
-    const auto after = read_clock();
-    if (after - before > slow_write_bound) {
-        writes_are_slow_until_ = after + slow_write_rest;
-    }
-    return true;
-}
-
-uring_reactor::file_window uring_reactor::send_file_window(const op& what) noexcept {
-    const auto& args = what.args.send_file;
-    const auto sent = static_cast<std::uint64_t>(what.progress);
-    const std::uint64_t file_sent = sent > args.head_bytes ? sent - args.head_bytes : 0;
-    const std::uint64_t quantum = std::min(args.size_bytes, send_file_quantum_bytes);
-    return {.offset = args.offset + file_sent,
-            .size_bytes = static_cast<std::uint32_t>(quantum - file_sent)};
-}
-
-bool uring_reactor::is_cached(int file, file_window window) const noexcept {
-    if (cachestat_works_) {
-        cachestat_span span{.offset = window.offset, .size_bytes = window.size_bytes};
-        cachestat_counts counts;
-        if (::syscall(SYS_cachestat, file, &span, &counts, 0) == 0) {
-            const std::uint64_t first = window.offset / page_bytes;
-            const std::uint64_t last = (window.offset + window.size_bytes - 1) / page_bytes;
-            if (counts.cached < last - first + 1) {
-                return false;
-            }
-            // Pages on their way from the disk count as cached, and sending them waits. They are
-            // ahead of a sequential reader, who asks for more than the beginning.
-            return window.offset == 0 || is_in_memory(file, window.offset + window.size_bytes - 1);
-        }
-    }
-    // One octet of the first and of the last page: what lies between was most likely read with
-    // them.
-    return is_in_memory(file, window.offset) &&
-           is_in_memory(file, window.offset + window.size_bytes - 1);
-}
-
 /// Moves a send_file on as far as it goes without waiting. True: over, with `result` set. False:
 /// the ring waits for room in the socket or for the file's pages.
-bool uring_reactor::advance_send_file(op& what) noexcept {
-    const auto& args = what.args.send_file;
-    const auto over = [&what](std::int64_t failed_with) {
-        what.result = what.progress > 0 ? what.progress : failed_with;
-        return true;
-    };
-    const auto wait_for_room = [this, &what] {
-        what.stage = polling;
-        enter_stage(what);
-        return false;
-    };
-    while (static_cast<std::uint64_t>(what.progress) < args.head_bytes) {
-        const auto sent =
-            ::send(what.fd, args.head + what.progress,
-                   args.head_bytes - static_cast<std::size_t>(what.progress),
-                   MSG_NOSIGNAL | MSG_DONTWAIT | (args.size_bytes > 0 ? MSG_MORE : 0));
-        if (sent >= 0) {
-            what.progress += sent;
-        } else if (errno == EAGAIN) {
-            return wait_for_room();
-        } else if (errno != EINTR) {
-            return over(-errno);
-        }
-    }
-    for (;;) {
-        const file_window window = send_file_window(what);
-        if (window.size_bytes == 0) {
-            return over(0);
-        }
-        if (what.stage != warmed && !is_cached(args.file, window)) {
+bool uring_reactor::go_on_sending(op& what) noexcept {
+    switch (advance_send_file(what, pages_, what.stage == warmed)) {
+        case send_file_need::nothing:
+            return true;
+        case send_file_need::room:
+            what.stage = polling;
+            break;
+        case send_file_need::pages:
             if (scratch_ == nullptr) {
                 // Owned at once; nothrow, because this transfer alone must fail (R14).
                 scratch_.reset(new (std::nothrow) std::byte[send_file_quantum_bytes]);
                 if (scratch_ == nullptr) {
-                    return over(-ENOMEM);
+                    what.result = what.progress > 0 ? what.progress : -ENOMEM;
+                    return true;
                 }
             }
             ++counters_.cold_reads;
             what.stage = warming;
-            enter_stage(what);
-            return false;
-        }
-        auto offset = static_cast<off64_t>(window.offset);
-        const auto sent = ::sendfile64(what.fd, args.file, &offset, window.size_bytes);
-        if (sent > 0) {
-            what.progress += sent;
-            what.stage = in_ring;
-        } else if (sent == 0) {
-            return over(0);  // The file ends before the span does: somebody truncated it.
-        } else if (errno == EAGAIN) {
-            return wait_for_room();
-        } else if (errno != EINTR) {
-            return over(-errno);
-        }
+            break;
     }
+    enter_stage(what);
+    return false;
 }
 
 /// Puts a send_file into the ring for the stage it is in, or among the deferred.
@@ -466,44 +326,12 @@ void uring_reactor::enter_stage(op& what) noexcept {
     io_uring_sqe_set_data64(entry, user_data_of(what));
 }
 
-struct uring_reactor::pool_errand : offload_job, posted {
-    pool_errand(uring_reactor& core_of, op& done_for) noexcept
-        : offload_job(&pool_errand::work),
-          posted(&pool_errand::came_back),
-          home(core_of),
-          what(done_for) {}
-
-    static void work(offload_job& job) noexcept {
-        auto& self = static_cast<pool_errand&>(job);
-        self.outcome = perform_blocking(self.what);
-        uring_reactor& home = self.home;  // Once posted, the errand may be gone at any moment.
-        home.post(self);
-        home.errands_out_.fetch_sub(1, std::memory_order_release);
-    }
-    static void came_back(posted& message) noexcept {
-        auto& self = static_cast<pool_errand&>(message);
-        uring_reactor& home = self.home;
-        op& what = self.what;
-        what.result = self.outcome;
-        delete &self;
-        home.finish(what);
-    }
-
-    uring_reactor& home;
-    op& what;
-    std::int64_t outcome = 0;
-};
-
 submission uring_reactor::send_to_pool(op& what) noexcept {
-    // Freed by its own delivery, which is certain: the pool runs all it was given.
-    auto* errand = new (std::nothrow) pool_errand(*this, what);
-    if (errand == nullptr) {
+    if (!errands_.send(what, &perform_blocking)) {
         what.result = -ENOMEM;
         return finish_inline(what);
     }
     what.stage = pooled;
-    errands_out_.fetch_add(1, std::memory_order_relaxed);
-    offload_.submit(*errand);
     return submission::pending;
 }
 
@@ -567,7 +395,7 @@ void uring_reactor::retry_waiting() noexcept {
         what->stage = in_ring;
         if (what->code != opcode::send_file) {
             enter_ring(*what);
-        } else if (advance_send_file(*what)) {
+        } else if (go_on_sending(*what)) {
             finish(*what);
         }
     }
@@ -725,7 +553,7 @@ void uring_reactor::resume_send_file(op& what) noexcept {
         return;
     }
     what.stage = was_warming ? warmed : in_ring;
-    if (advance_send_file(what)) {
+    if (go_on_sending(what)) {
         finish(what);
     }
 }

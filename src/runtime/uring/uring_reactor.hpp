@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <cstdlib>
 #include <memory>
 
@@ -10,6 +9,9 @@
 #include "ferry/runtime/offload.hpp"
 #include "ferry/runtime/reactor.hpp"
 #include "ferry/runtime/uring.hpp"
+#include "runtime/errands.hpp"
+#include "runtime/inline_io.hpp"
+#include "runtime/page_cache.hpp"
 #include "runtime/uring/compat.hpp"
 #include "runtime/uring/ring.hpp"
 
@@ -35,18 +37,12 @@ class uring_reactor final : public reactor, private buffer_source {
         std::int32_t result;
         std::uint32_t flags;
     };
-    struct file_window {
-        std::uint64_t offset;
-        std::uint32_t size_bytes;
-    };
-    struct pool_errand;
     struct free_memory {
         void operator()(void* memory) const noexcept { std::free(memory); }
     };
 
     void give_back(std::uint16_t buffer) noexcept override;
 
-    [[nodiscard]] bool probe_cachestat() const noexcept;
     void arm_wake() noexcept;
     [[nodiscard]] io_uring_sqe* take_entry() noexcept;
     [[nodiscard]] static std::uint64_t user_data_of(const op& what) noexcept;
@@ -58,15 +54,9 @@ class uring_reactor final : public reactor, private buffer_source {
     void request_cancel(op& what) noexcept;
     void finish(op& what) noexcept;
 
-    [[nodiscard]] bool read_inline(op& what) noexcept;
-    [[nodiscard]] bool write_inline(op& what) noexcept;
-
-    [[nodiscard]] static file_window send_file_window(const op& what) noexcept;
-    [[nodiscard]] bool is_cached(int file, file_window window) const noexcept;
-    [[nodiscard]] bool advance_send_file(op& what) noexcept;
+    [[nodiscard]] bool go_on_sending(op& what) noexcept;
     void enter_stage(op& what) noexcept;
     void resume_send_file(op& what) noexcept;
-    [[nodiscard]] std::byte* scratch() noexcept;
 
     void retry_waiting() noexcept;
     [[nodiscard]] bool anything_waiting() noexcept;
@@ -76,12 +66,10 @@ class uring_reactor final : public reactor, private buffer_source {
     [[nodiscard]] static bool rearms(const op& what) noexcept;
     [[nodiscard]] bool take_buffer(op& what, const completion& came) noexcept;
 
-    offload_pool& offload_;
     ring ring_;
     unique_fd wake_fd_;
     std::uint64_t wake_value_ = 0;
     bool wake_armed_ = false;
-    bool cachestat_works_ = false;
     std::uint16_t last_generation_ = 0;
 
     unsigned buffer_bytes_;
@@ -91,13 +79,14 @@ class uring_reactor final : public reactor, private buffer_source {
     std::unique_ptr<io_uring_buf_ring, free_memory> buffer_ring_;
     std::unique_ptr<std::byte[]> buffers_;
     std::unique_ptr<std::byte[]> scratch_;  ///< Where warming reads go; made by the first.
-    time_point writes_are_slow_until_{};
-    std::atomic<unsigned> errands_out_{0};  ///< Pool threads that may still touch this reactor.
+    page_cache pages_;
+    inline_writer writer_;
 
     intrusive_list<op> deferred_;         ///< No submission entry was free.
     intrusive_list<op> starved_;          ///< No receive buffer was free.
     intrusive_list<op> ended_;            ///< Cancelled outside the kernel.
     intrusive_list<op> cancels_waiting_;  ///< In the ring, their cancel is not yet.
+    pool_errands errands_;                ///< Last: the others outlive what it waits for.
 };
 
 }  // namespace ferry::runtime

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+
+#include "ferry/base/units.hpp"
+#include "ferry/runtime/op.hpp"
+#include "runtime/page_cache.hpp"
+
+namespace ferry::runtime {
+
+/// What a `send_file` moves of its file at most: 512 KiB is about 45 us of a core (datapath.md, 4).
+inline constexpr std::uint64_t send_file_quantum_bytes = 512_KiB;
+
+/// What a `send_file` needs to go on.
+enum class send_file_need : std::uint8_t {
+    nothing,  ///< It is over; `op::result` is set.
+    room,     ///< In its socket.
+    pages,    ///< Its window must be read into memory, by whom it may hold up.
+};
+
+/// What `what`, a `send_file`, sends next of its file: the rest of its quantum.
+[[nodiscard]] file_window send_file_window(const op& what) noexcept;
+
+/// Moves a `send_file` on from `op::progress` as far as it goes without waiting.
+/// `pages_were_read`: its window has been read into memory just now, so it is sent whatever `pages`
+/// says, or it would go round in circles.
+[[nodiscard]] send_file_need advance_send_file(op& what, const page_cache& pages,
+                                               bool pages_were_read) noexcept;
+
+}  // namespace ferry::runtime
