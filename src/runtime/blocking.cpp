@@ -3,17 +3,20 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <cstdio>
 #include <cstring>
 #include <new>
 
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/base/units.hpp"
+#include "runtime/send_file.hpp"
 
 namespace ferry::runtime {
 namespace {
@@ -109,6 +112,41 @@ std::int64_t copy_some(int from, const copy_range_args& what) noexcept {
     return copied < 0 ? -errno : copied;
 }
 
+std::int64_t or_errno(std::int64_t result) noexcept {
+    return result < 0 ? -errno : result;
+}
+
+std::int64_t read_some(int fd, const read_args& what, std::size_t size_bytes_max) noexcept {
+    const iovec into{what.data, std::min(what.size_bytes, size_bytes_max)};
+    return or_errno(::preadv2(fd, &into, 1, static_cast<off64_t>(what.offset), 0));
+}
+
+std::int64_t write_some(int fd, const write_args& what, std::size_t size_bytes_max) noexcept {
+    // The kernel only reads what it is given to write.
+    const iovec from{const_cast<std::byte*>(what.data), std::min(what.size_bytes, size_bytes_max)};
+    return or_errno(::pwritev2(fd, &from, 1, static_cast<off64_t>(what.offset), 0));
+}
+
+/// Brings a stretch of a file into memory: reads it to where nobody looks.
+std::int64_t read_through(int file, file_window window) noexcept {
+    std::array<std::byte, 64_KiB> nowhere;
+    while (window.size_bytes > 0) {
+        const auto got =
+            ::pread(file, nowhere.data(), std::min<std::size_t>(nowhere.size(), window.size_bytes),
+                    static_cast<off64_t>(window.offset));
+        if (got <= 0) {
+            return or_errno(got);
+        }
+        window.offset += static_cast<std::uint64_t>(got);
+        window.size_bytes -= static_cast<std::uint32_t>(got);
+    }
+    return 0;
+}
+
+std::int64_t open_at(int directory, const open_at_args& what) noexcept {
+    return or_errno(::syscall(SYS_openat2, directory, what.path, &what.how, sizeof what.how));
+}
+
 }  // namespace
 
 std::int64_t perform_blocking(op& what) noexcept {
@@ -121,21 +159,38 @@ std::int64_t perform_blocking(op& what) noexcept {
             case opcode::compute:
                 what.args.compute.function(what.args.compute.context);
                 return 0;
+            case opcode::read:
+                return read_some(what.fd, what.args.read, SIZE_MAX);
+            case opcode::write:
+                return write_some(what.fd, what.args.write, SIZE_MAX);
+            case opcode::send_file:
+                return read_through(what.args.send_file.file, send_file_window(what));
+            case opcode::sync:
+                return or_errno(what.args.sync.data_only ? ::fdatasync(what.fd) : ::fsync(what.fd));
+            case opcode::open_at:
+                return open_at(what.fd, what.args.open_at);
+            case opcode::rename_at: {
+                const auto& args = what.args.rename_at;
+                return or_errno(
+                    ::renameat2(what.fd, args.from, args.to_directory, args.to, args.flags));
+            }
+            case opcode::link_at: {
+                const auto& args = what.args.link_at;
+                return or_errno(
+                    ::linkat(what.fd, args.from, args.to_directory, args.to, args.flags));
+            }
+            case opcode::unlink_at:
+                return or_errno(
+                    ::unlinkat(what.fd, what.args.unlink_at.path, what.args.unlink_at.flags));
+            case opcode::make_directory_at:
+                return or_errno(::mkdirat(what.fd, what.args.make_directory_at.path,
+                                          what.args.make_directory_at.mode));
             case opcode::nop:
             case opcode::accept:
             case opcode::connect:
             case opcode::receive:
             case opcode::receive_provided:
             case opcode::send:
-            case opcode::send_file:
-            case opcode::read:
-            case opcode::write:
-            case opcode::sync:
-            case opcode::open_at:
-            case opcode::rename_at:
-            case opcode::link_at:
-            case opcode::unlink_at:
-            case opcode::make_directory_at:
                 break;
         }
     } catch (const std::bad_alloc&) {
@@ -143,6 +198,12 @@ std::int64_t perform_blocking(op& what) noexcept {
     }
     FERRY_ASSERT(false && "an operation of the pool");
     return -ENOSYS;
+}
+
+std::int64_t perform_blocking_little(op& what) noexcept {
+    // A pipe with room for anything has room for PIPE_BUF octets (pipe(7)).
+    return what.code == opcode::read ? read_some(what.fd, what.args.read, SIZE_MAX)
+                                     : write_some(what.fd, what.args.write, PIPE_BUF);
 }
 
 }  // namespace ferry::runtime

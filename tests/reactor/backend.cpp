@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "ferry/runtime/epoll.hpp"
 #include "ferry/runtime/uring.hpp"
 #include "sim/reactor.hpp"
 
@@ -48,12 +49,21 @@ std::unique_ptr<runtime::reactor> make_simulated(const backend_sizes& sizes,
                              .has_cold_pages = false});
 }
 
+std::unique_ptr<runtime::reactor> make_epoll(const backend_sizes& sizes,
+                                             runtime::offload_pool& pool) {
+    return runtime::make_epoll_reactor({.receive_buffers = sizes.receive_buffers,
+                                        .receive_buffer_bytes = sizes.receive_buffer_bytes},
+                                       pool)
+        .value();
+}
+
 }  // namespace
 
 std::span<const backend> backends() {
     // The whole list: another backend joins by one line.
     static const auto all = std::to_array<backend>({
         {"uring", real_world, make_uring, true, true, true, true},
+        {"epoll", real_world, make_epoll, false, true, true, true},
         {"sim", make_simulated_world, make_simulated, false, true, false, false},
     });
     return all;

@@ -4,9 +4,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <functional>
 #include <span>
+#include <string_view>
 
 #include "ferry/base/error.hpp"
 #include "ferry/base/units.hpp"
@@ -284,6 +287,30 @@ TEST_CASE("read and write: of a pipe wait for the other end and hold nobody up")
         REQUIRE(posix::read(reader.get(), dropped.data(), held) > 0);
         host.finish(writes);
         CHECK(writes.results == std::vector<std::int64_t>{4});
+    }
+}
+
+TEST_CASE("write: to a terminal, which can be waited for and not be asked without waiting") {
+    for (const backend& under_test : backends()) {
+        if (!under_test.is_on_real_files) {
+            continue;
+        }
+        CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
+        machine host(under_test);
+        const unique_fd keyboard(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK));
+        if (!keyboard || ::unlockpt(keyboard.get()) != 0) {
+            MESSAGE("skipped: there are no terminals here");
+            continue;
+        }
+        std::array<char, 64> name{};
+        REQUIRE(::ptsname_r(keyboard.get(), name.data(), name.size()) == 0);
+        const unique_fd terminal(::open(name.data(), O_RDWR | O_NOCTTY | O_CLOEXEC));
+        REQUIRE(terminal);
+        CHECK(write_at(host, terminal.get(), at_position, "log line") == 8);
+        std::array<char, 64> shown{};
+        CHECK(::read(keyboard.get(), shown.data(), shown.size()) == 8);
+        CHECK(std::string_view(shown.data(), 8) == "log line");
     }
 }
 

@@ -1,9 +1,11 @@
 #include <doctest/doctest.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 
 #include <array>
 #include <cerrno>
+#include <span>
 
 #include "ferry/base/random.hpp"
 #include "ferry/runtime/wait.hpp"
@@ -183,6 +185,122 @@ TEST_CASE("receive_provided: buffers of cancelled and ended receives come back")
         CHECK(all.octets == sent);
         host.io().cancel(all);
         host.finish(all);
+    }
+}
+
+TEST_CASE("receive_provided: octets and the end that come together are both told") {
+    for (const backend& under_test : backends()) {
+        for (const bool multishot : {false, true}) {
+            for (const bool armed_before : {false, true}) {
+                CAPTURE(under_test.name);
+                const auto world = under_test.make_world();
+                CAPTURE(multishot);
+                CAPTURE(armed_before);
+                machine host(under_test);
+                auto pair = tcp_pair();
+                probe all(host, opcode::receive_provided, pair.near.get());
+                all.args.receive_provided = {.multishot = multishot};
+                if (armed_before) {
+                    host.submit(all);
+                    host.turn(2);
+                }
+                put(pair.far, "last words");
+                pair.far.reset();
+                if (!armed_before) {
+                    host.submit(all);
+                }
+                host.finish(all);
+                if (!multishot) {
+                    host.submit(all);
+                    host.finish(all);
+                }
+                CHECK(all.results == std::vector<std::int64_t>{10, 0});
+                CHECK(all.octets == "last words");
+            }
+        }
+    }
+}
+
+// Goal: FTP's Synch (RFC 959 section 4.1.3, RFC 854) comes as urgent data, where a read stops short
+// with more behind it. Method: all of it is there before the first look, in line with the rest.
+TEST_CASE(
+    "receive_provided: what follows urgent data arrives without anything more from the peer") {
+    for (const backend& under_test : backends()) {
+        if (!under_test.is_on_real_files) {
+            continue;  // Urgent data are the machine's, as its files are.
+        }
+        for (const bool multishot : {false, true}) {
+            for (const bool armed_before : {false, true}) {
+                CAPTURE(under_test.name);
+                const auto world = under_test.make_world();
+                CAPTURE(multishot);
+                CAPTURE(armed_before);
+                machine host(under_test);
+                auto pair = tcp_pair();
+                const int on = 1;
+                REQUIRE(::setsockopt(pair.near.get(), SOL_SOCKET, SO_OOBINLINE, &on, sizeof on) ==
+                        0);
+                probe all(host, opcode::receive_provided, pair.near.get());
+                all.args.receive_provided = {.multishot = multishot};
+                if (armed_before) {
+                    host.submit(all);
+                    host.turn(2);
+                }
+                put(pair.far, "before ");
+                REQUIRE(::send(pair.far.get(), "!", 1, MSG_OOB | MSG_NOSIGNAL) == 1);
+                put(pair.far, " after");
+                while (all.octets.size() < 14) {
+                    if (!all.in_flight) {
+                        host.submit(all);
+                    }
+                    host.run_until([&] { return !all.in_flight || all.octets.size() == 14; });
+                }
+                CHECK(all.octets == "before ! after");
+                host.io().cancel(all);
+                host.finish(all);
+            }
+        }
+    }
+}
+
+TEST_CASE("receive_provided: one that waits for a buffer is not forgotten over a long send") {
+    for (const backend& under_test : backends()) {
+        if (!under_test.has_bounded_buffers) {
+            continue;
+        }
+        CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
+        machine host(under_test, {.receive_buffers = 1, .receive_buffer_bytes = 64});
+        auto holding = tcp_pair();
+        auto pair = tcp_pair();
+        put(holding.far, "first");
+        probe holder(host, opcode::receive_provided, holding.near.get());
+        holder.keeps_leases = true;
+        host.submit(holder);
+        host.finish(holder);
+        // Both directions of one socket at once.
+        put(pair.far, "second");
+        probe waiting(host, opcode::receive_provided, pair.near.get());
+        waiting.args.receive_provided = {.multishot = true};
+        host.submit(waiting);
+        const std::string sent = pattern(8U << 20U);
+        probe sends(host, opcode::send, pair.near.get());
+        sends.args.send = {.data = std::as_bytes(std::span(sent)).data(),
+                           .size_bytes = sent.size()};
+        host.submit(sends);
+        std::string got;
+        while (sends.in_flight || got.size() < sent.size()) {
+            host.turn(1);
+            got += drain(pair.far.get());
+        }
+        CHECK((got == sent));
+        CHECK(waiting.octets.empty());
+        holder.leases.clear();
+        host.run_until([&] { return waiting.octets == "second"; });
+        put(pair.far, " third");
+        host.run_until([&] { return waiting.octets == "second third"; });
+        host.io().cancel(waiting);
+        host.finish(waiting);
     }
 }
 

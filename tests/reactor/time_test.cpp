@@ -162,6 +162,36 @@ TEST_CASE("time: an operation completes among coroutines that only yield") {
     }
 }
 
+// Goal: whoever never has to wait does not keep a core for itself. Method: more octets than anybody
+// reads in 2 ms one by one wait in a socket; a deadline must pass all the same.
+TEST_CASE("time: a deadline works beside a coroutine whose operations are all over at once") {
+    for (const backend& under_test : backends()) {
+        CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
+        machine host(under_test);
+        const auto pair = local_pair();
+        const auto held = fill_up(pair.far.get());
+        std::vector<woken> log;
+        std::size_t received = 0;
+        host.run_task(
+            [](nursery& home, int socket, std::vector<woken>& into, std::size_t& count) -> task<> {
+                core& here = home.here();
+                home.start(sleep_and_note, std::ref(here), here.now() + 2ms, std::ref(into));
+                std::byte octet{};
+                while (into.empty()) {
+                    const auto got = co_await op_wait(
+                        here.io(), opcode::receive, socket, never,
+                        [&](op& fresh) { fresh.args.receive = {.data = &octet, .size_bytes = 1}; });
+                    REQUIRE(got == 1);
+                    ++count;
+                }
+            },
+            pair.near.get(), std::ref(log), std::ref(received));
+        CHECK(log.size() == 1);
+        CHECK(received < held);
+    }
+}
+
 // Goal: a core that was made long ago and starts to run now tells the time of now: a deadline
 // counted from an old turn would have passed before anything was tried.
 TEST_CASE("time: a core starts to run at the present") {

@@ -46,8 +46,8 @@ struct reactor_counters {
 };
 
 /// The narrow seam between ferry and a machine: one per core, all of it on that core's thread,
-/// except `post`. Backends: `uring` (io_uring). Everything above speaks in `op`s and runs on any of
-/// them.
+/// except `post`. Backends: `uring` (io_uring), `epoll` for where that is not to be had. Everything
+/// above speaks in `op`s and runs on any of them.
 class reactor {
   public:
     explicit reactor(time_point start) noexcept : timers_(start), now_(start) {}
