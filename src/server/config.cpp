@@ -91,11 +91,12 @@ void append_logs(std::string& out, const config& settings) {
 
 }  // namespace
 
-std::string describe(const config& settings) {
+std::string describe(const config& settings, std::string_view io) {
     std::string out = fmt::format("ferry {} would serve {}\n", version, escaped(settings.root));
     append_http(out, settings);
     append_ftp(out, settings);
     append_machine(out, settings);
+    out += fmt::format("{}\n", io);
     append_logs(out, settings);
 
     out += "\noptions (* is not the default):\n";

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ferry/base/log.hpp"
@@ -45,6 +46,13 @@ struct port_range {
     std::uint16_t last = 0;
 
     friend bool operator==(const port_range&, const port_range&) = default;
+};
+
+/// What may move the octets of the process.
+enum class io_wish : std::uint8_t {
+    automatic,  ///< io_uring, or epoll where that cannot be had.
+    uring,      ///< io_uring or nothing.
+    epoll,
 };
 
 enum class access_log_kind : std::uint8_t { off, standard_output, file };
@@ -113,12 +121,13 @@ struct config {
     log::level log_level = log::level::info;
 
     // Runtime.
+    io_wish io = io_wish::automatic;
     std::size_t cores = 0;  ///< Threads; 0: one for every CPU the process may use. See `pin`.
     pinning pin;
     std::size_t connections_max = 10'000;  ///< In the whole process, HTTP and FTP control together.
     std::size_t receive_buffers = 1'024;   ///< Per core, 4 KiB each; a power of two.
     std::size_t ring_entries = 1'024;      ///< Submission queue of each core; a power of two.
-    std::size_t offload_threads = 2;       ///< In the whole process, for what has no opcode.
+    std::size_t offload_threads = 2;       ///< In the whole process, for what would hold a core up.
     std::chrono::milliseconds drain_timeout = std::chrono::seconds(10);
 
     // HTTP.
@@ -147,9 +156,10 @@ struct config {
     friend bool operator==(const config&, const config&) = default;
 };
 
-/// Says what would run, for `--check`: first in sentences, then every option with its value, marked
-/// where it differs from the default. Lines end in LF. Passwords appear as `***`, control octets in
-/// names escaped. Never fails, never suspends.
-[[nodiscard]] std::string describe(const config& settings);
+/// Says what would run, for `--check`: first in sentences, among them `io`, which says what would
+/// move the octets, then every option with its value, marked where it differs from the default.
+/// Lines end in LF. Passwords appear as `***`, control octets in names escaped. Never fails, never
+/// suspends.
+[[nodiscard]] std::string describe(const config& settings, std::string_view io);
 
 }  // namespace ferry::server

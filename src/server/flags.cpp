@@ -261,6 +261,7 @@ constexpr flag_kind::choice choice_of(std::span<const std::string_view> words) {
 constexpr auto anonymous_words = std::to_array<std::string_view>({"off", "read", "upload"});
 constexpr auto durability_words = std::to_array<std::string_view>({"none", "data", "full"});
 constexpr auto leftovers_words = std::to_array<std::string_view>({"keep", "remove"});
+constexpr auto io_words = std::to_array<std::string_view>({"auto", "uring", "epoll"});
 constexpr auto level_words =
     std::to_array<std::string_view>({"debug", "info", "warning", "error", "off"});
 
@@ -346,6 +347,10 @@ constexpr auto table = std::to_array<flag>({
      "the least important diagnostics to print on standard error",
      choice_of<&config::log_level>(level_words)},
 
+    {"io", "auto|uring|epoll", group::machine,
+     "what moves the octets: io_uring, or epoll, which containers do not deny; auto: epoll where "
+     "io_uring cannot be had",
+     choice_of<&config::io>(io_words)},
     {"cores", "COUNT", group::machine,
      "threads; each has its own ring and its own listening sockets",
      count{&config::cores, 1, cpus_max, "all"}},
@@ -362,7 +367,8 @@ constexpr auto table = std::to_array<flag>({
     {"ring-entries", "COUNT", group::machine, "submission entries of each core's io_uring",
      count{&config::ring_entries, 64, 16'384, {}, true}},
     {"offload-threads", "COUNT", group::machine,
-     "threads for what io_uring cannot do: listings, copies",
+     "threads for what would hold a core up: listings, copies; without io_uring also the disk and "
+     "changes of names",
      count{&config::offload_threads, 1, 64}},
     {"drain-timeout", "DURATION", group::machine,
      "after the first SIGTERM or SIGINT, how long requests and transfers may still take",

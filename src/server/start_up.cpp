@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "ferry/net/listener.hpp"
+#include "ferry/runtime/epoll.hpp"
 #include "ferry/runtime/uring.hpp"
 
 namespace ferry::server {
@@ -157,7 +158,30 @@ std::string open_access_log(const config& settings, prepared& ready) {
     return {};
 }
 
+// The kernel's own limit; with the most submissions there may be it is still four times as many
+// (R1).
+constexpr unsigned completion_entries_max = 65'536;
+
+runtime::uring_options ring_sizes(const config& settings) noexcept {
+    const auto entries = static_cast<unsigned>(settings.ring_entries);
+    return {.submission_entries = entries,
+            .completion_entries = std::min(entries * 16, completion_entries_max),
+            .receive_buffers = static_cast<unsigned>(settings.receive_buffers)};
+}
+
 }  // namespace
+
+result<std::unique_ptr<runtime::reactor>> make_reactor(const config& settings, io_backend which,
+                                                       runtime::offload_pool& offload) {
+    switch (which) {
+        case io_backend::uring:
+            return runtime::make_uring_reactor(ring_sizes(settings), offload);
+        case io_backend::epoll:
+            return runtime::make_epoll_reactor(
+                {.receive_buffers = static_cast<unsigned>(settings.receive_buffers)}, offload);
+    }
+    return failure(errc::unsupported);
+}
 
 std::vector<std::size_t> usable_cpus() {
     std::vector<std::size_t> cpus;
@@ -193,10 +217,14 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
     if (auto missing = missing_cpu(settings.pin); !missing.empty()) {
         return std::unexpected(std::move(missing));
     }
-    if (const auto why = runtime::why_no_uring(); !why.empty()) {
-        return std::unexpected("io_uring is not available: " + why);
-    }
     ready.connections_max = fit_connections(settings, ready.warnings);
+    auto io = choose_io(settings.io, settings.io == io_wish::epoll
+                                         ? std::string()
+                                         : runtime::why_no_uring(ring_sizes(settings), cores));
+    if (!io) {
+        return std::unexpected(std::move(io.error()));
+    }
+    ready.io = std::move(*io);
     if (settings.check) {
         return ready;  // A check leaves no trace and does not mind a server that runs already.
     }

@@ -5,8 +5,11 @@
 #include <vector>
 
 #include "ferry/base/unique_fd.hpp"
+#include "ferry/runtime/offload.hpp"
+#include "ferry/runtime/reactor.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "server/config.hpp"
+#include "server/io_choice.hpp"
 
 namespace ferry::server {
 
@@ -26,17 +29,22 @@ struct prepared {
     unique_fd access_log;    ///< Empty when there is none, or it is standard output.
     int access_log_fd = -1;  ///< -1: no log.
     std::size_t connections_max = 0;
+    io_choice io;
     std::vector<std::string> warnings;
 };
 
 /// Opens the tree, the log and the listening sockets, raises the descriptor limit to what it may be
-/// and `connections_max` down to what that holds, and asks the kernel for io_uring. `cores`: how
-/// many sockets each endpoint gets. Blocking; before threads start. With `config::check` nothing is
-/// bound or created.
+/// and `connections_max` down to what that holds, and asks the kernel for the rings of all cores.
+/// `cores`: how many sockets each endpoint gets. Blocking; before threads start. With
+/// `config::check` nothing is bound or created.
 ///
 /// Errors: one line for a person: what could not be done and the likely cause. Exit with status 1.
 [[nodiscard]] std::expected<prepared, std::string> prepare(const config& settings,
                                                            std::size_t cores);
+
+/// Makes a core's reactor, on its thread. Errors: of `make_uring_reactor`, `make_epoll_reactor`.
+[[nodiscard]] result<std::unique_ptr<runtime::reactor>> make_reactor(
+    const config& settings, io_backend which, runtime::offload_pool& offload);
 
 /// The CPUs this process may use, in order; empty if the system does not say.
 [[nodiscard]] std::vector<std::size_t> usable_cpus();

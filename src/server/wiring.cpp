@@ -25,16 +25,11 @@
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/http/media_types.hpp"
 #include "ferry/runtime/offload.hpp"
-#include "ferry/runtime/uring.hpp"
 #include "server/core_server.hpp"
 #include "server/start_up.hpp"
 
 namespace ferry::server {
 namespace {
-
-// The kernel's own limit; with the most submissions there may be it is still four times as many
-// (R1).
-constexpr unsigned completion_entries_max = 65'536;
 
 int refuse_to_start(const std::string& why) {
     std::fputs(fmt::format("ferry: {}\n", why).c_str(), stderr);
@@ -198,16 +193,14 @@ class cores {
 
   private:
     static std::string why(const error& refused) {
-        if (refused.os_errno == ENOMEM) {
-            return "the locked-memory limit is too low for this many cores and buffers (ulimit -l)";
-        }
         return refused.os_errno != 0 ? std::strerror(refused.os_errno)
                                      : std::string(describe(refused.code));
     }
 
     void serve(std::size_t core) {
         if (const auto opened = servers_[core]->open(); !opened) {
-            failures_[core] = fmt::format("core {}: io_uring: {}", core, why(opened.error()));
+            failures_[core] =
+                fmt::format("core {}: cannot be set up: {}", core, why(opened.error()));
         }
         opened_.count_down();
         go_.wait();
@@ -287,9 +280,10 @@ int run(const config& settings) {
         log::warning(each);
     }
     if (settings.check) {
-        std::fputs(describe(settings).c_str(), stdout);
+        std::fputs(describe(settings, ready->io.notice).c_str(), stdout);
         return 0;
     }
+    log::info(ready->io.notice);
     const unique_fd signals = block_signals();
     if (!signals) {
         return refuse_to_start(fmt::format("cannot wait for signals: {}", std::strerror(errno)));
@@ -301,18 +295,14 @@ int run(const config& settings) {
     ready->files->close_on(offload);
     connection_counts counts{.connections_max = ready->connections_max,
                              .ftp_sessions_max = settings.ftp_sessions_max};
-    const runtime::uring_options ring{
-        .submission_entries = static_cast<unsigned>(settings.ring_entries),
-        .completion_entries =
-            std::min(static_cast<unsigned>(settings.ring_entries) * 16, completion_entries_max),
-        .receive_buffers = static_cast<unsigned>(settings.receive_buffers)};
     const shared_parts parts{
         .files = *ready->files,
         .users = users,
         .types = *types,
         .http = http_options(settings),
         .ftp = ftp_options(settings),
-        .make_reactor = [&ring, &offload] { return runtime::make_uring_reactor(ring, offload); },
+        .make_reactor = [&settings, &offload,
+                         which = ready->io.uses] { return make_reactor(settings, which, offload); },
         .drain_timeout = settings.drain_timeout,
         .removes_leftovers = settings.leftovers == leftovers_policy::remove &&
                              !settings.ftp.empty() &&

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -18,12 +19,15 @@ struct uring_options {
     unsigned receive_buffer_bytes = 4'096;
 };
 
-/// What keeps io_uring from being used here, in one line a person can act on; empty when nothing
-/// does. Makes and drops a small ring: setup flags, then every opcode ferry submits.
-[[nodiscard]] std::string why_no_uring();
+/// What keeps `cores` rings of these sizes from being had here, in one line a person can act on;
+/// empty when nothing does. Makes and drops them, all at once: a small ring may fit into a
+/// locked-memory limit that they do not fit into. Blocking; before threads start, since it blocks
+/// SIGPIPE as `make_uring_reactor` does.
+[[nodiscard]] std::string why_no_uring(const uring_options& options, std::size_t cores);
 
 /// Makes the io_uring backend. Must be called on the thread that will run it (SINGLE_ISSUER), whose
-/// SIGPIPE it blocks; `offload` must outlive it.
+/// SIGPIPE it blocks; `offload` must outlive it. Where locked memory is short it waits up to a
+/// quarter of a second for what rings closed before have not given back yet.
 ///
 /// Errors: errc::unsupported (kernel older than 6.1 or built without), errc::denied (sysctl,
 /// seccomp), errc::exhausted (memlock limit). `why_no_uring` says which to a person.

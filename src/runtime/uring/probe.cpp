@@ -1,14 +1,17 @@
 #include <sys/utsname.h>
+#include <time.h>
 
 #include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <memory>
-#include <new>
+#include <utility>
+#include <vector>
 
-#include "ferry/base/log.hpp"
+#include "ferry/base/assert.hpp"
 #include "ferry/runtime/uring.hpp"
+#include "runtime/uring/explain.hpp"
 #include "runtime/uring/uring_reactor.hpp"
 
 namespace ferry::runtime {
@@ -37,6 +40,11 @@ constexpr auto needed_opcodes = std::to_array<needed_opcode>({
     {IORING_OP_ASYNC_CANCEL, "ASYNC_CANCEL"},
 });
 
+// A kernel thread gives back the locked memory of rings that were closed, those of a probe or of an
+// earlier ferry of the same user: after 20 to 30 ms (decision 0010). Only then is none left.
+constexpr unsigned memory_tries = 25;
+constexpr timespec memory_pause{.tv_sec = 0, .tv_nsec = 10'000'000};
+
 std::string read_sysctl_disabled() {
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(
         std::fopen("/proc/sys/kernel/io_uring_disabled", "re"), &std::fclose);
@@ -48,37 +56,31 @@ std::string read_sysctl_disabled() {
 }
 
 std::string explain(const error& refused) {
-    switch (refused.os_errno) {
-        case ENOSYS:
-            return "the kernel has none (CONFIG_IO_URING is off, or it is older than 5.1)";
-        case EPERM: {
-            const auto disabled = read_sysctl_disabled();
-            if (!disabled.empty() && disabled != "0") {
-                return "disabled by sysctl kernel.io_uring_disabled = " + disabled;
-            }
-            return "refused by a seccomp filter, as in the default profile of container engines";
+    utsname system{};
+    ::uname(&system);
+    return explain_refusal(refused.os_errno, read_sysctl_disabled(), system.release);
+}
+
+/// A pool for reactors that are made to see whether they can be.
+struct unused_pool final : offload_pool {
+    void submit(offload_job&) noexcept override { FERRY_ASSERT(false && "nothing runs"); }
+};
+
+/// What `make` gives, once there is memory for it.
+template <class Make>
+auto make_patiently(Make make) {
+    for (unsigned tries = 1;; ++tries) {
+        auto made = make();
+        if (made || made.error().os_errno != ENOMEM || tries == memory_tries) {
+            return made;
         }
-        case EACCES:
-            return "refused by a security module (SELinux, AppArmor)";
-        case ENOMEM:
-            return "the locked-memory limit is too low (ulimit -l)";
-        case EMFILE:
-        case ENFILE:
-            return "no descriptor is left (ulimit -n)";
-        case EINVAL: {
-            utsname system{};
-            ::uname(&system);
-            return std::string("the kernel is older than 6.1 (this is ") + system.release + ")";
-        }
-        default:
-            return std::strerror(refused.os_errno);
+        ::nanosleep(&memory_pause, nullptr);
     }
 }
 
-}  // namespace
-
-std::string why_no_uring() {
-    const auto small = ring::make(8, 32);
+/// What the kernel's list of operations lacks; empty when it has them all.
+std::string missing_opcode() {
+    const auto small = make_patiently([] { return ring::make(8, 32); });
     if (!small) {
         return explain(small.error());
     }
@@ -95,13 +97,33 @@ std::string why_no_uring() {
     return {};
 }
 
+}  // namespace
+
+std::string why_no_uring(const uring_options& options, std::size_t cores) {
+    if (auto missing = missing_opcode(); !missing.empty()) {
+        return missing;
+    }
+    unused_pool idle;
+    std::vector<std::unique_ptr<reactor>> all;
+    while (all.size() < cores) {
+        auto made = make_uring_reactor(options, idle);
+        if (!made) {
+            return explain(made.error());
+        }
+        all.push_back(std::move(*made));
+    }
+    return {};
+}
+
 result<std::unique_ptr<reactor>> make_uring_reactor(const uring_options& options,
                                                     offload_pool& offload) {
-    auto made = std::make_unique<uring_reactor>(options, offload);
-    if (auto opened = made->open(options); !opened) {
-        return failure(opened.error());
-    }
-    return made;
+    return make_patiently([&]() -> result<std::unique_ptr<reactor>> {
+        auto made = std::make_unique<uring_reactor>(options, offload);
+        if (const auto opened = made->open(options); !opened) {
+            return failure(opened.error());
+        }
+        return made;
+    });
 }
 
 }  // namespace ferry::runtime

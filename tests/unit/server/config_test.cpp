@@ -14,7 +14,7 @@ namespace {
 
 /// The lines before the table of options.
 std::string sentences(const server::config& settings) {
-    const auto text = server::describe(settings);
+    const auto text = server::describe(settings, "using io_uring");
     return text.substr(0, text.find("\n\n") + 1);
 }
 
@@ -28,13 +28,14 @@ std::string after_first_line(const std::string& text) {
 TEST_CASE("describe: the defaults") {
     server::config settings;
     settings.root = "/srv";
-    CHECK(server::describe(settings).starts_with("ferry "));
-    CHECK(server::describe(settings).contains(" would serve /srv\n"));
+    CHECK(server::describe(settings, "using io_uring").starts_with("ferry "));
+    CHECK(server::describe(settings, "using io_uring").contains(" would serve /srv\n"));
     CHECK(after_first_line(sentences(settings)) ==
           "HTTP/1.1 on 127.0.0.1:8080\n"
           "FTP on 127.0.0.1:2121; passive data ports: any; address in PASV replies: auto\n"
           "anonymous: reads\n"
           "one thread for every CPU, pinned\n"
+          "using io_uring\n"
           "access log: off\n");
 }
 
@@ -49,15 +50,16 @@ TEST_CASE("describe: everything said") {
     settings.cores = 2;
     settings.pin = {.mode = server::pin_mode::list, .cpus = {0, 3}};
     settings.access_log = {.kind = server::access_log_kind::file, .file = "/log\x1b"};
-    CHECK(server::describe(settings).contains(" would serve d\\x0a\n"));
+    CHECK(server::describe(settings, "using io_uring").contains(" would serve d\\x0a\n"));
     CHECK(after_first_line(sentences(settings)) ==
           "HTTP: off\n"
           "FTP on 127.0.0.1:2121; passive data ports: 5000-5010; address in PASV replies: auto\n"
           "anonymous: reads and stores new files\n"
           "user ann: reads and changes what is under /a\n"
           "2 threads, pinned to CPU 0,3\n"
+          "using io_uring\n"
           "access log: to /log\\x1b\n");
-    CHECK_FALSE(server::describe(settings).contains("hunter2"));
+    CHECK_FALSE(server::describe(settings, "using io_uring").contains("hunter2"));
 
     settings.anonymous = server::anonymous_policy::off;
     settings.users.clear();
@@ -73,7 +75,7 @@ TEST_CASE("describe: every option is listed, those that are not the default mark
     server::config settings;
     settings.root = "/srv";
     settings.cores = 3;
-    const auto text = server::describe(settings);
+    const auto text = server::describe(settings, "using io_uring");
     for (const auto& row : server::flags()) {
         CAPTURE(row.name);
         if (row.scope == server::flag_scope::command_line) {

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <string>
+
+#include "server/config.hpp"
+
+namespace ferry::server {
+
+/// What moves the octets of this process: decided once, before anything is bound.
+enum class io_backend : std::uint8_t { uring, epoll };
+
+struct io_choice {
+    io_backend uses = io_backend::uring;
+    std::string notice;  ///< One line for the log and for `--check`: which, and why.
+};
+
+/// Picks what `wish` asks for, given why io_uring cannot be had here; empty: it can.
+///
+/// Errors: one line for a person: io_uring alone would do, and it is not there.
+[[nodiscard]] std::expected<io_choice, std::string> choose_io(io_wish wish,
+                                                              const std::string& why_no_uring);
+
+}  // namespace ferry::server
