@@ -61,7 +61,12 @@ SUITES = [
           targets=("meson-test-prereq",), programs=r"unit-.*|reactor.*"),
     Suite("e2e", "real clients against the release binary", build="release",
           targets=("src/server/ferry",),
-          command=("python3", "tests/e2e/run.py", "--ferry", "build/release/ferry")),
+          command=("python3", "tests/e2e/run.py", "--ferry", "build/release/ferry", "--io",
+                   "uring")),
+    Suite("e2e-epoll", "the same as in a container: no io_uring, no root, no memory to lock",
+          build="release", targets=("src/server/ferry",),
+          command=("python3", "tests/e2e/run.py", "--ferry", "build/release/ferry",
+                   "--contained")),
 ]
 
 

@@ -3,9 +3,15 @@
 
     python3 tests/e2e/run.py --ferry build/release/ferry
     python3 tests/e2e/run.py --ferry PATH --only http_rows -v
+    python3 tests/e2e/run.py --ferry PATH --io epoll
+    python3 tests/e2e/run.py --ferry PATH --contained
     python3 tests/e2e/run.py --list
 
 --only takes a pattern (a regular expression) that is looked for in MODULE.TEST; repeatable.
+--io uring, --io epoll have every server use that. --contained runs everything as a container would:
+below a seccomp filter that denies io_uring, with no memory to lock, and as an ordinary user but for
+the tests that do what root alone may; servers decide by themselves then, and must say that they use
+epoll.
 -v shows the server's own words for every test, -k keeps the temporary directories.
 
 Every module test_*.py runs in a process of its own, in a process group of its own, so that whatever
@@ -15,6 +21,7 @@ A test whose client is not installed fails. Prints a line a test, then `N passed
 """
 
 import argparse
+import codecs
 import os
 import re
 import selectors
@@ -28,7 +35,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
-from support import worker  # noqa: E402  (the path above comes first)
+from support import denied, worker  # noqa: E402  (the path above comes first)
 
 SETUP_SECONDS_MAX = 60  # Importing a module and making what its tests share.
 SHOWN_LINES_MAX = 80  # Of one failure.
@@ -37,8 +44,9 @@ SHOWN_LINES_MAX = 80  # Of one failure.
 class Module:
     """A module's tests, those of them still to run, and the process that runs them."""
 
-    def __init__(self, name, cases):
+    def __init__(self, name, cases, as_root=True):
         self.name = name
+        self.as_root = as_root  # Stays the user who runs this, that is.
         self.waiting = list(cases)
         self.current = None
         self.limit = 0.0
@@ -56,6 +64,10 @@ class Run:
         self.failed = []
         self.began = time.monotonic()
 
+    def folder_of(self, module):
+        """Whoever makes a file there first owns it."""
+        return os.path.join(self.folder, "root" if module.as_root else "user")
+
     def tell(self, text):
         print(text, flush=True)
 
@@ -67,8 +79,11 @@ class Run:
         if process == 0:
             os.close(reader)
             os.setsid()
-            settings = worker.Settings(ferry=self.options.ferry, folder=self.folder,
-                                       verbose=self.options.verbose, keep=self.options.keep)
+            if not module.as_root:
+                denied.root()
+            settings = worker.Settings(ferry=self.options.ferry, folder=self.folder_of(module),
+                                       verbose=self.options.verbose, keep=self.options.keep,
+                                       io="denied" if self.options.contained else self.options.io)
             worker.main(module.name, [case.name for case in module.waiting], settings, writer)
             os._exit(0)
         os.close(writer)
@@ -127,7 +142,7 @@ class Run:
         """Takes leave of a module's process; where it left in mid-test, that test has failed."""
         self.selector.unregister(module.reader)
         os.close(module.reader)
-        log = os.path.join(self.folder, module.name + ".log")
+        log = os.path.join(self.folder_of(module), module.name + ".log")
         if module.current or module.waiting:
             # Where it hangs: faulthandler in the worker writes that down.
             try:
@@ -184,12 +199,22 @@ def chosen(patterns):
     return modules
 
 
+def without_root(modules):
+    """The same modules, each in two: what keeps root and what gives it up."""
+    parts = [Module(module.name, [c for c in module.waiting if c.needs_root == as_root], as_root)
+             for module in modules for as_root in (False, True)]
+    return [part for part in parts if part.waiting]
+
+
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ferry", metavar="PATH", help="the binary under test")
     parser.add_argument("--only", metavar="PATTERN", action="append", help="tests that match")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="modules at a time")
+    parser.add_argument("--io", choices=("auto", "uring", "epoll"), default="auto",
+                        help="what servers use")
+    parser.add_argument("--contained", action="store_true", help="without io_uring and root")
     parser.add_argument("--list", action="store_true", help="print the tests and exit")
     parser.add_argument("-k", "--keep", action="store_true", help="keep temporary directories")
     parser.add_argument("-v", "--verbose", action="store_true")
@@ -214,6 +239,17 @@ def main(arguments):
     # A copy: a build in the meantime must not change what is tested.
     options.ferry = shutil.copy(options.ferry, os.path.join(folder, "ferry"))
     os.chmod(options.ferry, 0o755)
+    for name, owner in (("root", os.geteuid()), ("user", denied.USER)):
+        os.mkdir(os.path.join(folder, name))
+        if os.geteuid() == 0:
+            os.chown(os.path.join(folder, name), owner, owner)
+    if options.contained:
+        for name in ("ascii", "latin-1", "idna"):
+            codecs.lookup(name)  # Loaded when first needed, out of what may be root's home.
+        denied.io_uring()
+        denied.locked_memory()
+        if os.geteuid() == 0:
+            modules = without_root(modules)
     run = Run(options, folder)
     try:
         run.run(modules, options.jobs)

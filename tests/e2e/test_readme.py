@@ -5,6 +5,7 @@ import re
 import subprocess
 
 from support import check
+from support.case import needs_root
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
@@ -17,6 +18,7 @@ def block_behind(text, words):
     return found[1]
 
 
+@needs_root  # To read the tree, wherever that lies.
 def test_help_is_verbatim(t):
     with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
         shown = block_behind(file.read(), "ferry --help")
@@ -24,6 +26,7 @@ def test_help_is_verbatim(t):
     check.equal(shown.splitlines(), said.splitlines(), "the block of `ferry --help` in README.md")
 
 
+@needs_root
 def test_commands_exist(t):
     """The programs of tools/ that README.md names are there."""
     with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:

@@ -4,7 +4,7 @@ import os
 import time
 
 from support import check, trees
-from support.case import limit
+from support.case import limit, needs_root
 from support.ftp_wire import Control
 
 NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
@@ -107,6 +107,7 @@ def test_two_who_append(t):
         check.equal(trees.read(root, "log"), (before or b"") + b"quick\nagain\n", "tried again")
 
 
+@needs_root
 def test_a_directory_to_enter_and_not_to_list(t):
     """Permission to search is what CWD takes, as chdir(2): the drop boxes of old have mode 0733."""
     check.equal(os.geteuid(), 0, "user id (the test gives up root's rights)")

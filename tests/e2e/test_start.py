@@ -1,14 +1,15 @@
 """The command line: what ferry says when it starts, and when it cannot."""
 
 import dataclasses
+import errno
 import os
 import re
 import socket
 import subprocess
 import time
 
-from support import check, denied, trees
-from support.case import rows
+from support import check, denied, trees, usage
+from support.case import needs_root, rows
 from support.ftp_wire import Control
 from support.http_wire import ask, fetch
 
@@ -55,9 +56,9 @@ def test_help(t):
     said = say(t, "--help")
     check.equal((said.status, said.err), (0, ""), "status and standard error")
     flags = set(re.findall(r"^  --([a-z-]+)", said.out, re.MULTILINE))
-    for name in ("http", "ftp", "cores", "pin", "anonymous", "user", "write", "passive-ports",
-                 "public-address", "access-log", "log-level", "tcp-congestion", "config", "check",
-                 "version", "help", "drain-timeout"):
+    for name in ("http", "ftp", "io", "cores", "pin", "anonymous", "user", "write",
+                 "passive-ports", "public-address", "access-log", "log-level", "tcp-congestion",
+                 "config", "check", "version", "help", "drain-timeout"):
         check.contains(flags, name, "the flags of --help")
     for line in said.out.splitlines():
         check.holds(len(line) <= 80 and line == line.rstrip(), f"a line of --help: {line!r}")
@@ -111,6 +112,7 @@ class Bad:
     Bad("drain", ("--drain-timeout", "-5s"), ("--drain-timeout",)),
     Bad("size", ("--head-bytes-max", "5"), ("--head-bytes-max", '"5"', "1KiB")),
     Bad("power", ("--ring-entries", "1000"), ("--ring-entries", "1000", "power of two")),
+    Bad("io", ("--io", "poll"), ("--io", "poll", "auto, uring, epoll")),
     Bad("pin", ("--pin", "0,0"), ("--pin", "0,0")),
     Bad("pin-cores", ("--pin", "0,1", "--cores", "1"), ("--pin", "--cores")),
     Bad("write-value", ("--write=maybe",), ("--write",)),
@@ -147,6 +149,7 @@ def test_no_directory(t):
     refused(say(t, *ANY_PORTS, os.path.join(folder, "file")), 1, "file", "directory")
 
 
+@needs_root
 def test_no_permission(t):
     check.equal(os.geteuid(), 0, "user id (the test gives up root's rights)")
     folder = t.tmp()
@@ -165,6 +168,7 @@ def test_no_permission(t):
             "log", "permission|denied|may not")
 
 
+@needs_root
 def test_without_root(t):
     """An ordinary user can run it; what that user may not read is 403 and 550."""
     check.equal(os.geteuid(), 0, "user id (the test gives up root's rights)")
@@ -238,9 +242,54 @@ def test_cpu_that_is_not_here(t):
     refused(say(t, *ANY_PORTS, "--pin", "1023", t.tmp()), 1, "1023|cpu")
 
 
-def test_without_io_uring(t):
-    refused(say(t, *ANY_PORTS, t.tmp(), preexec=denied.io_uring), 1, "io_uring",
-            "seccomp|container|io_uring_disabled|permitted|denied")
+SECCOMP = "refused by a seccomp filter, as in the default profile of container engines"
+MEMLOCK = "the locked-memory limit is too low for this many cores and buffers (ulimit -l)"
+
+
+def with_locked_memory(octets):
+    """As an ordinary user with so much: root may lock all it likes."""
+    def prepare():
+        denied.locked_memory(octets)
+        denied.root()
+    return prepare
+
+
+@dataclasses.dataclass(frozen=True)
+class Denial:
+    id: str
+    prepare: object  # For `preexec`.
+    why: str
+
+
+@needs_root  # To lose its right to lock memory.
+@rows([
+    Denial("seccomp", denied.io_uring, SECCOMP),
+    Denial("seccomp-enosys", lambda: denied.io_uring(errno.ENOSYS), SECCOMP),
+    Denial("seccomp-of-old", lambda: denied.io_uring(also=denied.NEW_CALLS), SECCOMP),
+    Denial("memlock-0", with_locked_memory(0), MEMLOCK),
+    # Enough for a small ring, not for those of two cores.
+    Denial("memlock-512k", with_locked_memory(512 << 10), MEMLOCK),
+])
+def test_without_io_uring(t, row):
+    """threats.md, R7 and R8: it serves all the same and says why; or not, if it was told so."""
+    root = trees.fill(t.tmp(), SITE)
+    why = SECCOMP if t.settings.io == "denied" else row.why
+    line = f"io_uring is not available: {why}"
+    server = t.ferry(root, "--io", "auto", "--cores", "2", preexec=row.prepare)
+    check.contains(server.errors(), f"{line}; using epoll\n", "the log")
+    check.equal(fetch(server, "/size-3m.bin"), SITE[b"size-3m.bin"], "over epoll")
+    used = usage.cpu_seconds(server)
+    time.sleep(1)
+    check.holds(usage.cpu_seconds(server) - used < 0.1, "it works while nobody asks for anything")
+    server.stop()
+    said = say(t, "--check", "--cores", "2", root, preexec=row.prepare)
+    check.equal((said.status, said.err), (0, ""), f"{said}")
+    check.contains(said.out, f"\n{line}; using epoll\n", "--check")
+    refused(say(t, *ANY_PORTS, "--io", "uring", "--cores", "2", root, preexec=row.prepare), 1,
+            re.escape(line), "--io auto")
+    server = t.ferry(root, "--io", "epoll", preexec=row.prepare)
+    check.contains(server.errors(), "using epoll, as --io says\n", "the log")
+    check.equal(fetch(server, "/one.txt"), b"1\n", "by choice")
 
 
 def test_check(t):

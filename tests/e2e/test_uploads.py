@@ -8,7 +8,7 @@ import threading
 import time
 
 from support import check, trees
-from support.case import limit, rows
+from support.case import limit, needs_root, rows
 from support.clients import run
 from support.ftp_wire import Control, reset
 from support.http_wire import Connection, ask
@@ -294,6 +294,7 @@ def may(control, allowed, command, octets):
     check.equal(reply.code // 100 == 2, allowed, f"{command}: {reply}")
 
 
+@needs_root
 @limit(60)
 def test_a_full_disk(t):
     """threats.md, V13: 452, the space is given back, and the connection is usable."""

@@ -22,6 +22,12 @@ def limit(seconds):
     return mark
 
 
+def needs_root(function):
+    """Marks a test that does what root alone may, so that it keeps root where others give it up."""
+    function.needs_root = True
+    return function
+
+
 def rows(table):
     """Makes a test of every row of `table`: `test_x(t, row)`; `row.id` is in the test's name."""
     def mark(function):
@@ -37,6 +43,7 @@ class Case:
         self.name = name
         self.function = function
         self.row = row
+        self.needs_root = getattr(function, "needs_root", False)
         self.limit_seconds = getattr(function, "limit_seconds", LIMIT_SECONDS)
 
     def run(self, context):
@@ -84,7 +91,8 @@ class Context:
 
     def ferry(self, root, *flags, **options):
         """Starts the server for this test; at the end it must stop at once and with status 0."""
-        server = Ferry(self.settings.ferry, root, flags, log_folder=self._module_folder, **options)
+        server = Ferry(self.settings.ferry, root, flags, log_folder=self._module_folder,
+                       io=self.settings.io, **options)
         self._servers.append(server)
         server.start()
         return server

@@ -1,7 +1,10 @@
-"""A process without io_uring: what a container's seccomp profile does (threats.md, R7)."""
+"""A process that may use less than most: no io_uring, as in a container (threats.md, R7), little
+locked memory (R8), another user."""
 
 import ctypes
 import errno
+import os
+import resource
 import struct
 
 PR_SET_NO_NEW_PRIVS = 38
@@ -9,16 +12,21 @@ PR_SET_SECCOMP = 22
 SECCOMP_MODE_FILTER = 2
 SECCOMP_RET_ALLOW = 0x7FFF0000
 SECCOMP_RET_ERRNO = 0x00050000
-IO_URING_SETUP = 425  # The same number on every architecture.
+# The same numbers on every architecture.
+IO_URING_CALLS = (425, 426, 427)  # setup, enter, register.
+NEW_CALLS = (441, 451)  # epoll_pwait2, cachestat: unknown to filters older than they are.
 BPF_LD_W_ABS, BPF_JMP_JEQ_K, BPF_RET_K = 0x20, 0x15, 0x06
+USER = 61_234  # Nobody's: no account has it, so none of its rights come from anywhere else.
 
 
-def io_uring():
-    """For `preexec`: from here on io_uring_setup fails with EPERM."""
+def io_uring(refusal=errno.EPERM, also=()):
+    """From here on, and in all children, every call of io_uring, and `also`, fails with `refusal`."""
+    numbers = (*IO_URING_CALLS, *also)
     rules = [(BPF_LD_W_ABS, 0, 0, 0),  # The number of the system call.
-             (BPF_JMP_JEQ_K, 0, 1, IO_URING_SETUP),
-             (BPF_RET_K, 0, 0, SECCOMP_RET_ERRNO | errno.EPERM),
-             (BPF_RET_K, 0, 0, SECCOMP_RET_ALLOW)]
+             # Over the tests left and the rule that allows, if it is this one.
+             *((BPF_JMP_JEQ_K, len(numbers) - i, 0, each) for i, each in enumerate(numbers)),
+             (BPF_RET_K, 0, 0, SECCOMP_RET_ALLOW),
+             (BPF_RET_K, 0, 0, SECCOMP_RET_ERRNO | refusal)]
     code = b"".join(struct.pack("HBBI", *rule) for rule in rules)
     filter_ = ctypes.create_string_buffer(code, len(code))
     program = struct.pack("HP", len(rules), ctypes.addressof(filter_))
@@ -27,3 +35,18 @@ def io_uring():
                  (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.create_string_buffer(program), 0, 0)):
         if libc.prctl(*call) != 0:
             raise OSError(ctypes.get_errno(), "prctl")
+
+
+def locked_memory(octets=0):
+    """Never more than there was: to raise a limit takes a right of its own."""
+    had = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
+    if had != resource.RLIM_INFINITY:
+        octets = min(octets, had)
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (octets, octets))
+
+
+def root():
+    """From here on an ordinary user, without groups."""
+    os.setgroups([])
+    os.setgid(USER)
+    os.setuid(USER)

@@ -23,6 +23,16 @@ class ServerTrouble(Exception):
     """The server did not do as a process what it should."""
 
 
+# What a server must say of itself when it starts, by `io`.
+NOTICES = {
+    "auto": "using ",
+    "uring": "using io_uring",
+    "epoll": "using epoll, as --io says",
+    "denied": "io_uring is not available: refused by a seccomp filter, as in the default profile of "
+              "container engines; using epoll",
+}
+
+
 def flag_names(flags):
     return {flag.split("=", 1)[0] for flag in flags if flag.startswith("--")}
 
@@ -31,6 +41,7 @@ class Ferry:
     """`ferry FLAGS ROOT`, with DEFAULTS for the flags not given.
 
     `wrapper` is put before the command (setpriv ...), `preexec` runs in the child before it;
+    `io` is a key of NOTICES: how it moves octets, which is `--io` if the flags do not say it;
     `endpoints` is how many lines "listening on" there will be, where the flags do not tell. After
     `start`, `http` and `ftp` are lists of (address, port) in the order of those lines.
     """
@@ -38,11 +49,14 @@ class Ferry:
     count = 0
 
     def __init__(self, binary, root, flags, log_folder, wrapper=(), preexec=None, environment=None,
-                 defaults=True, endpoints=None):
+                 defaults=True, endpoints=None, io="auto"):
         Ferry.count += 1
         given = flag_names(flags)
-        added = [part for name, value in DEFAULTS.items() if defaults and name not in given
+        usual = {**DEFAULTS, **({"--io": io} if io in ("uring", "epoll") else {})}
+        added = [part for name, value in usual.items() if defaults and name not in given
                  for part in (name, value)]
+        says_it = defaults and not {"--io", "--log-level"} & given
+        self._notice = NOTICES[io] if says_it else ""
         self.command = [*wrapper, binary, *added, *flags, *([root] if root is not None else [])]
         self._preexec = preexec
         self._environment = {**os.environ, **(environment or {})}
@@ -74,6 +88,9 @@ class Ferry:
                 raise ServerTrouble(f"{len(told)} of {self._expected} lines 'listening on' after "
                                  f"{START_SECONDS_MAX} s\n{self.log()}")
             time.sleep(0.005)
+        if self._notice not in self.errors():
+            self.kill()
+            raise ServerTrouble(f"it does not say {self._notice!r}\n{self.log()}")
         for scheme, address, port in told:
             (self.http if scheme == "http" else self.ftp).append((address.strip("[]"), int(port)))
         return self

@@ -19,6 +19,7 @@ class Settings:
     folder: str  # For everything temporary.
     verbose: bool = False
     keep: bool = False
+    io: str = "auto"  # For --io of the server; "denied": auto, where there is no io_uring.
 
 
 def cases_of(module_name):
