@@ -102,11 +102,19 @@ live_server::~live_server() {
     std::filesystem::remove_all(directory_, ignored);
 }
 
+void live_server::drain() {
+    is_draining_ = true;
+    core_->drain();
+}
+
 void live_server::end() {
-    if (thread_.joinable()) {
-        core_->drain();
-        thread_.join();
+    if (!thread_.joinable()) {
+        return;
     }
+    if (!is_draining_) {
+        drain();
+    }
+    thread_.join();
 }
 
 void live_server::serve() {

@@ -30,7 +30,9 @@ class live_server {
     /// Drains, waits for the end, removes the directory.
     ~live_server();
 
-    /// Drains and waits for the end.
+    /// Lets it finish what is under way and end. At most once.
+    void drain();
+    /// Drains, if nobody has, and waits for the end.
     void end();
 
     [[nodiscard]] net::endpoint http() const noexcept { return http_at_; }
@@ -56,6 +58,7 @@ class live_server {
     net::endpoint http_at_;
     net::endpoint ftp_at_;
     std::atomic<bool> is_ready_ = false;
+    bool is_draining_ = false;
     std::thread thread_;
 };
 
