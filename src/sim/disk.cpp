@@ -400,8 +400,7 @@ int disk::rename(const open_file_ptr& from_directory, const char* from,
     const timespec when = my.now();
     const std::uint64_t seed = my.ledger->name_seed;
     const inode_ptr moved = source.found->shared_from_this();
-    const inode_ptr replaced =
-        target.found == nullptr ? nullptr : target.found->shared_from_this();
+    const inode_ptr replaced = target.found == nullptr ? nullptr : target.found->shared_from_this();
     inode& left = *source.directory;
     inode& entered = *target.directory;
     left.names.set(directory_names::place_of(source.name, seed), source.name, nullptr);
@@ -423,12 +422,11 @@ int disk::rename(const open_file_ptr& from_directory, const char* from,
         ++entered.links;
         moved->parent = &entered;
     }
-    my.log.note(left, &entered,
-                {.first = {.directory = left.shared_from_this(), .name = source.name, .what = {}},
-                 .second = {.directory = entered.shared_from_this(),
-                            .name = target.name,
-                            .what = moved}},
-                when);
+    my.log.note(
+        left, &entered,
+        {.first = {.directory = left.shared_from_this(), .name = source.name, .what = {}},
+         .second = {.directory = entered.shared_from_this(), .name = target.name, .what = moved}},
+        when);
     my.log.write_back_if_much(*my.ledger);
     return 0;
 }
@@ -528,11 +526,10 @@ int disk::unlink(const open_file_ptr& directory, const char* path, int flags) {
     } else {
         gone->drop_name();
     }
-    my.log.note(
-        from, nullptr,
-        {.first = {.directory = from.shared_from_this(), .name = at.name, .what = {}},
-         .second = {}},
-        when);
+    my.log.note(from, nullptr,
+                {.first = {.directory = from.shared_from_this(), .name = at.name, .what = {}},
+                 .second = {}},
+                when);
     my.log.write_back_if_much(*my.ledger);
     return 0;
 }
@@ -699,9 +696,8 @@ std::vector<std::string> disk::names() const {
 
 std::size_t disk::count_inodes() const noexcept {
     const auto& all = state_->ledger->all;
-    return static_cast<std::size_t>(std::ranges::count_if(all, [](const auto& each) {
-        return each.second->links > 0 || each.second->opens > 0;
-    }));
+    return static_cast<std::size_t>(std::ranges::count_if(
+        all, [](const auto& each) { return each.second->links > 0 || each.second->opens > 0; }));
 }
 
 }  // namespace ferry::sim

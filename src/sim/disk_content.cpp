@@ -397,8 +397,8 @@ std::int64_t disk::list(const open_file_ptr& directory, runtime::directory_batch
             }
         }
         // Ours, with the NUL that ends it.
-        const std::string name = static_cast<const char*>(
-            static_cast<const void*>(batch.raw.data() + batch.raw_offset));
+        const std::string name =
+            static_cast<const char*>(static_cast<const void*>(batch.raw.data() + batch.raw_offset));
         batch.raw_offset += name.size() + 1;
         runtime::directory_record record{};
         record.name_offset = append(batch.names, name);
@@ -412,10 +412,9 @@ std::int64_t disk::list(const open_file_ptr& directory, runtime::directory_batch
             record.target_bytes = static_cast<std::uint32_t>(what->target.size());
             const int unusable = state_->check(root);
             const std::string path = std::string(directory_path) + '/' + name;
-            record.status_errno =
-                unusable != 0
-                    ? -unusable
-                    : status_of_link(*state_->root, *root->what, path.c_str(), record.status);
+            record.status_errno = unusable != 0 ? -unusable
+                                                : status_of_link(*state_->root, *root->what,
+                                                                 path.c_str(), record.status);
             if (record.status_errno != 0) {
                 fill(record.status, *what);
             }

@@ -19,8 +19,8 @@ cut cut_at(std::uint64_t offset, std::uint64_t left_bytes) noexcept {
     const auto begin = static_cast<std::size_t>(offset % block_bytes);
     return {.index = offset / block_bytes,
             .begin = begin,
-            .count = static_cast<std::size_t>(
-                std::min<std::uint64_t>(left_bytes, block_bytes - begin))};
+            .count =
+                static_cast<std::size_t>(std::min<std::uint64_t>(left_bytes, block_bytes - begin))};
 }
 
 /// Octets of a block, zeros where it ends early.

@@ -13,8 +13,8 @@ namespace {
 
 thread_local host* host_in_use = nullptr;
 
-// When a world begins, by the calendar: 2024-01-01 00:00:00 UTC less the time it has been up.
-constexpr auto wall_clock_at_boot = std::chrono::seconds(1'704'067'200 - 3'600);
+// When a world begins, by the calendar: 2027-01-01 00:00:00 UTC less the time it has been up.
+constexpr auto wall_clock_at_boot = std::chrono::seconds(1'798'761'600 - 3'600);
 
 constexpr std::size_t numbers_per_boot = 1 << 16;
 

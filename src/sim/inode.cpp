@@ -122,7 +122,8 @@ struct counted_open_file final : open_file {
         if (what->locked_by == this) {
             what->locked_by = nullptr;
         }
-        if ((flags & (O_ACCMODE | O_PATH)) == O_RDONLY || (flags & (O_ACCMODE | O_PATH)) == O_RDWR) {
+        if ((flags & (O_ACCMODE | O_PATH)) == O_RDONLY ||
+            (flags & (O_ACCMODE | O_PATH)) == O_RDWR) {
             --what->readers;
         }
         what->drop_descriptor();

@@ -24,9 +24,9 @@ struct inode_ledger {
     std::uint64_t last_number = 1;
     std::uint64_t name_seed = 0;  ///< Of the order in which directories list.
     std::uint64_t capacity_blocks = ~std::uint64_t{0};
-    std::uint64_t used_blocks = 0;         ///< Of inodes with a name or open.
-    std::map<std::uint64_t, inode*> all;   ///< By number: with a name, open or merely remembered.
-    std::map<std::uint64_t, inode*> dirty; ///< Those of `all` with content that was not synced.
+    std::uint64_t used_blocks = 0;          ///< Of inodes with a name or open.
+    std::map<std::uint64_t, inode*> all;    ///< By number: with a name, open or merely remembered.
+    std::map<std::uint64_t, inode*> dirty;  ///< Those of `all` with content that was not synced.
     std::size_t unsynced_writes = 0;
     std::uint64_t unsynced_blocks = 0;
 
@@ -93,15 +93,16 @@ struct inode : std::enable_shared_from_this<inode> {
     timespec born{};
     std::uint32_t links = 0;
     std::uint32_t opens = 0;
-    std::uint32_t readers = 0;         ///< Descriptors that read from it: of a FIFO.
-    bool may_get_first_name = false;   ///< Made by O_TMPFILE, without O_EXCL, never named.
+    std::uint32_t readers = 0;        ///< Descriptors that read from it: of a FIFO.
+    bool may_get_first_name = false;  ///< Made by O_TMPFILE, without O_EXCL, never named.
     const open_file* locked_by = nullptr;
     std::string target;  ///< Of a symbolic link.
     file_content content;
 
     directory_names names;
-    inode* parent = nullptr;   ///< Of a directory; the root's is itself.
-    inode_ptr parent_of_dead;  ///< Keeps the parent of one that was removed: ".." still leads there.
+    inode* parent = nullptr;  ///< Of a directory; the root's is itself.
+    inode_ptr
+        parent_of_dead;  ///< Keeps the parent of one that was removed: ".." still leads there.
 
     struct durable_half {
         inode_attributes is;

@@ -15,8 +15,8 @@ constexpr std::uint64_t unsynced_blocks_max = 16'384;
 
 void set_durable(const name_change& each) {
     inode& directory = *each.directory;
-    directory.durable.names.set(
-        directory_names::place_of(each.name, directory.ledger->name_seed), each.name, each.what);
+    directory.durable.names.set(directory_names::place_of(each.name, directory.ledger->name_seed),
+                                each.name, each.what);
 }
 
 /// How the un-synced writes of one file fare in a crash.

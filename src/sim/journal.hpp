@@ -75,7 +75,7 @@ class journal {
     [[nodiscard]] std::uint64_t choose_end(const crash_weather& weather, ferry::random& rng) const;
 
     std::deque<change> changes_;
-    std::uint64_t first_ = 0;          ///< The order of the first of `changes_`.
+    std::uint64_t first_ = 0;        ///< The order of the first of `changes_`.
     std::uint64_t end_at_sync_ = 0;  ///< Of a file: so far a crash_weather may want it committed.
 };
 

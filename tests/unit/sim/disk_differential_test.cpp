@@ -45,8 +45,7 @@ struct facts {
 facts facts_of(const struct stat& status) {
     return {.mode = status.st_mode,
             .links = status.st_nlink,
-            .size_bytes =
-                S_ISDIR(status.st_mode) ? 0 : static_cast<std::uint64_t>(status.st_size)};
+            .size_bytes = S_ISDIR(status.st_mode) ? 0 : static_cast<std::uint64_t>(status.st_size)};
 }
 
 std::string text_of(const facts& what) {
@@ -365,8 +364,8 @@ class real final : public file_system {
         }
     }
     std::int64_t rename(const at_path& from, const at_path& to, unsigned flags) override {
-        return outcome(::renameat2(open_[from.base].get(), from.path.c_str(),
-                                   open_[to.base].get(), to.path.c_str(), flags));
+        return outcome(::renameat2(open_[from.base].get(), from.path.c_str(), open_[to.base].get(),
+                                   to.path.c_str(), flags));
     }
     std::int64_t link(const at_path& from, const at_path& to, int flags) override {
         return outcome(::linkat(open_[from.base].get(), from.path.c_str(), open_[to.base].get(),
@@ -485,9 +484,9 @@ class comparison {
             for (const auto& [path, text] : our) {
                 const auto found = their.find(path);
                 if (found == their.end() || found->second != text) {
-                    MESSAGE(path << " is here " << text.substr(0, 100) << " there "
-                                 << (found == their.end() ? "missing"
-                                                          : found->second.substr(0, 100)));
+                    MESSAGE(
+                        path << " is here " << text.substr(0, 100) << " there "
+                             << (found == their.end() ? "missing" : found->second.substr(0, 100)));
                 }
             }
             for (const auto& [path, text] : their) {
@@ -523,9 +522,8 @@ class comparison {
 
     void make_directory() {
         const auto mode = static_cast<mode_t>(0700 | rng_.below(01000) | (rng_.below(2) << 9U));
-        on_name("mkdir " + std::to_string(mode), [mode](file_system& on, const at_path& at) {
-            return on.make_directory(at, mode);
-        });
+        on_name("mkdir " + std::to_string(mode),
+                [mode](file_system& on, const at_path& at) { return on.make_directory(at, mode); });
     }
 
     std::string random_path() {
@@ -681,9 +679,8 @@ class comparison {
 
     void unlink() {
         const int flags = chance(2) ? AT_REMOVEDIR : 0;
-        on_name("unlink " + std::to_string(flags), [flags](file_system& on, const at_path& at) {
-            return on.unlink(at, flags);
-        });
+        on_name("unlink " + std::to_string(flags),
+                [flags](file_system& on, const at_path& at) { return on.unlink(at, flags); });
     }
 
     void make_special() {
@@ -693,10 +690,9 @@ class comparison {
             return;
         }
         const std::string target = random_target();
-        on_name("symlink " + target.substr(0, 50),
-                [&target](file_system& on, const at_path& at) {
-                    return on.make_symlink(at, target);
-                });
+        on_name("symlink " + target.substr(0, 50), [&target](file_system& on, const at_path& at) {
+            return on.make_symlink(at, target);
+        });
     }
 
     void read() {
@@ -748,8 +744,9 @@ class comparison {
                 const std::uint64_t from_offset = rng_.below(8'000);
                 const std::uint64_t to_offset = rng_.below(8'000);
                 const std::uint64_t size_bytes = rng_.below(10'000);
-                tell("copy " + std::to_string(from) + " to " + std::to_string(to) + " " + std::to_string(from_offset) +
-                         " " + std::to_string(to_offset) + " " + std::to_string(size_bytes),
+                tell("copy " + std::to_string(from) + " to " + std::to_string(to) + " " +
+                         std::to_string(from_offset) + " " + std::to_string(to_offset) + " " +
+                         std::to_string(size_bytes),
                      ours_.copy(from, from_offset, to, to_offset, size_bytes),
                      theirs_.copy(from, from_offset, to, to_offset, size_bytes));
                 break;
