@@ -46,7 +46,9 @@ task<outcome> send_password(ftp_session& user, const ftp_account& who, std::stri
     user.claimed_name.reset();
     const bool is_last = !is_right && failures >= context.server.login_tries_max;
     const int code = is_right ? 230 : is_last ? 421 : 530;
-    if (reply.code != code && !is_excused_reply(context, reply.code)) {
+    // With faults the home directory may be out of reach.
+    const bool is_home_lost = reply.code == 530 && context.excused.faults;
+    if (reply.code != code && !is_home_lost && !is_excused_reply(context, reply.code)) {
         context.complain("a reply that is not right",
                          fmt::format("{}, right would be {}", reply.describe(), code), line);
         co_return outcome::broken;

@@ -324,7 +324,9 @@ task<outcome> retrieve(ftp_session& user) {
                           when == interruption::abort_urgent || candidates.may_fail() ||
                           is_excused_reply(context, close.final_code);
     const bool is_failure = close.final_code == 426 || (close.final_code / 100 == 4 && may_fail);
-    if (close.final_code == 226 ? !is_dropped && !candidates.finish() : !may_fail || !is_failure) {
+    // A connection that broke under the last octets may have had all of them sent into it.
+    if (close.final_code == 226 ? !is_dropped && arrived == outcome::fine && !candidates.finish()
+                                : !may_fail || !is_failure) {
         if (close.final_code != 226) {
             context.complain("a final reply that is not right", fmt::format("{}", close.final_code),
                              line);
@@ -426,13 +428,18 @@ task<outcome> list(ftp_session& user) {
             may_be_file = may_be_file || is_file || each.kind == node_kind::anything;
             may_be_directory = may_be_directory || each.kind == node_kind::directory ||
                                each.kind == node_kind::anything;
+            if (each.kind == node_kind::anything) {
+                codes.insert(codes.end(), {150, 501, 550});
+                continue;
+            }
             codes.push_back(each.kind == node_kind::absent                ? 550
                             : is_file && asked.style == list_style::facts ? 501
                                                                           : 150);
         }
         const auto above = context.model.possible_since(parent_of(asked.path), since);
-        const bool is_below_file = std::ranges::any_of(
-            above, [](const node_state& each) { return each.kind == node_kind::file; });
+        const bool is_below_file = std::ranges::any_of(above, [](const node_state& each) {
+            return each.kind == node_kind::file || each.kind == node_kind::anything;
+        });
         if (is_below_file && asked.style == list_style::facts) {
             codes.push_back(501);
         }
@@ -453,12 +460,14 @@ task<outcome> list(ftp_session& user) {
         }
         data = std::move(*opened);
     }
+    bool is_cut = false;
     for (;;) {  // Bounded by the deadline of `fill` and what the server has to list.
         const auto got = co_await data.fill(context.soon());
         if (!got || !*got) {
             if (!got && got.error() == errc::timed_out) {
                 judge_failure(context, got.error(), "reading a listing", line);
             }
+            is_cut = !got;
             break;
         }
     }
@@ -487,7 +496,7 @@ task<outcome> list(ftp_session& user) {
         }
         why += problem + "; ";
     }
-    if (context.excused.finishes) {
+    if (context.excused.finishes || (is_cut && !context.is_strict())) {
         co_return outcome::fine;
     }
     context.complain("a directory is listed wrongly", why, line);

@@ -1,0 +1,211 @@
+#include "ferry_host.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "ferry/base/assert.hpp"
+#include "ferry/net/listener.hpp"
+#include "sim/scope.hpp"
+
+namespace ferry::sim::test {
+
+namespace {
+
+constexpr std::uint16_t http_port = 80;
+constexpr std::uint16_t ftp_port = 21;
+constexpr std::size_t access_log_buffer_bytes = 64 * 1024;
+constexpr const char* access_log_path = "access.log";
+
+/// Opens `at` on every core.
+std::vector<unique_fd> listen_everywhere(net::endpoint at, std::size_t cores) {
+    std::vector<unique_fd> sockets;
+    for (std::size_t core = 0; core < cores; ++core) {
+        auto socket = net::open_listener({.at = at, .share_port = true});
+        FERRY_ASSERT(socket.has_value());
+        sockets.push_back(std::move(*socket));
+    }
+    return sockets;
+}
+
+}  // namespace
+
+struct ferry_host::life {
+    life(sim::host& machine, const ferry_settings& settings)
+        : offload(machine),
+          users(settings.users, settings.anonymous),
+          types(http::media_types::built_in()),
+          counts{.connections_max = settings.connections_max,
+                 .ftp_sessions_max = settings.ftp_sessions_max},
+          files(vfs::open_local_tree(served_directory).value()) {
+        files->close_on(offload);
+        if (settings.has_access_log) {
+            sim::open_file_ptr log;
+            const open_how how{.flags = O_WRONLY | O_APPEND | O_CREAT, .mode = 0640, .resolve = 0};
+            FERRY_ASSERT(machine.files().open(machine.files().root(), access_log_path, how, log) ==
+                         0);
+            access_log.reset(machine.install(std::move(log), O_WRONLY | O_APPEND));
+        }
+        parts.emplace(server::shared_parts{
+            .files = *files,
+            .users = users,
+            .types = types,
+            .http = settings.http,
+            .ftp = settings.ftp,
+            .make_reactor = [this, &machine,
+                             &settings]() -> result<std::unique_ptr<runtime::reactor>> {
+                auto made = std::make_unique<sim::reactor>(machine, settings.reactor);
+                reactors.push_back(made.get());
+                return made;
+            },
+            .drain_timeout = settings.drain_timeout,
+            .removes_leftovers = true,
+            .counts = counts,
+            .access_log_fd = access_log.get(),
+            .access_log_buffer_bytes = access_log_buffer_bytes});
+    }
+
+    sim::pool offload;
+    auth::accounts users;
+    http::media_types types;
+    server::connection_counts counts;
+    std::unique_ptr<vfs::tree> files;
+    unique_fd access_log;
+    std::optional<server::shared_parts> parts;
+    std::vector<sim::reactor*> reactors;  // Owned by the cores.
+    std::vector<std::unique_ptr<server::core_server>> cores;
+};
+
+ferry_host::ferry_host(sim::world& in, ferry_settings settings)
+    : settings_(std::move(settings)), machine_(in) {}
+
+ferry_host::~ferry_host() {
+    const sim::host::in_use here(machine_);
+    lives_.clear();
+}
+
+net::endpoint ferry_host::http_address() {
+    return net::parse_endpoint(fmt::format("10.0.0.1:{}", http_port)).value();
+}
+
+net::endpoint ferry_host::ftp_address() {
+    return net::parse_endpoint(fmt::format("10.0.0.1:{}", ftp_port)).value();
+}
+
+void ferry_host::start() {
+    FERRY_ASSERT(has_ended());
+    const sim::host::in_use here(machine_);
+    stop_sent_ = false;
+    drain_sent_ = false;
+    auto& born = *lives_.emplace_back(std::make_unique<life>(machine_, settings_));
+    auto http_sockets = listen_everywhere(http_address(), settings_.cores);
+    auto ftp_sockets = listen_everywhere(ftp_address(), settings_.cores);
+    for (std::size_t core = 0; core < settings_.cores; ++core) {
+        std::vector<server::door> doors;
+        doors.push_back(
+            {.speaks = server::protocol::http, .socket = std::move(http_sockets[core])});
+        doors.push_back({.speaks = server::protocol::ftp, .socket = std::move(ftp_sockets[core])});
+        auto& made = born.cores.emplace_back(std::make_unique<server::core_server>(
+            static_cast<unsigned>(core), *born.parts, std::move(doors)));
+        FERRY_ASSERT(made->open().has_value());
+        made->begin();
+    }
+    for (sim::reactor* each : born.reactors) {
+        each->begin();
+    }
+}
+
+void ferry_host::drain() noexcept {
+    if (!lives_.empty() && !std::exchange(drain_sent_, true)) {
+        for (auto& each : lives_.back()->cores) {
+            each->drain();
+        }
+    }
+}
+
+void ferry_host::stop() noexcept {
+    drain();  // As the first signal does.
+    if (!lives_.empty() && !std::exchange(stop_sent_, true)) {
+        for (auto& each : lives_.back()->cores) {
+            each->stop();
+        }
+    }
+}
+
+bool ferry_host::has_ended() const noexcept {
+    return lives_.empty() ||
+           std::ranges::none_of(lives_.back()->reactors, &sim::reactor::is_running);
+}
+
+void ferry_host::crash(const sim::crash_weather& weather) {
+    machine_.crash(weather);
+    for (sim::reactor* each : lives_.back()->reactors) {
+        each->lose_power();
+    }
+    stop();
+}
+
+std::vector<std::string> ferry_host::leftovers() {
+    FERRY_ASSERT(has_ended());
+    std::vector<std::string> found;
+    std::size_t known = 0;
+    if (!lives_.empty()) {
+        life& last = *lives_.back();
+        for (const sim::reactor* each : last.reactors) {
+            if (each->count_flights() != 0) {
+                found.push_back(fmt::format("{} operations in flight", each->count_flights()));
+            }
+            if (each->count_leases() != 0) {
+                found.push_back(fmt::format("{} receive buffers lent", each->count_leases()));
+            }
+        }
+        if (last.offload.count_waiting() != 0) {
+            found.push_back(fmt::format("{} jobs of the pool", last.offload.count_waiting()));
+        }
+        if (last.counts.connections != 0 || last.counts.ftp_sessions != 0) {
+            found.push_back(fmt::format("{} connections counted, {} of them FTP's",
+                                        last.counts.connections.load(),
+                                        last.counts.ftp_sessions.load()));
+        }
+        known = 1 + (last.access_log ? 1U : 0U);  // The tree's root, the log.
+    }
+    if (machine_.count_descriptors() != known) {
+        found.push_back(
+            fmt::format("{} descriptors open, {} expected", machine_.count_descriptors(), known));
+    }
+    return found;
+}
+
+std::uint64_t ferry_host::operations() const noexcept {
+    std::uint64_t sum = 0;
+    for (const auto& each : lives_) {
+        for (const sim::reactor* reactor : each->reactors) {
+            sum += reactor->counters().submitted;
+        }
+    }
+    return sum;
+}
+
+std::uint64_t ferry_host::submitted_per_turn_max() const noexcept {
+    std::uint64_t most = 0;
+    for (const auto& each : lives_) {
+        for (const sim::reactor* reactor : each->reactors) {
+            most = std::max(most, reactor->submitted_per_turn_max());
+        }
+    }
+    return most;
+}
+
+std::uint64_t ferry_host::closed_under_operations() const noexcept {
+    std::uint64_t sum = 0;
+    for (const auto& each : lives_) {
+        for (const sim::reactor* reactor : each->reactors) {
+            sum += reactor->closed_under_operations();
+        }
+    }
+    return sum;
+}
+
+}  // namespace ferry::sim::test

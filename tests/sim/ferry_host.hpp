@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ferry/auth/accounts.hpp"
+#include "ferry/http/media_types.hpp"
+#include "ferry/net/endpoint.hpp"
+#include "ferry/vfs/tree.hpp"
+#include "server/core_server.hpp"
+#include "sim/host.hpp"
+#include "sim/reactor.hpp"
+
+namespace ferry::sim::test {
+
+/// The directory that ferry serves on its simulated host.
+inline constexpr const char* served_directory = "/srv";
+
+struct ferry_settings {
+    std::size_t cores = 1;
+    http::options http;
+    ftp::options ftp;
+    std::vector<auth::account> users;
+    std::optional<auth::rights> anonymous = auth::rights{.read = true};
+    std::size_t connections_max = 10'000;
+    std::size_t ftp_sessions_max = 1'000;
+    runtime::duration drain_timeout = std::chrono::seconds(10);
+    sim::reactor_options reactor;
+    bool has_access_log = true;
+};
+
+/// A simulated computer that runs ferry: what `server::run` does, on a host of a world and without
+/// threads. Everything of the product is in it but flags, signals and the choice of a backend.
+class ferry_host {
+  public:
+    ferry_host(sim::world& in, ferry_settings settings);
+    ferry_host(const ferry_host&) = delete;
+    ferry_host& operator=(const ferry_host&) = delete;
+    ~ferry_host();
+
+    [[nodiscard]] sim::host& machine() noexcept { return machine_; }
+
+    /// Listens and begins to serve. Not while it runs already. Nothing goes wrong meanwhile that a
+    /// fault plan could cause: a server that cannot start says so and is started again.
+    void start();
+
+    /// Where it listens, in every life.
+    [[nodiscard]] static net::endpoint http_address();
+    [[nodiscard]] static net::endpoint ftp_address();
+
+    void drain() noexcept;  ///< SIGTERM.
+    void stop() noexcept;   ///< The second one.
+    [[nodiscard]] bool has_ended() const noexcept;
+
+    /// Loses power. What ran unwinds in the next moments of virtual time without leaving a trace;
+    /// step the world until `has_ended`, then `start` anew.
+    void crash(const sim::crash_weather& weather);
+
+    /// What is left that should not be, once it has ended: a line each, empty when all is well.
+    [[nodiscard]] std::vector<std::string> leftovers();
+
+    /// Operations that the cores have submitted, since the beginning of the world.
+    [[nodiscard]] std::uint64_t operations() const noexcept;
+    /// The most that one core submitted in one turn.
+    [[nodiscard]] std::uint64_t submitted_per_turn_max() const noexcept;
+    [[nodiscard]] std::uint64_t closed_under_operations() const noexcept;
+
+  private:
+    struct life;  // From one start to the next.
+
+    ferry_settings settings_;
+    sim::host machine_;
+    std::vector<std::unique_ptr<life>> lives_;  // Dead ones too: events may still be about them.
+    bool stop_sent_ = false;
+    bool drain_sent_ = false;
+};
+
+}  // namespace ferry::sim::test

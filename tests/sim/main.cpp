@@ -1,0 +1,165 @@
+// ferry-sim: runs ferry in simulated worlds. tools/sim is what people call.
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "ferry/base/log.hpp"
+#include "simulation.hpp"
+
+using namespace ferry::sim::test;
+
+namespace {
+
+run_options current;
+
+std::string how_to_replay(const run_options& options) {
+    static constexpr const char* levels[] = {"none", "light", "heavy", "nth"};
+    static constexpr const char* casts[] = {"mixed", "http", "ftp"};
+    std::string line = fmt::format("--seed {} --ops {} --faults {} --clients {}", options.seed,
+                                   options.operations, levels[static_cast<int>(options.faults)],
+                                   casts[static_cast<int>(options.clients)]);
+    if (options.nth != 0) {
+        line += fmt::format(" --nth {}", options.nth);
+    }
+    return line;
+}
+
+void print_events(const std::vector<std::string>& events) {
+    std::fputs(fmt::format("the last {} events:\n", events.size()).c_str(), stdout);
+    for (const auto& each : events) {
+        std::fputs(fmt::format("  {}\n", each).c_str(), stdout);
+    }
+}
+
+/// An assertion failed or memory was misused: says where in which world, then lets it end.
+void tell_of_abort(int signal) {
+    std::signal(signal, SIG_DFL);
+    std::fputs(fmt::format("VIOLATION the program ended by signal {}\n  replay: {}\n", signal,
+                           how_to_replay(current))
+                   .c_str(),
+               stdout);
+    print_events(events_so_far());
+    std::fflush(stdout);
+    std::raise(signal);
+}
+
+bool tell(const run_options& options, const run_result& result, bool is_verbose) {
+    if (result.is_clean() && !is_verbose) {
+        return true;
+    }
+    std::fputs(fmt::format("seed {}: trace {:016x}, {} operations, {} events, {:.3f} s simulated, "
+                           "{} of {} chances to go wrong taken, {} crashes: {}\n",
+                           options.seed, result.trace_hash, result.operations, result.events,
+                           std::chrono::duration<double>(result.simulated).count(), result.struck,
+                           result.decisions, result.crashes, result.is_clean() ? "ok" : "VIOLATION")
+                   .c_str(),
+               stdout);
+    if (is_verbose) {
+        std::fputs(fmt::format("  {}\n", result.seen.summary()).c_str(), stdout);
+    }
+    if (!result.is_clean()) {
+        std::fputs(fmt::format("{}\n  replay: {}\n", result.seen.describe(), how_to_replay(options))
+                       .c_str(),
+                   stdout);
+        print_events(result.last_events);
+    }
+    std::fflush(stdout);
+    return result.is_clean();
+}
+
+/// Parses "A..B".
+bool parse_range(const std::string& text, std::uint64_t& first, std::uint64_t& last) {
+    return std::sscanf(text.c_str(), "%lu..%lu", &first, &last) == 2 && first <= last;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("Runs ferry in simulated worlds and looks for what must not be.", "ferry-sim");
+    std::string seeds;
+    std::string faults = "light";
+    std::string clients = "mixed";
+    bool every_nth = false;
+    bool is_quiet = false;
+    bool runs_twice = false;
+    app.add_option("--seed", current.seed, "one world");
+    app.add_option("--seeds", seeds, "the worlds A..B, both included");
+    app.add_option("--ops", current.operations, "server operations before the liveness phase");
+    app.add_option("--faults", faults, "none, light, heavy, or nth for --nth alone")
+        ->check(CLI::IsMember({"none", "light", "heavy", "nth"}));
+    app.add_option("--clients", clients, "mixed, http or ftp")
+        ->check(CLI::IsMember({"mixed", "http", "ftp"}));
+    app.add_option("--nth", current.nth, "make the Nth thing fail that can, and nothing else");
+    app.add_flag("--every-nth", every_nth, "run each world once for every N");
+    app.add_flag("--twice", runs_twice, "run each world twice: the trace must be the same");
+    app.add_flag("--quiet", is_quiet, "one line of progress a world, details of violations only");
+    CLI11_PARSE(app, argc, argv);
+
+    ferry::log::set_level(ferry::log::level::off);
+    for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) {
+        std::signal(signal, tell_of_abort);
+    }
+    current.faults = faults == "none"    ? fault_level::none
+                     : faults == "light" ? fault_level::light
+                     : faults == "heavy" ? fault_level::heavy
+                                         : fault_level::nth;
+    current.clients = clients == "http" ? cast::http : clients == "ftp" ? cast::ftp : cast::mixed;
+    std::uint64_t first = current.seed;
+    std::uint64_t last = current.seed;
+    if (!seeds.empty() && !parse_range(seeds, first, last)) {
+        std::fputs("ferry-sim: --seeds is A..B, as in 1..1000\n", stderr);
+        return 2;
+    }
+
+    std::uint64_t passed = 0;
+    std::uint64_t failed = 0;
+    std::uint64_t operations = 0;
+    const auto count = [&](const run_options& options, const run_result& result, bool is_verbose) {
+        operations += result.operations;
+        (tell(options, result, is_verbose) ? passed : failed) += 1;
+    };
+    for (std::uint64_t seed = first; seed <= last; ++seed) {
+        current.seed = seed;
+        if (every_nth) {
+            current.faults = fault_level::nth;
+            current.nth = 0;
+        }
+        const run_result result = simulate(current);
+        count(current, result, !is_quiet && first == last && !every_nth);
+        if (runs_twice) {
+            run_result again = simulate(current);
+            if (again.trace_hash != result.trace_hash) {
+                again.seen.add({.client = "the simulator",
+                                .rule = "the same seed gives another trace",
+                                .details = fmt::format("{:016x} and {:016x}", result.trace_hash,
+                                                       again.trace_hash),
+                                .request = {}});
+            }
+            count(current, again, false);
+        }
+        if (every_nth) {
+            const std::uint64_t decisions = result.decisions;
+            for (std::uint64_t nth = 1; nth <= decisions; ++nth) {
+                current.nth = nth;
+                count(current, simulate(current), false);
+            }
+            current.nth = 0;
+        }
+        if (is_quiet) {
+            std::fputs(fmt::format("world {} {} {}\n", seed, operations, failed).c_str(), stdout);
+            std::fflush(stdout);
+        }
+    }
+    std::fputs(
+        fmt::format("{} operations simulated\n{} passed, {} failed\n", operations, passed, failed)
+            .c_str(),
+        stdout);
+    return failed == 0 ? 0 : 1;
+}

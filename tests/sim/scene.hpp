@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "client_context.hpp"
+#include "ferry/auth/accounts.hpp"
+#include "ferry/runtime/nursery.hpp"
+#include "model_tree.hpp"
+#include "report.hpp"
+#include "seed_tree.hpp"
+#include "sim/host.hpp"
+#include "simulation.hpp"
+
+namespace ferry::sim::test {
+
+/// The accounts of `usual_accounts` as the server has them.
+[[nodiscard]] std::vector<auth::account> server_accounts();
+
+struct scene_settings {
+    promised durability = promised::old_or_new;
+    excuses excused{};
+    server_numbers numbers{};
+    net::endpoint http{};
+    net::endpoint ftp{};
+};
+
+/// Who plays in a run besides the server: clients that come and go, a program that changes files
+/// under its eyes, and the model that says what each of them may see.
+class scene {
+  public:
+    /// Plants the model's tree on the server's disk, durably.
+    scene(world& in, host& server, runtime::core& clients, scene_settings settings,
+          report& findings);
+    scene(const scene&) = delete;
+    scene& operator=(const scene&) = delete;
+
+    /// Lets the cast of a run begin; whoever of `cast::mixed` is through begins anew.
+    void enter(runtime::core_tasks& tasks, cast who);
+    /// Nobody begins anew, and whoever is at it leaves.
+    void ask_to_leave();
+    /// One client of each protocol comes to see whether the server is well: strict, one request
+    /// each.
+    void enter_fresh(runtime::core_tasks& tasks);
+    [[nodiscard]] bool are_fresh_served() const noexcept {
+        return !is_http_fresh_ && !is_ftp_fresh_;
+    }
+    [[nodiscard]] const char* who_is_not_served() const noexcept {
+        return is_http_fresh_ ? "http" : is_ftp_fresh_ ? "ftp" : "nobody";
+    }
+    /// Nobody is there any more.
+    [[nodiscard]] bool is_empty() const noexcept { return present_ == 0; }
+
+    /// Another program truncates, replaces, grows or removes a file that clients share.
+    void change_a_file();
+    /// The server's machine has lost power and its disk is what it is now.
+    void server_crashed();
+    /// What must be on the disk when all is over.
+    void check_disk();
+
+  private:
+    enum class protocol : std::uint8_t { http, ftp };
+
+    static runtime::task<> play(runtime::nursery&, scene& on, protocol speaks, std::size_t number,
+                                bool is_short);
+    static runtime::task<> visit(runtime::nursery&, scene& on, protocol speaks);
+    [[nodiscard]] client_context context(std::string name, std::size_t number);
+    [[nodiscard]] model_tree::disk_view look(bool may_hold_leftovers);
+    void plant();
+
+    world& world_;
+    host& server_;
+    runtime::core& here_;
+    scene_settings settings_;
+    report& findings_;
+    model_tree model_;
+    runtime::stop_scope old_ones_;
+    std::vector<std::string> names_seen_;
+    std::size_t present_ = 0;
+    bool is_http_fresh_ = false;
+    bool is_ftp_fresh_ = false;
+    bool is_leaving_ = false;
+};
+
+}  // namespace ferry::sim::test

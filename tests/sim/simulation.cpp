@@ -1,0 +1,389 @@
+#include "simulation.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "../unit/allocation_faults.hpp"
+#include "ferry/runtime/frame_pool.hpp"
+#include "ferry/runtime/nursery.hpp"
+#include "ferry_host.hpp"
+#include "scene.hpp"
+#include "sim/scope.hpp"
+#include "sim/world.hpp"
+
+namespace ferry::sim::test {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// What a core may submit in one turn: what is ready when it begins (1,024 at most), each some
+// steps.
+constexpr std::uint64_t submitted_per_turn_max = 20'000;
+// Events without an operation of the server's: the world turns, and nobody gets anywhere.
+constexpr std::uint64_t idle_events_max = 5'000'000;
+constexpr auto safety_time_max = 20min;
+// After the clients have left, the longest deadline of the server's and some air.
+constexpr auto farewell_time_max = 15min;
+constexpr auto unwinding_time_max = 30s;
+constexpr auto time_to_begin = 1ms;
+
+world* running_world = nullptr;
+
+bool allocation_fails() noexcept {
+    if (!under_test::is_running()) {
+        return false;
+    }
+    const in_simulator here;
+    host* const on = host::current();
+    return on != nullptr && on->trouble().strikes(trouble::allocation);
+}
+
+/// The network's mood, by the seed.
+network_weather draw_weather(world& in, fault_level level) {
+    network_weather drawn;
+    if (level == fault_level::none || level == fault_level::nth || in.chance(3)) {
+        return drawn;
+    }
+    static constexpr runtime::duration latencies[] = {1us, 50us, 500us, 5ms, 40ms};
+    drawn.latency_min = latencies[in.rng().below(3)];
+    drawn.latency_max = drawn.latency_min + latencies[in.rng().below(5)];
+    drawn.segment_bytes_min = in.chance(3) ? 1 : 1'460;
+    drawn.segment_bytes_max = drawn.segment_bytes_min + (in.chance(2) ? 3'000U : 65'536U);
+    drawn.send_buffer_bytes = std::size_t{4'096} << in.rng().below(8);
+    drawn.receive_buffer_bytes = std::size_t{4'096} << in.rng().below(7);
+    return drawn;
+}
+
+ferry_settings draw_settings(world& in, vfs::durability durability) {
+    ferry_settings drawn;
+    drawn.cores = 1 + in.rng().below(2);
+    drawn.reactor.receive_buffers = 16U << in.rng().below(4);
+    drawn.reactor.receive_buffer_bytes = in.chance(3) ? 512 : 4'096;
+    drawn.ftp.durability = durability;
+    drawn.users = server_accounts();
+    drawn.anonymous = auth::rights{.read = true};
+    return drawn;
+}
+
+/// One run, from the making of its world to its end.
+class run {
+  public:
+    explicit run(const run_options& options)
+        : options_(options),
+          world_(options.seed),
+          durability_(static_cast<vfs::durability>(world_.rng().below(3))),
+          server_(world_, draw_settings(world_, durability_)),
+          clients_host_(world_),
+          clients_(clients_host_, {.receive_buffers = 256}),
+          clients_core_(0, clients_, ferry::random(world_.rng().next())) {
+        running_world = &world_;
+    }
+    ~run() { running_world = nullptr; }
+
+    run_result operator()() {
+        begin();
+        safety();
+        liveness();
+        farewell();
+        return conclude();
+    }
+
+  private:
+    [[nodiscard]] faults& trouble_here() noexcept { return server_.machine().trouble(); }
+
+    void begin() {
+        world_.wires().set_weather(draw_weather(world_, options_.faults));
+        scene_settings about{.durability = static_cast<promised>(durability_),
+                             .excused = draw_excuses()};
+        about.http = ferry_host::http_address();
+        about.ftp = ferry_host::ftp_address();
+        scene_.emplace(world_, server_.machine(), clients_core_, std::move(about), seen_);
+        server_.start();
+        stir_later();
+        world_.wires().when_connected([this](const socket_ptr& which) { doom_some(which); });
+        clients_.begin();
+        const host::in_use here(clients_host_);
+        tasks_.emplace(clients_core_, clients_stop_);
+        tasks_->start([](runtime::nursery& all) -> runtime::task<> {
+            // Somebody is there until the end: an empty core would quit.
+            static_cast<void>(co_await runtime::sleep_until(all.here(), runtime::never));
+        });
+        scene_->enter(*tasks_, options_.clients);
+    }
+
+    /// What the seed lets go wrong with connections, and what of it clients must put up with.
+    excuses draw_excuses() {
+        if (options_.faults == fault_level::none) {
+            return {};
+        }
+        const bool by_chance = options_.faults != fault_level::nth;
+        for (const doom each : {doom::reset, doom::silence, doom::finish}) {
+            if (by_chance && world_.chance(2)) {
+                dooms_.push_back(each);
+            }
+        }
+        const auto has = [this](doom each) {
+            return std::ranges::find(dooms_, each) != dooms_.end();
+        };
+        return {.faults = true,
+                .resets = has(doom::reset),
+                .silences = has(doom::silence),
+                .finishes = has(doom::finish),
+                .server_ends = by_chance,
+                .clock_jumps = by_chance};
+    }
+
+    void doom_some(const socket_ptr& which) {
+        if (dooms_.empty() || is_mischief_over_ ||
+            !trouble_here().strikes(trouble::connection_doom)) {
+            return;
+        }
+        const auto flow = world_.chance(2) ? direction::to_acceptor : direction::to_connector;
+        const std::uint64_t after = world_.rng().below(world_.chance(2) ? 300 : 60'000);
+        world_.wires().doom_connection(which, flow, after,
+                                       dooms_[world_.rng().below(dooms_.size())]);
+    }
+
+    /// Once the server has begun: one that cannot even begin is started again by who runs it.
+    void stir_later() {
+        world_.events().after(time_to_begin, [this] {
+            if (!is_mischief_over_) {
+                stir();
+            }
+        });
+    }
+
+    /// Lets things go wrong as the options have it.
+    void stir() {
+        switch (options_.faults) {
+            case fault_level::none:
+                trouble_here().calm();
+                break;
+            case fault_level::light:
+            case fault_level::heavy:
+                trouble_here().draw(static_cast<unsigned>(options_.faults));
+                break;
+            case fault_level::nth:
+                trouble_here().strike_nth(options_.nth);
+                break;
+        }
+    }
+
+    void fail(std::string rule, std::string details) {
+        seen_.add({.client = "the simulator",
+                   .rule = std::move(rule),
+                   .details = std::move(details),
+                   .request = {}});
+    }
+
+    /// Steps the world until `over()`, at most for `time_max`. False: it is not over.
+    template <class Over>
+    bool step_until(Over over, runtime::duration time_max) {
+        const auto until = world_.now() + time_max;
+        std::uint64_t idle_events = 0;
+        std::uint64_t operations = server_.operations();
+        while (!over()) {
+            if (!seen_.is_clean() || !world_.events().step(until)) {
+                return over();
+            }
+            if (server_.operations() != operations) {
+                operations = server_.operations();
+                idle_events = 0;
+            } else if (++idle_events > idle_events_max) {
+                fail("time goes on without end",
+                     fmt::format("{} events in {} s without an operation of the server",
+                                 idle_events, world_.now().time_since_epoch() / 1s));
+                return false;
+            }
+        }
+        return true;
+    }
+
+    void safety() {
+        const auto enough = [this] {
+            return server_.operations() >= options_.operations || scene_->is_empty();
+        };
+        schedule_mischief();
+        static_cast<void>(step_until(enough, safety_time_max));
+        is_mischief_over_ = true;
+    }
+
+    // What an operator, another program or fate does to the server's machine now and then.
+    void schedule_mischief() {
+        if (options_.faults == fault_level::none || options_.faults == fault_level::nth) {
+            return;
+        }
+        world_.events().after(world_.between(1ms, 80ms), [this] {
+            if (!is_mischief_over_) {
+                mischief();
+                schedule_mischief();
+            }
+        });
+    }
+
+    void mischief() {
+        if (trouble_here().strikes(trouble::clock_jump)) {
+            world_.note("clock jump");
+            server_.machine().jump_wall_clock(world_.between(-36h, 36h));
+        }
+        if (trouble_here().strikes(trouble::file_change)) {
+            scene_->change_a_file();
+        }
+        if (trouble_here().strikes(trouble::crash)) {
+            crash_and_start_anew();
+        }
+    }
+
+    void crash_and_start_anew() {
+        ++crashes_;
+        world_.note("crash");
+        const crash_weather weather{.file_sync_commits_names = world_.chance(2),
+                                    .writes_may_survive = world_.chance(2)};
+        server_.crash(weather);
+        trouble_here().calm();
+        scene_->server_crashed();
+        // Unwinding takes virtual time, in which this, an event itself, cannot step the world.
+        wait_for_unwinding(world_.now() + unwinding_time_max);
+    }
+
+    void wait_for_unwinding(runtime::time_point until) {
+        if (server_.has_ended()) {
+            server_.start();
+            stir_later();
+            return;
+        }
+        if (world_.now() > until) {
+            fail("a server without power does not end", "");
+            return;
+        }
+        world_.events().after(1ms, [this, until] { wait_for_unwinding(until); });
+    }
+
+    void liveness() {
+        if (!seen_.is_clean()) {
+            return;
+        }
+        trouble_here().calm();
+        world_.wires().set_weather({});
+        world_.note("liveness");
+        if (!step_until([this] { return !server_.has_ended(); }, unwinding_time_max)) {
+            fail("the server is not back after a crash", "");
+            return;
+        }
+        const host::in_use here(clients_host_);
+        scene_->ask_to_leave();
+        scene_->enter_fresh(*tasks_);
+        clients_.wake();  // This was not in one of its turns.
+        if (!step_until([this] { return scene_->are_fresh_served(); }, 1s) && seen_.is_clean()) {
+            fail("a fresh client is not served within a second once all is calm",
+                 scene_->who_is_not_served());
+        }
+        static_cast<void>(step_until([this] { return scene_->is_empty(); }, safety_time_max));
+        if (seen_.is_clean() && !scene_->is_empty()) {
+            fail("a client has not come to an end", "");
+        }
+    }
+
+    void farewell() {
+        if (!seen_.is_clean()) {
+            return;
+        }
+        world_.note("drain");
+        {
+            const host::in_use here(server_.machine());
+            server_.drain();
+        }
+        if (!step_until([this] { return server_.has_ended(); }, farewell_time_max)) {
+            fail("the server has not ended by its deadline", "");
+            return;
+        }
+        // What the pool still closes.
+        static_cast<void>(step_until([] { return false; }, 10s));
+        for (const auto& each : server_.leftovers()) {
+            fail("something is left at the end", each);
+        }
+        if (server_.closed_under_operations() != 0) {
+            fail("a descriptor is closed with an operation in flight (R5)",
+                 fmt::format("{} times", server_.closed_under_operations()));
+        }
+        if (server_.submitted_per_turn_max() > submitted_per_turn_max) {
+            fail("a core does not yield",
+                 fmt::format("{} operations in a turn", server_.submitted_per_turn_max()));
+        }
+        scene_->check_disk();
+    }
+
+    run_result conclude() {
+        auto last_events = world_.record().last();
+        report found = seen_;  // What comes after is of the taking apart.
+        take_apart();
+        run_result made{.trace_hash = world_.record().hash(),
+                        .events = world_.record().count(),
+                        .operations = server_.operations(),
+                        .decisions = trouble_here().decisions(),
+                        .struck = trouble_here().struck(),
+                        .crashes = crashes_,
+                        .simulated = world_.now() - started_,
+                        .seen = std::move(found),
+                        .last_events = std::move(last_events)};
+        return made;
+    }
+
+    /// Everybody stops at once who has not, after a violation above all.
+    void take_apart() {
+        is_mischief_over_ = true;
+        trouble_here().calm();
+        const auto stop = [this] {
+            {
+                const host::in_use here(server_.machine());
+                server_.stop();
+            }
+            const host::in_use here(clients_host_);
+            scene_->ask_to_leave();
+            clients_stop_.request_stop();
+            clients_.wake();
+        };
+        stop();
+        const auto until = world_.now() + farewell_time_max;
+        while ((!server_.has_ended() || !tasks_->have_ended()) && world_.events().step(until)) {}
+    }
+
+    run_options options_;
+    world world_;
+    vfs::durability durability_;
+    report seen_;
+    ferry_host server_;
+    host clients_host_;
+    reactor clients_;
+    runtime::core clients_core_;
+    runtime::stop_scope clients_stop_;
+    std::optional<scene> scene_;
+    std::optional<runtime::core_tasks> tasks_;
+    std::vector<doom> dooms_;
+    std::uint64_t crashes_ = 0;
+    bool is_mischief_over_ = false;
+    runtime::time_point started_ = world_.now();
+};
+
+}  // namespace
+
+run_result simulate(const run_options& options) {
+    runtime::keep_frames(false);
+    ferry::test::ask_at_allocations(&allocation_fails);
+    auto result = run(options)();
+    ferry::test::ask_at_allocations(nullptr);
+    return result;
+}
+
+std::vector<std::string> events_so_far() {
+    return running_world == nullptr ? std::vector<std::string>{} : running_world->record().last();
+}
+
+}  // namespace ferry::sim::test
