@@ -219,8 +219,17 @@ void reactor::deliver_one(const completion& came) {
     }
     ++counters_.completed;
     world_.note(names_of(what.code).completed, what.fd, came.result);
-    const under_test product;
-    what.complete(what);
+    {
+        const under_test product;
+        what.complete(what);
+    }
+    // Whoever it was for has run on to its next wait by now.
+    if (came.buffer >= 0 &&
+        std::ranges::find(free_buffers_, static_cast<std::uint16_t>(came.buffer)) ==
+            free_buffers_.end()) {
+        ++leases_kept_;
+        world_.note("lease kept", came.buffer);
+    }
 }
 
 void reactor::wake() noexcept {

@@ -63,6 +63,9 @@ class reactor final : public runtime::reactor, private runtime::buffer_source {
         return closed_under_operations_;
     }
 
+    /// Leases that outlived the coroutine's next suspension, which no lease may (buffers.hpp).
+    [[nodiscard]] std::uint64_t leases_kept() const noexcept { return leases_kept_; }
+
     /// Its host loses power: every operation ends with EIO, every further one does at once. What
     /// ran here then unwinds without a trace on the host, and can be destroyed.
     void lose_power();
@@ -147,6 +150,7 @@ class reactor final : public runtime::reactor, private runtime::buffer_source {
     std::uint64_t submitted_this_turn_ = 0;
     std::uint64_t submitted_per_turn_max_ = 0;
     std::uint64_t closed_under_operations_ = 0;
+    std::uint64_t leases_kept_ = 0;
     bool has_power_ = true;
 
     serial last_serial_ = 0;

@@ -157,6 +157,10 @@ std::vector<std::string> ferry_host::leftovers() {
             if (each->count_flights() != 0) {
                 found.push_back(fmt::format("{} operations in flight", each->count_flights()));
             }
+            if (each->leases_kept() != 0) {
+                found.push_back(
+                    fmt::format("{} receive buffers kept over a wait", each->leases_kept()));
+            }
             if (each->count_leases() != 0) {
                 found.push_back(fmt::format("{} receive buffers lent", each->count_leases()));
             }
