@@ -69,16 +69,20 @@ task<result<void>> listing_source::open() {
     if (request_.wanted.recursive && shown.empty()) {
         shown = ".";
     }
-    auto begun =
-        co_await begin({.where = std::move(*where), .shown = std::move(shown)}, std::move(*opened));
+    const auto deadline = user_.here.now() + user_.shared.settings.list_wait_timeout;
+    auto begun = co_await begin({.where = std::move(*where), .shown = std::move(shown)},
+                                std::move(*opened), deadline);
     co_return begun;
 }
 
-task<result<void>> listing_source::begin(place directory, vfs::node opened) {
+task<result<void>> listing_source::begin(place directory, vfs::node opened,
+                                         runtime::time_point turn_deadline) {
     const auto status = opened.status();
     auto entries =
         co_await user_.files().list(user_.here, std::move(opened), directory.where,
-                                    {.sorted_entries_max = user_.shared.settings.list_sorted_max});
+                                    {.sorted_entries_max = user_.shared.settings.list_sorted_max,
+                                     .bounds = &user_.shared.listings,
+                                     .turn_deadline = turn_deadline});
     if (!entries) {
         co_return failure(entries.error());
     }
@@ -132,8 +136,9 @@ task<> listing_source::begin_next_below() {
         below_octets_ = 0;
         co_return;
     }
-    // Refused or gone: its name is in the listing of its parent, which is all there is to say.
-    static_cast<void>(co_await begin(std::move(next), std::move(*opened)));
+    // Refused or gone: its name is in the listing of its parent, which is all there is to say. It
+    // waits for its turn however long that takes: left out it would be missing unsaid.
+    static_cast<void>(co_await begin(std::move(next), std::move(*opened), runtime::never));
 }
 
 task<result<bool>> listing_source::next(std::string& out) {

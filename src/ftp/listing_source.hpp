@@ -12,6 +12,7 @@
 #include "ferry/base/result.hpp"
 #include "ferry/base/units.hpp"
 #include "ferry/runtime/task.hpp"
+#include "ferry/runtime/time.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "ftp/arguments.hpp"
 #include "ftp/list_format.hpp"
@@ -33,7 +34,7 @@ struct listing_request {
 
 /// The lines of a listing as a stream of pieces, whoever they are for: one entry, one directory,
 /// the names in it that match a pattern, or a whole branch (-R). In memory there is one batch of
-/// the directory, or all of a directory small enough to come sorted.
+/// the directory, or all of a directory small enough to come sorted, within `service::listings`.
 ///
 /// -t, -S and -r order a directory that comes sorted; a larger one stays as the file system has it.
 /// -R lists every directory once, at most `directories_max` of them, and leaves out those found
@@ -48,7 +49,7 @@ class listing_source {
         : user_(user), request_(request) {}
 
     /// Finds what is to be listed. Once. Errors: of the name (`reply_for`); errc::not_directory for
-    /// MLSD of a file: 501 (RFC 3659 section 7.2.1).
+    /// MLSD of a file: 501 (RFC 3659 section 7.2.1); errc::busy: too many are listed at once, 450.
     [[nodiscard]] runtime::task<result<void>> open();
 
     /// Appends the next lines, each with CR LF, to `out` until it is some 64 KiB long. False when
@@ -72,7 +73,8 @@ class listing_source {
         }
     };
 
-    [[nodiscard]] runtime::task<result<void>> begin(place directory, vfs::node opened);
+    [[nodiscard]] runtime::task<result<void>> begin(place directory, vfs::node opened,
+                                                    runtime::time_point turn_deadline);
     [[nodiscard]] runtime::task<> begin_next_below();
     [[nodiscard]] runtime::task<> append_dots(const vfs::metadata& itself);
     [[nodiscard]] runtime::task<> take(std::span<const vfs::directory_entry> batch, bool is_whole);

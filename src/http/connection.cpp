@@ -159,7 +159,6 @@ task<result<void>> skip_body(conversation& talk, std::uint64_t left) {
 /// Sends the rows of a directory as they are read.
 task<result<void>> send_entries(conversation& talk, response_plan& plan) {
     std::string rows;
-    std::string chunk;
     for (bool at_end = false; !at_end;) {
         const auto entries = co_await plan.entries->next(talk.shared.here);
         if (!entries) {
@@ -176,20 +175,16 @@ task<result<void>> send_entries(conversation& talk, response_plan& plan) {
         }
         plan.body_bytes += rows.size();
         if (plan.chunked) {
-            chunk.clear();
-            if (!rows.empty()) {
-                fmt::format_to(std::back_inserter(chunk), "{:x}\r\n", rows.size());
-                chunk += rows;
-                chunk += "\r\n";
+            if (!rows.empty()) {  // In place: a crowd that does not read holds this many times.
+                rows.insert(0, fmt::format("{:x}\r\n", rows.size()));
+                rows += "\r\n";
             }
             if (at_end) {
-                chunk += "0\r\n\r\n";
+                rows += "0\r\n\r\n";
             }
-        } else {
-            chunk.swap(rows);
         }
         if (const auto sent =
-                co_await talk.peer.send(octets_of(chunk), talk.shared.settings.send_timeout);
+                co_await talk.peer.send(octets_of(rows), talk.shared.settings.send_timeout);
             !sent) {
             co_return failure(sent.error());
         }
@@ -352,10 +347,12 @@ task<farewell> converse(conversation& talk) {
 }  // namespace
 
 service::service(runtime::core& here, const options& settings, const vfs::tree& files,
-                 const media_types& types, access_sink& access_log, runtime::stop_scope& draining)
+                 vfs::listing_bounds& listings, const media_types& types, access_sink& access_log,
+                 runtime::stop_scope& draining)
     : state_(std::make_unique<state>(state{.here = here,
                                            .settings = settings,
                                            .files = files,
+                                           .listings = listings,
                                            .types = types,
                                            .access_log = access_log,
                                            .draining = draining,

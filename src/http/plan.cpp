@@ -21,6 +21,8 @@ namespace {
 
 // Bodies up to this size leave in one send with their head (datapath.md, 2).
 constexpr std::uint64_t inline_body_bytes_max = 8_KiB;
+// Seconds after which what was too much at once may be asked for again (RFC 9110 section 10.2.3).
+constexpr std::string_view retry_after = "5";
 constexpr std::string_view allowed_methods = "GET, HEAD, OPTIONS";
 constexpr std::string_view product = "ferry";
 constexpr std::string_view index_name = "index.html";
@@ -57,6 +59,9 @@ struct planning {
         auto made = head(what);
         if (what == status::method_not_allowed) {
             made.allow = allowed_methods;
+        }
+        if (what == status::service_unavailable) {
+            made.retry_after = retry_after;
         }
         append_error_answer(plan.message, made, !is_head(), explanation);
         return plan;
@@ -190,11 +195,16 @@ task<response_plan> plan_file(const planning& plan, const vfs::path& name, vfs::
 
 /// The page that lists a directory: whole where it fits into memory, else made while it is sent.
 task<response_plan> plan_listing(const planning& plan, const vfs::path& name, vfs::node directory) {
-    auto entries = co_await plan.shared.files.list(
-        plan.shared.here, std::move(directory), name,
-        {.sorted_entries_max = plan.shared.settings.list_sorted_max});
+    service::state& shared = plan.shared;
+    auto entries = co_await shared.files.list(
+        shared.here, std::move(directory), name,
+        {.sorted_entries_max = shared.settings.list_sorted_max,
+         .bounds = &shared.listings,
+         .turn_deadline = shared.here.now() + shared.settings.list_wait_timeout});
     if (!entries) {
-        co_return plan.error(status_for(entries.error().code));
+        const errc why = entries.error().code;
+        co_return plan.error(status_for(why),
+                             why == errc::busy ? "Too many directories are asked for." : "");
     }
     response_plan made;
     made.then = plan.then;
@@ -221,6 +231,7 @@ task<response_plan> plan_listing(const planning& plan, const vfs::path& name, vf
         }
         co_return made;
     }
+    auto hold = entries->take_hold();  // The page is as large, and stays longer.
     for (;;) {
         const auto batch = co_await entries->next(plan.shared.here);
         if (!batch) {
@@ -239,6 +250,7 @@ task<response_plan> plan_listing(const planning& plan, const vfs::path& name, vf
     if (!plan.is_head()) {
         made.body_bytes = page.size();
         made.message += page;
+        made.hold = std::move(hold);
     }
     co_return made;
 }

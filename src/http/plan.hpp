@@ -7,6 +7,7 @@
 #include "ferry/http/media_types.hpp"
 #include "ferry/http/server.hpp"
 #include "ferry/runtime/file_span.hpp"
+#include "ferry/runtime/permits.hpp"
 #include "ferry/runtime/task.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "http/date.hpp"
@@ -21,6 +22,7 @@ struct service::state {
     runtime::core& here;
     const options& settings;
     const vfs::tree& files;
+    vfs::listing_bounds& listings;
     const media_types& types;
     access_sink& access_log;
     runtime::stop_scope& draining;
@@ -43,6 +45,8 @@ struct response_plan {
     /// The body as a directory too large for memory: rows are made while it is sent.
     std::optional<vfs::listing> entries;
     std::string page_begin;  ///< What precedes the rows of `entries`.
+    /// To hold the page of a large directory in `message`, until it is sent.
+    std::optional<runtime::permits::permit> hold;
     bool chunked = false;  ///< `entries` go as chunks (RFC 9112 section 7.1), else until the close.
 };
 

@@ -113,7 +113,10 @@ struct config {
     upload_durability durability = upload_durability::data;
     leftovers_policy leftovers = leftovers_policy::remove;
     std::size_t list_sorted_max =
-        10'000;  ///< Entries sorted in memory; more are streamed unsorted.
+        10'000;                       ///< Entries sorted in memory; more are streamed unsorted.
+    std::size_t list_reads_max = 16;  ///< Directories of each core that are read at once.
+    std::size_t list_held_max = 32;   ///< Large sorted listings that each core has in memory.
+    std::chrono::milliseconds list_wait_timeout = std::chrono::seconds(5);
 
     // Logs.
     access_log_target access_log;

@@ -70,11 +70,13 @@ result<void> core_server::open() {
     here_ = std::make_unique<runtime::core>(index_, *io_, ferry::random(seed_from_kernel()));
     log_ =
         std::make_unique<access_log>(*here_, parts_.access_log_fd, parts_.access_log_buffer_bytes);
-    http_ = std::make_unique<http::service>(*here_, parts_.http, parts_.files, parts_.types, *log_,
-                                            draining_);
+    listings_ = std::make_unique<vfs::listing_bounds>(*here_, parts_.listings);
+    http_ = std::make_unique<http::service>(*here_, parts_.http, parts_.files, *listings_,
+                                            parts_.types, *log_, draining_);
     ftp_ = std::make_unique<ftp::service>(ftp::service{.here = *here_,
                                                        .settings = parts_.ftp,
                                                        .files = parts_.files,
+                                                       .listings = *listings_,
                                                        .users = parts_.users,
                                                        .access_log = *log_,
                                                        .draining = draining_});

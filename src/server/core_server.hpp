@@ -17,6 +17,7 @@
 #include "ferry/runtime/nursery.hpp"
 #include "ferry/runtime/reactor.hpp"
 #include "ferry/runtime/timers.hpp"
+#include "ferry/vfs/listing_bounds.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "server/access_log.hpp"
 #include "server/start_up.hpp"
@@ -58,6 +59,7 @@ struct shared_parts {
     const http::media_types& types;
     http::options http;
     ftp::options ftp;
+    vfs::listing_bounds::numbers listings = {};  ///< Of each core.
     /// Makes a core's reactor, on its thread.
     std::function<result<std::unique_ptr<runtime::reactor>>()> make_reactor;
     runtime::duration drain_timeout{};
@@ -134,6 +136,7 @@ class core_server {
     runtime::stop_scope accepting_;
     runtime::nursery* connections_ = nullptr;  ///< While there are any to stop.
     std::unique_ptr<access_log> log_;
+    std::unique_ptr<vfs::listing_bounds> listings_;  ///< Of both protocols.
     std::unique_ptr<http::service> http_;
     std::unique_ptr<ftp::service> ftp_;
     runtime::stop_scope never_stopped_;

@@ -335,6 +335,17 @@ constexpr auto table = std::to_array<flag>({
     {"list-sorted-max", "COUNT", group::files,
      "entries of a directory that are sorted in memory; a larger one is listed unsorted",
      count{&config::list_sorted_max, 0, 1'000'000}},
+    {"list-held-max", "COUNT", group::files,
+     "sorted listings of more than 256 entries that each core holds in memory until their clients "
+     "have taken them; while there are as many, a further one comes unsorted",
+     count{&config::list_held_max, 0, 10'000}},
+    {"list-reads-max", "COUNT", group::files,
+     "directories that each core reads at once to list them; more wait for their turn",
+     count{&config::list_reads_max, 1, 1'000}},
+    {"list-wait-timeout", "DURATION", group::files,
+     "how long a listing may wait for its turn; then 503 (RFC 9110 section 15.6.4) or 450 (RFC 959 "
+     "section 4.2)",
+     duration{&config::list_wait_timeout, 0ms, 1h}},
 
     {"access-log", "FILE|-|off", group::logs,
      "one line for each request or transfer, in the combined format and the microseconds it "

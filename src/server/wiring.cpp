@@ -68,7 +68,8 @@ http::options http_options(const config& settings) {
             .send_timeout = settings.send_timeout,
             .requests_per_connection_max = settings.requests_per_connection_max,
             .body_drain_bytes_max = settings.body_drain_bytes_max,
-            .list_sorted_max = settings.list_sorted_max};
+            .list_sorted_max = settings.list_sorted_max,
+            .list_wait_timeout = settings.list_wait_timeout};
 }
 
 vfs::durability to_vfs(upload_durability level) noexcept {
@@ -96,6 +97,7 @@ ftp::options ftp_options(const config& settings) {
             .public_address = settings.public_address,
             .congestion = settings.tcp_congestion,
             .list_sorted_max = settings.list_sorted_max,
+            .list_wait_timeout = settings.list_wait_timeout,
             .durability = to_vfs(settings.durability)};
 }
 
@@ -301,6 +303,7 @@ int run(const config& settings) {
         .types = *types,
         .http = http_options(settings),
         .ftp = ftp_options(settings),
+        .listings = {.reads_max = settings.list_reads_max, .held_max = settings.list_held_max},
         .make_reactor = [&settings, &offload,
                          which = ready->io.uses] { return make_reactor(settings, which, offload); },
         .drain_timeout = settings.drain_timeout,

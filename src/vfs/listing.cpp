@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "ferry/runtime/op.hpp"
 #include "ferry/runtime/wait.hpp"
@@ -15,13 +18,17 @@ struct listing::state {
     node directory;
     listing_place place;
     runtime::directory_batch batch{};
-    std::vector<directory_entry> entries{};  ///< Read and not yet delivered, or delivered last.
-    bool is_delivered = false;  ///< `entries` has been seen: the next call replaces it.
-    bool is_at_end = false;     ///< The directory has no more names.
-    bool is_complete = false;   ///< All of it was read ahead and is sorted.
+    listing_bounds* bounds = nullptr;                ///< Or null.
+    std::vector<directory_entry> entries{};          ///< Read ahead, or the last batch.
+    std::size_t delivered = 0;                       ///< Of `entries`: the next call begins there.
+    std::optional<runtime::permits::permit> hold{};  ///< While `entries` is more than a batch.
+    bool is_at_end = false;                          ///< The directory has no more names.
+    bool is_complete = false;                        ///< All of it was read ahead and is sorted.
 };
 
 namespace {
+
+constexpr std::size_t batch_entries_max = runtime::directory_batch::records_max;
 
 /// Appends what clients may see of the batch to `entries`.
 void append_visible(const runtime::directory_batch& batch, std::vector<directory_entry>& entries) {
@@ -62,6 +69,30 @@ runtime::task<result<void>> read_batch(runtime::core& here, listing::state& my) 
     // ENOENT: the directory itself was removed (V9). What was read before that still counts.
     my.is_at_end = !read || my.batch.at_end;
     append_visible(my.batch, my.entries);
+    // 100 KiB that a listing would keep for as long as its client takes over the next batch.
+    std::vector<runtime::directory_record>().swap(my.batch.records);
+    std::string().swap(my.batch.names);
+    co_return result<void>{};
+}
+
+/// Whether `my` may have more in memory than one batch.
+bool may_hold_more(listing::state& my) {
+    if (my.bounds == nullptr || my.hold || my.entries.size() < batch_entries_max) {
+        return true;
+    }
+    my.hold = my.bounds->held.try_take();
+    return my.hold.has_value();
+}
+
+/// Reads on until `my` is at its end, or is larger than what may be sorted.
+runtime::task<result<void>> read_ahead(runtime::core& here, listing::state& my,
+                                       std::size_t sorted_entries_max) {
+    while (!my.is_at_end && my.entries.size() <= sorted_entries_max && may_hold_more(my)) {
+        const auto read = co_await read_batch(here, my);
+        if (!read) {
+            co_return failure(read.error());
+        }
+    }
     co_return result<void>{};
 }
 
@@ -69,17 +100,28 @@ runtime::task<result<void>> read_batch(runtime::core& here, listing::state& my) 
 
 runtime::task<result<listing>> begin_listing(runtime::core& here, node directory,
                                              listing_place place, listing_options options) {
-    auto made = std::make_unique<listing::state>(
-        listing::state{.directory = std::move(directory), .place = std::move(place)});
-    while (!made->is_at_end && made->entries.size() <= options.sorted_entries_max) {
-        const auto read = co_await read_batch(here, *made);
-        if (!read) {
-            co_return failure(read.error());
+    auto made = std::make_unique<listing::state>(listing::state{
+        .directory = std::move(directory), .place = std::move(place), .bounds = options.bounds});
+    std::optional<runtime::permits::permit> turn;
+    if (options.bounds != nullptr) {
+        auto taken = co_await options.bounds->beginning.take(options.turn_deadline);
+        if (!taken) {
+            const auto why = taken.error();
+            co_return failure(why == errc::timed_out ? error{.code = errc::busy} : why);
         }
+        turn = std::move(*taken);
     }
-    if (made->entries.size() <= options.sorted_entries_max) {
+    const auto read = co_await read_ahead(here, *made, options.sorted_entries_max);
+    if (!read) {
+        co_return failure(read.error());
+    }
+    if (made->is_at_end && made->entries.size() <= options.sorted_entries_max) {
         std::ranges::sort(made->entries, {}, &directory_entry::name);
         made->is_complete = true;
+        made->batch = {};  // Its octets are in `entries`.
+    }
+    if (made->entries.size() <= batch_entries_max) {
+        made->hold.reset();
     }
     co_return listing(std::move(made));
 }
@@ -91,21 +133,43 @@ listing::~listing() = default;
 
 runtime::task<result<std::span<const directory_entry>>> listing::next(runtime::core& here) {
     state& my = *state_;
-    if (std::exchange(my.is_delivered, true)) {
+    if (my.delivered == my.entries.size()) {
+        my.delivered = 0;
+        if (my.entries.size() > batch_entries_max) {
+            std::vector<directory_entry>().swap(my.entries);
+        }
         my.entries.clear();
+        my.hold.reset();
     }
     // A batch may hold hidden names alone; each turn reads on, so the directory bounds this.
     while (my.entries.empty() && !my.is_at_end) {
+        std::optional<runtime::permits::permit> turn;
+        if (my.bounds != nullptr) {
+            auto taken = co_await my.bounds->going_on.take(runtime::never);
+            if (!taken) {
+                co_return failure(taken.error());
+            }
+            turn = std::move(*taken);
+        }
         const auto read = co_await read_batch(here, my);
         if (!read) {
             co_return failure(read.error());
         }
     }
-    co_return std::span<const directory_entry>(my.entries);
+    auto ready = std::span<const directory_entry>(my.entries).subspan(my.delivered);
+    if (!my.is_complete) {  // What was read ahead would make a large page otherwise.
+        ready = ready.first(std::min(ready.size(), batch_entries_max));
+    }
+    my.delivered += ready.size();
+    co_return ready;
 }
 
 bool listing::is_complete() const noexcept {
     return state_->is_complete;
+}
+
+std::optional<runtime::permits::permit> listing::take_hold() noexcept {
+    return std::exchange(state_->hold, std::nullopt);
 }
 
 }  // namespace ferry::vfs

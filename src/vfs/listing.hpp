@@ -14,7 +14,8 @@ struct listing_place {
 };
 
 /// Begins the listing of `directory`, reading ahead as `listing_options` says. Errors:
-/// errc::not_directory, errc::denied (no permission to read it), errc::io.
+/// errc::not_directory, errc::denied (no permission to read it), errc::busy (its turn did not come
+/// in time), errc::io.
 [[nodiscard]] runtime::task<result<listing>> begin_listing(runtime::core& here, node directory,
                                                            listing_place place,
                                                            listing_options options);

@@ -5,8 +5,9 @@ import os
 import re
 
 from support import check, trees
-from support.case import rows
+from support.case import limit, rows
 from support.ftp_wire import Control, facts_of, port_command
+from support.usage import resident_bytes
 
 SITE = trees.site()
 LONG_AGO = 1_600_000_000  # 2020-09-13 12:26:40 UTC
@@ -471,3 +472,24 @@ def test_a_large_directory(t):
     check.equal(sorted(name for facts, name in listed if facts["type"] == "file"), names, "MLSD")
     lines = [line for line in control.lines_of("LIST") if not line.startswith(b"total")]
     check.equal(sorted(line.split()[-1] for line in lines), names, "LIST")
+
+
+@limit(120)
+def test_a_crowd_that_does_not_take_its_listings(t):
+    """threats.md, V9: of 60 sessions that list 8,000 names and do not read, few make the server
+    hold them. One that is beyond gets all of them all the same."""
+    root = t.tmp()
+    names = [b"a-name-of-some-length-for-a-file-%05d" % i for i in range(8000)]
+    for name in names:
+        os.close(os.open(os.path.join(os.fsencode(root), name), os.O_CREAT | os.O_WRONLY))
+    server = t.ferry(root, "--cores", "1", "--list-held-max", "2", "--list-wait-timeout", "1m",
+                     "--ftp-transfer-stall-timeout", "1m")
+    crowd = [t.closing(Control(server)).login() for _ in range(60)]
+    before = resident_bytes(server)
+    for each in crowd:
+        each.passive(receive_buffer_bytes=4096)
+        each.ask("LIST", 150, seconds=60)
+    grown = resident_bytes(server) - before
+    check.holds(grown < 48 << 20, f"the server grew by {grown} octets for 60 listings")
+    reader = t.closing(Control(server)).login()
+    check.equal(sorted(reader.lines_of("NLST")), names, "NLST")

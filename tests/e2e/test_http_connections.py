@@ -1,6 +1,8 @@
 """Connections over time: deadlines, limits, slow and rude clients (threats.md, H3 and H4)."""
 
 import contextlib
+import os
+import re
 import resource
 import select
 import socket
@@ -90,6 +92,79 @@ def test_unread_pipeline_is_bounded(t):
     check.equal(fetch(server, "/one.txt"), b"1\n", "another client")
     grown = resident_bytes(server) - before
     check.holds(grown < 32 << 20, f"the server grew by {grown} octets for one client")
+
+
+def with_large_directory(root):
+    """`root` with a file, and 8,000 names in `many/`: a page of 1.4 MB."""
+    trees.write(root, b"one.txt", b"1\n")
+    os.mkdir(os.path.join(root, "many"))
+    for name in large_directory_names():
+        os.close(os.open(os.path.join(root, "many", name), os.O_CREAT | os.O_WRONLY))
+    return root
+
+
+def large_directory_names():
+    return {f"a-name-of-some-length-for-a-file-{i:05}.txt" for i in range(8000)}
+
+
+@limit(120)
+def test_a_crowd_asks_for_a_large_directory(t):
+    """threats.md, V9 and H4: of clients that ask for a large page and do not read, few make the
+    server hold one. The others get the directory unsorted, as far as they read."""
+    server = t.ferry(with_large_directory(t.tmp()), "--cores", "1", "--list-held-max", "4",
+                     "--list-reads-max", "2", "--list-wait-timeout", "1m", "--send-timeout", "1m")
+    check.equal(fetch(server, "/one.txt"), b"1\n", "before")
+    before = resident_bytes(server)
+    crowd = [t.closing(Connection(server, receive_buffer_bytes=4096)) for _ in range(200)]
+    for each in crowd:
+        each.send(request("/many/"))
+    most = 0
+    for each in crowd:
+        each.fill(time.monotonic() + 60)
+        most = max(most, resident_bytes(server))
+    began = time.monotonic()
+    check.equal(fetch(server, "/one.txt"), b"1\n", "another client")
+    check.holds(time.monotonic() - began < 2, "another client waits")
+    grown = max(most, resident_bytes(server)) - before
+    check.holds(grown < 80 << 20, f"the server grew by {grown} octets for 200 pages of 1.4 MB")
+    heads = [each.pending for each in crowd]
+    check.equal(sum(b"\r\nContent-Length: " in head for head in heads), 4, "pages held")
+    # One that reads after all has every name once, and so has a newcomer.
+    names = large_directory_names()
+    for reader in (crowd[-1], Connection(server)):
+        with reader:
+            if reader is not crowd[-1]:
+                reader.send(request("/many/"))
+            body = reader.read_response().body.decode()
+            listed = re.findall(r'href="\./([^"/]+)"', body)
+            check.equal(len(listed), len(names), "links")
+            check.equal(set(listed), names, "names")
+    # Those that leave make room for sorted pages again.
+    for each in crowd:
+        each.close()
+    deadline = time.monotonic() + 10
+    while ask(server, "/many/", method="HEAD").field("Content-Length") is None:
+        check.holds(time.monotonic() < deadline, "no page is sorted any more")
+        time.sleep(0.1)
+
+
+def test_more_directories_than_can_wait(t):
+    """RFC 9110 sections 10.2.3 and 15.6.4: 503 says when to come again, and the connection stays."""
+    server = t.ferry(with_large_directory(t.tmp()), "--cores", "1", "--list-reads-max", "1",
+                     "--list-wait-timeout", "0s", "--offload-threads", "1")
+    crowd = [t.closing(Connection(server)) for _ in range(40)]
+    for each in crowd:
+        each.send(request("/many/"))
+    seen = {200: 0, 503: 0}
+    for each in crowd:
+        response = each.read_response()
+        seen[response.status] = seen.get(response.status, 0) + 1
+        if response.status == 503:
+            check.equal(response.field("Retry-After"), "5", "Retry-After")
+            check.equal(each.ask("/one.txt").body, b"1\n", "the next request")
+    check.equal(set(seen), {200, 503}, "statuses")
+    check.holds(seen[200] >= 1 and seen[503] >= 1, f"{seen}")
+    check.equal(crowd[-1].ask("/many/").status, 200, "later")
 
 
 def test_header_timeout(t):

@@ -13,6 +13,7 @@
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/task.hpp"
+#include "ferry/vfs/listing_bounds.hpp"
 #include "ferry/vfs/tree.hpp"
 
 namespace ferry::ftp {
@@ -35,6 +36,8 @@ struct options {
     std::optional<net::endpoint> public_address;  ///< For PASV behind address translation; v4.
     std::string congestion;                       ///< TCP_CONGESTION of data connections, or empty.
     std::size_t list_sorted_max = 10'000;
+    /// How long a directory waits for its turn to be listed; then 450.
+    runtime::duration list_wait_timeout = std::chrono::seconds(5);
     vfs::durability durability = vfs::durability::data;
 };
 
@@ -43,6 +46,7 @@ struct service {
     runtime::core& here;
     const options& settings;
     const vfs::tree& files;
+    vfs::listing_bounds& listings;
     const auth::accounts& users;
     access_sink& access_log;
     /// Asked to stop when the server drains: idle sessions then end with 421, transfers finish

@@ -10,6 +10,7 @@
 #include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/task.hpp"
 #include "ferry/runtime/time.hpp"
+#include "ferry/vfs/listing_bounds.hpp"
 #include "ferry/vfs/tree.hpp"
 
 namespace ferry::http {
@@ -33,13 +34,16 @@ struct options {
     std::size_t requests_per_connection_max = 1'000'000;
     std::size_t body_drain_bytes_max = 64 * 1024;  ///< Of a request body nobody wants; then close.
     std::size_t list_sorted_max = 10'000;
+    /// How long a directory waits for its turn to be listed; then 503.
+    runtime::duration list_wait_timeout = std::chrono::seconds(5);
 };
 
 /// What one core's connections share. Make one a core; it outlives them.
 class service {
   public:
     service(runtime::core& here, const options& settings, const vfs::tree& files,
-            const media_types& types, access_sink& access_log, runtime::stop_scope& draining);
+            vfs::listing_bounds& listings, const media_types& types, access_sink& access_log,
+            runtime::stop_scope& draining);
     service(const service&) = delete;
     service& operator=(const service&) = delete;
     ~service();

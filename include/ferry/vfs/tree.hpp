@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -11,7 +12,10 @@
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/file_span.hpp"
 #include "ferry/runtime/offload.hpp"
+#include "ferry/runtime/permits.hpp"
 #include "ferry/runtime/task.hpp"
+#include "ferry/runtime/time.hpp"
+#include "ferry/vfs/listing_bounds.hpp"
 #include "ferry/vfs/metadata.hpp"
 #include "ferry/vfs/path.hpp"
 
@@ -59,12 +63,17 @@ struct listing_options {
     /// A directory of at most this many entries comes sorted by name (octet order); a larger one
     /// comes in the file system's order, in bounded memory.
     std::size_t sorted_entries_max = 10'000;
+    /// Shared with the other listings of the core; null: only the above bounds it. When too many
+    /// large directories are held in memory already, a further one comes as a larger one does.
+    listing_bounds* bounds = nullptr;
+    /// Until when to wait for the turn to begin, with `bounds`.
+    runtime::time_point turn_deadline = runtime::never;
 };
 
 /// The entries of one directory as a stream of batches: without ".", ".." and ferry's own temporary
 /// names. What vanished while being read is left out, and with a directory that was removed the
 /// rest of its names; a link leading nowhere or out of the tree comes as `file_kind::symlink`.
-/// Move-only. Must not outlive the tree that made it.
+/// Move-only. Must outlive neither the tree that made it nor the bounds it was begun with.
 class listing {
   public:
     struct state;
@@ -73,13 +82,19 @@ class listing {
     listing& operator=(listing&&) noexcept;
     ~listing();
 
-    /// The next entries, valid until the next call; empty at the end. Read on the offload pool, so
-    /// no directory however large holds up a core.
+    /// The next entries, valid until the next call; empty at the end. All of a sorted directory at
+    /// once, of a larger one some hundreds. Read on the offload pool, so no directory however large
+    /// holds up a core.
     [[nodiscard]] runtime::task<result<std::span<const directory_entry>>> next(runtime::core& here);
 
     /// True when `next` has nothing more to read from the disk: what it returns next is all there
     /// is, sorted. Known after `list` returned: a small directory has been read whole by then.
     [[nodiscard]] bool is_complete() const noexcept;
+
+    /// Hands over the permit to hold this much in memory, to whoever goes on holding what was made
+    /// of the entries; nothing for a small directory. The listing itself gives it back as soon as
+    /// what it has read ahead is delivered and replaced.
+    [[nodiscard]] std::optional<runtime::permits::permit> take_hold() noexcept;
 
   private:
     std::unique_ptr<state> state_;
@@ -187,7 +202,8 @@ class tree {
                                                                  const path& name) const = 0;
 
     /// Begins listing an open directory. `name` is where it was opened, for following links in it.
-    /// errc::not_directory, errc::denied (no permission to read it).
+    /// errc::not_directory, errc::denied (no permission to read it), errc::busy (its turn did not
+    /// come in time: 503, 450).
     [[nodiscard]] virtual runtime::task<result<listing>> list(runtime::core& here, node directory,
                                                               const path& name,
                                                               listing_options options) const = 0;

@@ -152,6 +152,8 @@ class Ferry:
         connection = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer_bytes:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+            # Over loopback the server's buffer would grow by 64 KiB segments to megabytes.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
         if source:
             connection.bind((source, 0))
         connection.settimeout(timeout)

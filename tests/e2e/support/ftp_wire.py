@@ -151,6 +151,8 @@ class Control:
         data.settimeout(SECONDS_MAX)
         if receive_buffer_bytes:
             data.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+            # Over loopback the server's buffer would grow by 64 KiB segments to megabytes.
+            data.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
         if source:
             data.bind((source, 0))
         data.connect(where)

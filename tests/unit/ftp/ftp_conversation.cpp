@@ -99,9 +99,11 @@ void test_server::run() {
             {.submission_entries = 64, .completion_entries = 256, .receive_buffers = 64}, pool)
             .value();
     runtime::core here(0, *io, ferry::random(seed_from_kernel()));
+    vfs::listing_bounds listings(here, settings_.listings);
     service shared{.here = here,
                    .settings = settings_.numbers,
                    .files = *files_,
+                   .listings = listings,
                    .users = users_,
                    .access_log = log_,
                    .draining = draining_};

@@ -35,6 +35,7 @@ struct logged {
 
 struct server_settings {
     options numbers;
+    vfs::listing_bounds::numbers listings;
     std::optional<auth::rights> anonymous = auth::rights{.read = true};
     std::string listen_at = "127.0.0.1";
     /// Which allocation of the first session fails, 1 being its first; 0: none.

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -171,6 +172,40 @@ TEST_CASE("listing: larger than what is sorted, and than a piece") {
     CHECK(status.contains("... and more: use LIST"));
     CHECK(user.ask("STAT " + wanted[0]).starts_with("213-"));
     CHECK(user.code("STAT missing") == 550);
+}
+
+// threats.md, V9: a directory beyond what may be held comes whole, in the disk's order.
+TEST_CASE("listing: none may be held, or read") {
+    server_settings settings;
+    settings.listings.held_max = 0;
+    test_server server(settings);
+    names wanted;
+    for (int i = 1'000; i < 1'600; ++i) {
+        wanted.push_back(std::to_string(i));
+        server.put("dir/" + wanted.back(), "");
+    }
+    server.put("few/b", "");
+    server.put("few/a", "");
+    client user(server);
+    user.log_in();
+    CHECK(user.code("CWD dir") == 250);
+    auto got = lines_of(user.fetch("NLST").octets);
+    std::ranges::sort(got);
+    CHECK((got == wanted));
+    CHECK(lines_of(user.fetch("NLST -R /").octets).size() == 600 + 2 + 2 + 5);  // And headings.
+    CHECK(lines_of(user.fetch("NLST /few").octets) == names{"/few/a", "/few/b"});
+
+    server_settings closed;
+    closed.listings.reads_max = 0;
+    closed.numbers.list_wait_timeout = std::chrono::milliseconds(20);
+    test_server busy(closed);
+    busy.put("a.txt", "");
+    client visitor(busy);
+    visitor.log_in();
+    CHECK(code_of(visitor.fetch("LIST").first) == 450);
+    CHECK(code_of(visitor.fetch("MLSD").first) == 450);
+    CHECK(visitor.code("STAT /") == 450);
+    CHECK(lines_of(visitor.fetch("NLST a.txt").octets) == names{"a.txt"});
 }
 
 TEST_CASE("listing: ABOR stops one that nobody reads") {

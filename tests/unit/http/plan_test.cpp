@@ -46,7 +46,8 @@ struct site {
     no_log log;
     runtime::stop_scope draining;
     options settings{.list_sorted_max = 50};
-    service shared{machine.here, settings, *tree, types, log, draining};
+    vfs::listing_bounds listings{machine.here, {.reads_max = 2, .held_max = 2}};
+    service shared{machine.here, settings, *tree, listings, types, log, draining};
 
     /// The answer to the head `request`, whose lines end in LF here, without an empty line at its
     /// end.
@@ -524,6 +525,58 @@ TEST_CASE("plan: a directory too large for memory is made while it is sent (thre
     CHECK(on.get("/dir/").head.has("Content-Length"));
 }
 
+// threats.md, V9 and H4: what a crowd may cost that asks for large directories.
+TEST_CASE("plan: of large directories so many pages are held, further ones are streamed") {
+    site on;
+    on.settings.list_sorted_max = 1'000;
+    on.files.make_directory("dir");
+    on.files.make_directory("few");
+    for (int i = 0; i < 300; ++i) {
+        on.files.write("dir/" + std::to_string(i), "");
+    }
+    on.files.write("few/1", "");
+    auto first = on.get("/dir/");
+    CHECK(first.head.has("Content-Length"));
+    CHECK(first.plan.hold);
+    const auto second = on.get("/dir/");
+    CHECK(second.plan.hold);
+    CHECK_FALSE(on.listings.held.try_take());
+    {
+        const auto third = on.get("/dir/");
+        CHECK(third.head.status == 200);
+        CHECK(third.head.field("Transfer-Encoding") == "chunked");
+        CHECK(third.plan.entries);
+        CHECK_FALSE(third.plan.hold);
+        const auto small = on.get("/few/");
+        CHECK(small.head.has("Content-Length"));
+        CHECK_FALSE(small.plan.hold);
+    }
+    // One that is sent makes room; HEAD holds nothing.
+    first.plan = {};
+    const auto head = on.head("/dir/");
+    CHECK(head.head.field("Content-Length") == std::to_string(second.inline_body.size()));
+    CHECK_FALSE(head.plan.hold);
+    CHECK(on.get("/dir/").head.has("Content-Length"));
+}
+
+TEST_CASE("plan: a directory whose turn does not come is 503 (RFC 9110 sections 10.2.3, 15.6.4)") {
+    site on;
+    on.settings.list_wait_timeout = {};
+    on.put("a.txt", "content");
+    auto one = on.listings.beginning.try_take();
+    const auto two = on.listings.beginning.try_take();
+    const auto made = on.get("/");
+    CHECK(made.head.status == 503);
+    CHECK(made.head.field("Retry-After") == "5");
+    CHECK(made.head.field("Content-Length") == std::to_string(made.inline_body.size()));
+    CHECK(made.inline_body.find("Too many directories") != std::string::npos);
+    CHECK(made.plan.then == after::keep_alive);
+    CHECK(on.get("/a.txt").head.status == 200);
+    one.reset();
+    CHECK(on.get("/").head.status == 200);
+    CHECK(on.listings.beginning.try_take());
+}
+
 TEST_CASE("plan: Connection says what will happen (RFC 9112 sections 9.3 and 9.6)") {
     site on;
     on.put("a.txt", "content");
@@ -559,6 +612,7 @@ TEST_CASE("plan: what the system refuses is an answer too (threats.md, V13)") {
         });
         const auto made = on.get("/a.txt");
         CHECK(made.head.status == each.status);
+        CHECK(made.head.has("Retry-After") == (each.status == 503));
         CHECK(made.plan.then == after::keep_alive);
     }
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <map>
@@ -78,6 +79,42 @@ task<result<listed>> list_all(core& here, vfs::tree& tree, path name, vfs::listi
         co_return failure(errc::io);
     }
     co_return all;
+}
+
+/// What a listing was when it began.
+struct begun {
+    bool is_complete = false;
+    std::size_t held_free = 0;  ///< Permits to hold more, while it lives.
+};
+
+/// How many permits are free. Takes them for that long.
+std::size_t count_free(runtime::permits& of) {
+    std::vector<runtime::permits::permit> taken;
+    while (auto one = of.try_take()) {
+        taken.push_back(std::move(*one));
+    }
+    return taken.size();
+}
+
+/// Begins to list `name` while `listings` of the same lie beside it.
+task<result<std::vector<begun>>> begin_some(core& here, vfs::tree& tree, path name,
+                                            vfs::listing_options options, std::size_t listings) {
+    std::vector<vfs::listing> all;
+    std::vector<begun> seen;
+    while (all.size() < listings) {
+        auto opened = co_await tree.open(here, name);
+        if (!opened) {
+            co_return failure(opened.error());
+        }
+        auto made = co_await tree.list(here, std::move(*opened), name, options);
+        if (!made) {
+            co_return failure(made.error());
+        }
+        seen.push_back(
+            {.is_complete = made->is_complete(), .held_free = count_free(options.bounds->held)});
+        all.push_back(std::move(*made));
+    }
+    co_return seen;
 }
 
 struct fixture {
@@ -309,6 +346,120 @@ TEST_CASE("listing: beyond the limit a stream with every name once (threats.md, 
         CHECK(all->entries.size() == 3'000);
         CHECK(each_once(*all) == each_once(*whole));
     }
+}
+
+TEST_CASE("listing: what is read ahead of a stream is delivered in small pieces") {
+    fixture tree;
+    tree.fill(3'000);
+    for (const std::size_t limit : {0UZ, 255UZ, 256UZ, 257UZ, 1'000UZ, 2'999UZ}) {
+        CAPTURE(limit);
+        const auto all = tree.list("/", {.sorted_entries_max = limit});
+        REQUIRE(all);
+        CHECK(all->batches >= 12);
+        CHECK(all->entries.size() == 3'000);
+    }
+}
+
+// threats.md, V9 and H4: as many are held in memory as may be; the next is a stream.
+TEST_CASE("listing: bounds of how many large ones are held") {
+    fixture tree;
+    tree.fill(1'000);
+    tree.host.make_directory("small");
+    tree.fill(250, "small");
+    vfs::listing_bounds bounds(tree.machine.here, {.reads_max = 1, .held_max = 2});
+    const auto large = tree.machine.run(begin_some, std::ref(*tree.files), at("/"),
+                                        vfs::listing_options{.bounds = &bounds}, 4UZ);
+    REQUIRE(large);
+    CHECK((*large)[0].is_complete);
+    CHECK((*large)[0].held_free == 1);
+    CHECK((*large)[1].is_complete);
+    CHECK((*large)[1].held_free == 0);
+    CHECK_FALSE((*large)[2].is_complete);
+    CHECK_FALSE((*large)[3].is_complete);
+    CHECK(count_free(bounds.held) == 2);  // They died.
+    CHECK(count_free(bounds.beginning) == 1);
+
+    const auto small = tree.machine.run(begin_some, std::ref(*tree.files), at("/small"),
+                                        vfs::listing_options{.bounds = &bounds}, 4UZ);
+    REQUIRE(small);
+    for (const auto& each : *small) {
+        CHECK(each.is_complete);
+        CHECK(each.held_free == 2);
+    }
+
+    // Of a stream, too, what was read ahead is held, and given back when it has been delivered.
+    const auto stream =
+        tree.machine.run(begin_some, std::ref(*tree.files), at("/"),
+                         vfs::listing_options{.sorted_entries_max = 700, .bounds = &bounds}, 2UZ);
+    REQUIRE(stream);
+    CHECK_FALSE((*stream)[1].is_complete);
+    CHECK((*stream)[1].held_free == 0);
+    const auto none = std::to_array({0UZ, 300UZ, 700UZ, 1'000UZ});
+    for (const std::size_t limit : none) {
+        CAPTURE(limit);
+        const auto all = tree.list("/", {.sorted_entries_max = limit, .bounds = &bounds});
+        REQUIRE(all);
+        CHECK(each_once(*all).size() == 1'001);
+        CHECK(count_free(bounds.held) == 2);
+        CHECK(count_free(bounds.going_on) == 1);
+    }
+    vfs::listing_bounds nothing_held(tree.machine.here, {.reads_max = 1, .held_max = 0});
+    const auto all = tree.list("/", {.bounds = &nothing_held});
+    REQUIRE(all);
+    CHECK_FALSE(all->is_complete);
+    CHECK(each_once(*all).size() == 1'001);
+}
+
+TEST_CASE("listing: the hold goes with what was made of the entries") {
+    fixture tree;
+    tree.fill(1'000);
+    vfs::listing_bounds bounds(tree.machine.here, {.reads_max = 1, .held_max = 1});
+    tree.machine.run(
+        [](core& here, vfs::tree& files, vfs::listing_bounds& most) -> task<bool> {
+            auto opened = co_await files.open(here, at("/"));
+            auto made = co_await files.list(here, std::move(*opened), at("/"), {.bounds = &most});
+            REQUIRE(made);
+            auto hold = made->take_hold();
+            CHECK(hold);
+            CHECK_FALSE(made->take_hold());
+            for (bool at_end = false; !at_end;) {
+                const auto batch = co_await made->next(here);
+                at_end = !batch || batch->empty();
+            }
+            CHECK(count_free(most.held) == 0);
+            hold.reset();
+            CHECK(count_free(most.held) == 1);
+            co_return true;
+        },
+        std::ref(*tree.files), std::ref(bounds));
+}
+
+TEST_CASE("listing: no turn is busy, and a stop ends the wait for one") {
+    fixture tree;
+    tree.fill(1'000);
+    vfs::listing_bounds bounds(tree.machine.here, {.reads_max = 1, .held_max = 0});
+    {
+        const auto turn = bounds.beginning.try_take();
+        const auto now = tree.machine.here.now();
+        CHECK(tree.list("/", {.bounds = &bounds, .turn_deadline = now}).error() == errc::busy);
+        tree.machine.io.stop_when_waiting(tree.machine.stop);
+        CHECK(tree.list("/", {.bounds = &bounds}).error() == errc::cancelled);
+    }
+    CHECK(count_free(bounds.beginning) == 1);
+
+    fixture other;
+    other.fill(1'000);
+    vfs::listing_bounds going(other.machine.here, {.reads_max = 1, .held_max = 0});
+    other.machine.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
+        if (what.code == runtime::opcode::list_directory) {
+            other.machine.io.stop_when_waiting(other.machine.stop);
+            other.machine.io.set_script({});
+        }
+        return std::nullopt;
+    });
+    CHECK(other.list("/", {.bounds = &going}).error() == errc::cancelled);
+    CHECK(count_free(going.beginning) == 1);
+    CHECK(count_free(going.going_on) == 1);
 }
 
 TEST_CASE("listing: a directory removed meanwhile ends, names that vanish are left out (V9)") {

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstddef>
+
+#include "ferry/runtime/core.hpp"
+#include "ferry/runtime/permits.hpp"
+
+namespace ferry::vfs {
+
+/// What the listings of one core may cost together, whatever protocol they are for: a client that
+/// asks for a large directory and does not read, or leaves, costs many turns of the offload pool
+/// and megabytes (threats.md, V9 and H4). Make one a core; it outlives the listings begun with it.
+struct listing_bounds {
+    struct numbers {
+        std::size_t reads_max = 16;  ///< As many may begin at once, and as many go on.
+        std::size_t held_max = 32;
+    };
+
+    listing_bounds(runtime::core& here, numbers most) noexcept
+        : beginning(here, most.reads_max),
+          going_on(here, most.reads_max),
+          held(here, most.held_max) {}
+
+    /// To read a directory until it is known as a small one or as one that comes as a stream.
+    runtime::permits beginning;
+    /// To read the next batch of a stream. Apart from `beginning`, so that a crowd that begins
+    /// does not hold up those that are under way.
+    runtime::permits going_on;
+    /// To have more than one batch of a directory in memory.
+    runtime::permits held;
+};
+
+}  // namespace ferry::vfs
