@@ -55,6 +55,11 @@ task<result<void>> flush(conversation& talk) {
     const auto sent =
         co_await talk.peer.send(octets_of(talk.batch), talk.shared.settings.send_timeout);
     talk.batch.clear();
+    if (talk.batch.capacity() > 2 * batch_bytes_max) {
+        // It was a large page: nobody may have that much for a request that comes in drips, or for
+        // a file that it does not take (threats.md, H4).
+        std::string().swap(talk.batch);
+    }
     co_return sent;
 }
 
@@ -199,6 +204,7 @@ task<result<void>> execute(conversation& talk, response_plan& plan) {
         talk.batch.swap(plan.message);
     } else {
         talk.batch += plan.message;
+        std::string().swap(plan.message);  // A large page is not held twice.
     }
     if (plan.file_part.size_bytes > 0) {
         net::send_plan sending;

@@ -148,6 +148,20 @@ def test_a_crowd_asks_for_a_large_directory(t):
         time.sleep(0.1)
 
 
+def test_a_large_page_is_forgotten(t):
+    """threats.md, H4: a client that has its page and goes on in drips makes the server hold it no
+    longer."""
+    server = t.ferry(with_large_directory(t.tmp()), "--cores", "1", "--header-timeout", "1m")
+    check.holds(len(fetch(server, "/many/")) > 1_000_000, "a large page")
+    before = resident_bytes(server)
+    for _ in range(60):
+        connection = t.closing(Connection(server))
+        connection.send(request("/many/") + b"GET /one.txt HT")
+        check.equal(connection.read_response().status, 200, "status")
+    grown = resident_bytes(server) - before
+    check.holds(grown < 32 << 20, f"the server grew by {grown} octets for 60 pages that were read")
+
+
 def test_more_directories_than_can_wait(t):
     """RFC 9110 sections 10.2.3 and 15.6.4: 503 says when to come again, and the connection stays."""
     server = t.ferry(with_large_directory(t.tmp()), "--cores", "1", "--list-reads-max", "1",
