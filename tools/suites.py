@@ -57,8 +57,9 @@ SUITES = [
           command=("python3", "tests/tools/lint_test.py")),
     Suite("asan", "unit tests, reactor conformance and fuzz corpora under ASan and UBSan",
           quick=True, build="asan", targets=("meson-test-prereq",), programs=r".*"),
+    # The simulator and what runs in it have one thread.
     Suite("tsan", "unit tests and reactor conformance under TSan", build="tsan",
-          targets=("meson-test-prereq",), programs=r"unit-.*|reactor.*"),
+          targets=("meson-test-prereq",), programs=r"unit-(?!sim).*|reactor.*"),
     Suite("sim", "200 simulated worlds in which much goes wrong",
           command=("tools/sim", "--seeds", "1..200", "--faults", "heavy")),
     Suite("sim-calm", "simulated worlds without faults: every answer exact, the same trace twice",
