@@ -599,7 +599,7 @@ std::size_t disk::crash(const crash_weather& weather) {
         each->links = 0;
         each->opens = 0;
         each->readers = 0;
-        each->locked_by = nullptr;
+        each->lock.holders.clear();
         each->names.clear();
         each->parent = nullptr;
         each->parent_of_dead = nullptr;

@@ -81,7 +81,8 @@ class disk {
     /// `offset` may be `runtime::at_position` here and in `write`: then the position moves on.
     std::int64_t read(const open_file_ptr& file, std::span<std::byte> into, std::uint64_t offset);
     /// With O_APPEND always at the end, whatever `offset` says (pwrite(2), BUGS). -ENOSPC after
-    /// what still fitted, -EFBIG past 2^63-1, -EBADF.
+    /// what still fitted, -EINVAL where it would end past 2^63-1, -EFBIG where nothing fits before,
+    /// -EBADF.
     std::int64_t write(const open_file_ptr& file, std::span<const std::byte> octets,
                        std::uint64_t offset);
     /// fsync(2), fdatasync(2). Of a file: its content is durable, its name is not. Of a directory:
@@ -115,8 +116,8 @@ class disk {
     int change_mode(const open_file_ptr& file, mode_t mode);
     int set_times(const open_file_ptr& file, const timespec times[2]);
 
-    /// flock(2) with LOCK_NB: LOCK_EX, LOCK_SH (the same here), LOCK_UN. -EWOULDBLOCK: another
-    /// holds it.
+    /// flock(2) with LOCK_NB: LOCK_EX, LOCK_SH, LOCK_UN. -EWOULDBLOCK: another holds it, and a
+    /// lock of the other kind that the file had is gone.
     int lock(const open_file_ptr& file, int operation);
 
     /// Loses power: what programs see becomes what the durable half holds, open files are dead

@@ -32,6 +32,11 @@ bool is_writable(const open_file& file) noexcept {
     return (file.flags & O_ACCMODE) == O_WRONLY || (file.flags & O_ACCMODE) == O_RDWR;
 }
 
+/// Whether offsets can hold where this begins and ends (rw_verify_area in fs/read_write.c).
+bool is_span(std::uint64_t offset, std::size_t size_bytes) noexcept {
+    return offset <= size_bytes_max && size_bytes <= size_bytes_max - offset;
+}
+
 }  // namespace
 
 // -------------------------------------------------------------------------------------- content
@@ -66,15 +71,15 @@ std::int64_t disk::read(const open_file_ptr& file, std::span<std::byte> into,
     if (!is_readable(*file)) {
         return -EBADF;
     }
+    const std::uint64_t at = is_at_position ? file->position : offset;
+    if (!is_span(at, into.size())) {
+        return -EINVAL;
+    }
     if (what.is_directory()) {
         return -EISDIR;
     }
     if (what.is_fifo()) {
         return 0;  // Nobody writes to it.
-    }
-    const std::uint64_t at = is_at_position ? file->position : offset;
-    if (at > size_bytes_max) {
-        return -EINVAL;
     }
     const std::size_t got =
         what.content.read(into.first(std::min<std::size_t>(into.size(), transfer_bytes_max)), at);
@@ -100,10 +105,13 @@ std::int64_t disk::write(const open_file_ptr& file, std::span<const std::byte> o
     if (what.is_fifo()) {
         return -EPIPE;  // Nobody takes what is written to it.
     }
+    std::uint64_t at = is_at_position ? file->position : offset;
+    if (!is_span(at, octets.size())) {
+        return -EINVAL;
+    }
     if (octets.empty()) {
         return 0;
     }
-    std::uint64_t at = is_at_position ? file->position : offset;
     if ((file->flags & O_APPEND) != 0) {
         at = what.content.size_bytes();
     }
@@ -309,18 +317,28 @@ int disk::set_times(const open_file_ptr& file, const timespec times[2]) {
 }
 
 int disk::lock(const open_file_ptr& file, int operation) {
+    const int wanted = operation & ~LOCK_NB;
+    if (wanted != LOCK_SH && wanted != LOCK_EX && wanted != LOCK_UN) {
+        return -EINVAL;
+    }
     if (const int failed = state_->check_open(file)) {
         return failed;
     }
-    const open_file*& holder = file->what->locked_by;
-    if ((operation & LOCK_UN) != 0) {
-        holder = holder == file.get() ? nullptr : holder;
+    advisory_lock& lock = file->what->lock;
+    const bool is_exclusive = wanted == LOCK_EX;
+    if (wanted != LOCK_UN && lock.is_exclusive == is_exclusive && lock.is_held_by(file.get())) {
         return 0;
     }
-    if (holder != nullptr && holder != file.get()) {
+    // One that becomes the other kind is let go first, whatever comes of it (flock(2)).
+    lock.release(file.get());
+    if (wanted == LOCK_UN) {
+        return 0;
+    }
+    if (!lock.holders.empty() && (is_exclusive || lock.is_exclusive)) {
         return -EWOULDBLOCK;
     }
-    holder = file.get();
+    lock.is_exclusive = is_exclusive;
+    lock.holders.push_back(file.get());
     return 0;
 }
 

@@ -119,9 +119,7 @@ struct counted_open_file final : open_file {
         if (life != what->ledger->life) {
             return;  // A crash has closed it before.
         }
-        if (what->locked_by == this) {
-            what->locked_by = nullptr;
-        }
+        what->lock.release(this);
         if ((flags & (O_ACCMODE | O_PATH)) == O_RDONLY ||
             (flags & (O_ACCMODE | O_PATH)) == O_RDWR) {
             --what->readers;

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -80,6 +81,17 @@ struct unsynced_write {
 };
 using content_change = std::variant<unsynced_write, resize>;
 
+/// What flock(2) has given.
+struct advisory_lock {
+    bool is_exclusive = false;
+    std::vector<const open_file*> holders;
+
+    [[nodiscard]] bool is_held_by(const open_file* file) const noexcept {
+        return std::ranges::find(holders, file) != holders.end();
+    }
+    void release(const open_file* file) noexcept { std::erase(holders, file); }
+};
+
 struct inode : std::enable_shared_from_this<inode> {
     inode(inode_ledger_ptr of, mode_t mode, timespec now);
     inode(const inode&) = delete;
@@ -95,7 +107,7 @@ struct inode : std::enable_shared_from_this<inode> {
     std::uint32_t opens = 0;
     std::uint32_t readers = 0;        ///< Descriptors that read from it: of a FIFO.
     bool may_get_first_name = false;  ///< Made by O_TMPFILE, without O_EXCL, never named.
-    const open_file* locked_by = nullptr;
+    advisory_lock lock;
     std::string target;  ///< Of a symbolic link.
     file_content content;
 

@@ -4,10 +4,12 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -292,11 +294,23 @@ class comparison {
         });
     }
 
+    /// At the position only of a regular file: a directory's is the file system's own, and nobody
+    /// reads or writes the simulated FIFOs.
+    std::uint64_t random_offset(std::size_t slot, mode_t access) {
+        if (chance(3) && ours_.suits(slot, false, access)) {
+            return runtime::at_position;
+        }
+        if (chance(100)) {
+            return std::uint64_t{INT64_MAX} - rng_.below(3);
+        }
+        return rng_.below(2) * rng_.below(12'000);
+    }
+
     void read() {
         const std::size_t slot = random_slot(false, O_RDONLY);
         std::string our(rng_.below(3) * rng_.below(9'000), '\0');
         std::string their = our;
-        const std::uint64_t offset = rng_.below(2) * rng_.below(12'000);
+        const std::uint64_t offset = random_offset(slot, O_RDONLY);
         tell("read " + std::to_string(slot) + " " + std::to_string(our.size()) + " at " +
                  std::to_string(offset),
              ours_.read(slot, our, offset), theirs_.read(slot, their, offset));
@@ -309,7 +323,7 @@ class comparison {
         for (char& each : octets) {
             each = static_cast<char>('a' + rng_.below(26));
         }
-        const std::uint64_t offset = rng_.below(2) * rng_.below(12'000);
+        const std::uint64_t offset = random_offset(slot, O_WRONLY);
         tell("write " + std::to_string(slot) + " " + std::to_string(octets.size()) + " at " +
                  std::to_string(offset),
              ours_.write(slot, octets, offset), theirs_.write(slot, octets, offset));
@@ -318,7 +332,7 @@ class comparison {
     void on_open_file() {
         const std::size_t slot = random_slot();
         const std::string on = " " + std::to_string(slot);
-        switch (rng_.below(5)) {
+        switch (rng_.below(6)) {
             case 0: {
                 const std::uint64_t size_bytes = rng_.below(2) * rng_.below(12'000);
                 tell("truncate" + on + " " + std::to_string(size_bytes),
@@ -348,10 +362,21 @@ class comparison {
                      theirs_.copy(from, from_offset, to, to_offset, size_bytes));
                 break;
             }
+            case 4: {
+                static constexpr std::array<int, 5> operations{LOCK_SH, LOCK_EX, LOCK_UN, LOCK_EX,
+                                                               LOCK_SH | LOCK_EX};
+                const int operation = operations[rng_.below(operations.size())];
+                tell("flock" + on + " " + std::to_string(operation), ours_.lock(slot, operation),
+                     theirs_.lock(slot, operation));
+                break;
+            }
             default: {
+                const std::size_t listed = chance(2) ? slot : random_slot(true, 0);
                 std::vector<std::string> our;
                 std::vector<std::string> their;
-                tell("list" + on, ours_.list(slot, our), theirs_.list(slot, their));
+                const std::string path = listed == 0 ? "." : random_path();
+                tell("list " + std::to_string(listed) + " as " + path.substr(0, 80),
+                     ours_.list(listed, path, our), theirs_.list(listed, path, their));
                 CHECK(our == their);
                 break;
             }

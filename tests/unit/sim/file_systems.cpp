@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -14,6 +15,8 @@
 #include <utility>
 
 #include "ferry/base/unique_fd.hpp"
+#include "ferry/runtime/op.hpp"
+#include "runtime/blocking.hpp"
 
 namespace ferry::sim_test {
 
@@ -23,6 +26,24 @@ facts facts_of(const struct stat& status) {
     return {.mode = status.st_mode,
             .links = status.st_nlink,
             .size_bytes = S_ISDIR(status.st_mode) ? 0 : static_cast<std::uint64_t>(status.st_size)};
+}
+
+void add_lines(const runtime::directory_batch& batch, std::vector<std::string>& lines) {
+    for (const runtime::directory_record& each : batch.records) {
+        std::string line = batch.names.substr(each.name_offset, each.name_bytes);
+        if (each.is_symlink) {
+            line += " -> " + batch.names.substr(each.target_offset, each.target_bytes);
+        }
+        if (each.status_errno != 0) {
+            line += " errno " + std::to_string(each.status_errno);
+        } else {
+            line += " " + text_of({.mode = each.status.stx_mode,
+                                   .links = each.status.stx_nlink,
+                                   .size_bytes =
+                                       S_ISDIR(each.status.stx_mode) ? 0 : each.status.stx_size});
+        }
+        lines.push_back(std::move(line));
+    }
 }
 
 }  // namespace
@@ -73,6 +94,10 @@ std::int64_t simulated::copy(std::size_t from, std::uint64_t from_offset, std::s
     return disk_.copy_range(open_[from], from_offset, open_[to], to_offset, size_bytes);
 }
 
+std::int64_t simulated::lock(std::size_t slot, int operation) {
+    return disk_.lock(open_[slot], operation);
+}
+
 std::int64_t simulated::status(std::size_t slot, facts& into) {
     struct stat status{};
     const int result = disk_.status(open_[slot], status);
@@ -80,21 +105,20 @@ std::int64_t simulated::status(std::size_t slot, facts& into) {
     return result;
 }
 
-std::int64_t simulated::list(std::size_t slot, std::vector<std::string>& names) {
+std::int64_t simulated::list(std::size_t slot, const std::string& path,
+                             std::vector<std::string>& lines) {
     if (open_[slot] != nullptr) {
         open_[slot]->position = 0;
     }
     runtime::directory_batch batch;
     while (!batch.at_end) {
-        const auto got = disk_.list(open_[slot], batch, open_[0], "unused");
+        const auto got = disk_.list(open_[slot], batch, open_[0], path.c_str());
         if (got < 0) {
             return got;
         }
-        for (const auto& each : batch.records) {
-            names.push_back(batch.names.substr(each.name_offset, each.name_bytes));
-        }
+        add_lines(batch, lines);
     }
-    std::ranges::sort(names);
+    std::ranges::sort(lines);
     return 0;
 }
 
@@ -245,10 +269,16 @@ class real final : public file_system {
     }
     void close(std::size_t slot) override { open_[slot].reset(); }
     std::int64_t read(std::size_t slot, std::string& into, std::uint64_t offset) override {
+        if (offset == runtime::at_position) {
+            return outcome(::read(open_[slot].get(), into.data(), into.size()));
+        }
         return outcome(
             ::pread(open_[slot].get(), into.data(), into.size(), static_cast<off_t>(offset)));
     }
     std::int64_t write(std::size_t slot, std::string_view octets, std::uint64_t offset) override {
+        if (offset == runtime::at_position) {
+            return outcome(::write(open_[slot].get(), octets.data(), octets.size()));
+        }
         return outcome(
             ::pwrite(open_[slot].get(), octets.data(), octets.size(), static_cast<off_t>(offset)));
     }
@@ -274,33 +304,37 @@ class real final : public file_system {
         return outcome(
             ::copy_file_range(open_[from].get(), &in, open_[to].get(), &out, size_bytes, 0));
     }
+    std::int64_t lock(std::size_t slot, int operation) override {
+        return outcome(::flock(open_[slot].get(), operation | LOCK_NB));
+    }
     std::int64_t status(std::size_t slot, facts& into) override {
         struct stat status{};
         const int result = ::fstat(open_[slot].get(), &status);
         into = facts_of(status);
         return outcome(result);
     }
-    std::int64_t list(std::size_t slot, std::vector<std::string>& names) override {
-        const int fd = open_[slot].get();
-        ::lseek(fd, 0, SEEK_SET);
-        alignas(dirent64) std::array<char, 4'096> raw;
+    std::int64_t list(std::size_t slot, const std::string& path,
+                      std::vector<std::string>& lines) override {
         for (;;) {
-            const auto got = ::getdents64(fd, raw.data(), raw.size());
-            if (got < 0) {
-                return -errno;
-            }
-            if (got == 0) {
-                std::ranges::sort(names);
-                return 0;
-            }
-            for (long offset = 0; offset < got;) {
-                const auto* entry =
-                    static_cast<const dirent64*>(static_cast<const void*>(raw.data() + offset));
-                offset += entry->d_reclen;
-                const std::string_view name = entry->d_name;
-                if (name != "." && name != "..") {
-                    names.emplace_back(name);
+            ::lseek(open_[slot].get(), 0, SEEK_SET);
+            lines.clear();
+            runtime::directory_batch batch;
+            runtime::op what(runtime::opcode::list_directory, open_[slot].get(), nullptr);
+            what.args.list_directory = {
+                .batch = &batch, .root = open_[0].get(), .directory = path.c_str()};
+            bool was_disturbed = false;  // Somebody on this machine renamed something meanwhile.
+            while (!batch.at_end) {
+                const auto got = runtime::perform_blocking(what);
+                if (got < 0) {
+                    return got;
                 }
+                was_disturbed |= std::ranges::any_of(
+                    batch.records, [](const auto& each) { return each.status_errno == EAGAIN; });
+                add_lines(batch, lines);
+            }
+            if (!was_disturbed) {
+                std::ranges::sort(lines);
+                return 0;
             }
         }
     }

@@ -45,6 +45,7 @@ class file_system {
 
     virtual std::int64_t open(const at_path& at, const open_how& how, std::size_t into) = 0;
     virtual void close(std::size_t slot) = 0;
+    /// `offset` may be `runtime::at_position`, here and in `write`.
     virtual std::int64_t read(std::size_t slot, std::string& into, std::uint64_t offset) = 0;
     virtual std::int64_t write(std::size_t slot, std::string_view octets, std::uint64_t offset) = 0;
     virtual std::int64_t truncate(std::size_t slot, std::uint64_t size_bytes) = 0;
@@ -52,8 +53,12 @@ class file_system {
     virtual std::int64_t change_mode(std::size_t slot, mode_t mode) = 0;
     virtual std::int64_t copy(std::size_t from, std::uint64_t from_offset, std::size_t to,
                               std::uint64_t to_offset, std::uint64_t size_bytes) = 0;
+    virtual std::int64_t lock(std::size_t slot, int operation) = 0;
     virtual std::int64_t status(std::size_t slot, facts& into) = 0;
-    virtual std::int64_t list(std::size_t slot, std::vector<std::string>& names) = 0;
+    /// What ferry's listings are made of: each name with the status of what it leads to beneath the
+    /// root, if `path` is the directory's there, and what a link says. Sorted, one line each.
+    virtual std::int64_t list(std::size_t slot, const std::string& path,
+                              std::vector<std::string>& lines) = 0;
     virtual std::int64_t rename(const at_path& from, const at_path& to, unsigned flags) = 0;
     virtual std::int64_t link(const at_path& from, const at_path& to, int flags) = 0;
     virtual std::int64_t link_open(std::size_t slot, const at_path& to) = 0;
@@ -80,8 +85,10 @@ class simulated final : public file_system {
     std::int64_t change_mode(std::size_t slot, mode_t mode) override;
     std::int64_t copy(std::size_t from, std::uint64_t from_offset, std::size_t to,
                       std::uint64_t to_offset, std::uint64_t size_bytes) override;
+    std::int64_t lock(std::size_t slot, int operation) override;
     std::int64_t status(std::size_t slot, facts& into) override;
-    std::int64_t list(std::size_t slot, std::vector<std::string>& names) override;
+    std::int64_t list(std::size_t slot, const std::string& path,
+                      std::vector<std::string>& lines) override;
     std::int64_t rename(const at_path& from, const at_path& to, unsigned flags) override;
     std::int64_t link(const at_path& from, const at_path& to, int flags) override;
     std::int64_t link_open(std::size_t slot, const at_path& to) override;
