@@ -1,5 +1,7 @@
 #include "sim/host.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -17,6 +19,10 @@ thread_local host* host_in_use = nullptr;
 constexpr auto wall_clock_at_boot = std::chrono::seconds(1'798'761'600 - 3'600);
 
 constexpr std::size_t numbers_per_boot = 1 << 16;
+
+// What open(2) does and forgets, and what F_SETFL may change later (fcntl(2)).
+constexpr int flags_of_the_open = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
+constexpr int changeable_flags = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
 
 [[nodiscard]] bool is_free(const description& what) noexcept {
     return std::holds_alternative<std::monostate>(what);
@@ -69,11 +75,18 @@ int host::install_at(int fd, description what, int status_flags) {
     if (index >= slots_.size()) {
         slots_.resize(index + 1);
     }
-    // Only now, when nothing can fail any more.
-    static_cast<void>(close(fd));
-    in_.note("descriptor", fd, kind_of(what));
-    slots_[index] = {.what = std::move(what), .status_flags = status_flags};
-    ++open_;
+    const std::int64_t kind = kind_of(what);
+    const description before =
+        std::exchange(slots_[index],
+                      {.what = std::move(what), .status_flags = status_flags & ~flags_of_the_open})
+            .what;
+    if (is_free(before)) {
+        ++open_;
+    } else {
+        in_.note("close", fd, kind_of(before));
+        end_unless_open(before);
+    }
+    in_.note("descriptor", fd, kind);
     return fd;
 }
 
@@ -109,15 +122,21 @@ int host::status_flags(int fd) const noexcept {
 
 int host::set_status_flags(int fd, int flags) noexcept {
     const slot* const at = slot_of(fd);
-    if (at == nullptr) {
+    if (at == nullptr || (at->status_flags & O_PATH) != 0) {
         return -EBADF;
     }
+    const auto changed = [flags](int before) noexcept {
+        return (before & ~changeable_flags) | (flags & changeable_flags);
+    };
     // They are the description's: every descriptor of it has them (fcntl(2)).
-    const description& what = at->what;
+    const description what = at->what;
     for (slot& each : slots_) {
         if (each.what == what) {
-            each.status_flags = flags;
+            each.status_flags = changed(each.status_flags);
         }
+    }
+    if (const auto* const opened = std::get_if<open_file_ptr>(&what)) {
+        (*opened)->flags = changed((*opened)->flags);
     }
     return 0;
 }
@@ -132,19 +151,22 @@ int host::close(int fd) {
     }
     const auto index = static_cast<std::size_t>(fd - base_);
     in_.note("close", fd, kind_of(at->what));
-    const bool is_last = !is_shared(at->what, *at);
     const description gone = std::exchange(slots_[index], {}).what;
     --open_;
     lowest_ = std::min(lowest_, index);
-    if (const auto* const socket = std::get_if<socket_ptr>(&gone); socket != nullptr && is_last) {
-        in_.wires().close(*socket);
-    }
+    end_unless_open(gone);
     return 0;
 }
 
-bool host::is_shared(const description& what, const slot& but) const noexcept {
-    return std::ranges::any_of(
-        slots_, [&](const slot& each) { return &each != &but && each.what == what; });
+void host::end_unless_open(const description& gone) {
+    const auto* const socket = std::get_if<socket_ptr>(&gone);
+    if (socket != nullptr && !is_open(gone)) {
+        in_.wires().close(*socket);
+    }
+}
+
+bool host::is_open(const description& what) const noexcept {
+    return std::ranges::any_of(slots_, [&](const slot& each) { return each.what == what; });
 }
 
 timespec host::wall_clock() const noexcept {
@@ -160,7 +182,7 @@ void host::crash(const crash_weather& weather) {
     for (slot& each : slots_) {
         const description gone = std::exchange(each.what, {});
         const auto* const socket = std::get_if<socket_ptr>(&gone);
-        if (socket != nullptr && !is_shared(gone, each)) {
+        if (socket != nullptr && !is_open(gone)) {
             in_.wires().vanish(*socket);
         }
     }

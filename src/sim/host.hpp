@@ -54,19 +54,23 @@ class host {
 
     /// The lowest free descriptor for `what`, or -EMFILE.
     [[nodiscard]] int install(description what, int status_flags = 0);
-    /// The same at a number of the caller's choice, closing what is there: dup3(2).
+    /// The same at a number of the caller's choice, closing what is there: dup3(2). -EBADF: no
+    /// such number. What is there already stays open.
     int install_at(int fd, description what, int status_flags = 0);
     /// Null: -EBADF.
     [[nodiscard]] const description* find(int fd) const noexcept;
     [[nodiscard]] open_file_ptr file(int fd) const noexcept;     ///< Null: it is none.
     [[nodiscard]] socket_ptr connection(int fd) const noexcept;  ///< Null: it is none.
-    [[nodiscard]] int status_flags(int fd) const noexcept;       ///< F_GETFL.
-    int set_status_flags(int fd, int flags) noexcept;            ///< F_SETFL.
+    [[nodiscard]] int status_flags(int fd) const noexcept;       ///< F_GETFL, or -EBADF.
+    /// F_SETFL, which changes O_APPEND, O_NONBLOCK, O_ASYNC, O_DIRECT and O_NOATIME only. -EBADF,
+    /// also of what was opened with O_PATH.
+    int set_status_flags(int fd, int flags) noexcept;
     int close(int fd);  ///< 0 or -EBADF. The last one of a description ends it.
 
     [[nodiscard]] std::size_t count_descriptors() const noexcept { return open_; }
     /// Nothing more can be opened: the kernel looks at that first.
     [[nodiscard]] bool is_full() const noexcept { return open_ >= descriptors_max_; }
+    [[nodiscard]] std::size_t descriptors_max() const noexcept { return descriptors_max_; }
     void set_descriptors_max(std::size_t count) noexcept { descriptors_max_ = count; }
 
     [[nodiscard]] timespec wall_clock() const noexcept;
@@ -83,7 +87,9 @@ class host {
         int status_flags = 0;
     };
     [[nodiscard]] const slot* slot_of(int fd) const noexcept;
-    [[nodiscard]] bool is_shared(const description& what, const slot& but) const noexcept;
+    /// Ends what no descriptor stands for any more.
+    void end_unless_open(const description& gone);
+    [[nodiscard]] bool is_open(const description& what) const noexcept;
 
     world& in_;
     runtime::duration wall_offset_{};

@@ -33,6 +33,11 @@ host* host_of(int fd) noexcept {
     return is_simulated(fd) ? host::current() : nullptr;
 }
 
+/// The same for the directory of a path: the working directory of a host is its root.
+host* host_of_directory(int fd) noexcept {
+    return fd == AT_FDCWD ? host::current() : host_of(fd);
+}
+
 /// As system calls return: 0 or more, or -1 and `errno`.
 template <class Result>
 Result outcome(Result result) noexcept {
@@ -69,6 +74,15 @@ int on_file(host& on, int fd, Work work) noexcept {
     const auto found = on.file(fd);
     if (found == nullptr) {
         return outcome(on.find(fd) == nullptr ? -EBADF : -EINVAL);
+    }
+    return outcome(work(found));
+}
+/// Runs `work(directory)` on a simulated directory.
+template <class Work>
+int on_directory(host& on, int fd, Work work) noexcept {
+    const auto found = fd == AT_FDCWD ? on.files().root() : on.file(fd);
+    if (found == nullptr) {
+        return outcome(on.find(fd) == nullptr ? -EBADF : -ENOTDIR);
     }
     return outcome(work(found));
 }
@@ -283,7 +297,7 @@ int fchmod(int fd, mode_t mode) noexcept {
 }
 
 int faccessat(int directory, const char* path, int mode, int flags) noexcept {
-    host* const on = directory == AT_FDCWD ? host::current() : host_of(directory);
+    host* const on = host_of_directory(directory);
     if (on == nullptr) {
         return ::faccessat(directory, path, mode, flags);
     }
@@ -294,14 +308,15 @@ int faccessat(int directory, const char* path, int mode, int flags) noexcept {
     if (std::string_view(path).starts_with("/proc/self/fd")) {
         return 0;
     }
-    sim::open_file_ptr found;
-    const open_how how{.flags = O_PATH, .mode = 0, .resolve = 0};
-    const auto from = directory == AT_FDCWD ? on->files().root() : on->file(directory);
-    return outcome(from == nullptr ? -EBADF : on->files().open(from, path, how, found));
+    return on_directory(*on, directory, [&](const sim::open_file_ptr& from) {
+        sim::open_file_ptr found;
+        const open_how how{.flags = O_PATH, .mode = 0, .resolve = 0};
+        return on->files().open(from, path, how, found);
+    });
 }
 
 int utimensat(int directory, const char* path, const timespec times[2], int flags) noexcept {
-    host* const on = host_of(directory);
+    host* const on = host_of_directory(directory);
     if (on == nullptr) {
         return ::utimensat(directory, path, times, flags);
     }
@@ -309,7 +324,7 @@ int utimensat(int directory, const char* path, const timespec times[2], int flag
     if (fails(*on, EIO)) {
         return -1;
     }
-    return on_file(*on, directory, [&](const sim::open_file_ptr& which) {
+    return on_directory(*on, directory, [&](const sim::open_file_ptr& which) {
         if ((flags & AT_EMPTY_PATH) != 0 && *path == '\0') {
             return on->files().set_times(which, times);
         }
@@ -321,7 +336,7 @@ int utimensat(int directory, const char* path, const timespec times[2], int flag
 }
 
 int unlinkat(int directory, const char* path, int flags) noexcept {
-    host* const on = host_of(directory);
+    host* const on = host_of_directory(directory);
     if (on == nullptr) {
         return ::unlinkat(directory, path, flags);
     }
@@ -329,7 +344,7 @@ int unlinkat(int directory, const char* path, int flags) noexcept {
     if (fails(*on, EIO)) {
         return -1;
     }
-    return on_file(*on, directory, [&](const sim::open_file_ptr& which) {
+    return on_directory(*on, directory, [&](const sim::open_file_ptr& which) {
         return on->files().unlink(which, path, flags);
     });
 }

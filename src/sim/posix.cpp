@@ -28,6 +28,11 @@ host* host_of(int fd) noexcept {
     return is_simulated(fd) ? host::current() : nullptr;
 }
 
+/// The same for the directory of a path: the working directory of a host is its root.
+host* host_of_directory(int fd) noexcept {
+    return fd == AT_FDCWD ? host::current() : host_of(fd);
+}
+
 template <class Result>
 Result outcome(Result result) noexcept {
     if (result < 0) {
@@ -59,24 +64,67 @@ std::span<const std::byte> octets(const void* data, std::size_t size_bytes) noex
     return {static_cast<const std::byte*>(data), size_bytes};
 }
 
-/// What a call on a directory descriptor acts on.
-open_file_ptr directory_of(host& on, int fd) {
-    return fd == AT_FDCWD ? on.files().root() : on.file(fd);
+/// Calls `work(socket)` on a simulated socket.
+template <class Work>
+std::int64_t on_socket(host& on, int fd, Work work) {
+    const auto which = on.connection(fd);
+    if (which == nullptr) {
+        return outcome(std::int64_t{on.find(fd) == nullptr ? -EBADF : -ENOTSOCK});
+    }
+    return outcome(std::int64_t{work(which)});
 }
 
-int open_on(host& on, const open_file_ptr& directory, const char* path, int flags, mode_t mode) {
-    if (directory == nullptr) {
-        return outcome(-EBADF);
+/// Calls `work(file)` on a simulated file; sockets and pipes give `other`, an errno.
+template <class Work>
+std::int64_t on_file(host& on, int fd, int other, Work work) {
+    const auto file = on.file(fd);
+    if (file == nullptr) {
+        return outcome(std::int64_t{on.find(fd) == nullptr ? -EBADF : -other});
     }
+    return outcome(std::int64_t{work(file)});
+}
+
+/// Calls `work(directory)` on a simulated directory.
+template <class Work>
+int on_directory(host& on, int fd, Work work) {
+    if (fd == AT_FDCWD) {
+        return outcome(work(on.files().root()));
+    }
+    return static_cast<int>(on_file(on, fd, ENOTDIR, work));
+}
+
+/// A pipe is read and written, and not a socket to those who send and receive.
+bool is_pipe(host& on, const socket_ptr& which) {
+    sockaddr_storage address{};
+    socklen_t size_bytes = sizeof address;
+    auto* const local = static_cast<sockaddr*>(static_cast<void*>(&address));
+    return on.in().wires().local_address(which, local, &size_bytes) == -ENOTSOCK;
+}
+
+std::int64_t send_patiently(host& on, const socket_ptr& which, std::span<const std::byte> data,
+                            int flags) {
+    return patiently(on, [&] { return on.in().wires().send(which, data, flags); });
+}
+
+std::int64_t receive_patiently(host& on, const socket_ptr& which, std::span<std::byte> into,
+                               int flags) {
+    const bool waits = (flags & MSG_DONTWAIT) == 0;
+    return patiently(
+        on, [&] { return on.in().wires().receive(which, into, flags & (MSG_PEEK | MSG_OOB)); },
+        waits ? runtime::duration(patience) : runtime::duration(a_moment));
+}
+
+/// Opens `path` on a host; 0 or more, or -errno.
+int open_on(host& on, const open_file_ptr& directory, const char* path, int flags, mode_t mode) {
     if (on.is_full()) {
-        return outcome(-EMFILE);
+        return -EMFILE;
     }
     open_file_ptr opened;
     const bool makes = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
     const open_how how{
         .flags = static_cast<unsigned>(flags & ~O_CLOEXEC), .mode = makes ? mode : 0, .resolve = 0};
     const int refused = on.files().open(directory, path, how, opened);
-    return outcome(refused != 0 ? refused : on.install(std::move(opened), flags));
+    return refused != 0 ? refused : on.install(std::move(opened), flags);
 }
 
 }  // namespace
@@ -86,9 +134,9 @@ int connect(int socket, const sockaddr* address, socklen_t address_bytes) {
     if (on == nullptr) {
         return ::connect(socket, address, address_bytes);
     }
-    const auto which = on->connection(socket);
-    return outcome(which == nullptr ? -ENOTSOCK
-                                    : on->in().wires().connect(which, address, address_bytes));
+    return static_cast<int>(on_socket(*on, socket, [&](const socket_ptr& which) {
+        return on->in().wires().connect(which, address, address_bytes);
+    }));
 }
 
 int accept4(int socket, sockaddr* address, socklen_t* address_bytes, int flags) {
@@ -107,12 +155,10 @@ ssize_t send(int socket, const void* data, std::size_t size_bytes, int flags) {
     if (on == nullptr) {
         return ::send(socket, data, size_bytes, flags);
     }
-    const auto which = on->connection(socket);
-    if (which == nullptr) {
-        return outcome(on->find(socket) == nullptr ? -EBADF : -ENOTSOCK);
-    }
-    return outcome(patiently(
-        *on, [&] { return on->in().wires().send(which, octets(data, size_bytes), flags); }));
+    return on_socket(*on, socket, [&](const socket_ptr& which) {
+        return is_pipe(*on, which) ? -ENOTSOCK
+                                   : send_patiently(*on, which, octets(data, size_bytes), flags);
+    });
 }
 
 ssize_t recv(int socket, void* into, std::size_t size_bytes, int flags) {
@@ -120,13 +166,10 @@ ssize_t recv(int socket, void* into, std::size_t size_bytes, int flags) {
     if (on == nullptr) {
         return ::recv(socket, into, size_bytes, flags);
     }
-    const auto which = on->connection(socket);
-    if (which == nullptr) {
-        return outcome(on->find(socket) == nullptr ? -EBADF : -ENOTSOCK);
-    }
-    const auto receive = [&] { return on->in().wires().receive(which, octets(into, size_bytes)); };
-    return outcome(patiently(*on, receive,
-                             (flags & MSG_DONTWAIT) != 0 ? runtime::duration(a_moment) : patience));
+    return on_socket(*on, socket, [&](const socket_ptr& which) {
+        return is_pipe(*on, which) ? -ENOTSOCK
+                                   : receive_patiently(*on, which, octets(into, size_bytes), flags);
+    });
 }
 
 namespace {
@@ -160,15 +203,17 @@ int shutdown(int socket, int how) {
 }
 
 int open(const char* path, int flags, mode_t mode) {
-    host* const on = host::current();
-    return on == nullptr ? ::open(path, flags, mode)
-                         : open_on(*on, on->files().root(), path, flags, mode);
+    return openat(AT_FDCWD, path, flags, mode);
 }
 
 int openat(int directory, const char* path, int flags, mode_t mode) {
-    host* const on = host_of(directory);
-    return on == nullptr ? ::openat(directory, path, flags, mode)
-                         : open_on(*on, on->file(directory), path, flags, mode);
+    host* const on = host_of_directory(directory);
+    if (on == nullptr) {
+        return ::openat(directory, path, flags, mode);
+    }
+    return on_directory(*on, directory, [&](const open_file_ptr& at) {
+        return open_on(*on, at, path, flags, mode);
+    });
 }
 
 ssize_t read(int fd, void* into, std::size_t size_bytes) {
@@ -176,13 +221,12 @@ ssize_t read(int fd, void* into, std::size_t size_bytes) {
     if (on == nullptr) {
         return ::read(fd, into, size_bytes);
     }
-    if (on->connection(fd) != nullptr) {
-        return recv(fd, into, size_bytes, 0);
+    if (const auto socket = on->connection(fd)) {
+        return outcome(receive_patiently(*on, socket, octets(into, size_bytes), 0));
     }
-    const auto file = on->file(fd);
-    return outcome(file == nullptr
-                       ? -EBADF
-                       : on->files().read(file, octets(into, size_bytes), runtime::at_position));
+    return on_file(*on, fd, EBADF, [&](const open_file_ptr& file) {
+        return on->files().read(file, octets(into, size_bytes), runtime::at_position);
+    });
 }
 
 ssize_t write(int fd, const void* data, std::size_t size_bytes) {
@@ -190,13 +234,12 @@ ssize_t write(int fd, const void* data, std::size_t size_bytes) {
     if (on == nullptr) {
         return ::write(fd, data, size_bytes);
     }
-    if (on->connection(fd) != nullptr) {
-        return send(fd, data, size_bytes, 0);
+    if (const auto socket = on->connection(fd)) {
+        return outcome(send_patiently(*on, socket, octets(data, size_bytes), 0));
     }
-    const auto file = on->file(fd);
-    return outcome(file == nullptr
-                       ? -EBADF
-                       : on->files().write(file, octets(data, size_bytes), runtime::at_position));
+    return on_file(*on, fd, EBADF, [&](const open_file_ptr& file) {
+        return on->files().write(file, octets(data, size_bytes), runtime::at_position);
+    });
 }
 
 ssize_t pread(int fd, void* into, std::size_t size_bytes, off_t offset) {
@@ -204,10 +247,12 @@ ssize_t pread(int fd, void* into, std::size_t size_bytes, off_t offset) {
     if (on == nullptr) {
         return ::pread(fd, into, size_bytes, offset);
     }
-    const auto file = on->file(fd);
-    return outcome(file == nullptr ? -EBADF
-                                   : on->files().read(file, octets(into, size_bytes),
-                                                      static_cast<std::uint64_t>(offset)));
+    if (offset < 0) {
+        return outcome(ssize_t{-EINVAL});
+    }
+    return on_file(*on, fd, ESPIPE, [&](const open_file_ptr& file) {
+        return on->files().read(file, octets(into, size_bytes), static_cast<std::uint64_t>(offset));
+    });
 }
 
 ssize_t pwrite(int fd, const void* data, std::size_t size_bytes, off_t offset) {
@@ -215,10 +260,13 @@ ssize_t pwrite(int fd, const void* data, std::size_t size_bytes, off_t offset) {
     if (on == nullptr) {
         return ::pwrite(fd, data, size_bytes, offset);
     }
-    const auto file = on->file(fd);
-    return outcome(file == nullptr ? -EBADF
-                                   : on->files().write(file, octets(data, size_bytes),
-                                                       static_cast<std::uint64_t>(offset)));
+    if (offset < 0) {
+        return outcome(ssize_t{-EINVAL});
+    }
+    return on_file(*on, fd, ESPIPE, [&](const open_file_ptr& file) {
+        return on->files().write(file, octets(data, size_bytes),
+                                 static_cast<std::uint64_t>(offset));
+    });
 }
 
 off_t lseek(int fd, off_t offset, int whence) {
@@ -226,13 +274,24 @@ off_t lseek(int fd, off_t offset, int whence) {
     if (on == nullptr) {
         return ::lseek(fd, offset, whence);
     }
-    const auto file = on->file(fd);
-    if (file == nullptr) {
-        return outcome(off_t{-ESPIPE});
-    }
-    const off_t from = whence == SEEK_CUR ? static_cast<off_t>(file->position) : 0;
-    file->position = static_cast<std::uint64_t>(from + offset);
-    return from + offset;
+    return on_file(*on, fd, ESPIPE, [&](const open_file_ptr& file) -> off_t {
+        if ((file->flags & O_PATH) != 0) {
+            return -EBADF;
+        }
+        struct stat status{};
+        const int refused = on->files().status(file, status);
+        if (refused != 0 || (whence != SEEK_SET && whence != SEEK_CUR && whence != SEEK_END)) {
+            return refused != 0 ? refused : -EINVAL;
+        }
+        const off_t from = whence == SEEK_SET   ? 0
+                           : whence == SEEK_CUR ? static_cast<off_t>(file->position)
+                                                : status.st_size;
+        if (from + offset < 0) {
+            return -EINVAL;
+        }
+        file->position = static_cast<std::uint64_t>(from + offset);
+        return from + offset;
+    });
 }
 
 int ftruncate(int fd, off_t size_bytes) {
@@ -240,10 +299,9 @@ int ftruncate(int fd, off_t size_bytes) {
     if (on == nullptr) {
         return ::ftruncate(fd, size_bytes);
     }
-    const auto file = on->file(fd);
-    return outcome(file == nullptr
-                       ? -EBADF
-                       : on->files().truncate(file, static_cast<std::uint64_t>(size_bytes)));
+    return static_cast<int>(on_file(*on, fd, EINVAL, [&](const open_file_ptr& file) {
+        return on->files().truncate(file, static_cast<std::uint64_t>(size_bytes));
+    }));
 }
 
 int fsync(int fd) {
@@ -251,8 +309,8 @@ int fsync(int fd) {
     if (on == nullptr) {
         return ::fsync(fd);
     }
-    const auto file = on->file(fd);
-    return outcome(file == nullptr ? -EBADF : on->files().sync(file, false));
+    return static_cast<int>(on_file(
+        *on, fd, EINVAL, [&](const open_file_ptr& file) { return on->files().sync(file, false); }));
 }
 
 int posix_fadvise(int fd, off_t offset, off_t size_bytes, int advice) {
@@ -260,67 +318,75 @@ int posix_fadvise(int fd, off_t offset, off_t size_bytes, int advice) {
 }
 
 int mkdirat(int directory, const char* path, mode_t mode) {
-    host* const on = host_of(directory);
+    host* const on = host_of_directory(directory);
     if (on == nullptr) {
         return ::mkdirat(directory, path, mode);
     }
-    const auto at = directory_of(*on, directory);
-    return outcome(at == nullptr ? -EBADF : on->files().make_directory(at, path, mode));
+    return on_directory(*on, directory, [&](const open_file_ptr& at) {
+        return on->files().make_directory(at, path, mode);
+    });
 }
 
 int unlinkat(int directory, const char* path, int flags) {
-    host* const on = host_of(directory);
+    host* const on = host_of_directory(directory);
     if (on == nullptr) {
         return ::unlinkat(directory, path, flags);
     }
-    const auto at = directory_of(*on, directory);
-    return outcome(at == nullptr ? -EBADF : on->files().unlink(at, path, flags));
+    return on_directory(*on, directory, [&](const open_file_ptr& at) {
+        return on->files().unlink(at, path, flags);
+    });
 }
 
 int linkat(int from_directory, const char* from, int to_directory, const char* to, int flags) {
-    host* const on = host_of(to_directory);
+    host* const on = host_of_directory(from_directory);
     if (on == nullptr) {
         return ::linkat(from_directory, from, to_directory, to, flags);
     }
-    const auto source = directory_of(*on, from_directory);
-    const auto target = directory_of(*on, to_directory);
-    return outcome(source == nullptr || target == nullptr
-                       ? -EBADF
-                       : on->files().link(source, from, nullptr, target, to, flags));
+    return on_directory(*on, from_directory, [&](const open_file_ptr& source) {
+        const auto target = to_directory == AT_FDCWD ? on->files().root() : on->file(to_directory);
+        if (target == nullptr) {
+            return on->find(to_directory) == nullptr ? -EBADF : -ENOTDIR;
+        }
+        return on->files().link(source, from, nullptr, target, to, flags);
+    });
 }
 
 int symlinkat(const char* target, int directory, const char* path) {
-    host* const on = host_of(directory);
+    host* const on = host_of_directory(directory);
     if (on == nullptr) {
         return ::symlinkat(target, directory, path);
     }
-    const auto at = directory_of(*on, directory);
-    return outcome(at == nullptr ? -EBADF : on->files().make_symlink(at, path, target));
+    return on_directory(*on, directory, [&](const open_file_ptr& at) {
+        return on->files().make_symlink(at, path, target);
+    });
 }
 
 int mkfifoat(int directory, const char* path, mode_t mode) {
-    host* const on = host_of(directory);
+    host* const on = host_of_directory(directory);
     if (on == nullptr) {
         return ::mkfifoat(directory, path, mode);
     }
-    const auto at = directory_of(*on, directory);
-    return outcome(at == nullptr ? -EBADF : on->files().make_fifo(at, path, mode));
+    return on_directory(*on, directory, [&](const open_file_ptr& at) {
+        return on->files().make_fifo(at, path, mode);
+    });
 }
 
 int fstatat(int directory, const char* path, struct stat* status, int flags) {
-    host* const on = host_of(directory);
+    host* const on = host_of_directory(directory);
     if (on == nullptr) {
         return ::fstatat(directory, path, status, flags);
     }
-    const auto at = directory_of(*on, directory);
-    if (at == nullptr) {
-        return outcome(-EBADF);
-    }
-    open_file_ptr found;
-    const int no_follow = (flags & AT_SYMLINK_NOFOLLOW) != 0 ? O_NOFOLLOW : 0;
-    const open_how how{.flags = static_cast<unsigned>(O_PATH | no_follow), .mode = 0, .resolve = 0};
-    const int refused = on->files().open(at, path, how, found);
-    return outcome(refused != 0 ? refused : on->files().status(found, *status));
+    return on_directory(*on, directory, [&](const open_file_ptr& at) {
+        if (*path == '\0' && (flags & AT_EMPTY_PATH) != 0) {
+            return on->files().status(at, *status);
+        }
+        open_file_ptr found;
+        const int no_follow = (flags & AT_SYMLINK_NOFOLLOW) != 0 ? O_NOFOLLOW : 0;
+        const open_how how{
+            .flags = static_cast<unsigned>(O_PATH | no_follow), .mode = 0, .resolve = 0};
+        const int refused = on->files().open(at, path, how, found);
+        return refused != 0 ? refused : on->files().status(found, *status);
+    });
 }
 
 int get_status_flags(int fd) {
@@ -345,6 +411,9 @@ int dup3(int fd, int wanted, int flags) {
     host* const on = host_of(fd);
     if (on == nullptr) {
         return ::dup3(fd, wanted, flags);
+    }
+    if (fd == wanted) {
+        return outcome(-EINVAL);
     }
     const description* const what = on->find(fd);
     return outcome(what == nullptr ? -EBADF : on->install_at(wanted, *what, on->status_flags(fd)));
@@ -395,6 +464,7 @@ std::size_t count_descriptors() {
 
 descriptors_used_up::descriptors_used_up(unsigned left) {
     if (host* const on = host::current()) {
+        host_before_ = on->descriptors_max();
         on->set_descriptors_max(on->count_descriptors() + left);
         return;
     }
@@ -407,7 +477,7 @@ descriptors_used_up::descriptors_used_up(unsigned left) {
 
 descriptors_used_up::~descriptors_used_up() {
     if (host* const on = host::current()) {
-        on->set_descriptors_max(20'000);
+        on->set_descriptors_max(host_before_);
         return;
     }
     ::setrlimit(RLIMIT_NOFILE, &before_);

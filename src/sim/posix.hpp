@@ -45,7 +45,8 @@ int set_status_flags(int fd, int flags);  ///< F_SETFL.
 int dup(int fd);
 int dup3(int fd, int wanted, int flags);
 
-/// Makes a directory with a name of its own beneath `parent` and gives that name; empty: it failed.
+/// Makes a directory with a name of its own beneath `parent` (on a simulated host, which has none
+/// of the real machine's, beneath the root) and gives that name; empty: it failed.
 [[nodiscard]] std::string make_temporary_directory(const std::string& parent);
 /// Removes it with all that is in it.
 void remove_all(const std::string& directory);
@@ -62,6 +63,7 @@ class descriptors_used_up {
 
   private:
     rlimit before_{};
+    std::size_t host_before_ = 0;
 };
 
 }  // namespace ferry::sim::posix
