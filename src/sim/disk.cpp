@@ -669,7 +669,11 @@ bool disk::content(std::string_view path, std::string& into, bool durable) const
     if (!at->is_regular()) {
         return false;
     }
-    const file_content octets = durable ? state_->log.durable_content(*at) : at->content;
+    file_content synced;
+    if (durable) {
+        synced = state_->log.durable_content(*at);
+    }
+    const file_content& octets = durable ? synced : at->content;
     into.resize(static_cast<std::size_t>(octets.size_bytes()));
     octets.read(std::as_writable_bytes(std::span(into)), 0);
     return true;
