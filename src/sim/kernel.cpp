@@ -16,6 +16,7 @@
 #include <span>
 #include <string_view>
 
+#include "sim/calls.hpp"
 #include "sim/host.hpp"
 #include "sim/scope.hpp"
 
@@ -24,29 +25,12 @@ namespace ferry::kernel {
 namespace {
 
 using sim::host;
+using sim::host_of;
+using sim::host_of_directory;
 using sim::in_simulator;
 using sim::is_simulated;
+using sim::outcome;
 using sim::trouble;
-
-/// The host that a call with this descriptor is for; null: the real machine.
-host* host_of(int fd) noexcept {
-    return is_simulated(fd) ? host::current() : nullptr;
-}
-
-/// The same for the directory of a path: the working directory of a host is its root.
-host* host_of_directory(int fd) noexcept {
-    return fd == AT_FDCWD ? host::current() : host_of(fd);
-}
-
-/// As system calls return: 0 or more, or -1 and `errno`.
-template <class Result>
-Result outcome(Result result) noexcept {
-    if (result < 0) {
-        errno = static_cast<int>(-result);
-        return -1;
-    }
-    return result;
-}
 
 /// True, with errno set to one of `errnos`, when a fault strikes this call.
 bool fails(host& on, std::span<const int> errnos) noexcept {

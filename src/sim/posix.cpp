@@ -13,6 +13,7 @@
 
 #include "ferry/base/kernel.hpp"
 #include "ferry/base/unique_fd.hpp"
+#include "sim/calls.hpp"
 #include "sim/host.hpp"
 
 namespace ferry::sim::posix {
@@ -23,24 +24,6 @@ namespace {
 constexpr auto patience = std::chrono::milliseconds(5);
 // For who does not want to wait: what was sent on a loopback has arrived.
 constexpr auto a_moment = std::chrono::microseconds(2);
-
-host* host_of(int fd) noexcept {
-    return is_simulated(fd) ? host::current() : nullptr;
-}
-
-/// The same for the directory of a path: the working directory of a host is its root.
-host* host_of_directory(int fd) noexcept {
-    return fd == AT_FDCWD ? host::current() : host_of(fd);
-}
-
-template <class Result>
-Result outcome(Result result) noexcept {
-    if (result < 0) {
-        errno = static_cast<int>(-result);
-        return -1;
-    }
-    return result;
-}
 
 /// Calls `attempt` until it gives something else than -EAGAIN, letting time go on meanwhile.
 template <class Attempt>

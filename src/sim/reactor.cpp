@@ -106,26 +106,15 @@ description reactor::described(int fd) const {
     return found == nullptr ? description{} : *found;
 }
 
-/// Lets `step(of)` happen after `delay`, if the reactor is still there.
-void reactor::later(runtime::duration delay, void (reactor::*step)(serial), serial of) {
-    // A pointer to the anchor and a number: small enough for std::function to hold in place. The
-    // step is one of few, so it travels as the lambda's type does.
-    void** const anchor = anchor_;
-    const auto run = [anchor, of](void (reactor::*what)(serial)) {
+/// Lets `Step(of)` happen after `delay`, if the reactor is still there.
+template <void (reactor::*Step)(std::uint64_t)>
+void reactor::later(runtime::duration delay, serial of) {
+    // A pointer to the anchor and a number: small enough for std::function to hold in place.
+    world_.events().after(delay, [anchor = anchor_, of] {
         if (auto* self = static_cast<reactor*>(*anchor)) {
-            (self->*what)(of);
+            (self->*Step)(of);
         }
-    };
-    if (step == &reactor::begin_flight) {
-        world_.events().after(delay, [run] { run(&reactor::begin_flight); });
-    } else if (step == &reactor::attempt) {
-        world_.events().after(delay, [run] { run(&reactor::attempt); });
-    } else if (step == &reactor::take_turn) {
-        world_.events().after(delay, [run] { run(&reactor::take_turn); });
-    } else {
-        FERRY_ASSERT(step == &reactor::take_hold_of_cancel);
-        world_.events().after(delay, [run] { run(&reactor::take_hold_of_cancel); });
-    }
+    });
 }
 
 // Turns.
@@ -135,8 +124,8 @@ void reactor::schedule_turn(runtime::time_point when) {
         return;
     }
     turn_at_ = when;
-    later(std::max(when - world_.now(), runtime::duration::zero()), &reactor::take_turn,
-          ++turn_token_);
+    later<&reactor::take_turn>(std::max(when - world_.now(), runtime::duration::zero()),
+                               ++turn_token_);
 }
 
 void reactor::take_turn(std::uint64_t token) {
@@ -309,7 +298,7 @@ submission reactor::submit(op& what) noexcept {
         if (host_.trouble().strikes(trouble::queue_full)) {
             delay += world_.between(5us, 100us);
         }
-        later(delay, &reactor::begin_flight, mine);
+        later<&reactor::begin_flight>(delay, mine);
     }
     return submission::pending;
 }
@@ -404,7 +393,7 @@ void reactor::begin_flight(serial of) {
             delay += world_.between(1us, 40us);
             break;
     }
-    later(delay, &reactor::attempt, of);
+    later<&reactor::attempt>(delay, of);
 }
 
 /// Does it, or a part of it, or waits for the socket to change.
@@ -457,8 +446,7 @@ void reactor::watch(serial of, flight& each) {
         return;
     }
     const auto* socket = std::get_if<socket_ptr>(&each.held);
-    void** const anchor = anchor_;
-    each.watched = world_.wires().watch(*socket, [anchor, of] {
+    each.watched = world_.wires().watch(*socket, [anchor = anchor_, of] {
         if (auto* self = static_cast<reactor*>(*anchor)) {
             self->wake_flight(of);
         }
@@ -512,8 +500,8 @@ void reactor::cancel(op& what) noexcept {
     }
     what.cancel_requested = true;
     world_.note("cancel", what.fd, static_cast<std::int64_t>(what.code));
-    later(world_.between(0ns, 10us), &reactor::take_hold_of_cancel,
-          static_cast<serial>(what.progress));
+    later<&reactor::take_hold_of_cancel>(world_.between(0ns, 10us),
+                                         static_cast<serial>(what.progress));
 }
 
 void reactor::take_hold_of_cancel(serial of) {
@@ -530,7 +518,7 @@ void reactor::give_back(std::uint16_t buffer) noexcept {
     std::fill_n(&buffers_[std::size_t{buffer} * buffer_bytes_], buffer_bytes_, poison);
     free_buffers_.push_back(buffer);
     for (const serial of : std::exchange(starved_, {})) {
-        later(world_.between(0ns, 2us), &reactor::attempt, of);
+        later<&reactor::attempt>(world_.between(0ns, 2us), of);
     }
 }
 
@@ -568,7 +556,7 @@ void reactor::attempt_accept(serial of, flight& each) {
         each.what->args.accept.multishot && !host_.trouble().strikes(trouble::lost_arming);
     complete(of, fd, goes_on);
     if (goes_on) {
-        later(world_.between(0ns, 2us), &reactor::attempt, of);
+        later<&reactor::attempt>(world_.between(0ns, 2us), of);
     }
 }
 
@@ -632,7 +620,7 @@ void reactor::attempt_receive_provided(serial of, flight& each) {
     }
     if (host_.trouble().strikes(trouble::buffers_empty)) {
         ++counters_.buffers_exhausted;
-        later(world_.between(10us, 1ms), &reactor::attempt, of);
+        later<&reactor::attempt>(world_.between(10us, 1ms), of);
         return;
     }
     const std::uint16_t buffer = free_buffers_.back();
@@ -651,7 +639,7 @@ void reactor::attempt_receive_provided(serial of, flight& each) {
                          !host_.trouble().strikes(trouble::lost_arming);
     complete_with_buffer(of, got, goes_on, buffer);
     if (goes_on) {
-        later(world_.between(0ns, 2us), &reactor::attempt, of);
+        later<&reactor::attempt>(world_.between(0ns, 2us), of);
     }
 }
 
@@ -729,7 +717,7 @@ std::optional<std::int64_t> reactor::advance_send_file(serial of, flight& each) 
         if (has_cold_pages_ && !each.is_warm && world_.chance(16)) {
             each.is_warm = true;
             ++counters_.cold_reads;
-            later(world_.between(50us, 5ms), &reactor::attempt, of);
+            later<&reactor::attempt>(world_.between(50us, 5ms), of);
             return std::nullopt;
         }
         const auto wanted = static_cast<std::size_t>(

@@ -115,7 +115,8 @@ class reactor final : public runtime::reactor, private runtime::buffer_source {
     void complete(serial of, std::int64_t result, bool more = false);
     void complete_with_buffer(serial of, std::int64_t result, bool more, std::uint16_t buffer);
     void end(serial of, std::int64_t failed_with);
-    void later(runtime::duration delay, void (reactor::*step)(serial), serial of);
+    template <void (reactor::*Step)(std::uint64_t)>
+    void later(runtime::duration delay, serial of);
     void take_hold_of_cancel(serial of);
     [[nodiscard]] flight* find(serial of) noexcept;
 
