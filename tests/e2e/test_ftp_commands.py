@@ -487,7 +487,7 @@ def test_a_crowd_that_does_not_take_its_listings(t):
     crowd = [t.closing(Control(server)).login() for _ in range(60)]
     before = resident_bytes(server)
     for each in crowd:
-        each.passive(receive_buffer_bytes=4096)
+        each.passive(receive_buffer_bytes=4096, segment_bytes=1400)
         each.ask("LIST", 150, seconds=60)
     grown = resident_bytes(server) - before
     check.holds(grown < 48 << 20, f"the server grew by {grown} octets for 60 listings")

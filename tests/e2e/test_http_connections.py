@@ -115,7 +115,8 @@ def test_a_crowd_asks_for_a_large_directory(t):
                      "--list-reads-max", "2", "--list-wait-timeout", "1m", "--send-timeout", "1m")
     check.equal(fetch(server, "/one.txt"), b"1\n", "before")
     before = resident_bytes(server)
-    crowd = [t.closing(Connection(server, receive_buffer_bytes=4096)) for _ in range(200)]
+    crowd = [t.closing(Connection(server, receive_buffer_bytes=4096, segment_bytes=1400))
+             for _ in range(200)]
     for each in crowd:
         each.send(request("/many/"))
     most = 0

@@ -145,15 +145,17 @@ class Ferry:
             raise ServerTrouble(f"the server has died with status {self.process.returncode}\n"
                              f"{self.log()}")
 
-    def connect(self, scheme="http", source=None, receive_buffer_bytes=None, timeout=10):
+    def connect(self, scheme="http", source=None, receive_buffer_bytes=None, segment_bytes=None,
+                timeout=10):
         """A plain socket to its first endpoint."""
         address, port = (self.http if scheme == "http" else self.ftp)[0]
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         connection = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer_bytes:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+        if segment_bytes:
             # Over loopback the server's buffer would grow by 64 KiB segments to megabytes.
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment_bytes)
         if source:
             connection.bind((source, 0))
         connection.settimeout(timeout)

@@ -143,7 +143,7 @@ class Control:
             raise Failure(f"PASV: {got}")
         return ".".join(map(str, numbers[:4])), numbers[4] * 256 + numbers[5]
 
-    def passive(self, receive_buffer_bytes=None, source=None):
+    def passive(self, receive_buffer_bytes=None, segment_bytes=None, source=None):
         """A connected passive data connection."""
         where = self.epsv()
         data = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -151,8 +151,9 @@ class Control:
         data.settimeout(SECONDS_MAX)
         if receive_buffer_bytes:
             data.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+        if segment_bytes:
             # Over loopback the server's buffer would grow by 64 KiB segments to megabytes.
-            data.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
+            data.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment_bytes)
         if source:
             data.bind((source, 0))
         data.connect(where)
