@@ -9,6 +9,7 @@ A suite fails when a case fails, when a program ends badly, runs too long or tel
 when it has run no case at all. What failed is printed; everything is in build/test-logs.
 """
 
+import concurrent.futures
 import dataclasses
 import json
 import os
@@ -16,6 +17,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -98,6 +100,7 @@ class Count:
 
 
 START = time.monotonic()
+PRINTING = threading.Lock()  # What one program has to say stays together.
 
 
 def tell(text):
@@ -208,10 +211,11 @@ def run_program(suite, program):
     if count.failed and not trouble:
         trouble = "cases failed"
     took = time.monotonic() - began
-    tell(f"{suite.name} {program.name}: {count.passed} passed, {count.failed} failed"
-         f" ({took:.1f} s{', ' + trouble if trouble else ''})")
-    if count.failed:
-        show(log, trouble)
+    with PRINTING:
+        tell(f"{suite.name} {program.name}: {count.passed} passed, {count.failed} failed"
+             f" ({took:.1f} s{', ' + trouble if trouble else ''})")
+        if count.failed:
+            show(log, trouble)
     return count
 
 
@@ -242,9 +246,11 @@ def run_suite(suite, only):
     if suite.build and not build(suite):
         return Count(failed=1)
     total = Count()
-    for program in programs_of(suite):
-        if not only or program.name in only:
-            total.add(run_program(suite, program))
+    chosen = [p for p in programs_of(suite) if not only or p.name in only]
+    # As many at once as there are cores: each has its own folders and ports.
+    with concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
+        for count in pool.map(lambda program: run_program(suite, program), chosen):
+            total.add(count)
     return total
 
 
