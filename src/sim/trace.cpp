@@ -5,6 +5,15 @@
 #include <algorithm>
 
 namespace ferry::sim {
+namespace {
+
+std::string line_of(const event& each) {
+    return fmt::format("{:>16.6f} ms  {:<28} {:>8} {:>10}",
+                       static_cast<double>(each.when.time_since_epoch().count()) / 1e6, each.what,
+                       each.subject, each.value);
+}
+
+}  // namespace
 
 void trace::note(const event& happened) noexcept {
     // FNV-1a: the point is that a difference shows, not that nobody can make one.
@@ -21,16 +30,16 @@ void trace::note(const event& happened) noexcept {
     mix(static_cast<std::uint64_t>(happened.value));
     kept_[count_ % kept_max] = happened;
     ++count_;
+    if (copy_ != nullptr) {
+        std::fputs((line_of(happened) + '\n').c_str(), copy_);
+    }
 }
 
 std::vector<std::string> trace::last() const {
     std::vector<std::string> lines;
     const std::uint64_t kept = std::min<std::uint64_t>(count_, kept_max);
     for (std::uint64_t index = count_ - kept; index < count_; ++index) {
-        const event& each = kept_[index % kept_max];
-        lines.push_back(fmt::format("{:>16.6f} ms  {:<28} {:>8} {:>10}",
-                                    static_cast<double>(each.when.time_since_epoch().count()) / 1e6,
-                                    each.what, each.subject, each.value));
+        lines.push_back(line_of(kept_[index % kept_max]));
     }
     return lines;
 }

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,10 @@ class trace {
 
     void note(const event& happened) noexcept;
 
+    /// Writes every event from now on to `file` too, a line each. Borrowed: `file` outlives the
+    /// trace, or is taken back with null.
+    void copy_to(std::FILE* file) noexcept { copy_ = file; }
+
     /// Equal for two runs when the same events happened in the same order at the same moments.
     [[nodiscard]] std::uint64_t hash() const noexcept { return hash_; }
     [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
@@ -34,6 +39,7 @@ class trace {
     [[nodiscard]] std::vector<std::string> last() const;
 
   private:
+    std::FILE* copy_ = nullptr;
     std::uint64_t hash_ = 0xCBF29CE484222325U;
     std::uint64_t count_ = 0;
     std::array<event, kept_max> kept_{};

@@ -295,7 +295,7 @@ void workshop::fill(op& what, opcode code) {
                                 [](void* context) noexcept {
                                     *static_cast<std::byte*>(context) = std::byte{computed};
                                 },
-                            .context = memory_.data()};
+                            .context = &computed_};
             return;
     }
 }

@@ -116,6 +116,7 @@ class workshop {
     std::vector<std::string> names_;
     std::vector<unique_fd> held_;
     std::array<std::byte, 4'096> memory_{};
+    std::byte computed_{};  // Of its own: another thread writes there, at any time.
     runtime::directory_batch batch_;
 };
 

@@ -86,6 +86,7 @@ int main(int argc, char** argv) {
     std::string seeds;
     std::string faults = "light";
     std::string clients = "mixed";
+    std::string events;
     bool every_nth = false;
     bool is_quiet = false;
     bool runs_twice = false;
@@ -97,6 +98,7 @@ int main(int argc, char** argv) {
     app.add_option("--clients", clients, "mixed, http or ftp")
         ->check(CLI::IsMember({"mixed", "http", "ftp"}));
     app.add_option("--nth", current.nth, "make the Nth thing fail that can, and nothing else");
+    app.add_option("--events", events, "a file that gets every event, a line each");
     app.add_flag("--every-nth", every_nth, "run each world once for every N");
     app.add_flag("--twice", runs_twice, "run each world twice: the trace must be the same");
     app.add_flag("--quiet", is_quiet, "one line of progress a world, details of violations only");
@@ -116,6 +118,14 @@ int main(int argc, char** argv) {
     if (!seeds.empty() && !parse_range(seeds, first, last)) {
         std::fputs("ferry-sim: --seeds is A..B, as in 1..1000\n", stderr);
         return 2;
+    }
+
+    if (!events.empty()) {
+        current.events = std::fopen(events.c_str(), "w");
+        if (current.events == nullptr) {
+            std::perror(fmt::format("ferry-sim: {}", events).c_str());
+            return 2;
+        }
     }
 
     std::uint64_t passed = 0;

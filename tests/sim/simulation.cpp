@@ -84,6 +84,7 @@ class run {
           clients_(clients_host_, {.receive_buffers = 256}),
           clients_core_(0, clients_, ferry::random(world_.rng().next())) {
         running_world = &world_;
+        world_.record().copy_to(options.events);
     }
     ~run() { running_world = nullptr; }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,8 @@ struct run_options {
     /// With `fault_level::nth`: the thing that could go wrong (from 1) and does; 0: none, they are
     /// counted.
     std::uint64_t nth = 0;
+    /// Gets every event as a line; null: nobody does. Borrowed.
+    std::FILE* events = nullptr;
 };
 
 struct run_result {
