@@ -33,15 +33,18 @@ using sim::outcome;
 using sim::trouble;
 
 /// True, with errno set to one of `errnos`, when a fault strikes this call.
-bool fails(host& on, std::span<const int> errnos) noexcept {
+/// The trace has the name of `call`.
+bool fails(host& on, std::span<const int> errnos,
+           const char* call = __builtin_FUNCTION()) noexcept {
     if (!on.trouble().strikes(trouble::kernel_error)) {
         return false;
     }
     errno = errnos[on.in().rng().below(errnos.size())];
+    on.in().note(call, -1, -errno);
     return true;
 }
-bool fails(host& on, int with) noexcept {
-    return fails(on, std::span(&with, 1));
+bool fails(host& on, int with, const char* call = __builtin_FUNCTION()) noexcept {
+    return fails(on, std::span(&with, 1), call);
 }
 
 /// Runs `work(socket)` on a simulated socket.
