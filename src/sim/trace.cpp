@@ -30,8 +30,8 @@ void trace::note(const event& happened) noexcept {
     mix(static_cast<std::uint64_t>(happened.value));
     kept_[count_ % kept_max] = happened;
     ++count_;
-    if (copy_ != nullptr) {
-        std::fputs((line_of(happened) + '\n').c_str(), copy_);
+    if (follower_) {
+        follower_(line_of(happened));
     }
 }
 

@@ -3,8 +3,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
+#include <functional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ferry/runtime/time.hpp"
@@ -27,9 +29,8 @@ class trace {
 
     void note(const event& happened) noexcept;
 
-    /// Writes every event from now on to `file` too, a line each. Borrowed: `file` outlives the
-    /// trace, or is taken back with null.
-    void copy_to(std::FILE* file) noexcept { copy_ = file; }
+    /// Who gets every event from now on, as the line that `last` gives of it.
+    void tell(std::function<void(std::string_view)> follower) { follower_ = std::move(follower); }
 
     /// Equal for two runs when the same events happened in the same order at the same moments.
     [[nodiscard]] std::uint64_t hash() const noexcept { return hash_; }
@@ -39,7 +40,7 @@ class trace {
     [[nodiscard]] std::vector<std::string> last() const;
 
   private:
-    std::FILE* copy_ = nullptr;
+    std::function<void(std::string_view)> follower_;
     std::uint64_t hash_ = 0xCBF29CE484222325U;
     std::uint64_t count_ = 0;
     std::array<event, kept_max> kept_{};

@@ -182,6 +182,10 @@ std::vector<std::string> ferry_host::leftovers() {
     return found;
 }
 
+std::size_t ferry_host::connections() const noexcept {
+    return lives_.empty() ? 0 : lives_.back()->counts.connections.load();
+}
+
 std::uint64_t ferry_host::operations() const noexcept {
     std::uint64_t sum = 0;
     for (const auto& each : lives_) {

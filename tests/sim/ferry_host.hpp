@@ -63,6 +63,11 @@ class ferry_host {
     /// What is left that should not be, once it has ended: a line each, empty when all is well.
     [[nodiscard]] std::vector<std::string> leftovers();
 
+    [[nodiscard]] std::size_t cores() const noexcept { return settings_.cores; }
+
+    /// The connections that there are just now, as the server counts them.
+    [[nodiscard]] std::size_t connections() const noexcept;
+
     /// Operations that the cores have submitted, since the beginning of the world.
     [[nodiscard]] std::uint64_t operations() const noexcept;
     /// The most that one core submitted in one turn.

@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string>
+#include <string_view>
 
 #include "ferry/base/log.hpp"
 #include "simulation.hpp"
@@ -46,7 +48,7 @@ void tell_of_abort(int signal) {
                    .c_str(),
                stdout);
     print_events(events_so_far());
-    std::fflush(stdout);
+    std::fflush(nullptr);
     std::raise(signal);
 }
 
@@ -55,10 +57,11 @@ bool tell(const run_options& options, const run_result& result, bool is_verbose)
         return true;
     }
     std::fputs(fmt::format("seed {}: trace {:016x}, {} operations, {} events, {:.3f} s simulated, "
-                           "{} of {} chances to go wrong taken, {} crashes: {}\n",
+                           "{} of {} chances to go wrong taken, {} crashes, {} KiB of heap: {}\n",
                            options.seed, result.trace_hash, result.operations, result.events,
                            std::chrono::duration<double>(result.simulated).count(), result.struck,
-                           result.decisions, result.crashes, result.is_clean() ? "ok" : "VIOLATION")
+                           result.decisions, result.crashes, result.heap_peak_bytes / 1024,
+                           result.is_clean() ? "ok" : "VIOLATION")
                    .c_str(),
                stdout);
     if (is_verbose) {
@@ -120,12 +123,16 @@ int main(int argc, char** argv) {
         return 2;
     }
 
-    if (!events.empty()) {
-        current.events = std::fopen(events.c_str(), "w");
-        if (current.events == nullptr) {
-            std::perror(fmt::format("ferry-sim: {}", events).c_str());
-            return 2;
-        }
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> events_file(
+        events.empty() ? nullptr : std::fopen(events.c_str(), "w"), &std::fclose);
+    if (!events.empty() && events_file == nullptr) {
+        std::perror(fmt::format("ferry-sim: {}", events).c_str());
+        return 2;
+    }
+    if (events_file != nullptr) {
+        current.follower = [&events_file](std::string_view line) {
+            std::fputs(fmt::format("{}\n", line).c_str(), events_file.get());
+        };
     }
 
     std::uint64_t passed = 0;

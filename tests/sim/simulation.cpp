@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "../unit/allocation_faults.hpp"
+#include "ferry/base/units.hpp"
 #include "ferry/runtime/frame_pool.hpp"
 #include "ferry/runtime/nursery.hpp"
 #include "ferry_host.hpp"
@@ -33,8 +34,18 @@ constexpr auto safety_time_max = 20min;
 constexpr auto farewell_time_max = 15min;
 constexpr auto unwinding_time_max = 30s;
 constexpr auto time_to_begin = 1ms;
+// What the server may hold on the heap for each connection: an FTP session that copies what it
+// appends to through memory needs most, 256 KiB and its own.
+constexpr std::size_t heap_per_connection_max = 288_KiB;
+// And for each core: 64 KiB of the access log, what its loops and the start-up sweep hold.
+constexpr std::size_t heap_per_core_max = 96_KiB;
 
 world* running_world = nullptr;
+const host* servers_machine = nullptr;
+
+bool is_server_running() noexcept {
+    return under_test::is_running() && host::current() == servers_machine;
+}
 
 bool allocation_fails() noexcept {
     if (!under_test::is_running()) {
@@ -84,9 +95,13 @@ class run {
           clients_(clients_host_, {.receive_buffers = 256}),
           clients_core_(0, clients_, ferry::random(world_.rng().next())) {
         running_world = &world_;
-        world_.record().copy_to(options.events);
+        servers_machine = &server_.machine();
+        world_.record().tell(options.follower);
     }
-    ~run() { running_world = nullptr; }
+    ~run() {
+        running_world = nullptr;
+        servers_machine = nullptr;
+    }
 
     run_result operator()() {
         begin();
@@ -106,8 +121,7 @@ class run {
         about.http = ferry_host::http_address();
         about.ftp = ferry_host::ftp_address();
         scene_.emplace(world_, server_.machine(), clients_core_, std::move(about), seen_);
-        server_.start();
-        stir_later();
+        start_server();
         world_.wires().when_connected([this](const socket_ptr& which) { doom_some(which); });
         clients_.begin();
         const host::in_use here(clients_host_);
@@ -177,6 +191,24 @@ class run {
         }
     }
 
+    void start_server() {
+        server_.start();
+        heap_before_ = ferry::test::counted_bytes();  // What is kept of those that have crashed.
+        stir_later();
+    }
+
+    void look_at_heap() {
+        const std::size_t held = ferry::test::counted_bytes();
+        heap_peak_ = std::max(heap_peak_, held);
+        const std::size_t allowed = heap_before_ + server_.cores() * heap_per_core_max +
+                                    server_.connections() * heap_per_connection_max;
+        if (held > allowed) {
+            fail("more memory than the connections may hold",
+                 fmt::format("{} octets on the heap with {} connections, {} allowed", held,
+                             server_.connections(), allowed));
+        }
+    }
+
     void fail(std::string rule, std::string details) {
         seen_.add({.client = "the simulator",
                    .rule = std::move(rule),
@@ -194,6 +226,7 @@ class run {
             if (!seen_.is_clean() || !world_.events().step(until)) {
                 return over();
             }
+            look_at_heap();
             if (server_.operations() != operations) {
                 operations = server_.operations();
                 idle_events = 0;
@@ -256,8 +289,7 @@ class run {
 
     void wait_for_unwinding(runtime::time_point until) {
         if (server_.has_ended()) {
-            server_.start();
-            stir_later();
+            start_server();
             return;
         }
         if (world_.now() > until) {
@@ -331,6 +363,7 @@ class run {
                         .decisions = trouble_here().decisions(),
                         .struck = trouble_here().struck(),
                         .crashes = crashes_,
+                        .heap_peak_bytes = heap_peak_,
                         .simulated = world_.now() - started_,
                         .seen = std::move(found),
                         .last_events = std::move(last_events)};
@@ -369,6 +402,8 @@ class run {
     std::optional<runtime::core_tasks> tasks_;
     std::vector<doom> dooms_;
     std::uint64_t crashes_ = 0;
+    std::size_t heap_before_ = 0;  // On the heap as the server was started last.
+    std::size_t heap_peak_ = 0;
     bool is_mischief_over_ = false;
     runtime::time_point started_ = world_.now();
 };
@@ -378,8 +413,10 @@ class run {
 run_result simulate(const run_options& options) {
     runtime::keep_frames(false);
     ferry::test::ask_at_allocations(&allocation_fails);
+    ferry::test::count_allocations(&is_server_running);
     auto result = run(options)();
     ferry::test::ask_at_allocations(nullptr);
+    ferry::test::count_allocations(nullptr);
     return result;
 }
 

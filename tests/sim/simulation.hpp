@@ -1,8 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ferry/runtime/time.hpp"
@@ -35,8 +36,7 @@ struct run_options {
     /// With `fault_level::nth`: the thing that could go wrong (from 1) and does; 0: none, they are
     /// counted.
     std::uint64_t nth = 0;
-    /// Gets every event as a line; null: nobody does. Borrowed.
-    std::FILE* events = nullptr;
+    std::function<void(std::string_view)> follower;  ///< Gets every event as a line, if set.
 };
 
 struct run_result {
@@ -46,6 +46,7 @@ struct run_result {
     std::uint64_t decisions = 0;  ///< How often something could have gone wrong.
     std::uint64_t struck = 0;     ///< How often it did.
     std::uint64_t crashes = 0;
+    std::size_t heap_peak_bytes = 0;  ///< The most that the server has held.
     runtime::duration simulated{};
     report seen;
     std::vector<std::string> last_events;

@@ -34,4 +34,12 @@ class allocation_fault {
 /// does not. What `fails` itself allocates asks again.
 void ask_at_allocations(bool (*fails)() noexcept) noexcept;
 
+/// From now on counts the octets of what the calling thread allocates while `counts` says so, until
+/// it is freed by whatever part of that thread; null: counts nothing and forgets what there was.
+/// Under ThreadSanitizer nothing is counted.
+void count_allocations(bool (*counts)() noexcept) noexcept;
+
+/// The octets that are counted just now: as asked for, without what malloc(3) adds.
+[[nodiscard]] std::size_t counted_bytes() noexcept;
+
 }  // namespace ferry::test
