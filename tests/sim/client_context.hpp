@@ -99,6 +99,8 @@ struct client_context {
     /// Conversations (connections) of one client, and steps in each.
     std::size_t conversations = 4;
     std::size_t steps_max = 12;
+    /// Keeps its connections: nothing it does by itself ends one before `steps_max` steps.
+    bool is_persistent = false;
     /// Pauses between pieces, requests and steps.
     runtime::duration pause_max = std::chrono::milliseconds(50);
     /// Does what takes a timeout of the server to end: a head that never ends, a data connection

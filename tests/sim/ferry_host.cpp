@@ -186,6 +186,10 @@ std::size_t ferry_host::connections() const noexcept {
     return lives_.empty() ? 0 : lives_.back()->counts.connections.load();
 }
 
+std::size_t ferry_host::ftp_sessions() const noexcept {
+    return lives_.empty() ? 0 : lives_.back()->counts.ftp_sessions.load();
+}
+
 std::uint64_t ferry_host::operations() const noexcept {
     std::uint64_t sum = 0;
     for (const auto& each : lives_) {

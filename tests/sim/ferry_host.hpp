@@ -65,8 +65,10 @@ class ferry_host {
 
     [[nodiscard]] std::size_t cores() const noexcept { return settings_.cores; }
 
-    /// The connections that there are just now, as the server counts them.
+    /// The connections that there are just now, and how many of them are FTP sessions, as the server
+    /// counts them.
     [[nodiscard]] std::size_t connections() const noexcept;
+    [[nodiscard]] std::size_t ftp_sessions() const noexcept;
 
     /// Operations that the cores have submitted, since the beginning of the world.
     [[nodiscard]] std::uint64_t operations() const noexcept;

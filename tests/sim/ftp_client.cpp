@@ -327,7 +327,8 @@ task<outcome> converse(ftp_session& user) {
     if (went == outcome::fine && context.chance(2)) {
         went = co_await carry_out(user, plan_type(user, true));
     }
-    const auto steps = 1 + context.rng.below(context.steps_max);
+    const auto steps =
+        context.is_persistent ? context.steps_max : 1 + context.rng.below(context.steps_max);
     for (std::uint64_t i = 0; i < steps && went == outcome::fine; ++i) {
         co_await pause(context);
         went = co_await step(user);

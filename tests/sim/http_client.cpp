@@ -324,7 +324,7 @@ std::vector<http_request> draw_batch(conversation& talk) {
     std::vector<http_request> batch;
     while (batch.size() < count) {
         const bool is_final = batch.size() + 1 == count;
-        auto next = draw_request(context, talk.book, is_final && context.chance(2));
+        auto next = draw_request(context, talk.book, is_final && !context.is_persistent && context.chance(2));
         if (next.is_big && count > 1) {
             continue;
         }
@@ -363,9 +363,9 @@ task<outcome> exchange(conversation& talk) {
         co_return outcome::over;
     }
     // A server that closes need not take all that is sent: what it said before counts.
-    const bool leaves = context.chance(16);
+    const bool leaves = !context.is_persistent && context.chance(16);
     const auto answers_read = leaves ? context.rng.below(batch.size()) : batch.size();
-    const bool half_closes = !leaves && context.chance(12);
+    const bool half_closes = !context.is_persistent && !leaves && context.chance(12);
     if (half_closes) {
         talk.peer.end_sending();
     }
@@ -456,11 +456,12 @@ task<outcome> wait_for_timeout(conversation& talk) {
 
 task<outcome> converse(conversation& talk) {
     auto& context = talk.context;
-    if (context.is_patient && context.chance(40)) {
+    if (context.is_patient && !context.is_persistent && context.chance(40)) {
         const auto waited = co_await wait_for_timeout(talk);
         co_return waited;
     }
-    const auto steps = 1 + context.rng.below(context.steps_max);
+    const auto steps =
+        context.is_persistent ? context.steps_max : 1 + context.rng.below(context.steps_max);
     for (std::uint64_t i = 0; i < steps; ++i) {
         const auto began = context.here.now();
         const auto went = co_await exchange(talk);

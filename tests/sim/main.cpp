@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,7 +24,7 @@ run_options current;
 
 std::string how_to_replay(const run_options& options) {
     static constexpr const char* levels[] = {"none", "light", "heavy", "nth"};
-    static constexpr const char* casts[] = {"mixed", "http", "ftp"};
+    static constexpr const char* casts[] = {"mixed", "http", "ftp", "persistent"};
     std::string line = fmt::format("--seed {} --ops {} --faults {} --clients {}", options.seed,
                                    options.operations, levels[static_cast<int>(options.faults)],
                                    casts[static_cast<int>(options.clients)]);
@@ -98,8 +99,8 @@ int main(int argc, char** argv) {
     app.add_option("--ops", current.operations, "server operations before the liveness phase");
     app.add_option("--faults", faults, "none, light, heavy, or nth for --nth alone")
         ->check(CLI::IsMember({"none", "light", "heavy", "nth"}));
-    app.add_option("--clients", clients, "mixed, http or ftp")
-        ->check(CLI::IsMember({"mixed", "http", "ftp"}));
+    app.add_option("--clients", clients, "mixed, http, ftp or persistent")
+        ->check(CLI::IsMember({"mixed", "http", "ftp", "persistent"}));
     app.add_option("--nth", current.nth, "make the Nth thing fail that can, and nothing else");
     app.add_option("--events", events, "a file that gets every event, a line each");
     app.add_flag("--every-nth", every_nth, "run each world once for every N");
@@ -115,7 +116,10 @@ int main(int argc, char** argv) {
                      : faults == "light" ? fault_level::light
                      : faults == "heavy" ? fault_level::heavy
                                          : fault_level::nth;
-    current.clients = clients == "http" ? cast::http : clients == "ftp" ? cast::ftp : cast::mixed;
+    current.clients = clients == "http"         ? cast::http
+                      : clients == "ftp"        ? cast::ftp
+                      : clients == "persistent" ? cast::persistent
+                                                : cast::mixed;
     std::uint64_t first = current.seed;
     std::uint64_t last = current.seed;
     if (!seeds.empty() && !parse_range(seeds, first, last)) {
@@ -129,8 +133,9 @@ int main(int argc, char** argv) {
         std::perror(fmt::format("ferry-sim: {}", events).c_str());
         return 2;
     }
+    std::function<void(std::string_view)> follower;
     if (events_file != nullptr) {
-        current.follower = [&events_file](std::string_view line) {
+        follower = [&events_file](std::string_view line) {
             std::fputs(fmt::format("{}\n", line).c_str(), events_file.get());
         };
     }
@@ -148,7 +153,7 @@ int main(int argc, char** argv) {
             current.faults = fault_level::nth;
             current.nth = 0;
         }
-        const run_result result = simulate(current);
+        const run_result result = simulate(current, follower);
         count(current, result, !is_quiet && first == last && !every_nth);
         if (runs_twice) {
             run_result again = simulate(current);

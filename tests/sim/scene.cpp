@@ -19,6 +19,7 @@ using runtime::task;
 namespace {
 
 constexpr std::size_t clients_each_max = 4;
+constexpr std::size_t lasting_steps = 1'000;
 constexpr const char* asked_by_fresh = "/static/sub/deep.bin";
 
 /// `path` of the served tree as the server's disk has it.
@@ -120,7 +121,8 @@ client_context scene::context(std::string name, std::size_t number) {
 }
 
 task<> scene::play(runtime::nursery&, scene& on, protocol speaks, std::size_t number,
-                   bool is_short) {
+                   stay how) {
+    const bool is_short = how == stay::brief;
     do {
         auto mine = on.context(
             fmt::format("{} {}", speaks == protocol::http ? "http" : "ftp", number), number);
@@ -129,6 +131,11 @@ task<> scene::play(runtime::nursery&, scene& on, protocol speaks, std::size_t nu
             mine.steps_max = 6;
             mine.is_patient = false;
             mine.upload_bytes_max = 20'000;
+        }
+        if (how == stay::lasting) {
+            mine.conversations = 1;
+            mine.steps_max = lasting_steps;
+            mine.is_persistent = true;
         }
         if (speaks == protocol::http) {
             co_await run_http_client(std::move(mine)).in_scope(on.old_ones_);
@@ -162,28 +169,30 @@ task<> scene::visit(runtime::nursery&, scene& on, protocol speaks) {
 }
 
 void scene::enter(runtime::core_tasks& tasks, cast who) {
-    const auto begin = [&](protocol speaks, std::size_t number, bool is_short) {
+    const auto begin = [&](protocol speaks, std::size_t number, stay how) {
         ++present_;  // Already: a run must not think that nobody came.
-        tasks.start(&scene::play, std::ref(*this), speaks, number, is_short);
+        tasks.start(&scene::play, std::ref(*this), speaks, number, how);
     };
     switch (who) {
         case cast::http:
-            begin(protocol::http, 0, true);
+            begin(protocol::http, 0, stay::brief);
             return;
         case cast::ftp:
-            begin(protocol::ftp, 0, true);
+            begin(protocol::ftp, 0, stay::brief);
             return;
         case cast::mixed:
+        case cast::persistent:
             break;
     }
+    const stay how = who == cast::persistent ? stay::lasting : stay::usual;
     const std::size_t http = world_.rng().below(clients_each_max + 1);
     const std::size_t ftp = http == 0 ? 1 + world_.rng().below(clients_each_max)
                                       : world_.rng().below(clients_each_max + 1);
     for (std::size_t number = 0; number < http; ++number) {
-        begin(protocol::http, number, false);
+        begin(protocol::http, number, how);
     }
     for (std::size_t number = 0; number < ftp; ++number) {
-        begin(protocol::ftp, number, false);
+        begin(protocol::ftp, number, how);
     }
 }
 

@@ -37,7 +37,7 @@ class scene {
     scene(const scene&) = delete;
     scene& operator=(const scene&) = delete;
 
-    /// Lets the cast of a run begin; whoever of `cast::mixed` is through begins anew.
+    /// Lets the cast of a run begin; whoever is through begins anew, but of the short casts.
     void enter(runtime::core_tasks& tasks, cast who);
     /// Nobody begins anew, and whoever is at it leaves.
     void ask_to_leave();
@@ -62,9 +62,14 @@ class scene {
 
   private:
     enum class protocol : std::uint8_t { http, ftp };
+    enum class stay : std::uint8_t {
+        brief,    ///< One short conversation, and that is all.
+        usual,    ///< Some conversations, then anew.
+        lasting,  ///< The same connection for as long as the server keeps it.
+    };
 
     static runtime::task<> play(runtime::nursery&, scene& on, protocol speaks, std::size_t number,
-                                bool is_short);
+                                stay how);
     static runtime::task<> visit(runtime::nursery&, scene& on, protocol speaks);
     [[nodiscard]] client_context context(std::string name, std::size_t number);
     [[nodiscard]] model_tree::disk_view look(bool may_hold_leftovers);

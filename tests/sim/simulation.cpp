@@ -34,9 +34,11 @@ constexpr auto safety_time_max = 20min;
 constexpr auto farewell_time_max = 15min;
 constexpr auto unwinding_time_max = 30s;
 constexpr auto time_to_begin = 1ms;
-// What the server may hold on the heap for each connection: an FTP session that copies what it
-// appends to through memory needs most, 256 KiB and its own.
-constexpr std::size_t heap_per_connection_max = 288_KiB;
+// What the server may hold on the heap for an HTTP connection: a head, a page of 256 names, the
+// coroutines; and for an FTP session: the 256 KiB through which it copies what it appends to, a
+// receive buffer, the coroutines of two connections.
+constexpr std::size_t heap_per_http_connection_max = 64_KiB;
+constexpr std::size_t heap_per_ftp_session_max = 288_KiB;
 // And for each core: 64 KiB of the access log, what its loops and the start-up sweep hold.
 constexpr std::size_t heap_per_core_max = 96_KiB;
 
@@ -86,7 +88,7 @@ ferry_settings draw_settings(world& in, vfs::durability durability) {
 /// One run, from the making of its world to its end.
 class run {
   public:
-    explicit run(const run_options& options)
+    run(const run_options& options, std::function<void(std::string_view)> follower)
         : options_(options),
           world_(options.seed),
           durability_(static_cast<vfs::durability>(world_.rng().below(3))),
@@ -96,7 +98,7 @@ class run {
           clients_core_(0, clients_, ferry::random(world_.rng().next())) {
         running_world = &world_;
         servers_machine = &server_.machine();
-        world_.record().tell(options.follower);
+        world_.record().tell(std::move(follower));
     }
     ~run() {
         running_world = nullptr;
@@ -200,12 +202,16 @@ class run {
     void look_at_heap() {
         const std::size_t held = ferry::test::counted_bytes();
         heap_peak_ = std::max(heap_peak_, held);
+        const std::size_t sessions = server_.ftp_sessions();
+        const std::size_t others = server_.connections() - sessions;
         const std::size_t allowed = heap_before_ + server_.cores() * heap_per_core_max +
-                                    server_.connections() * heap_per_connection_max;
+                                    others * heap_per_http_connection_max +
+                                    sessions * heap_per_ftp_session_max;
         if (held > allowed) {
             fail("more memory than the connections may hold",
-                 fmt::format("{} octets on the heap with {} connections, {} allowed", held,
-                             server_.connections(), allowed));
+                 fmt::format("{} octets on the heap with {} HTTP connections and {} FTP sessions, "
+                             "{} allowed",
+                             held, others, sessions, allowed));
         }
     }
 
@@ -410,11 +416,12 @@ class run {
 
 }  // namespace
 
-run_result simulate(const run_options& options) {
+run_result simulate(const run_options& options,
+                    std::function<void(std::string_view)> follower) {
     runtime::keep_frames(false);
     ferry::test::ask_at_allocations(&allocation_fails);
     ferry::test::count_allocations(&is_server_running);
-    auto result = run(options)();
+    auto result = run(options, std::move(follower))();
     ferry::test::ask_at_allocations(nullptr);
     ferry::test::count_allocations(nullptr);
     return result;

@@ -24,6 +24,7 @@ enum class cast : std::uint8_t {
     mixed,  ///< Several clients of both protocols, as many as the seed draws.
     http,   ///< One HTTP client with a short conversation.
     ftp,    ///< One FTP client with a short session.
+    persistent,  ///< As mixed, but each goes on for long on one connection.
 };
 
 struct run_options {
@@ -36,7 +37,6 @@ struct run_options {
     /// With `fault_level::nth`: the thing that could go wrong (from 1) and does; 0: none, they are
     /// counted.
     std::uint64_t nth = 0;
-    std::function<void(std::string_view)> follower;  ///< Gets every event as a line, if set.
 };
 
 struct run_result {
@@ -59,7 +59,10 @@ struct run_result {
 /// second, then a drain, after which nothing may be left. A function of its options: the same ones
 /// give the same trace hash. Cost: some microseconds an operation. Not thread-safe: one at a time
 /// in a process.
-[[nodiscard]] run_result simulate(const run_options& options);
+///
+/// `follower`, if any, gets every event of it as a line.
+[[nodiscard]] run_result simulate(const run_options& options,
+                                  std::function<void(std::string_view)> follower = {});
 
 /// The trace of the run under way, for whoever handles an abort; empty when there is none.
 [[nodiscard]] std::vector<std::string> events_so_far();
