@@ -11,6 +11,7 @@
 
 #include "../unit/allocation_faults.hpp"
 #include "ferry/base/units.hpp"
+#include "ferry/net/stream.hpp"
 #include "ferry/runtime/frame_pool.hpp"
 #include "ferry/runtime/nursery.hpp"
 #include "ferry_host.hpp"
@@ -34,11 +35,11 @@ constexpr auto safety_time_max = 20min;
 constexpr auto farewell_time_max = 15min;
 constexpr auto unwinding_time_max = 30s;
 constexpr auto time_to_begin = 1ms;
-// What the server may hold on the heap for an HTTP connection: a head, a page of 256 names, the
-// coroutines; and for an FTP session: the 256 KiB through which it copies what it appends to, a
-// receive buffer, the coroutines of two connections.
-constexpr std::size_t heap_per_http_connection_max = 64_KiB;
-constexpr std::size_t heap_per_ftp_session_max = 288_KiB;
+// What the server may hold on the heap for an HTTP connection: what has come while it answers, and
+// answers, a page of 256 names and the coroutines; and for an FTP session: the 256 KiB through which
+// it copies what it appends to, what has come, and the coroutines of two connections.
+constexpr std::size_t heap_per_http_connection_max = net::input_bytes_max + 64_KiB;
+constexpr std::size_t heap_per_ftp_session_max = 256_KiB + net::input_bytes_max + 32_KiB;
 // And for each core: 64 KiB of the access log, what its loops and the start-up sweep hold.
 constexpr std::size_t heap_per_core_max = 96_KiB;
 
@@ -195,6 +196,7 @@ class run {
 
     void start_server() {
         server_.start();
+        is_down_ = false;
         heap_before_ = ferry::test::counted_bytes();  // What is kept of those that have crashed.
         stir_later();
     }
@@ -283,6 +285,7 @@ class run {
 
     void crash_and_start_anew() {
         ++crashes_;
+        is_down_ = true;
         world_.note("crash");
         const crash_weather weather{.file_sync_commits_names = world_.chance(2),
                                     .writes_may_survive = world_.chance(2)};
@@ -312,7 +315,7 @@ class run {
         trouble_here().calm();
         world_.wires().set_weather({});
         world_.note("liveness");
-        if (!step_until([this] { return !server_.has_ended(); }, unwinding_time_max)) {
+        if (!step_until([this] { return !is_down_; }, unwinding_time_max)) {
             fail("the server is not back after a crash", "");
             return;
         }
@@ -408,6 +411,7 @@ class run {
     std::optional<runtime::core_tasks> tasks_;
     std::vector<doom> dooms_;
     std::uint64_t crashes_ = 0;
+    bool is_down_ = true;          // Not started, or crashed and not started again yet.
     std::size_t heap_before_ = 0;  // On the heap as the server was started last.
     std::size_t heap_peak_ = 0;
     bool is_mischief_over_ = false;
