@@ -65,8 +65,8 @@ class ferry_host {
 
     [[nodiscard]] std::size_t cores() const noexcept { return settings_.cores; }
 
-    /// The connections that there are just now, and how many of them are FTP sessions, as the server
-    /// counts them.
+    /// The connections that there are just now, and how many of them are FTP sessions, as the
+    /// server counts them.
     [[nodiscard]] std::size_t connections() const noexcept;
     [[nodiscard]] std::size_t ftp_sessions() const noexcept;
 

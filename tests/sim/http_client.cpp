@@ -324,7 +324,8 @@ std::vector<http_request> draw_batch(conversation& talk) {
     std::vector<http_request> batch;
     while (batch.size() < count) {
         const bool is_final = batch.size() + 1 == count;
-        auto next = draw_request(context, talk.book, is_final && !context.is_persistent && context.chance(2));
+        auto next = draw_request(context, talk.book,
+                                 is_final && !context.is_persistent && context.chance(2));
         if (next.is_big && count > 1) {
             continue;
         }

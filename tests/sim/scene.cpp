@@ -120,8 +120,7 @@ client_context scene::context(std::string name, std::size_t number) {
             .own_directory = own_directory(number)};
 }
 
-task<> scene::play(runtime::nursery&, scene& on, protocol speaks, std::size_t number,
-                   stay how) {
+task<> scene::play(runtime::nursery&, scene& on, protocol speaks, std::size_t number, stay how) {
     const bool is_short = how == stay::brief;
     do {
         auto mine = on.context(

@@ -36,8 +36,8 @@ constexpr auto farewell_time_max = 15min;
 constexpr auto unwinding_time_max = 30s;
 constexpr auto time_to_begin = 1ms;
 // What the server may hold on the heap for an HTTP connection: what has come while it answers, and
-// answers, a page of 256 names and the coroutines; and for an FTP session: the 256 KiB through which
-// it copies what it appends to, what has come, and the coroutines of two connections.
+// answers, a page of 256 names and the coroutines; and for an FTP session: the 256 KiB through
+// which it copies what it appends to, what has come, and the coroutines of two connections.
 constexpr std::size_t heap_per_http_connection_max = net::input_bytes_max + 64_KiB;
 constexpr std::size_t heap_per_ftp_session_max = 256_KiB + net::input_bytes_max + 32_KiB;
 // And for each core: 64 KiB of the access log, what its loops and the start-up sweep hold.
@@ -420,8 +420,7 @@ class run {
 
 }  // namespace
 
-run_result simulate(const run_options& options,
-                    std::function<void(std::string_view)> follower) {
+run_result simulate(const run_options& options, std::function<void(std::string_view)> follower) {
     runtime::keep_frames(false);
     ferry::test::ask_at_allocations(&allocation_fails);
     ferry::test::count_allocations(&is_server_running);

@@ -21,9 +21,9 @@ enum class fault_level : std::uint8_t {
 
 /// Who talks to the server in a run.
 enum class cast : std::uint8_t {
-    mixed,  ///< Several clients of both protocols, as many as the seed draws.
-    http,   ///< One HTTP client with a short conversation.
-    ftp,    ///< One FTP client with a short session.
+    mixed,       ///< Several clients of both protocols, as many as the seed draws.
+    http,        ///< One HTTP client with a short conversation.
+    ftp,         ///< One FTP client with a short session.
     persistent,  ///< As mixed, but each goes on for long on one connection.
 };
 
