@@ -40,8 +40,9 @@ SANITIZERS = {
 
 @dataclasses.dataclass(frozen=True)
 class Suite:
-    """What to run. `build`: the kind of build it needs, if any, and `targets` in it. `programs`:
-    which of meson's tests it runs, by a pattern of their names; or `command`, one program of its own.
+    """What to run. `build`: the kind of build it needs, if any. `programs`: which of meson's tests it
+    builds and runs, by a pattern of their names; or `targets`, what it builds, and `command`, one
+    program of its own. `beside`: it is run together with the suite before it, for both mostly wait.
     """
     name: str
     about: str
@@ -50,6 +51,7 @@ class Suite:
     targets: tuple = ()
     programs: str = ""
     command: tuple = ()
+    beside: bool = False
 
 
 SUITES = [
@@ -58,14 +60,17 @@ SUITES = [
     Suite("lint-rules", "every rule of tools/lint finds what it is for", quick=True,
           command=("python3", "tests/tools/lint_test.py")),
     Suite("asan", "unit tests, reactor conformance and fuzz corpora under ASan and UBSan",
-          quick=True, build="asan", targets=("meson-test-prereq",), programs=r".*"),
+          quick=True, build="asan", programs=r".*"),
     # The simulator and what runs in it have one thread.
     Suite("tsan", "unit tests and reactor conformance under TSan", build="tsan",
-          targets=("meson-test-prereq",), programs=r"unit-(?!sim).*|reactor.*"),
+          programs=r"unit-(?!sim).*|reactor.*"),
     Suite("sim", "200 simulated worlds in which much goes wrong",
           command=("tools/sim", "--seeds", "1..200", "--faults", "heavy")),
     Suite("sim-calm", "simulated worlds without faults: every answer exact, the same trace twice",
           command=("tools/sim", "--seeds", "201..250", "--faults", "none", "--twice")),
+    Suite("sim-persistent", "clients that keep their connections, faults, the same trace twice",
+          command=("tools/sim", "--seeds", "1..50", "--faults", "light", "--clients",
+                   "persistent", "--twice")),
     Suite("sim-nth-http", "each thing that can fail in a short HTTP conversation, one by one",
           command=("tools/sim", "--seeds", "1..2", "--clients", "http", "--every-nth")),
     Suite("sim-nth-ftp", "the same in a short FTP session",
@@ -75,7 +80,7 @@ SUITES = [
           command=("python3", "tests/e2e/run.py", "--ferry", "build/release/ferry", "--io",
                    "uring")),
     Suite("e2e-epoll", "the same as in a container: no io_uring, no root, no memory to lock",
-          build="release", targets=("src/server/ferry",),
+          build="release", targets=("src/server/ferry",), beside=True,
           command=("python3", "tests/e2e/run.py", "--ferry", "build/release/ferry",
                    "--contained")),
 ]
@@ -221,9 +226,20 @@ def run_program(suite, program):
 
 def build(suite):
     """Builds what the suite needs; true when that went well."""
-    log = os.path.join(LOGS, suite.name, "build.log")
     tell(f"{suite.name}: building {suite.build}")
-    status, trouble = run(("tools/build", suite.build, "-j", JOBS, *suite.targets), ROOT, log,
+    if suite.command:
+        return build_targets(suite, suite.targets)
+    # Which tests there are is known once the folder is set up: ninja writes itself anew first.
+    if not build_targets(suite, ("build.ninja",)):
+        return False
+    folder = os.path.join(ROOT, "build", suite.build)
+    return build_targets(suite, [os.path.relpath(program.command[0], folder)
+                                 for program in programs_of(suite)])
+
+
+def build_targets(suite, targets):
+    log = os.path.join(LOGS, suite.name, "build.log")
+    status, trouble = run(("tools/build", suite.build, "-j", JOBS, *targets), ROOT, log,
                           BUILD_SECONDS_MAX)
     if status != 0:
         show(log, f"the {suite.build} build failed ({trouble})")
@@ -241,10 +257,20 @@ def programs_of(suite):
             for test in tests if re.fullmatch(suite.programs, test["name"])]
 
 
+def run_suites(suites):
+    """Builds one after the other, then runs all at once. Returns a count for each."""
+    are_built = [not suite.build or build(suite) for suite in suites]
+    with concurrent.futures.ThreadPoolExecutor(len(suites)) as pool:
+        return list(pool.map(lambda suite, is_built: run_built(suite, ()) if is_built
+                             else Count(failed=1), suites, are_built))
+
+
 def run_suite(suite, only):
-    """Runs the suite, or of it the programs in `only`."""
-    if suite.build and not build(suite):
-        return Count(failed=1)
+    """Builds and runs the suite, or of it the programs in `only`."""
+    return run_built(suite, only) if not suite.build or build(suite) else Count(failed=1)
+
+
+def run_built(suite, only):
     total = Count()
     chosen = [p for p in programs_of(suite) if not only or p.name in only]
     # As many at once as there are cores: each has its own folders and ports.
@@ -270,12 +296,15 @@ def main(arguments):
     chosen = [s for s in SUITES
               if (not names or s.name in names) and (s.quick or "--quick" not in arguments)]
     total = Count()
-    for suite in chosen:
-        count = run_suite(suite, ())
-        if count.passed + count.failed == 0:
-            tell(f"{suite.name}: ran no test at all")
-            count.failed = 1
-        total.add(count)
+    while chosen:
+        together = [chosen.pop(0)]
+        while chosen and chosen[0].beside:
+            together.append(chosen.pop(0))
+        for suite, count in zip(together, run_suites(together)):
+            if count.passed + count.failed == 0:
+                tell(f"{suite.name}: ran no test at all")
+                count.failed = 1
+            total.add(count)
     if programs:
         # A test program by its name, in the build that finds most.
         asan = next(s for s in SUITES if s.name == "asan")
