@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -53,6 +54,26 @@ void tell_of_abort(int signal) {
     std::raise(signal);
 }
 
+/// `list`, of things between commas, in lines of 100 columns at most, indented.
+std::string wrapped(std::string_view list) {
+    constexpr std::size_t columns = 100;
+    std::string text;
+    std::size_t column = columns;
+    while (!list.empty()) {
+        const auto end = std::min(list.find(", "), list.size());
+        const auto item = list.substr(0, std::min(end + 1, list.size()));
+        if (column + 1 + item.size() > columns) {
+            text += text.empty() ? " " : "\n ";
+            column = 1;
+        }
+        text += ' ';
+        text += item;
+        column += 1 + item.size();
+        list.remove_prefix(std::min(end + 2, list.size()));
+    }
+    return text + '\n';
+}
+
 bool tell(const run_options& options, const run_result& result, bool is_verbose) {
     if (result.is_clean() && !is_verbose) {
         return true;
@@ -66,7 +87,7 @@ bool tell(const run_options& options, const run_result& result, bool is_verbose)
                    .c_str(),
                stdout);
     if (is_verbose) {
-        std::fputs(fmt::format("  {}\n", result.seen.summary()).c_str(), stdout);
+        std::fputs(wrapped(result.seen.summary()).c_str(), stdout);
     }
     if (!result.is_clean()) {
         std::fputs(fmt::format("{}\n  replay: {}\n", result.seen.describe(), how_to_replay(options))
@@ -135,6 +156,10 @@ int main(int argc, char** argv) {
     }
     std::function<void(std::string_view)> follower;
     if (events_file != nullptr) {
+        std::fputs(
+            "# time since the start of the server's machine; what happened; to which "
+            "descriptor, or how often; its value, negative: an errno\n",
+            events_file.get());
         follower = [&events_file](std::string_view line) {
             std::fputs(fmt::format("{}\n", line).c_str(), events_file.get());
         };
@@ -171,6 +196,12 @@ int main(int argc, char** argv) {
             for (std::uint64_t nth = 1; nth <= decisions; ++nth) {
                 current.nth = nth;
                 count(current, simulate(current), false);
+                if (is_quiet && nth % 100 == 0) {
+                    std::fputs(
+                        fmt::format("part {} {} {} {}\n", seed, nth, decisions, operations).c_str(),
+                        stdout);
+                    std::fflush(stdout);
+                }
             }
             current.nth = 0;
         }
