@@ -362,6 +362,23 @@ void network::when_connected(std::function<void(const socket_ptr&)> tell) {
     state_->tell_connected = std::move(tell);
 }
 
+void network::when_cut(const socket_ptr& which, std::function<void(std::uint64_t)> tell) {
+    flow* const out = which->outgoing();
+    if (out == nullptr) {
+        return;
+    }
+    if (out->is_cut) {
+        tell(out->delivered);
+    } else {
+        out->tell_cut = std::move(tell);
+    }
+}
+
+bool network::is_incoming_cut(const socket_ptr& which) const noexcept {
+    const flow* const in = which->incoming();
+    return in != nullptr && in->is_cut;
+}
+
 void network::vanish(const socket_ptr& which) {
     const socket_ptr alive = which;
     if (!which->is_closed) {

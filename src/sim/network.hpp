@@ -148,6 +148,13 @@ class network {
     /// Called for each TCP connection as its connecting end learns of it, with that end, before any
     /// octet travels.
     void when_connected(std::function<void(const socket_ptr&)> tell);
+    /// Calls `tell` with the number of octets let through once `doom::finish` ends what `which`
+    /// sends, at once if it has already; the sender itself is never told. For who knows what the
+    /// other end must have got. One callee a connection and direction; it must not call into the
+    /// network. Nothing happens without a connection.
+    void when_cut(const socket_ptr& which, std::function<void(std::uint64_t)> tell);
+    /// True when `doom::finish` has ended what `which` receives: its end is not the sender's.
+    [[nodiscard]] bool is_incoming_cut(const socket_ptr& which) const noexcept;
 
     /// A machine at these sockets' end lost power: they go without a word to the others (silence),
     /// and their addresses are free. Used with every socket of a crashed server. Connects to where

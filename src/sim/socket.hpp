@@ -113,6 +113,7 @@ struct flow {
     runtime::time_point last_arrival{};
     bool fin_waits = false;  ///< A FIN goes out behind the last octet accepted.
     bool is_cut = false;  ///< By `doom::finish`: nothing more is delivered, the sender knows not.
+    std::function<void(std::uint64_t)> tell_cut;  ///< Once it is, with `delivered`.
     std::vector<doomed_octet> dooms;              ///< By `after_bytes`.
     std::vector<std::uint64_t> marks_on_the_way;  ///< Urgent octets, in order.
     std::optional<urgent_mark> urgent;            ///< The receiver's.

@@ -338,6 +338,9 @@ void network::state::strike(connection& link, side from, doom how) {
                 socket* const to = link.ends[other(from)];
                 drop_undelivered(link.flows[from]);
                 link.flows[from].is_cut = true;
+                if (const auto tell = std::exchange(link.flows[from].tell_cut, nullptr)) {
+                    tell(link.flows[from].delivered);
+                }
                 if (to != nullptr && to->at == socket::stage::open && !to->fin_received) {
                     to->fin_received = true;
                     to->receive_shut = true;

@@ -664,6 +664,45 @@ TEST_CASE("network: a doom that is due strikes at once; without a connection the
     CHECK(on.receive_result(client) == -ECONNRESET);
 }
 
+TEST_CASE("network: who asks is told that an end was not the sender's, and after how many octets") {
+    wires on;
+    const auto [client, server] = on.tcp_pair();
+    std::uint64_t let_through = 0;
+    int told = 0;
+    const auto tell = [&](std::uint64_t octets) {
+        let_through = octets;
+        ++told;
+    };
+    on.net.when_cut(client, tell);
+    on.net.doom_connection(client, direction::to_acceptor, 3, doom::finish);
+    CHECK(told == 0);
+    CHECK_FALSE(on.net.is_incoming_cut(server));
+    on.send(client, "words");
+    on.run();
+    CHECK(told == 1);
+    CHECK(let_through == 3);
+    CHECK(on.net.is_incoming_cut(server));
+    CHECK_FALSE(on.net.is_incoming_cut(client));
+    SUBCASE("at once when it has happened") {
+        on.net.when_cut(client, tell);
+        CHECK(told == 2);
+    }
+    SUBCASE("not of the other direction, which ends by itself") {
+        on.net.when_cut(server, tell);
+        on.net.shutdown(server, SHUT_WR);
+        on.run();
+        CHECK(on.receive_result(client) == 0);
+        CHECK(told == 1);
+        CHECK_FALSE(on.net.is_incoming_cut(client));
+    }
+    SUBCASE("not without a connection") {
+        const auto lone = on.tcp();
+        on.net.when_cut(lone, tell);
+        CHECK(told == 1);
+        CHECK_FALSE(on.net.is_incoming_cut(lone));
+    }
+}
+
 TEST_CASE("network: silence is unnoticed until somebody waits for an acknowledgement too long") {
     struct row {
         int user_timeout_ms;
