@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <string>
 
 #include "ferry/base/random.hpp"
@@ -56,7 +58,8 @@ struct excuses {
     /// Connections go silent: who waits in vain must not blame the server.
     bool silences = false;
     /// The network ends a direction of a connection in order, so that a beginning looks like the
-    /// whole where the protocol has no length (FTP's stream mode).
+    /// whole where the protocol has no length (FTP's stream mode). Which ones `network_insight`
+    /// tells.
     bool finishes = false;
     /// The server drains or dies during the run: connections are refused or end.
     bool server_ends = false;
@@ -66,6 +69,16 @@ struct excuses {
     [[nodiscard]] bool any() const noexcept {
         return faults || resets || silences || finishes || server_ends;
     }
+};
+
+/// What only a simulated network can tell of a client's connections. On the real machine nothing
+/// of the kind happens: both are null.
+struct network_insight {
+    /// Calls `tell` once the network ends what is sent over `fd` in order (`excuses::finishes`),
+    /// with how many octets it let through; at once if it has already. Not while the client runs.
+    std::function<void(int fd, std::function<void(std::uint64_t octets)> tell)> when_cut{};
+    /// The end of what was received over `fd` is the network's doing.
+    std::function<bool(int fd)> is_incoming_cut{};
 };
 
 /// How something went on, for whoever goes on with the conversation.
@@ -87,6 +100,7 @@ struct client_context {
     net::endpoint ftp{};
     server_numbers server{};
     excuses excused{};
+    network_insight network{};
     std::vector<ftp_account> accounts{};
     anonymous_may anonymous = anonymous_may::read;
     promised durability = promised::old_or_new;

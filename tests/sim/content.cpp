@@ -33,6 +33,10 @@ constexpr std::string_view digits =
 block make_block(pattern of, std::uint64_t index) noexcept {
     const std::uint64_t name = std::uint64_t{of.id} << 40U | index;
     block made{};
+    if (of.kind == pattern_kind::returns) {
+        made.fill('\r');
+        return made;
+    }
     if (of.kind == pattern_kind::binary) {
         const std::array<std::uint64_t, 2> words{mix(name), mix(name ^ 0x5851F42D4C957F2DU)};
         static_assert(sizeof words == sizeof made);
@@ -219,6 +223,18 @@ std::string network_form(std::string_view stored) {
         before = c;
     }
     return made;
+}
+
+content stored_beginning(const content& whole, bool is_image, std::uint64_t octets) {
+    if (is_image) {
+        return whole.prefix(octets);
+    }
+    auto arrived = network_form(whole.octets());
+    arrived.resize(std::min<std::size_t>(arrived.size(), octets));
+    const auto line_ends = static_cast<std::size_t>(std::ranges::count(arrived, '\n'));
+    const bool is_line_end_cut = arrived.ends_with('\r');
+    const auto kept = whole.prefix(arrived.size() - line_ends - (is_line_end_cut ? 1 : 0));
+    return is_line_end_cut ? kept.followed_by({{.kind = pattern_kind::returns}, 1}) : kept;
 }
 
 }  // namespace ferry::sim::test

@@ -16,6 +16,7 @@ enum class pattern_kind : std::uint8_t {
     binary,      ///< Any octets.
     text,        ///< Lines that end in LF, some in CR LF, with a lone CR here and there.
     clean_text,  ///< Lines that end in LF; TYPE A stores it as it was.
+    returns,     ///< CR and nothing else: what is left of a line end that was cut in two.
 };
 
 /// An endless run of octets that nobody has to keep: every aligned 16 of them tell which pattern
@@ -83,5 +84,10 @@ class content {
 /// What TYPE A makes of stored octets: a LF without CR before it becomes CR LF (RFC 959 section
 /// 3.1.1.1). Written anew: the server's own conversion is what is tested.
 [[nodiscard]] std::string network_form(std::string_view stored);
+
+/// What is stored when of an upload of `whole` only the first `octets` arrive, and then the end.
+/// In TYPE A (`is_image` false) octets are those of the network form, and `whole` is clean text: a
+/// line end of which only the CR came is stored as one.
+[[nodiscard]] content stored_beginning(const content& whole, bool is_image, std::uint64_t octets);
 
 }  // namespace ferry::sim::test

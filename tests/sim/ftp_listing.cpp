@@ -144,8 +144,7 @@ std::string judge_entry(ftp_session& user, const std::string& path, const listed
             (entry.knows_kind && entry.is_directory != (each.kind == node_kind::directory))) {
             continue;
         }
-        const bool has_size =
-            !entry.size_bytes || each.may_be_cut || *entry.size_bytes == each.octets.size_bytes();
+        const bool has_size = !entry.size_bytes || *entry.size_bytes == each.octets.size_bytes();
         const bool has_time =
             entry.modified.empty() || !each.modified || entry.modified == time_text(*each.modified);
         if (has_size && has_time) {

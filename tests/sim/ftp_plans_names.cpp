@@ -144,7 +144,7 @@ planned_command plan_size(ftp_session& user, std::string argument) {
                      const auto size =
                          user.is_image ? each.octets.size_bytes()
                                        : std::uint64_t{network_form(each.octets.octets()).size()};
-                     if (reply.text == fmt::format("{}", size) || each.may_be_cut ||
+                     if (reply.text == fmt::format("{}", size) ||
                          each.kind == node_kind::anything) {
                          return std::string();
                      }

@@ -58,14 +58,13 @@ class data_candidates {
         return true;
     }
 
-    /// The server said that this was all.
-    bool finish() {
+    /// The server said that this was all. `is_cut`: the network made the end.
+    bool finish(bool is_cut) {
         std::string why;
         std::erase_if(all_, [&](const candidate& each) {
             const auto size = each.size(user_.is_image);
-            const bool may_be_less = each.is_loose || each.file.may_be_cut ||
+            const bool may_be_less = each.is_loose || is_cut ||
                                      each.file.kind == node_kind::anything ||
-                                     user_.context.excused.finishes ||
                                      user_.context.model.is_disturbed(each.file.octets, since_);
             if (done_ == size || may_be_less) {
                 return false;
@@ -181,6 +180,12 @@ task<outcome> read_data(ftp_session& user, wire& data, data_candidates& candidat
         }
     }
     co_return outcome::fine;
+}
+
+/// The network has ended the data connection before the server did.
+bool is_cut_short(const ftp_session& user, const wire& data) {
+    const auto& tells = user.context.network.is_incoming_cut;
+    return tells && data.is_open() && tells(data.fd());
 }
 
 /// REST, where the offset is not 0.
@@ -316,6 +321,7 @@ task<outcome> retrieve(ftp_session& user) {
             co_return arrived;
         }
     }
+    const bool is_cut = is_cut_short(user, data);
     went = co_await read_final(user, close);
     if (went == outcome::broken || close.final_code == 0) {
         co_return went;
@@ -325,8 +331,9 @@ task<outcome> retrieve(ftp_session& user) {
                           is_excused_reply(context, close.final_code);
     const bool is_failure = close.final_code == 426 || (close.final_code / 100 == 4 && may_fail);
     // A connection that broke under the last octets may have had all of them sent into it.
-    if (close.final_code == 226 ? !is_dropped && arrived == outcome::fine && !candidates.finish()
-                                : !may_fail || !is_failure) {
+    if (close.final_code == 226
+            ? !is_dropped && arrived == outcome::fine && !candidates.finish(is_cut)
+            : !may_fail || !is_failure) {
         if (close.final_code != 226) {
             context.complain("a final reply that is not right", fmt::format("{}", close.final_code),
                              line);
@@ -471,6 +478,7 @@ task<outcome> list(ftp_session& user) {
             break;
         }
     }
+    const bool is_ended_by_network = is_cut_short(user, data);
     transfer_close close{.line = line};
     went = co_await read_final(user, close);
     if (went != outcome::fine) {
@@ -496,7 +504,7 @@ task<outcome> list(ftp_session& user) {
         }
         why += problem + "; ";
     }
-    if (context.excused.finishes || (is_cut && !context.is_strict())) {
+    if (is_ended_by_network || (is_cut && !context.is_strict())) {
         co_return outcome::fine;
     }
     context.complain("a directory is listed wrongly", why, line);

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "ftp_plans.hpp"
@@ -25,6 +26,8 @@ struct upload {
     std::uint64_t changes = 0;  ///< Of the name, its own among them.
     bool was_settled = false;
     std::optional<model_tree::token> change;
+    /// The network has ended the data connection in order: what came is the whole for the server.
+    std::shared_ptr<bool> is_cut = std::make_shared<bool>(false);
 
     [[nodiscard]] std::string line() const {
         switch (kind) {
@@ -72,11 +75,8 @@ upload draw_upload(ftp_session& user) {
     return made;
 }
 
-void begin_change(ftp_session& user, upload& what, bool may_be_cut) {
-    auto& model = user.context.model;
-    what.since = model.now();
-    what.was_settled = model.is_settled(what.path);
-    change made{.octets = what.octets, .offset = what.offset, .may_be_cut = may_be_cut};
+change change_of(const ftp_session& user, const upload& what) {
+    change made{.octets = what.octets, .offset = what.offset};
     switch (what.kind) {
         case store_kind::whole:
             made.kind = change_kind::replace;
@@ -94,8 +94,47 @@ void begin_change(ftp_session& user, upload& what, bool may_be_cut) {
     if (user.who && !user.who->may_change && made.kind != change_kind::restart) {
         made.kind = change_kind::create;  // Who may only create replaces nothing.
     }
-    what.change = model.begin(what.path, std::move(made));
+    return made;
+}
+
+void begin_change(ftp_session& user, upload& what) {
+    auto& model = user.context.model;
+    what.since = model.now();
+    what.was_settled = model.is_settled(what.path);
+    what.change = model.begin(what.path, change_of(user, what));
     what.changes = model.changes(what.path);
+}
+
+/// The server has called, and the client has not taken the call: the network may have ended that
+/// connection before its first octet, and nobody here knows.
+void may_be_empty(ftp_session& user, const upload& what) {
+    if (what.change && user.context.excused.finishes) {
+        auto empty = change_of(user, what);
+        empty.octets = {};
+        user.context.model.unknown(user.context.model.begin(what.path, std::move(empty)));
+    }
+}
+
+/// Tells the model when the network ends the data connection, which the server cannot tell from
+/// the client's doing so. Once both the connection and the change are there.
+void follow_cut(ftp_session& user, const wire& data, const upload& what) {
+    auto& context = user.context;
+    if (!context.network.when_cut || !data.is_open() || !what.change) {
+        return;
+    }
+    // It may happen when the client is gone.
+    context.network.when_cut(
+        data.fd(), [&model = context.model, &findings = context.findings, is_cut = what.is_cut,
+                    change = *what.change, whole = what.octets, is_image = user.is_image,
+                    path = what.path](std::uint64_t octets) {
+            *is_cut = true;
+            if (!model.cut(change, stored_beginning(whole, is_image, octets))) {
+                findings.add({.client = "the network",
+                              .rule = "an upload was seen before its last octet had come",
+                              .details = path,
+                              .request = {}});
+            }
+        });
 }
 
 /// The replies that are right instead of 150, and whether 150 is.
@@ -270,7 +309,7 @@ task<outcome> move_octets(ftp_session& user, wire& data, upload& what, interrupt
     bool is_right = false;
     switch (close.final_code) {
         case 226:
-            is_right = when != interruption::drop_data;
+            is_right = when != interruption::drop_data || *what.is_cut;
             break;
         case 426:
             is_right = aborts || when == interruption::drop_data;
@@ -329,7 +368,7 @@ task<outcome> store(ftp_session& user) {
     }
     const auto when = draw_interruption(context);
     if (what.kind != store_kind::unique && !refused_by_table(user, what.verb(), what.argument)) {
-        begin_change(user, what, context.excused.finishes);
+        begin_change(user, what);
     }
     const auto line = what.line();
     wire data;
@@ -338,6 +377,7 @@ task<outcome> store(ftp_session& user) {
         auto opened = co_await open_data(user, way);
         if (opened) {
             data = std::move(*opened);
+            follow_cut(user, data, what);
         }
     }
     ftp_reply reply;
@@ -352,6 +392,9 @@ task<outcome> store(ftp_session& user) {
         }
         if (what.kind == store_kind::unique) {
             context.model.may_have_stored(user.in_model("."), what.octets);
+        }
+        if (!way.is_passive) {
+            may_be_empty(user, what);
         }
         static_cast<void>(conclude(user, what, 0));
         co_return went;
@@ -372,16 +415,21 @@ task<outcome> store(ftp_session& user) {
             co_return outcome::broken;
         }
         what.path = user.in_model(name);
-        begin_change(user, what, context.excused.finishes);
+        begin_change(user, what);
+        follow_cut(user, data, what);
     }
     if (!data.is_open()) {
         auto opened = co_await open_data(user, way);
         if (!opened) {
             judge_failure(context, opened.error(), "opening a data connection", line);
+            if (!way.is_passive) {
+                may_be_empty(user, what);
+            }
             static_cast<void>(conclude(user, what, 0));
             co_return context.is_strict() ? outcome::broken : outcome::over;
         }
         data = std::move(*opened);
+        follow_cut(user, data, what);
     }
     went = co_await move_octets(user, data, what, when);
     if (data.is_open()) {

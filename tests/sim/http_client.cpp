@@ -213,8 +213,44 @@ void remember(conversation& talk, const http_request& asked, const answer_head& 
                              .was_settled = asked.was_settled};
 }
 
+/// A date of the shape that `is_http_date` says, as text that sorts.
+std::string sortable(const std::string& date) {
+    constexpr std::string_view months = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    return fmt::format("{}{:02}{}{}", date.substr(12, 4), months.find(date.substr(8, 3)) / 3,
+                       date.substr(5, 2), date.substr(17, 8));
+}
+
+/// Whether the field `name` of HEAD and of GET, which differ, may do so.
+bool may_differ(const client_context& context, const std::string& name, const answer_head& of_head,
+                const answer_head& of_get) {
+    const auto tag_of = [](const answer_head& of) { return of.only("etag").value_or(""); };
+    const auto time_of = [](const answer_head& of, std::string_view which) {
+        const auto date = of.only(which).value_or("");
+        return is_http_date(date) ? sortable(date) : std::string();
+    };
+    const auto clock_of = [&time_of](const answer_head& of) { return time_of(of, "date"); };
+    if (name == "etag" && tag_of(of_head) == "W/" + tag_of(of_get)) {
+        return true;  // A tag becomes strong with time (section 8.8.1),
+    }
+    if (!context.excused.clock_jumps) {
+        return false;
+    }
+    if (name == "etag") {  // and weak again when the clock says an earlier one.
+        return "W/" + tag_of(of_head) == tag_of(of_get) && clock_of(of_get) < clock_of(of_head);
+    }
+    if (name != "last-modified") {
+        return false;
+    }
+    // No file is said to be younger than the answer (section 8.8.2.1): where the clock is behind
+    // the file's time the answer has its own instead, and the tag cannot be strong.
+    const bool is_head_first = time_of(of_head, name) < time_of(of_get, name);
+    const auto& earlier = is_head_first ? of_head : of_get;
+    return time_of(earlier, name) == clock_of(earlier) && tag_of(earlier).starts_with("W/");
+}
+
 /// HEAD says what GET would (RFC 9110 section 9.3.2), the moment aside.
-std::string judge_pair(const answer_head& of_head, const answer_head& of_get) {
+std::string judge_pair(const client_context& context, const answer_head& of_head,
+                       const answer_head& of_get) {
     auto a = of_head;
     auto b = of_get;
     const auto is_volatile = [](const auto& field) {
@@ -222,17 +258,13 @@ std::string judge_pair(const answer_head& of_head, const answer_head& of_get) {
     };
     std::erase_if(a.fields, is_volatile);
     std::erase_if(b.fields, is_volatile);
-    for (auto& [name, value] : a.fields) {
-        const auto other = b.only(name);
-        // A tag becomes strong with time (section 8.8.1).
-        const bool is_settling = name == "etag" && other && value == "W/" + *other;
-        if (other != value && !is_settling) {
-            return fmt::format("HEAD: {}; GET: {}", of_head.describe(), of_get.describe());
-        }
-    }
-    return a.fields.size() == b.fields.size() && a.status == b.status
-               ? ""
-               : fmt::format("HEAD: {}; GET: {}", of_head.describe(), of_get.describe());
+    const bool is_alike = a.fields.size() == b.fields.size() && a.status == b.status &&
+                          std::ranges::all_of(a.fields, [&](const auto& field) {
+                              const auto other = b.only(field.first);
+                              return other && (*other == field.second ||
+                                               may_differ(context, field.first, of_head, of_get));
+                          });
+    return is_alike ? "" : fmt::format("HEAD: {}; GET: {}", of_head.describe(), of_get.describe());
 }
 
 task<result<bool>> wait_for_head(conversation& talk, bool answers_head, head_reading& read) {
@@ -385,7 +417,7 @@ task<outcome> exchange(conversation& talk) {
                              context.model.changes(asked.path) == asked.changes &&
                              head.status == 200 && before.status == 200 && head.has("etag");
         if (is_pair && before.has("etag")) {
-            if (auto problem = judge_pair(before, head); !problem.empty()) {
+            if (auto problem = judge_pair(context, before, head); !problem.empty()) {
                 co_return broken(talk, "HEAD says what GET does not", problem, asked);
             }
             context.findings.count("http HEAD and GET compared");

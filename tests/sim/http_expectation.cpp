@@ -120,7 +120,6 @@ void add_file(client_context& context, std::vector<expected_answer>& out, const 
                           .body = body_kind::file,
                           .path = path,
                           .octets = file.octets,
-                          .may_be_cut = file.may_be_cut,
                           .offset = 0,
                           .size_bytes = file.octets.size_bytes(),
                           .is_loose = context.model.is_disturbed(file.octets, asked.asked_at)};
@@ -297,18 +296,16 @@ std::string judge_one(const expected_answer& what, const http_request& asked,
         return judge_location(what, asked, head.only("location").value_or(""));
     }
     const auto size = what.octets.size_bytes();
-    if (what.status == 416 && head.only("content-range") != fmt::format("bytes */{}", size) &&
-        !what.may_be_cut) {
+    if (what.status == 416 && head.only("content-range") != fmt::format("bytes */{}", size)) {
         return "Content-Range is " + head.only("content-range").value_or("");
     }
     if ((what.status != 200 && what.status != 206) || what.lists) {
         return {};
     }
-    if (head.content_length != what.size_bytes &&
-        !(what.may_be_cut && head.content_length <= what.size_bytes)) {
+    if (head.content_length != what.size_bytes) {
         return fmt::format("Content-Length is {}", head.content_length);
     }
-    if (what.status == 206 && !what.may_be_cut &&
+    if (what.status == 206 &&
         head.only("content-range") !=
             fmt::format("bytes {}-{}/{}", what.offset, what.offset + what.size_bytes - 1, size)) {
         return "Content-Range is " + head.only("content-range").value_or("");
@@ -410,7 +407,7 @@ std::vector<expected_answer> match_head(client_context& context, const http_requ
     }
     const auto tag = head.only("etag");
     const bool is_exact = tag && std::ranges::none_of(left, [](const expected_answer& each) {
-                              return each.status == 0 || each.may_be_cut || each.is_loose;
+                              return each.status == 0 || each.is_loose;
                           });
     if (is_exact) {
         std::vector<content> contents;

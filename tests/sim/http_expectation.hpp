@@ -22,7 +22,6 @@ struct expected_answer {
     std::string path;    ///< Of the file or directory: an index.html is not what was asked for.
     bool lists = false;  ///< The answer is the page of a directory, or its head alone.
     content octets{};    ///< The whole file.
-    bool may_be_cut = false;
     std::uint64_t offset = 0;
     std::uint64_t size_bytes = 0;
     bool is_loose = false;  ///< Another program is changing the file: octets prove nothing.

@@ -92,8 +92,7 @@ std::string judge_row(client_context& context, const std::string& directory, con
         if (seen.is_directory) {
             return each.kind == node_kind::directory;
         }
-        return each.kind == node_kind::file &&
-               (each.may_be_cut || seen.size == shown_size(each.octets.size_bytes()));
+        return each.kind == node_kind::file && seen.size == shown_size(each.octets.size_bytes());
     });
     if (is_possible || context.model.may_be_unnamed_upload(path)) {
         return {};

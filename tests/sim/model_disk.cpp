@@ -99,10 +99,7 @@ void model_tree::adopt(const disk_view& disk) {
         if (disk.content_of(path, octets)) {
             for (auto& each : history.possible()) {
                 if (each.kind == node_kind::file && may_hold(each, octets)) {
-                    auto whole = each;
-                    whole.octets = each.octets.prefix(octets.size());
-                    whole.may_be_cut = false;
-                    left.push_back(std::move(whole));
+                    left.push_back(std::move(each));
                 }
             }
             for (const auto& each : unnamed_) {

@@ -70,6 +70,19 @@ TEST_CASE("network_form: line ends as TYPE A has them") {
     CHECK(network_form("a\nb\r\nc\rd\n\n") == "a\r\nb\r\nc\rd\r\n\r\n");
 }
 
+TEST_CASE("stored_beginning: what is stored when the network ends an upload in the middle") {
+    const content binary({.id = 1}, 100);
+    CHECK(stored_beginning(binary, true, 40) == binary.prefix(40));
+    CHECK(stored_beginning(binary, true, 100) == binary);
+    const content text({.id = 2, .kind = pattern_kind::clean_text}, 40);
+    const auto sent = network_form(text.octets());  // Lines of fifteen octets and CR LF.
+    CHECK(stored_beginning(text, false, 15).octets() == sent.substr(0, 15));
+    CHECK(stored_beginning(text, false, 16).octets() == sent.substr(0, 15) + "\r");
+    CHECK(stored_beginning(text, false, 17) == text.prefix(16));
+    CHECK(stored_beginning(text, false, 18) == text.prefix(17));
+    CHECK(stored_beginning(text, false, sent.size()) == text);
+}
+
 TEST_CASE("model_tree: an upload is old or new, and new once it is confirmed") {
     model_tree model;
     const auto old_octets = model.fresh(pattern_kind::binary, 100);
@@ -134,6 +147,49 @@ TEST_CASE("model_tree: what overlaps may have happened in any order, what does n
         CHECK(model.acknowledged(first));
         const auto again = model.begin("/f", {.kind = change_kind::create, .octets = b});
         CHECK_FALSE(model.acknowledged(again));
+    }
+}
+
+TEST_CASE("model_tree: an upload that the network ends early is exactly what came through") {
+    model_tree model;
+    const auto old_octets = model.fresh(pattern_kind::binary, 100);
+    const auto new_octets = model.fresh(pattern_kind::binary, 50);
+    const auto came = new_octets.prefix(20);
+    model.place("/d", directory_state());
+    model.place("/d/f", file_state(old_octets));
+    const auto upload = model.begin("/d/f", {.kind = change_kind::append, .octets = new_octets});
+    SUBCASE("confirmed") {
+        CHECK(model.cut(upload, came));
+        const auto since = model.now();
+        CHECK(model.acknowledged(upload));
+        CHECK(model.possible("/d/f").size() == 1);
+        CHECK(may_be(model.possible("/d/f"), old_octets.followed_by(came)));
+        CHECK_FALSE(
+            may_be(model.possible_since("/d/f", since), old_octets.followed_by(new_octets)));
+    }
+    SUBCASE("of unknown outcome: that or nothing") {
+        CHECK(model.cut(upload, came));
+        model.unknown(upload);
+        model.settle_all();
+        CHECK(model.possible("/d/f").size() == 2);
+        CHECK_FALSE(may_be(model.possible("/d/f"), old_octets.followed_by(new_octets)));
+    }
+    SUBCASE("in a directory that was renamed meanwhile") {
+        const auto rename = model.begin_rename("/d", "/e");
+        CHECK(model.acknowledged(rename));
+        CHECK(model.cut(upload, came));
+        CHECK(may_be(model.possible("/e/f"), old_octets.followed_by(came)));
+    }
+    SUBCASE("what was seen before its end had come is explained by nothing") {
+        const auto replaced = model.begin("/g", {.kind = change_kind::replace, .octets = came});
+        const auto removal = model.begin("/g", {.kind = change_kind::remove_file});
+        CHECK(model.acknowledged(removal));
+        CHECK_FALSE(model.cut(replaced, came.prefix(1)));
+    }
+    SUBCASE("once it is over nothing can cut it") {
+        CHECK(model.acknowledged(upload));
+        CHECK(model.cut(upload, came));
+        CHECK(may_be(model.possible("/d/f"), old_octets.followed_by(new_octets)));
     }
 }
 

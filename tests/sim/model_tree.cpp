@@ -52,6 +52,7 @@ model_tree::token model_tree::begin(const std::string& path, change what) {
     begin_part(made, path, std::move(what));
     pass_on(path);
     const auto number = next_operation_++;
+    made.original = number;
     operations_.emplace(number, std::move(made));
     return {.number = number};
 }
@@ -97,19 +98,26 @@ model_tree::token model_tree::begin_rename(const std::string& from, const std::s
 
 /// An upload under way in a directory goes with it when that is renamed: it holds the directory.
 void model_tree::follow_uploads(const std::string& from, const std::string& to) {
-    std::vector<std::pair<std::string, change>> moved;
+    struct moved_upload {
+        std::string path;
+        change what;
+        std::uint64_t original;
+    };
+    std::vector<moved_upload> moved;
     for (const auto& [number, each] : operations_) {
         for (const auto& one : each.parts) {
             if (each.is_upload && one.path.starts_with(from)) {
-                moved.emplace_back(to + one.path.substr(from.size()),
-                                   at(one.path).under_way(one.number));
+                moved.push_back({.path = to + one.path.substr(from.size()),
+                                 .what = at(one.path).under_way(one.number),
+                                 .original = each.original});
             }
         }
     }
-    for (auto& [path, what] : moved) {
+    for (auto& each : moved) {
         operation shadow;
         shadow.is_upload = true;
-        begin_part(shadow, path, std::move(what));
+        shadow.original = each.original;
+        begin_part(shadow, each.path, std::move(each.what));
         const auto number = next_operation_++;
         operations_.emplace(number, std::move(shadow));
         unknown({.number = number});
@@ -136,6 +144,22 @@ void model_tree::pass_on_all(const operation& what) {
 void model_tree::forget(std::uint64_t number) {
     std::erase_if(renames_, [number](const auto& each) { return each.operation == number; });
     operations_.erase(number);
+}
+
+bool model_tree::cut(token which, const content& octets) {
+    expire();
+    ++now_;
+    bool is_explained = true;
+    for (const auto& [number, each] : operations_) {
+        if (!each.is_upload || each.original != which.number) {
+            continue;
+        }
+        for (const auto& one : each.parts) {
+            is_explained = at(one.path).amend(one.number, octets, now_) && is_explained;
+        }
+        pass_on_all(each);
+    }
+    return is_explained;
 }
 
 bool model_tree::acknowledged(token which) {
@@ -261,7 +285,7 @@ bool model_tree::is_settled(const std::string& path) {
     const auto& history = look_at(path);
     const auto states = history.possible();
     return !history.has_changes_under_way() && states.size() == 1 &&
-           states.front().kind != node_kind::anything && !states.front().may_be_cut;
+           states.front().kind != node_kind::anything;
 }
 
 std::vector<std::string> model_tree::children(const std::string& directory) {
@@ -359,12 +383,8 @@ bool may_hold(const node_state& state, std::string_view octets) {
     if (state.kind == node_kind::anything) {
         return true;
     }
-    if (state.kind != node_kind::file) {
-        return false;
-    }
-    const bool has_size = state.may_be_cut ? octets.size() <= state.octets.size_bytes()
-                                           : octets.size() == state.octets.size_bytes();
-    return has_size && !state.octets.first_difference(0, octets);
+    return state.kind == node_kind::file && octets.size() == state.octets.size_bytes() &&
+           !state.octets.first_difference(0, octets);
 }
 
 }  // namespace ferry::sim::test

@@ -50,6 +50,10 @@ class model_tree {
     /// A rename, of a directory with everything known to be in it.
     [[nodiscard]] token begin_rename(const std::string& from, const std::string& to);
 
+    /// The network has ended an upload under way in order before its client did, so that the server
+    /// must take what came for the whole: if it is stored, then with `octets`, and it has not been
+    /// yet. False: that cannot be, which is a violation.
+    [[nodiscard]] bool cut(token which, const content& octets);
     /// The server said that it is done. False: no order of all that was said explains it, which is
     /// a violation.
     [[nodiscard]] bool acknowledged(token which);
@@ -123,6 +127,7 @@ class model_tree {
     struct operation {
         std::vector<part> parts;
         bool is_upload = false;
+        std::uint64_t original = 0;  ///< The upload it is, where its directory was renamed.
         runtime::time_point expires = runtime::never;
     };
     struct rename_watch {

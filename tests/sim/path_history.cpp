@@ -12,20 +12,6 @@ bool is_file(const node_state& what) noexcept {
     return what.kind == node_kind::file;
 }
 
-node_state file_made_by(const change& what, content octets) {
-    auto made = file_state(std::move(octets));
-    made.may_be_cut = what.may_be_cut;
-    return made;
-}
-
-/// What writing behind or into a file makes of it. What is behind a cut is nowhere known.
-node_state combined(const change& what, const node_state& before, content octets) {
-    if (before.may_be_cut) {
-        return {.kind = node_kind::anything};
-    }
-    return file_made_by(what, std::move(octets));
-}
-
 }  // namespace
 
 std::string node_state::describe() const {
@@ -39,8 +25,7 @@ std::string node_state::describe() const {
         case node_kind::file:
             break;
     }
-    auto text =
-        fmt::format("{} {}", may_be_cut ? "a beginning of" : "a file of", octets.describe());
+    auto text = fmt::format("a file of {}", octets.describe());
     if (modified) {
         text += fmt::format(" of {}", *modified);
     }
@@ -57,22 +42,20 @@ std::vector<node_state> apply(const change& what, const node_state& before) {
             if (before.kind == node_kind::directory) {
                 return {};
             }
-            return {file_made_by(what, what.octets)};
+            return {file_state(what.octets)};
         case change_kind::create:
-            return is_free ? std::vector{file_made_by(what, what.octets)}
-                           : std::vector<node_state>{};
+            return is_free ? std::vector{file_state(what.octets)} : std::vector<node_state>{};
         case change_kind::append:
             if (is_free) {
-                return {file_made_by(what, what.octets)};
+                return {file_state(what.octets)};
             }
-            return is_file(before)
-                       ? std::vector{combined(what, before, before.octets.followed_by(what.octets))}
-                       : std::vector<node_state>{};
+            return is_file(before) ? std::vector{file_state(before.octets.followed_by(what.octets))}
+                                   : std::vector<node_state>{};
         case change_kind::restart:
             if (!is_file(before) || before.octets.size_bytes() < what.offset) {
                 return {};
             }
-            return {combined(what, before, before.octets.overwritten(what.offset, what.octets))};
+            return {file_state(before.octets.overwritten(what.offset, what.octets))};
         case change_kind::truncate:
             return is_file(before) ? std::vector{file_state(before.octets.prefix(what.offset))}
                                    : std::vector<node_state>{};
@@ -175,6 +158,20 @@ bool path_history::refuse(unsigned number, moment now) {
 void path_history::settle(unsigned number, moment now) {
     end(number);
     note(now);
+}
+
+bool path_history::amend(unsigned number, content octets, moment now) {
+    std::erase_if(worlds_,
+                  [number](const possibility& each) { return (each.done >> number & 1U) != 0; });
+    changes_under_way_[number].octets = std::move(octets);
+    const bool is_explained = !worlds_.empty();
+    if (is_explained) {
+        close_over();
+    } else {
+        give_up();
+    }
+    note(now);
+    return is_explained;
 }
 
 void path_history::add_arriving(unsigned number, const std::vector<node_state>& more, moment now) {

@@ -25,9 +25,6 @@ struct node_state {
     node_kind kind = node_kind::absent;
     content octets{};                        ///< Of a file.
     std::optional<std::int64_t> modified{};  ///< In seconds, if it was set; nothing: unknown.
-    /// Only a beginning of `octets` may be there: its end was cut off by the network, which a
-    /// stream cannot tell from the end.
-    bool may_be_cut = false;
 
     friend auto operator<=>(const node_state&, const node_state&) = default;
 
@@ -66,7 +63,6 @@ struct change {
     content octets{};
     std::uint64_t offset = 0;
     std::int64_t modified = 0;
-    bool may_be_cut = false;
     std::vector<node_state> arriving{};  ///< What the old name may have stood for.
 };
 
@@ -94,6 +90,9 @@ class path_history {
     [[nodiscard]] bool refuse(unsigned number, moment now);
     /// It has happened or not; it will not happen any more.
     void settle(unsigned number, moment now);
+    /// It has not happened before now, and if it does then with `octets`. False: it must have
+    /// happened.
+    [[nodiscard]] bool amend(unsigned number, content octets, moment now);
     /// More that a rename may bring.
     void add_arriving(unsigned number, const std::vector<node_state>& more, moment now);
 

@@ -115,6 +115,7 @@ client_context scene::context(std::string name, std::size_t number) {
             .ftp = settings_.ftp,
             .server = settings_.numbers,
             .excused = settings_.excused,
+            .network = settings_.network,
             .accounts = usual_accounts(),
             .durability = settings_.durability,
             .own_directory = own_directory(number)};

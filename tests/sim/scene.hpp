@@ -22,6 +22,7 @@ namespace ferry::sim::test {
 struct scene_settings {
     promised durability = promised::old_or_new;
     excuses excused{};
+    network_insight network{};
     server_numbers numbers{};
     net::endpoint http{};
     net::endpoint ftp{};

@@ -123,6 +123,17 @@ class run {
                              .excused = draw_excuses()};
         about.http = ferry_host::http_address();
         about.ftp = ferry_host::ftp_address();
+        about.network = {.when_cut =
+                             [this](int fd, std::function<void(std::uint64_t)> tell) {
+                                 if (const auto found = clients_host_.connection(fd)) {
+                                     world_.wires().when_cut(found, std::move(tell));
+                                 }
+                             },
+                         .is_incoming_cut =
+                             [this](int fd) {
+                                 const auto found = clients_host_.connection(fd);
+                                 return found != nullptr && world_.wires().is_incoming_cut(found);
+                             }};
         scene_.emplace(world_, server_.machine(), clients_core_, std::move(about), seen_);
         start_server();
         world_.wires().when_connected([this](const socket_ptr& which) { doom_some(which); });
