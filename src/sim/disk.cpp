@@ -679,21 +679,72 @@ bool disk::content(std::string_view path, std::string& into, bool durable) const
     return true;
 }
 
-std::vector<std::string> disk::names() const {
-    std::vector<std::string> all;
-    std::vector<std::pair<std::string, const inode*>> waiting;
-    waiting.emplace_back("/", state_->root.get());
+namespace {
+
+/// Calls `visit(path, inode)` for every name beneath `top`, which is `path` and ends with '/'; as
+/// those of directories do.
+template <class Visit>
+void for_each_name(inode& top, const std::string& path, Visit visit) {
+    std::vector<std::pair<std::string, inode*>> waiting{{path, &top}};
     while (!waiting.empty()) {
-        const auto [path, directory] = std::move(waiting.back());
+        const auto [above, directory] = std::move(waiting.back());
         waiting.pop_back();
         for (const auto& [place, entry] : directory->names.all()) {
             const bool is_directory = entry.what->is_directory();
-            all.push_back(path + entry.name + (is_directory ? "/" : ""));
+            const std::string name = above + entry.name + (is_directory ? "/" : "");
+            visit(name, *entry.what);
             if (is_directory) {
-                waiting.emplace_back(all.back(), entry.what.get());
+                waiting.emplace_back(name, entry.what.get());
             }
         }
     }
+}
+
+}  // namespace
+
+std::vector<std::string> disk::names() const {
+    std::vector<std::string> all;
+    for_each_name(*state_->root, "/",
+                  [&all](const std::string& path, const inode&) { all.push_back(path); });
+    std::ranges::sort(all);
+    return all;
+}
+
+void disk::spare(const open_file_ptr& directory, const char* path) {
+    name_place at;
+    const bool is_there = state_->check_base(directory) == 0 &&
+                          find_place(*state_->root, base_of(directory), path, at) == 0 &&
+                          at.last == last_component::name && look_up_name(at) == 0 &&
+                          at.found != nullptr;
+    if (is_there && !at.found->is_directory()) {
+        at.found->is_spared = true;
+    }
+}
+
+void disk::spare_unlocked(const open_file_ptr& what) {
+    const auto spare_one = [](const std::string&, inode& each) {
+        each.is_spared = each.is_spared || (!each.is_directory() && each.lock.holders.empty());
+    };
+    if (state_->check(what) != 0) {
+        return;
+    }
+    spare_one({}, *what->what);
+    for_each_name(*what->what, "/", spare_one);
+}
+
+void disk::forget_spared() noexcept {
+    for (const auto& [number, each] : state_->ledger->all) {
+        each->is_spared = false;
+    }
+}
+
+std::vector<std::string> disk::spared() const {
+    std::vector<std::string> all;
+    for_each_name(*state_->root, "/", [&all](const std::string& path, const inode& each) {
+        if (each.is_spared) {
+            all.push_back(path);
+        }
+    });
     std::ranges::sort(all);
     return all;
 }

@@ -136,6 +136,16 @@ class disk {
 
     // For models and invariants.
 
+    /// A fault has kept the file at `path` from being removed: it is spared until it is gone or
+    /// forgotten. A link is spared itself, a directory or nothing at all is not.
+    void spare(const open_file_ptr& directory, const char* path);
+    /// A fault has kept somebody from looking at `what`, a file, or a directory and all beneath it:
+    /// files there that nobody has locked are spared.
+    void spare_unlocked(const open_file_ptr& what);
+    void forget_spared() noexcept;
+    /// Every name of a file that is spared, as `names` has it, sorted.
+    [[nodiscard]] std::vector<std::string> spared() const;
+
     /// Content of the regular file at `path` as programs see it, or as a crash with no luck would
     /// leave it (`durable`). False: there is none.
     [[nodiscard]] bool content(std::string_view path, std::string& into,

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "ferry/base/assert.hpp"
+#include "sim/scope.hpp"
 
 namespace ferry::sim {
 
@@ -175,6 +176,56 @@ timespec host::wall_clock() const noexcept {
     const auto seconds = std::chrono::floor<std::chrono::seconds>(since_1970);
     return {.tv_sec = static_cast<time_t>(seconds.count()),
             .tv_nsec = static_cast<long>((since_1970 - seconds).count())};
+}
+
+void host::struck(const runtime::op& what, int failed_with) {
+    switch (what.code) {
+        case runtime::opcode::unlink_at:
+            files_.spare(file(what.fd), what.args.unlink_at.path);
+            break;
+        case runtime::opcode::open_at:
+            if (failed_with != EAGAIN) {  // Which asks to be tried again at once.
+                hide(file(what.fd), what.args.open_at.path);
+            }
+            break;
+        case runtime::opcode::list_directory:
+            hide(file(what.fd), ".");
+            break;
+        default:
+            break;
+    }
+}
+
+void host::struck_removal(int directory, const char* path) {
+    files_.spare(directory == AT_FDCWD ? files_.root() : file(directory), path);
+}
+
+void host::struck_lock(int locked) {
+    if (is_searched_ && file(locked) != nullptr) {
+        files_.spare_unlocked(file(locked));
+    }
+}
+
+void host::hide(const open_file_ptr& directory, const char* path) {
+    open_file_ptr hidden;
+    const open_how how{.flags = O_PATH | O_NOFOLLOW, .mode = 0, .resolve = 0};
+    if (is_searched_ && directory != nullptr && files_.open(directory, path, how, hidden) == 0) {
+        files_.spare_unlocked(hidden);
+    }
+}
+
+host::search::search(host& on, const char* top) noexcept : on_(on), top_(top) {
+    FERRY_ASSERT(!on_.is_searched_);
+    on_.is_searched_ = true;
+    on_.files_.forget_spared();
+}
+
+host::search::~search() {
+    const in_simulator here;
+    if (!is_finished_) {
+        on_.hide(on_.files_.root(), top_);
+    }
+    on_.is_searched_ = false;
 }
 
 void host::crash(const crash_weather& weather) {

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "ferry/runtime/op.hpp"
 #include "sim/disk.hpp"
 #include "sim/faults.hpp"
 #include "sim/network.hpp"
@@ -77,6 +78,32 @@ class host {
     /// An operator, or NTP, sets the clock. Time itself goes on evenly (threats.md, R12).
     void jump_wall_clock(runtime::duration by) noexcept { wall_offset_ += by; }
 
+    /// What is to be removed here and stays because a fault struck is remembered, by the name
+    /// (`disk::spared`): for who checks that nothing else is left. `struck` is told of every
+    /// operation that a fault makes fail, `struck_removal` and `struck_lock` of calls.
+    void struck(const runtime::op& what, int failed_with);
+    void struck_removal(int directory, const char* path);
+    void struck_lock(int file);
+
+    /// While one lives a program here goes through the files and removes what an earlier one has
+    /// left: what a fault keeps it from looking at stays, too. Whatever was spared before is not
+    /// any more. One at a time.
+    class search {
+      public:
+        /// Of all beneath the directory `top`, whose text must outlive it.
+        search(host& on, const char* top) noexcept;
+        search(const search&) = delete;
+        search& operator=(const search&) = delete;
+        /// Without `finish` all of it counts as not looked at.
+        ~search();
+        void finish() noexcept { is_finished_ = true; }
+
+      private:
+        host& on_;
+        const char* top_;
+        bool is_finished_ = false;
+    };
+
     /// Loses power: sockets vanish from the network, descriptors are gone, the disk keeps what it
     /// kept. Whoever ran on it must be dropped by the caller, who then may start anew.
     void crash(const crash_weather& weather);
@@ -87,6 +114,8 @@ class host {
         int status_flags = 0;
     };
     [[nodiscard]] const slot* slot_of(int fd) const noexcept;
+    /// Whoever searches has not got to see what `path` leads to.
+    void hide(const open_file_ptr& directory, const char* path);
     /// Ends what no descriptor stands for any more.
     void end_unless_open(const description& gone);
     [[nodiscard]] bool is_open(const description& what) const noexcept;
@@ -100,6 +129,7 @@ class host {
     std::size_t open_ = 0;
     std::size_t lowest_ = 0;  ///< No slot below is free.
     std::size_t descriptors_max_ = 20'000;
+    bool is_searched_ = false;  ///< A `search` lives.
 };
 
 }  // namespace ferry::sim

@@ -107,6 +107,7 @@ struct inode : std::enable_shared_from_this<inode> {
     std::uint32_t opens = 0;
     std::uint32_t readers = 0;        ///< Descriptors that read from it: of a FIFO.
     bool may_get_first_name = false;  ///< Made by O_TMPFILE, without O_EXCL, never named.
+    bool is_spared = false;           ///< `disk::spare`
     advisory_lock lock;
     std::string target;  ///< Of a symbolic link.
     file_content content;

@@ -329,6 +329,8 @@ int unlinkat(int directory, const char* path, int flags) noexcept {
     }
     const in_simulator here;
     if (fails(*on, EIO)) {
+        on->struck_removal(directory, path);
+        errno = EIO;
         return -1;
     }
     return on_directory(*on, directory, [&](const sim::open_file_ptr& which) {
@@ -343,6 +345,8 @@ int flock(int fd, int operation) noexcept {
     }
     const in_simulator here;
     if (fails(*on, ENOLCK)) {
+        on->struck_lock(fd);
+        errno = ENOLCK;
         return -1;
     }
     return on_file(*on, fd, [&](const sim::open_file_ptr& which) {

@@ -308,7 +308,9 @@ int reactor::drawn_errno(const op& what) noexcept {
         !host_.trouble().strikes(trouble::op_error)) {
         return 0;
     }
-    return host_.trouble().pick_errno(what.code);
+    const int failed_with = host_.trouble().pick_errno(what.code);
+    host_.struck(what, failed_with);
+    return failed_with;
 }
 
 /// Reads and writes of files and sends of what there is room for may be over within `submit`, as

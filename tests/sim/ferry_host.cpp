@@ -12,6 +12,8 @@
 
 namespace ferry::sim::test {
 
+using runtime::task;
+
 namespace {
 
 constexpr std::uint16_t http_port = 80;
@@ -30,6 +32,59 @@ std::vector<unique_fd> listen_everywhere(net::endpoint at, std::size_t cores) {
     return sockets;
 }
 
+/// The served tree, and the host knows when it is gone through for what a crash has left.
+class watched_tree final : public vfs::tree {
+  public:
+    watched_tree(std::unique_ptr<vfs::tree> real, sim::host& machine)
+        : real_(std::move(real)), machine_(machine) {}
+
+    void close_on(runtime::offload_pool& pool) noexcept override { real_->close_on(pool); }
+    task<result<vfs::node>> open(runtime::core& here, const vfs::path& name) const override {
+        return real_->open(here, name);
+    }
+    task<result<vfs::metadata>> status(runtime::core& here, const vfs::path& name) const override {
+        return real_->status(here, name);
+    }
+    task<result<vfs::listing>> list(runtime::core& here, vfs::node directory, const vfs::path& name,
+                                    vfs::listing_options options) const override {
+        return real_->list(here, std::move(directory), name, options);
+    }
+    task<result<vfs::upload>> begin_upload(runtime::core& here, const vfs::path& name,
+                                           vfs::upload_options options) const override {
+        return real_->begin_upload(here, name, options);
+    }
+    task<result<void>> remove_file(runtime::core& here, const vfs::path& name) const override {
+        return real_->remove_file(here, name);
+    }
+    task<result<void>> remove_directory(runtime::core& here, const vfs::path& name) const override {
+        return real_->remove_directory(here, name);
+    }
+    task<result<void>> make_directory(runtime::core& here, const vfs::path& name) const override {
+        return real_->make_directory(here, name);
+    }
+    task<result<void>> rename(runtime::core& here, rename_names names) const override {
+        return real_->rename(here, names);
+    }
+    task<result<std::unique_ptr<vfs::tree>>> subtree(runtime::core& here,
+                                                     const vfs::path& name) const override {
+        return real_->subtree(here, name);
+    }
+    task<result<void>> set_modified(runtime::core& here, const vfs::path& name,
+                                    wall_time modified) const override {
+        return real_->set_modified(here, name, modified);
+    }
+    task<std::size_t> remove_leftovers(runtime::core& here) const override {
+        sim::host::search under_way(machine_, served_directory);
+        const std::size_t removed = co_await real_->remove_leftovers(here);
+        under_way.finish();
+        co_return removed;
+    }
+
+  private:
+    std::unique_ptr<vfs::tree> real_;
+    sim::host& machine_;
+};
+
 }  // namespace
 
 struct ferry_host::life {
@@ -39,7 +94,8 @@ struct ferry_host::life {
           types(http::media_types::built_in()),
           counts{.connections_max = settings.connections_max,
                  .ftp_sessions_max = settings.ftp_sessions_max},
-          files(vfs::open_local_tree(served_directory).value()) {
+          files(std::make_unique<watched_tree>(vfs::open_local_tree(served_directory).value(),
+                                               machine)) {
         files->close_on(offload);
         if (settings.has_access_log) {
             sim::open_file_ptr log;
@@ -65,6 +121,12 @@ struct ferry_host::life {
             .counts = counts,
             .access_log_fd = access_log.get(),
             .access_log_buffer_bytes = access_log_buffer_bytes});
+    }
+
+    /// As a process that has ended does.
+    void close_files() noexcept {
+        files.reset();
+        access_log.reset();
     }
 
     sim::pool offload;
@@ -99,6 +161,9 @@ void ferry_host::start() {
     const sim::host::in_use here(machine_);
     stop_sent_ = false;
     drain_sent_ = false;
+    if (!lives_.empty()) {
+        lives_.back()->close_files();
+    }
     auto& born = *lives_.emplace_back(std::make_unique<life>(machine_, settings_));
     auto http_sockets = listen_everywhere(http_address(), settings_.cores);
     auto ftp_sockets = listen_everywhere(ftp_address(), settings_.cores);

@@ -43,7 +43,7 @@ void model_tree::check_disk(const disk_view& disk, report& into) {
         }
         seen.insert(path);
         if (name_of(path).starts_with(reserved_prefix)) {
-            if (!disk.may_hold_leftovers) {
+            if (!disk.may_be_left || !disk.may_be_left(path)) {
                 complain("a hidden name of an upload is left", path);
             }
             continue;

@@ -111,8 +111,8 @@ class model_tree {
         std::span<const std::string> names;
         /// The content of a file.
         std::function<bool(std::string_view path, std::string& into)> content_of;
-        /// Names of uploads that a crash interrupted (`.ferry-*`) may be there.
-        bool may_hold_leftovers = false;
+        /// Whether the hidden name of an upload (`.ferry-*`) may be left; null: none may.
+        std::function<bool(std::string_view path)> may_be_left{};
     };
     /// Compares a disk with what may be on it, once everything is quiet. Violations go to `into`.
     void check_disk(const disk_view& disk, report& into);

@@ -261,7 +261,7 @@ void scene::change_a_file() {
     }
 }
 
-model_tree::disk_view scene::look(bool may_hold_leftovers) {
+model_tree::disk_view scene::look() {
     names_seen_.clear();
     const std::string_view root = served_directory;
     for (const auto& each : server_.files().names()) {
@@ -275,12 +275,13 @@ model_tree::disk_view scene::look(bool may_hold_leftovers) {
                 [this](std::string_view path, std::string& into) {
                     return server_.files().content(on_disk(path), into);
                 },
-            .may_hold_leftovers = may_hold_leftovers};
+            .may_be_left = {}};
 }
 
 void scene::server_crashed() {
     model_.after_crash(settings_.durability);
-    const auto seen = look(true);
+    auto seen = look();
+    seen.may_be_left = [](std::string_view) { return true; };
     model_.check_disk(seen, findings_);
     if (findings_.is_clean()) {
         model_.adopt(seen);
@@ -289,7 +290,21 @@ void scene::server_crashed() {
 
 void scene::check_disk() {
     model_.settle_all();
-    model_.check_disk(look(false), findings_);
+    const auto spared = server_.files().spared();
+    auto seen = look();
+    seen.may_be_left = [&spared](std::string_view path) {
+        return std::ranges::binary_search(spared, on_disk(path));
+    };
+    model_.check_disk(seen, findings_);
+}
+
+void scene::check_recovered_disk() {
+    model_.check_disk(look(), findings_);
+}
+
+bool scene::has_hidden_names() const {
+    return std::ranges::any_of(
+        names_seen_, [](const std::string& path) { return name_of(path).starts_with(".ferry-"); });
 }
 
 }  // namespace ferry::sim::test

@@ -58,8 +58,12 @@ class scene {
     void change_a_file();
     /// The server's machine has lost power and its disk is what it is now.
     void server_crashed();
-    /// What must be on the disk when all is over.
+    /// What must be on the disk when all is over. Hidden names of uploads may be left only where a
+    /// fault kept one from being removed (`disk::spared`).
     void check_disk();
+    /// The same once the server has started again and ended in calm: none may be left.
+    void check_recovered_disk();
+    [[nodiscard]] bool has_hidden_names() const;
 
   private:
     enum class protocol : std::uint8_t { http, ftp };
@@ -73,7 +77,7 @@ class scene {
                                 stay how);
     static runtime::task<> visit(runtime::nursery&, scene& on, protocol speaks);
     [[nodiscard]] client_context context(std::string name, std::size_t number);
-    [[nodiscard]] model_tree::disk_view look(bool may_hold_leftovers);
+    [[nodiscard]] model_tree::disk_view look();
     void plant();
 
     world& world_;

@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <functional>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -194,6 +195,90 @@ TEST_CASE("kernel: a call that is struck gives an errno of its own and leaves no
                 CHECK(on.host.count_descriptors() == before);
             }
         }
+    }
+}
+
+// Goal: who checks what is left on a disk knows exactly what a fault has kept there.
+TEST_CASE("kernel: a name that a fault keeps from being removed is spared, until it is gone") {
+    machine on;
+    const auto spared = [&on] { return on.host.files().spared(); };
+    const std::vector<std::string> only_the_file{"/d/file"};
+    on.host.trouble().strike_nth(1);
+    REQUIRE(kernel::unlinkat(on.directory.get(), "file", 0) == -1);
+    CHECK(errno == EIO);
+    CHECK(spared() == only_the_file);
+    on.host.trouble().strike_nth(1);
+    REQUIRE(kernel::unlinkat(AT_FDCWD, "/d", AT_REMOVEDIR) == -1);
+    on.host.trouble().strike_nth(1);
+    REQUIRE(kernel::unlinkat(AT_FDCWD, "/none", 0) == -1);
+    on.host.trouble().calm();
+    CHECK(spared() == only_the_file);
+    SUBCASE("removed") {
+        CHECK(kernel::unlinkat(AT_FDCWD, "/d/file", 0) == 0);
+        CHECK(spared().empty());
+    }
+    SUBCASE("renamed: it is the file that is spared") {
+        CHECK(on.host.files().rename(nullptr, "/d/file", nullptr, "/other", 0) == 0);
+        CHECK(spared() == std::vector<std::string>{"/other"});
+    }
+    SUBCASE("looked for anew, and by nothing hindered") {
+        sim::host::search under_way(on.host, "/d");
+        under_way.finish();
+        CHECK(spared().empty());
+    }
+}
+
+TEST_CASE("kernel: what a fault hides from a search is spared, but for what is locked") {
+    machine on;
+    const unique_fd live(posix::openat(on.directory.get(), "live", O_RDWR | O_CREAT, 0644));
+    REQUIRE(kernel::flock(live.get(), LOCK_EX | LOCK_NB) == 0);
+    const auto strike_lock = [&on] {
+        on.host.trouble().strike_nth(1);
+        CHECK(kernel::flock(on.file.get(), LOCK_EX | LOCK_NB) == -1);
+        CHECK(errno == ENOLCK);
+        on.host.trouble().calm();
+    };
+    const auto operation = [&on](runtime::opcode code) {
+        return std::make_unique<runtime::op>(code, on.directory.get(), nullptr);
+    };
+    const auto spared = [&on] { return on.host.files().spared(); };
+    const std::vector<std::string> only_the_file{"/d/file"};
+    strike_lock();
+    CHECK(spared().empty());  // Nobody searches.
+    SUBCASE("a lock") {
+        sim::host::search under_way(on.host, "/d");
+        strike_lock();
+        under_way.finish();
+        CHECK(spared() == only_the_file);
+    }
+    SUBCASE("an open, of the file or of a directory above") {
+        for (const char* path : {"file", ".", "../d"}) {
+            CAPTURE(path);
+            sim::host::search under_way(on.host, "/d");
+            const auto open = operation(runtime::opcode::open_at);
+            open->args.open_at = {.path = path, .how = {}};
+            on.host.struck(*open, EAGAIN);
+            CHECK(spared().empty());  // It is tried again.
+            on.host.struck(*open, EIO);
+            under_way.finish();
+            CHECK(spared() == only_the_file);
+        }
+    }
+    SUBCASE("a listing") {
+        sim::host::search under_way(on.host, "/d");
+        on.host.struck(*operation(runtime::opcode::list_directory), EIO);
+        under_way.finish();
+        CHECK(spared() == only_the_file);
+    }
+    SUBCASE("a search that breaks off has seen nothing") {
+        { const sim::host::search under_way(on.host, "/d"); }
+        CHECK(spared() == only_the_file);
+    }
+    SUBCASE("a removal, whether anybody searches or not") {
+        const auto unlink = operation(runtime::opcode::unlink_at);
+        unlink->args.unlink_at = {.path = "live"};
+        on.host.struck(*unlink, EIO);
+        CHECK(spared() == std::vector<std::string>{"/d/live"});
     }
 }
 
