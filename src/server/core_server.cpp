@@ -62,7 +62,7 @@ core_server::core_server(unsigned index, const shared_parts& parts, std::vector<
 core_server::~core_server() = default;
 
 result<void> core_server::open() {
-    auto made = parts_.make_reactor();
+    auto made = parts_.make_reactor(index_);
     if (!made) {
         return failure(made.error());
     }

@@ -61,7 +61,7 @@ struct shared_parts {
     ftp::options ftp;
     vfs::listing_bounds::numbers listings = {};  ///< Of each core.
     /// Makes a core's reactor, on its thread.
-    std::function<result<std::unique_ptr<runtime::reactor>>()> make_reactor;
+    std::function<result<std::unique_ptr<runtime::reactor>>(unsigned core)> make_reactor;
     runtime::duration drain_timeout{};
     bool removes_leftovers = false;  ///< The first core does, beside its service.
     connection_counts& counts;

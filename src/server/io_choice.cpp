@@ -13,7 +13,8 @@ std::expected<io_choice, std::string> choose_io(io_wish wish, const std::string&
     if (wish == io_wish::uring) {
         return std::unexpected(missing + " (--io auto serves without it)");
     }
-    return io_choice{.uses = io_backend::epoll, .notice = missing + "; using epoll"};
+    return io_choice{
+        .uses = io_backend::epoll, .notice = missing + "; using epoll", .is_second_best = true};
 }
 
 }  // namespace ferry::server

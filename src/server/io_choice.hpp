@@ -13,7 +13,8 @@ enum class io_backend : std::uint8_t { uring, epoll };
 
 struct io_choice {
     io_backend uses = io_backend::uring;
-    std::string notice;  ///< One line for the log and for `--check`: which, and why.
+    std::string notice;           ///< One line for the log and for `--check`: which, and why.
+    bool is_second_best = false;  ///< io_uring would have been better: the notice is a warning.
 };
 
 /// Picks what `wish` asks for, given why io_uring cannot be had here; empty: it can.

@@ -15,7 +15,6 @@
 
 #include "ferry/net/listener.hpp"
 #include "ferry/runtime/epoll.hpp"
-#include "ferry/runtime/uring.hpp"
 
 namespace ferry::server {
 namespace {
@@ -171,11 +170,12 @@ runtime::uring_options ring_sizes(const config& settings) noexcept {
 
 }  // namespace
 
-result<std::unique_ptr<runtime::reactor>> make_reactor(const config& settings, io_backend which,
+result<std::unique_ptr<runtime::reactor>> make_reactor(const config& settings, prepared& ready,
+                                                       unsigned core,
                                                        runtime::offload_pool& offload) {
-    switch (which) {
+    switch (ready.io.uses) {
         case io_backend::uring:
-            return runtime::make_uring_reactor(ring_sizes(settings), offload);
+            return runtime::make_uring_reactor(std::move(ready.rings[core]), offload);
         case io_backend::epoll:
             return runtime::make_epoll_reactor(
                 {.receive_buffers = static_cast<unsigned>(settings.receive_buffers)}, offload);
@@ -218,9 +218,16 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
         return std::unexpected(std::move(missing));
     }
     ready.connections_max = fit_connections(settings, ready.warnings);
-    auto io = choose_io(settings.io, settings.io == io_wish::epoll
-                                         ? std::string()
-                                         : runtime::why_no_uring(ring_sizes(settings), cores));
+    std::string why_no_uring;
+    if (settings.io != io_wish::epoll) {
+        auto granted = runtime::grant_urings(ring_sizes(settings), cores);
+        if (granted) {
+            ready.rings = std::move(*granted);
+        } else {
+            why_no_uring = std::move(granted.error());
+        }
+    }
+    auto io = choose_io(settings.io, why_no_uring);
     if (!io) {
         return std::unexpected(std::move(io.error()));
     }

@@ -7,6 +7,7 @@
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/runtime/offload.hpp"
 #include "ferry/runtime/reactor.hpp"
+#include "ferry/runtime/uring.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "server/config.hpp"
 #include "server/io_choice.hpp"
@@ -30,11 +31,12 @@ struct prepared {
     int access_log_fd = -1;  ///< -1: no log.
     std::size_t connections_max = 0;
     io_choice io;
+    std::vector<runtime::uring_grant> rings;  ///< One a core; none with epoll.
     std::vector<std::string> warnings;
 };
 
 /// Opens the tree, the log and the listening sockets, raises the descriptor limit to what it may be
-/// and `connections_max` down to what that holds, and asks the kernel for the rings of all cores.
+/// and `connections_max` down to what that holds, and takes the rings of all cores.
 /// `cores`: how many sockets each endpoint gets. Blocking; before threads start. With
 /// `config::check` nothing is bound or created.
 ///
@@ -42,9 +44,10 @@ struct prepared {
 [[nodiscard]] std::expected<prepared, std::string> prepare(const config& settings,
                                                            std::size_t cores);
 
-/// Makes a core's reactor, on its thread. Errors: of `make_uring_reactor`, `make_epoll_reactor`.
+/// Makes the reactor of `core`, on its thread and once, out of what was prepared for it. Errors: of
+/// `make_uring_reactor`, `make_epoll_reactor`.
 [[nodiscard]] result<std::unique_ptr<runtime::reactor>> make_reactor(
-    const config& settings, io_backend which, runtime::offload_pool& offload);
+    const config& settings, prepared& ready, unsigned core, runtime::offload_pool& offload);
 
 /// The CPUs this process may use, in order; empty if the system does not say.
 [[nodiscard]] std::vector<std::size_t> usable_cpus();

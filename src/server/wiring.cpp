@@ -285,7 +285,7 @@ int run(const config& settings) {
         std::fputs(describe(settings, ready->io.notice).c_str(), stdout);
         return 0;
     }
-    log::info(ready->io.notice);
+    log::write(ready->io.is_second_best ? log::level::warning : log::level::info, ready->io.notice);
     const unique_fd signals = block_signals();
     if (!signals) {
         return refuse_to_start(fmt::format("cannot wait for signals: {}", std::strerror(errno)));
@@ -304,8 +304,10 @@ int run(const config& settings) {
         .http = http_options(settings),
         .ftp = ftp_options(settings),
         .listings = {.reads_max = settings.list_reads_max, .held_max = settings.list_held_max},
-        .make_reactor = [&settings, &offload,
-                         which = ready->io.uses] { return make_reactor(settings, which, offload); },
+        .make_reactor =
+            [&settings, &ready, &offload](unsigned core) {
+                return make_reactor(settings, *ready, core, offload);
+            },
         .drain_timeout = settings.drain_timeout,
         .removes_leftovers = settings.leftovers == leftovers_policy::remove &&
                              !settings.ftp.empty() &&

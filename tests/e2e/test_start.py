@@ -246,12 +246,16 @@ SECCOMP = "refused by a seccomp filter, as in the default profile of container e
 MEMLOCK = "the locked-memory limit is too low for this many cores and buffers (ulimit -l)"
 
 
-def with_locked_memory(octets):
+def with_locked_memory(octets, user=denied.USER):
     """As an ordinary user with so much: root may lock all it likes."""
     def prepare():
         denied.locked_memory(octets)
-        denied.root()
+        denied.root(user)
     return prepare
+
+
+def without(*numbers, refusal=errno.EPERM):
+    return lambda: denied.calls(numbers, refusal)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -265,6 +269,12 @@ class Denial:
 @rows([
     Denial("seccomp", denied.io_uring, SECCOMP),
     Denial("seccomp-enosys", lambda: denied.io_uring(errno.ENOSYS), SECCOMP),
+    # One call alone: what was made cannot be used.
+    Denial("seccomp-setup", without(denied.SETUP), SECCOMP),
+    Denial("seccomp-enter", without(denied.ENTER), SECCOMP),
+    Denial("seccomp-enter-enosys", without(denied.ENTER, refusal=errno.ENOSYS), SECCOMP),
+    Denial("seccomp-register", without(denied.REGISTER), SECCOMP),
+    Denial("seccomp-register-enosys", without(denied.REGISTER, refusal=errno.ENOSYS), SECCOMP),
     Denial("seccomp-of-old", lambda: denied.io_uring(also=denied.NEW_CALLS), SECCOMP),
     Denial("memlock-0", with_locked_memory(0), MEMLOCK),
     # Enough for a small ring, not for those of two cores.
@@ -275,8 +285,9 @@ def test_without_io_uring(t, row):
     root = trees.fill(t.tmp(), SITE)
     why = SECCOMP if t.settings.io == "denied" else row.why
     line = f"io_uring is not available: {why}"
-    server = t.ferry(root, "--io", "auto", "--cores", "2", preexec=row.prepare)
-    check.contains(server.errors(), f"{line}; using epoll\n", "the log")
+    server = t.ferry(root, "--io", "auto", "--cores", "2", "--log-level", "warning",
+                     preexec=row.prepare)
+    check.contains(server.errors(), f" warning ferry: {line}; using epoll\n", "the log")
     check.equal(fetch(server, "/size-3m.bin"), SITE[b"size-3m.bin"], "over epoll")
     used = usage.cpu_seconds(server)
     time.sleep(1)
@@ -290,6 +301,37 @@ def test_without_io_uring(t, row):
     server = t.ferry(root, "--io", "epoll", preexec=row.prepare)
     check.contains(server.errors(), "using epoll, as --io says\n", "the log")
     check.equal(fetch(server, "/one.txt"), b"1\n", "by choice")
+
+
+@needs_root  # To be two ferries of one ordinary user whom nobody else is.
+def test_two_share_locked_memory(t):
+    """threats.md, R8: it is counted by user. Who finds too little left serves by epoll, also when
+    both take of it at the same time."""
+    root = trees.fill(t.tmp(), SITE)
+    # Enough for the rings of two cores and a small one, not for those of four.
+    prepare = with_locked_memory(1100 << 10, 61_300 + os.getpid() % 1000)
+    flags = ("--io", "auto", "--cores", "2")
+    why = SECCOMP if t.settings.io == "denied" else MEMLOCK
+    by_epoll = f"io_uring is not available: {why}; using epoll\n"
+    first = t.ferry(root, *flags, preexec=prepare)
+    check.contains(first.errors(), by_epoll if t.settings.io == "denied" else "using io_uring\n",
+                   "the log of the first")
+    second = t.ferry(root, *flags, preexec=prepare)
+    check.contains(second.errors(), by_epoll, "the log of the second")
+    for server in (first, second):
+        check.equal(fetch(server, "/size-3m.bin"), SITE[b"size-3m.bin"], "served")
+        server.stop()
+    for _ in range(5):
+        pair = [t.ferry(root, *flags, preexec=prepare, starts=False) for _ in range(2)]
+        for server in pair:
+            server.spawn()
+        for server in pair:
+            server.wait_until_listening()
+            check.holds(by_epoll in server.errors() or "using io_uring\n" in server.errors(),
+                        f"it says what it uses: {server.errors()!r}")
+            check.equal(fetch(server, "/one.txt"), b"1\n", "served")
+        for server in pair:
+            server.stop()
 
 
 def test_check(t):

@@ -111,7 +111,7 @@ struct ferry_host::life {
             .http = settings.http,
             .ftp = settings.ftp,
             .make_reactor = [this, &machine,
-                             &settings]() -> result<std::unique_ptr<runtime::reactor>> {
+                             &settings](unsigned) -> result<std::unique_ptr<runtime::reactor>> {
                 auto made = std::make_unique<sim::reactor>(machine, settings.reactor);
                 reactors.push_back(made.get());
                 return made;

@@ -85,7 +85,7 @@ live_server::live_server(const model_tree& model, const server_numbers& numbers)
         .types = types_,
         .http = http_numbers(numbers),
         .ftp = ftp_numbers(numbers),
-        .make_reactor = [this] { return runtime::make_uring_reactor({}, offload_); },
+        .make_reactor = [this](unsigned) { return runtime::make_uring_reactor({}, offload_); },
         .drain_timeout = std::chrono::seconds(2),
         .counts = counts_});
     std::vector<server::door> doors;

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstddef>
+#include <expected>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "ferry/base/result.hpp"
 #include "ferry/runtime/offload.hpp"
@@ -19,18 +22,45 @@ struct uring_options {
     unsigned receive_buffer_bytes = 4'096;
 };
 
-/// What keeps `cores` rings of these sizes from being had here, in one line a person can act on;
-/// empty when nothing does. Makes and drops them, all at once: a small ring may fit into a
-/// locked-memory limit that they do not fit into. Blocking; before threads start, since it blocks
-/// SIGPIPE as `make_uring_reactor` does.
-[[nodiscard]] std::string why_no_uring(const uring_options& options, std::size_t cores);
+/// What the kernel must give for one core's io_uring, given and held: the ring, and what of its
+/// receive buffers counts as locked memory. Of no thread until a reactor is made of it. Move-only.
+class uring_grant {
+  public:
+    struct state;  ///< The backend's own.
 
-/// Makes the io_uring backend. Must be called on the thread that will run it (SINGLE_ISSUER), whose
-/// SIGPIPE it blocks; `offload` must outlive it. Where locked memory is short it waits up to a
-/// quarter of a second for what rings closed before have not given back yet.
+    explicit uring_grant(std::unique_ptr<state> held) noexcept;
+    uring_grant(uring_grant&& other) noexcept;
+    uring_grant& operator=(uring_grant&& other) noexcept;
+    uring_grant(const uring_grant&) = delete;
+    uring_grant& operator=(const uring_grant&) = delete;
+    ~uring_grant();
+
+    [[nodiscard]] std::unique_ptr<state> take() && noexcept { return std::move(state_); }
+
+  private:
+    std::unique_ptr<state> state_;
+};
+
+/// Has the kernel give `cores` rings of these sizes, all or none, so that nobody else can take the
+/// memory of one before its thread has come up; and has it do one operation on a small ring, since
+/// what may be made need not be allowed to be used. Where locked memory is short it waits up to a
+/// quarter of a second for what rings closed before have not given back yet. Blocking.
+///
+/// Errors: what keeps them from being had, in one line a person can act on.
+[[nodiscard]] std::expected<std::vector<uring_grant>, std::string> grant_urings(
+    const uring_options& options, std::size_t cores);
+
+/// Makes the io_uring backend of what was granted. Must be called on the thread that will run it
+/// (SINGLE_ISSUER), whose SIGPIPE it blocks; `offload` must outlive it.
+///
+/// Errors: errc::exhausted (descriptors), or what the kernel refuses all of a sudden.
+[[nodiscard]] result<std::unique_ptr<reactor>> make_uring_reactor(uring_grant granted,
+                                                                  offload_pool& offload);
+
+/// The same of a ring that it asks for itself, as patiently as `grant_urings`.
 ///
 /// Errors: errc::unsupported (kernel older than 6.1 or built without), errc::denied (sysctl,
-/// seccomp), errc::exhausted (memlock limit). `why_no_uring` says which to a person.
+/// seccomp), errc::exhausted (memlock limit). `grant_urings` says which to a person.
 [[nodiscard]] result<std::unique_ptr<reactor>> make_uring_reactor(const uring_options& options,
                                                                   offload_pool& offload);
 

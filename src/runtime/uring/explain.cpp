@@ -1,13 +1,27 @@
 #include "runtime/uring/explain.hpp"
 
+#include <sys/utsname.h>
+
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <memory>
 
 namespace ferry::runtime {
 namespace {
 
 constexpr std::string_view filtered =
     "refused by a seccomp filter, as in the default profile of container engines";
+
+std::string read_sysctl_disabled() {
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(
+        std::fopen("/proc/sys/kernel/io_uring_disabled", "re"), &std::fclose);
+    char value[8] = {};
+    if (file == nullptr || std::fgets(value, sizeof value, file.get()) == nullptr) {
+        return {};
+    }
+    return std::string(value, std::strcspn(value, "\n"));
+}
 
 }  // namespace
 
@@ -38,6 +52,12 @@ std::string explain_refusal(int os_errno, std::string_view sysctl_disabled,
         default:
             return std::strerror(os_errno);
     }
+}
+
+std::string explain_refusal(int os_errno) {
+    utsname system{};
+    ::uname(&system);
+    return explain_refusal(os_errno, read_sysctl_disabled(), system.release);
 }
 
 }  // namespace ferry::runtime

@@ -11,4 +11,7 @@ namespace ferry::runtime {
 [[nodiscard]] std::string explain_refusal(int os_errno, std::string_view sysctl_disabled,
                                           std::string_view release);
 
+/// The same of this machine.
+[[nodiscard]] std::string explain_refusal(int os_errno);
+
 }  // namespace ferry::runtime

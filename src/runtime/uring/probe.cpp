@@ -1,10 +1,9 @@
-#include <sys/utsname.h>
 #include <time.h>
 
 #include <array>
+#include <bit>
 #include <cerrno>
-#include <cstdio>
-#include <cstring>
+#include <cstdlib>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -45,26 +44,7 @@ constexpr auto needed_opcodes = std::to_array<needed_opcode>({
 constexpr unsigned memory_tries = 25;
 constexpr timespec memory_pause{.tv_sec = 0, .tv_nsec = 10'000'000};
 
-std::string read_sysctl_disabled() {
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(
-        std::fopen("/proc/sys/kernel/io_uring_disabled", "re"), &std::fclose);
-    char value[8] = {};
-    if (file == nullptr || std::fgets(value, sizeof value, file.get()) == nullptr) {
-        return {};
-    }
-    return std::string(value, std::strcspn(value, "\n"));
-}
-
-std::string explain(const error& refused) {
-    utsname system{};
-    ::uname(&system);
-    return explain_refusal(refused.os_errno, read_sysctl_disabled(), system.release);
-}
-
-/// A pool for reactors that are made to see whether they can be.
-struct unused_pool final : offload_pool {
-    void submit(offload_job&) noexcept override { FERRY_ASSERT(false && "nothing runs"); }
-};
+constexpr std::size_t page_bytes = 4'096;
 
 /// What `make` gives, once there is memory for it.
 template <class Make>
@@ -78,16 +58,41 @@ auto make_patiently(Make make) {
     }
 }
 
-/// What the kernel's list of operations lacks; empty when it has them all.
-std::string missing_opcode() {
-    const auto small = make_patiently([] { return ring::make(8, 32); });
-    if (!small) {
-        return explain(small.error());
+std::string explain(const error& refused) {
+    return explain_refusal(refused.os_errno);
+}
+
+/// Has `small` do nothing, once: whoever may make a ring need not be allowed to enter it.
+std::string try_once(const ring& small) {
+    io_uring_sqe* entry = io_uring_get_sqe(small.get());
+    FERRY_ASSERT(entry != nullptr);
+    io_uring_prep_nop(entry);
+    io_uring_cqe* done = nullptr;
+    __kernel_timespec patience{.tv_sec = 1, .tv_nsec = 0};  // It is done within the call.
+    const int entered = io_uring_submit_and_wait_timeout(small.get(), &done, 1, &patience, nullptr);
+    if (entered < 0) {
+        return explain_refusal(-entered);
     }
-    const std::unique_ptr<io_uring_probe, void (*)(io_uring_probe*)> probe(
-        io_uring_get_probe_ring(small->get()), &io_uring_free_probe);
+    if (done == nullptr || done->res < 0) {
+        return "it does not even do nothing (IORING_OP_NOP)";
+    }
+    return {};
+}
+
+/// What the kernel's list of operations lacks; empty when it has them all.
+std::string missing_opcode(const ring& small) {
+    // The list has one entry for each operation the kernel may ever name: its ABI has 8 bits.
+    constexpr unsigned operations_max = 256;
+    const std::unique_ptr<io_uring_probe, void (*)(void*)> probe(
+        static_cast<io_uring_probe*>(
+            std::calloc(1, sizeof(io_uring_probe) + operations_max * sizeof(io_uring_probe_op))),
+        &std::free);
     if (probe == nullptr) {
-        return "the kernel does not say which operations it has";
+        return explain_refusal(ENOMEM);
+    }
+    if (const int refused = io_uring_register_probe(small.get(), probe.get(), operations_max);
+        refused < 0) {
+        return explain_refusal(-refused);
     }
     for (const auto& each : needed_opcodes) {
         if (io_uring_opcode_supported(probe.get(), each.code) == 0) {
@@ -97,33 +102,85 @@ std::string missing_opcode() {
     return {};
 }
 
+/// What a ring of the least size shows; empty when it can all that ferry asks of one.
+std::string why_not_usable() {
+    auto small = make_patiently([] { return ring::make(8, 32); });
+    if (!small) {
+        return explain(small.error());
+    }
+    if (const auto enabled = small->enable(); !enabled) {
+        return explain(enabled.error());
+    }
+    auto why = missing_opcode(*small);
+    return why.empty() ? try_once(*small) : why;
+}
+
+result<uring_grant> grant_one(const uring_options& options) {
+    FERRY_ASSERT(std::has_single_bit(options.receive_buffers) && options.receive_buffers <= 32'768);
+    auto held = std::make_unique<uring_grant::state>();
+    held->options = options;
+    FERRY_TRY(made, ring::make(options.submission_entries, options.completion_entries));
+    held->kernel = std::move(made);
+
+    // Outside a page boundary the kernel refuses the buffer ring.
+    const std::size_t size_bytes = options.receive_buffers * sizeof(io_uring_buf);
+    void* memory =
+        std::aligned_alloc(page_bytes, (size_bytes + page_bytes - 1) / page_bytes * page_bytes);
+    if (memory == nullptr) {
+        return failure(errc::exhausted, ENOMEM);
+    }
+    held->buffers.reset(static_cast<io_uring_buf_ring*>(memory));
+    io_uring_buf_ring_init(held->buffers.get());
+    io_uring_buf_reg registration{};
+    // The kernel's ABI carries the address as a number.
+    registration.ring_addr = std::bit_cast<std::uint64_t>(held->buffers.get());
+    registration.ring_entries = options.receive_buffers;
+    registration.bgid = receive_buffer_group;
+    if (const int refused = io_uring_register_buf_ring(held->kernel.get(), &registration, 0);
+        refused < 0) {
+        return failure_from_errno(-refused);
+    }
+    return uring_grant(std::move(held));
+}
+
 }  // namespace
 
-std::string why_no_uring(const uring_options& options, std::size_t cores) {
-    if (auto missing = missing_opcode(); !missing.empty()) {
-        return missing;
+uring_grant::uring_grant(std::unique_ptr<state> held) noexcept : state_(std::move(held)) {}
+uring_grant::uring_grant(uring_grant&& other) noexcept = default;
+uring_grant& uring_grant::operator=(uring_grant&& other) noexcept = default;
+uring_grant::~uring_grant() = default;
+
+std::expected<std::vector<uring_grant>, std::string> grant_urings(const uring_options& options,
+                                                                  std::size_t cores) {
+    if (auto why = why_not_usable(); !why.empty()) {
+        return std::unexpected(std::move(why));
     }
-    unused_pool idle;
-    std::vector<std::unique_ptr<reactor>> all;
+    std::vector<uring_grant> all;
     while (all.size() < cores) {
-        auto made = make_uring_reactor(options, idle);
-        if (!made) {
-            return explain(made.error());
+        auto granted = make_patiently([&options] { return grant_one(options); });
+        if (!granted) {
+            return std::unexpected(explain(granted.error()));
         }
-        all.push_back(std::move(*made));
+        all.push_back(std::move(*granted));
     }
-    return {};
+    return all;
+}
+
+result<std::unique_ptr<reactor>> make_uring_reactor(uring_grant granted, offload_pool& offload) {
+    auto made = std::make_unique<uring_reactor>(std::move(granted), offload);
+    if (const auto opened = made->open(); !opened) {
+        return failure(opened.error());
+    }
+    return made;
 }
 
 result<std::unique_ptr<reactor>> make_uring_reactor(const uring_options& options,
                                                     offload_pool& offload) {
-    return make_patiently([&]() -> result<std::unique_ptr<reactor>> {
-        auto made = std::make_unique<uring_reactor>(options, offload);
-        if (const auto opened = made->open(options); !opened) {
-            return failure(opened.error());
-        }
-        return made;
-    });
+    auto granted = make_patiently([&options] { return grant_one(options); });
+    if (!granted) {
+        return failure(granted.error());
+    }
+    return make_uring_reactor(std::move(*granted), offload);
 }
 
 }  // namespace ferry::runtime

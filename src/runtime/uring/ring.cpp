@@ -14,7 +14,8 @@ constexpr unsigned workers_max = 4;
 result<ring> ring::make(unsigned submission_entries, unsigned completion_entries) {
     // CLAMP: a completion queue has 65,536 entries at most, and asking for more is not an error.
     constexpr unsigned needed = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-                                IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+                                IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP |
+                                IORING_SETUP_R_DISABLED;
     // Freed below if it cannot be set up, else owned by the ring that is returned.
     auto* made = new (std::nothrow) io_uring{};
     if (made == nullptr) {
@@ -40,11 +41,21 @@ result<ring> ring::make(unsigned submission_entries, unsigned completion_entries
     }
     ring owner;
     owner.ring_.reset(made);
+    return owner;
+}
+
+result<void> ring::enable() noexcept {
+    // Not by liburing's io_uring_enable_rings: 2.3's shared library does not export it.
+    if (const int refused =
+            io_uring_register(ring_->ring_fd, IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
+        refused < 0) {
+        return failure_from_errno(-refused);
+    }
     unsigned workers[2] = {workers_max, workers_max};
     // Both are improvements only: a kernel that refuses them still serves.
-    static_cast<void>(io_uring_register_iowq_max_workers(made, workers));
-    static_cast<void>(io_uring_register_ring_fd(made));
-    return owner;
+    static_cast<void>(io_uring_register_iowq_max_workers(ring_.get(), workers));
+    static_cast<void>(io_uring_register_ring_fd(ring_.get()));
+    return {};
 }
 
 }  // namespace ferry::runtime

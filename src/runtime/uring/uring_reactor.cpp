@@ -10,12 +10,17 @@
 #include <array>
 #include <bit>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <new>
+#include <string>
+#include <utility>
 
+#include "ferry/base/log.hpp"
 #include "runtime/blocking.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/send_file.hpp"
+#include "runtime/uring/explain.hpp"
 
 namespace ferry::runtime {
 namespace {
@@ -24,8 +29,6 @@ constexpr std::uint64_t user_data_ignored =
     0;  // Of a cancel request: its own outcome says nothing new.
 constexpr std::uint64_t user_data_wake = 1;
 constexpr unsigned pointer_bits = 48;
-constexpr int buffer_group = 0;
-constexpr std::size_t page_bytes = 4'096;
 
 constexpr unsigned completions_per_turn_max = 4'096;
 // The kernel's own limit on one transfer (MAX_RW_COUNT), and below what an entry's 32 bits hold.
@@ -43,42 +46,47 @@ enum stage : std::uint8_t {
     pooled,          // With the offload pool.
 };
 
+/// Minds what io_uring_enter(2) gave. Where the kernel lets this core into its ring no more,
+/// nothing would ever complete and no signal would be heard: then the process ends.
+void mind_entry(int outcome) noexcept {
+    switch (-outcome) {
+        case EBUSY:  // Overflowed completions first (R1).
+        case EBADR:  // The kernel had no memory for one of those.
+        case EINTR:
+        case ETIME:
+        case EAGAIN:  // Short of memory, as ENOMEM.
+        case ENOMEM:
+            return;  // All mean "go and look".
+        default:
+            break;
+    }
+    if (outcome < 0) {
+        log::error("io_uring is lost, and with it this process: io_uring_enter: " +
+                   explain_refusal(-outcome) + " (--io epoll serves without it)");
+        std::_Exit(EXIT_FAILURE);
+    }
+}
+
 }  // namespace
 
-uring_reactor::uring_reactor(const uring_options& options, offload_pool& offload)
+uring_reactor::uring_reactor(uring_grant granted, offload_pool& offload)
     : reactor(read_clock()),
-      buffer_bytes_(options.receive_buffer_bytes),
-      buffer_count_(options.receive_buffers),
+      granted_(std::move(granted).take()),
+      ring_(granted_->kernel),
+      buffer_bytes_(granted_->options.receive_buffer_bytes),
+      buffer_count_(granted_->options.receive_buffers),
+      buffer_ring_(granted_->buffers.get()),
       errands_(*this, offload, [](reactor& home, op& what) noexcept {
           static_cast<uring_reactor&>(home).finish(what);
       }) {}
 
-result<void> uring_reactor::open(const uring_options& options) {
-    FERRY_ASSERT(std::has_single_bit(options.receive_buffers) && options.receive_buffers <= 32'768);
+result<void> uring_reactor::open() {
     block_broken_pipe_signal();
-    FERRY_TRY(made, ring::make(options.submission_entries, options.completion_entries));
-    ring_ = std::move(made);
-
-    // Outside a page boundary the kernel refuses the buffer ring.
-    buffer_ring_bytes_ = buffer_count_ * sizeof(io_uring_buf);
-    void* memory = std::aligned_alloc(
-        page_bytes, (buffer_ring_bytes_ + page_bytes - 1) / page_bytes * page_bytes);
-    if (memory == nullptr) {
-        return failure(errc::exhausted, ENOMEM);
+    if (const auto enabled = ring_.enable(); !enabled) {
+        return enabled;
     }
-    buffer_ring_.reset(static_cast<io_uring_buf_ring*>(memory));
     buffers_ =
         std::make_unique_for_overwrite<std::byte[]>(std::size_t{buffer_count_} * buffer_bytes_);
-    io_uring_buf_ring_init(buffer_ring_.get());
-    io_uring_buf_reg registration{};
-    // The kernel's ABI carries the address as a number.
-    registration.ring_addr = std::bit_cast<std::uint64_t>(buffer_ring_.get());
-    registration.ring_entries = buffer_count_;
-    registration.bgid = buffer_group;
-    if (const int refused = io_uring_register_buf_ring(ring_.get(), &registration, 0);
-        refused < 0) {
-        return failure_from_errno(-refused);
-    }
     for (unsigned buffer = 0; buffer < buffer_count_; ++buffer) {
         give_back(static_cast<std::uint16_t>(buffer));
     }
@@ -92,7 +100,7 @@ result<void> uring_reactor::open(const uring_options& options) {
 }
 
 uring_reactor::~uring_reactor() {
-    // The kernel must let go of the ring's buffers and of `wake_value_` before they die.
+    // The kernel must let go of the receive buffers and of `wake_value_` before they die.
     ring_ = ring{};
 }
 
@@ -112,9 +120,9 @@ void uring_reactor::arm_wake() noexcept {
 }
 
 void uring_reactor::give_back(std::uint16_t buffer) noexcept {
-    io_uring_buf_ring_add(buffer_ring_.get(), &buffers_[std::size_t{buffer} * buffer_bytes_],
+    io_uring_buf_ring_add(buffer_ring_, &buffers_[std::size_t{buffer} * buffer_bytes_],
                           buffer_bytes_, buffer, io_uring_buf_ring_mask(buffer_count_), 0);
-    io_uring_buf_ring_advance(buffer_ring_.get(), 1);
+    io_uring_buf_ring_advance(buffer_ring_, 1);
     ++buffers_free_;
 }
 
@@ -123,7 +131,7 @@ io_uring_sqe* uring_reactor::take_entry() noexcept {
     if (entry == nullptr) {
         // Full: hand the batch over now and go on (threats.md, R2). EBUSY leaves it full; the
         // caller then waits for the next turn.
-        static_cast<void>(io_uring_submit(ring_.get()));
+        mind_entry(io_uring_submit(ring_.get()));
         entry = io_uring_get_sqe(ring_.get());
     }
     return entry;
@@ -226,7 +234,7 @@ void uring_reactor::prepare(op& what, io_uring_sqe& entry) noexcept {
                 io_uring_prep_recv(sqe, what.fd, nullptr, buffer_bytes_, 0);
             }
             sqe->flags |= IOSQE_BUFFER_SELECT;
-            sqe->buf_group = buffer_group;
+            sqe->buf_group = receive_buffer_group;
             return;
         case opcode::send:
             // MSG_WAITALL: the kernel goes on after a short send by itself; a cancel still reports
@@ -422,7 +430,7 @@ void uring_reactor::run() noexcept {
             break;
         }
         if (ready_left || has_ready() || anything_waiting()) {
-            static_cast<void>(io_uring_submit_and_get_events(ring_.get()));
+            mind_entry(io_uring_submit_and_get_events(ring_.get()));
         } else {
             submit_and_wait();
         }
@@ -433,7 +441,7 @@ void uring_reactor::run() noexcept {
         reap();
     }
     // What was queued in the last turn (cancels, above all) must not wait for a next run.
-    static_cast<void>(io_uring_submit(ring_.get()));
+    mind_entry(io_uring_submit(ring_.get()));
 }
 
 void uring_reactor::submit_and_wait() noexcept {
@@ -442,14 +450,13 @@ void uring_reactor::submit_and_wait() noexcept {
     io_uring_cqe* first = nullptr;
     const time_point until = timers().next_wake();
     if (until == never) {
-        static_cast<void>(io_uring_submit_and_wait(ring_.get(), 1));
+        mind_entry(io_uring_submit_and_wait(ring_.get(), 1));
         return;
     }
     const auto left = std::max(until - read_clock(), duration::zero());
     __kernel_timespec timeout{.tv_sec = left.count() / 1'000'000'000,
                               .tv_nsec = left.count() % 1'000'000'000};
-    // EBUSY (overflowed completions first), EINTR, ETIME: all mean "go and look" (R1).
-    static_cast<void>(io_uring_submit_and_wait_timeout(ring_.get(), &first, 1, &timeout, nullptr));
+    mind_entry(io_uring_submit_and_wait_timeout(ring_.get(), &first, 1, &timeout, nullptr));
 }
 
 void uring_reactor::reap() noexcept {

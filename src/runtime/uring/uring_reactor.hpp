@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdlib>
 #include <memory>
 
 #include "ferry/base/result.hpp"
@@ -20,11 +19,12 @@ namespace ferry::runtime {
 /// The product's backend: one io_uring, one `io_uring_enter` a turn (datapath.md, 5 to 9).
 class uring_reactor final : public reactor, private buffer_source {
   public:
-    uring_reactor(const uring_options& options, offload_pool& offload);
+    uring_reactor(uring_grant granted, offload_pool& offload);
     ~uring_reactor() override;
 
-    /// Sets up ring, buffers and wake-up. Call once, on the thread that will run it.
-    [[nodiscard]] result<void> open(const uring_options& options);
+    /// Takes the ring over and sets up buffers and wake-up. Call once, on the thread that will run
+    /// it.
+    [[nodiscard]] result<void> open();
 
     [[nodiscard]] submission submit(op& what) noexcept override;
     void cancel(op& what) noexcept override;
@@ -36,9 +36,6 @@ class uring_reactor final : public reactor, private buffer_source {
         std::uint64_t user_data;
         std::int32_t result;
         std::uint32_t flags;
-    };
-    struct free_memory {
-        void operator()(void* memory) const noexcept { std::free(memory); }
     };
 
     void give_back(std::uint16_t buffer) noexcept override;
@@ -66,7 +63,8 @@ class uring_reactor final : public reactor, private buffer_source {
     [[nodiscard]] static bool rearms(const op& what) noexcept;
     [[nodiscard]] bool take_buffer(op& what, const completion& came) noexcept;
 
-    ring ring_;
+    std::unique_ptr<uring_grant::state> granted_;
+    ring& ring_;  ///< Of what was granted.
     unique_fd wake_fd_;
     std::uint64_t wake_value_ = 0;
     bool wake_armed_ = false;
@@ -75,8 +73,7 @@ class uring_reactor final : public reactor, private buffer_source {
     unsigned buffer_bytes_;
     unsigned buffer_count_;
     unsigned buffers_free_ = 0;
-    std::size_t buffer_ring_bytes_ = 0;
-    std::unique_ptr<io_uring_buf_ring, free_memory> buffer_ring_;
+    io_uring_buf_ring* buffer_ring_;  ///< The same.
     std::unique_ptr<std::byte[]> buffers_;
     std::unique_ptr<std::byte[]> scratch_;  ///< Where warming reads go; made by the first.
     page_cache pages_;

@@ -89,12 +89,13 @@ class Context:
         self._folders.append(path)
         return path
 
-    def ferry(self, root, *flags, **options):
+    def ferry(self, root, *flags, starts=True, **options):
         """Starts the server for this test; at the end it must stop at once and with status 0."""
         server = Ferry(self.settings.ferry, root, flags, log_folder=self._module_folder,
                        io=self.settings.io, **options)
         self._servers.append(server)
-        server.start()
+        if starts:
+            server.start()
         return server
 
     def closing(self, thing):

@@ -13,7 +13,9 @@ SECCOMP_MODE_FILTER = 2
 SECCOMP_RET_ALLOW = 0x7FFF0000
 SECCOMP_RET_ERRNO = 0x00050000
 # The same numbers on every architecture.
-IO_URING_CALLS = (425, 426, 427)  # setup, enter, register.
+IO_URING_CALLS = SETUP, ENTER, REGISTER = (425, 426, 427)
+OPENAT2 = 437
+STATX = {"x86_64": 332, "aarch64": 291, "riscv64": 291}[os.uname().machine]
 NEW_CALLS = (441, 451)  # epoll_pwait2, cachestat: unknown to filters older than they are.
 BPF_LD_W_ABS, BPF_JMP_JEQ_K, BPF_RET_K = 0x20, 0x15, 0x06
 USER = 61_234  # Nobody's: no account has it, so none of its rights come from anywhere else.
@@ -21,7 +23,11 @@ USER = 61_234  # Nobody's: no account has it, so none of its rights come from an
 
 def io_uring(refusal=errno.EPERM, also=()):
     """From here on, and in all children, every call of io_uring, and `also`, fails with `refusal`."""
-    numbers = (*IO_URING_CALLS, *also)
+    calls((*IO_URING_CALLS, *also), refusal)
+
+
+def calls(numbers, refusal=errno.EPERM):
+    """From here on, and in all children, every call of `numbers` fails with `refusal`."""
     rules = [(BPF_LD_W_ABS, 0, 0, 0),  # The number of the system call.
              # Over the tests left and the rule that allows, if it is this one.
              *((BPF_JMP_JEQ_K, len(numbers) - i, 0, each) for i, each in enumerate(numbers)),
@@ -45,8 +51,8 @@ def locked_memory(octets=0):
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (octets, octets))
 
 
-def root():
+def root(user=USER):
     """From here on an ordinary user, without groups."""
     os.setgroups([])
-    os.setgid(USER)
-    os.setuid(USER)
+    os.setgid(user)
+    os.setuid(user)

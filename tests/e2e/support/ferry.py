@@ -74,7 +74,9 @@ class Ferry:
 
     def start(self):
         """Starts it and waits until it has told where it listens."""
-        self.spawn()
+        return self.spawn().wait_until_listening()
+
+    def wait_until_listening(self):
         limit = time.monotonic() + START_SECONDS_MAX
         while True:
             told = LISTENING.findall(self.output())

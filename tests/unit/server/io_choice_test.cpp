@@ -13,6 +13,7 @@ TEST_CASE("choose_io: io_uring where it is, said in one line") {
         REQUIRE(chosen.has_value());
         CHECK(chosen->uses == io_backend::uring);
         CHECK(chosen->notice == "using io_uring");
+        CHECK_FALSE(chosen->is_second_best);
     }
 }
 
@@ -24,6 +25,7 @@ TEST_CASE("choose_io: epoll where io_uring is not, with the reason") {
     CHECK(
         chosen->notice ==
         "io_uring is not available: disabled by sysctl kernel.io_uring_disabled = 2; using epoll");
+    CHECK(chosen->is_second_best);
 }
 
 TEST_CASE("choose_io: epoll by choice, whatever there is") {
@@ -32,6 +34,7 @@ TEST_CASE("choose_io: epoll by choice, whatever there is") {
         REQUIRE(chosen.has_value());
         CHECK(chosen->uses == io_backend::epoll);
         CHECK(chosen->notice == "using epoll, as --io says");
+        CHECK_FALSE(chosen->is_second_best);
     }
 }
 
