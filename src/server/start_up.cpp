@@ -15,6 +15,7 @@
 
 #include "ferry/net/listener.hpp"
 #include "ferry/runtime/epoll.hpp"
+#include "server/file_calls.hpp"
 
 namespace ferry::server {
 namespace {
@@ -214,6 +215,9 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
                                                : describe(files.error().code)));
     }
     ready.files = std::move(*files);
+    if (const auto why = why_no_files(settings.root.c_str()); !why.empty()) {
+        return std::unexpected(fmt::format("cannot serve \"{}\": {}", settings.root, why));
+    }
     if (auto missing = missing_cpu(settings.pin); !missing.empty()) {
         return std::unexpected(std::move(missing));
     }

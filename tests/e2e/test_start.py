@@ -334,6 +334,26 @@ def test_two_share_locked_memory(t):
             server.stop()
 
 
+@dataclasses.dataclass(frozen=True)
+class Missing:
+    id: str
+    call: str
+    prepare: object
+
+
+@rows([
+    Missing("openat2-eperm", "openat2", without(denied.OPENAT2)),
+    Missing("openat2-enosys", "openat2", without(denied.OPENAT2, refusal=errno.ENOSYS)),
+    Missing("statx-eperm", "statx", without(denied.STATX)),
+])
+def test_without_a_file_call(t, row):
+    """What no request can be served without keeps it from starting, by ring or not."""
+    root = trees.fill(t.tmp(), SITE)
+    for arguments in (("--io", "auto"), ("--io", "epoll"), ("--check",)):
+        refused(say(t, *ANY_PORTS, *arguments, root, preexec=row.prepare), 1, re.escape(root),
+                f"system call {row.call} fails", "seccomp", "gVisor")
+
+
 def test_check(t):
     """It reads everything and serves nothing."""
     root = t.tmp()
