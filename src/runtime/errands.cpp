@@ -4,10 +4,40 @@
 #include <thread>
 
 namespace ferry::runtime {
+namespace {
+
+job_length length_of(const op& what) noexcept {
+    switch (what.code) {
+        case opcode::sync:
+        case opcode::copy_range:
+        case opcode::compute:
+            return job_length::lengthy;
+        case opcode::list_directory:
+            return what.args.list_directory.can_wait ? job_length::lengthy : job_length::brief;
+        case opcode::nop:
+        case opcode::accept:
+        case opcode::connect:
+        case opcode::receive:
+        case opcode::receive_provided:
+        case opcode::send:
+        case opcode::send_file:
+        case opcode::read:
+        case opcode::write:
+        case opcode::open_at:
+        case opcode::rename_at:
+        case opcode::link_at:
+        case opcode::unlink_at:
+        case opcode::make_directory_at:
+            break;
+    }
+    return job_length::brief;
+}
+
+}  // namespace
 
 struct pool_errands::errand : offload_job, posted {
     errand(pool_errands& sent_by, op& done_for, work how) noexcept
-        : offload_job(&errand::run_it),
+        : offload_job(&errand::run_it, length_of(done_for)),
           posted(&errand::come_back),
           sender(sent_by),
           what(done_for),

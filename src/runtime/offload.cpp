@@ -10,40 +10,81 @@
 
 namespace ferry::runtime {
 
+namespace {
+
+/// Jobs of one length, in order of arrival.
+class lane {
+  public:
+    void push(offload_job& job) noexcept {
+        job.next = nullptr;
+        (last_ == nullptr ? first_ : last_->next) = &job;
+        last_ = &job;
+    }
+    offload_job& pop() noexcept {
+        offload_job& job = *first_;
+        first_ = job.next;
+        last_ = first_ == nullptr ? nullptr : last_;
+        return job;
+    }
+    [[nodiscard]] const offload_job* first() const noexcept { return first_; }
+
+  private:
+    offload_job* first_ = nullptr;
+    offload_job* last_ = nullptr;
+};
+
+}  // namespace
+
 struct offload_pool::state {
+    explicit state(std::size_t count) noexcept : lengthy_max(count - 1) {}
+
     std::mutex lock;
     std::condition_variable arrived;
-    offload_job* first = nullptr;
-    offload_job* last = nullptr;
+    lane brief;
+    lane lengthy;
+    std::uint64_t submitted = 0;
+    std::size_t lengthy_running = 0;
+    const std::size_t lengthy_max;
     bool closing = false;
     std::vector<std::thread> threads;
+
+    /// The lane whose turn it is; null: nothing may be begun. Whoever ends a lengthy job asks
+    /// again, so what may not be begun is not forgotten.
+    lane* next_lane() noexcept {
+        const bool may_be_lengthy = lengthy.first() != nullptr && lengthy_running < lengthy_max;
+        if (brief.first() == nullptr) {
+            return may_be_lengthy ? &lengthy : nullptr;
+        }
+        return may_be_lengthy && lengthy.first()->number < brief.first()->number ? &lengthy
+                                                                                 : &brief;
+    }
 
     void serve() noexcept {
         std::unique_lock holding(lock);
         for (;;) {
-            arrived.wait(holding, [this] { return first != nullptr || closing; });
-            if (first == nullptr) {
+            lane* from = nullptr;
+            arrived.wait(holding, [&] { return (from = next_lane()) != nullptr || closing; });
+            if (from == nullptr) {
                 return;
             }
-            offload_job* job = first;
-            first = job->next;
-            if (first == nullptr) {
-                last = nullptr;
-            }
+            offload_job& job = from->pop();
+            lengthy_running += from == &lengthy ? 1U : 0U;
             holding.unlock();
-            job->run(*job);  // The job may be dead after this.
+            job.run(job);  // The job may be dead after this.
             holding.lock();
+            lengthy_running -= from == &lengthy ? 1U : 0U;
         }
     }
 };
 
-offload_pool::offload_pool(std::size_t threads) : state_(std::make_unique<state>()) {
+offload_pool::offload_pool(std::size_t threads)
+    : state_(std::make_unique<state>(std::max(threads, threads_min))) {
     // Signals are for the core that reads them from a descriptor: no pool thread may take one.
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (std::size_t i = 0; i < std::max<std::size_t>(threads, 1); ++i) {
+    for (std::size_t i = 0; i < std::max(threads, threads_min); ++i) {
         state_->threads.emplace_back([pool = state_.get()] { pool->serve(); });
     }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
@@ -68,13 +109,8 @@ offload_pool::~offload_pool() {
 void offload_pool::submit(offload_job& job) noexcept {
     {
         const std::lock_guard holding(state_->lock);
-        job.next = nullptr;
-        if (state_->last == nullptr) {
-            state_->first = &job;
-        } else {
-            state_->last->next = &job;
-        }
-        state_->last = &job;
+        job.number = state_->submitted++;
+        (job.length == job_length::lengthy ? state_->lengthy : state_->brief).push(job);
     }
     state_->arrived.notify_one();
 }

@@ -130,7 +130,8 @@ struct config {
     std::size_t connections_max = 10'000;  ///< In the whole process, HTTP and FTP control together.
     std::size_t receive_buffers = 1'024;   ///< Per core, 4 KiB each; a power of two.
     std::size_t ring_entries = 1'024;      ///< Submission queue of each core; a power of two.
-    std::size_t offload_threads = 2;       ///< In the whole process, for what would hold a core up.
+    /// In the whole process, for what would hold a core up; 0: `count_offload_threads` says.
+    std::size_t offload_threads = 0;
     std::chrono::milliseconds drain_timeout = std::chrono::seconds(10);
 
     // HTTP.

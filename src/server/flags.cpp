@@ -379,8 +379,9 @@ constexpr auto table = std::to_array<flag>({
      count{&config::ring_entries, 64, 16'384, {}, true}},
     {"offload-threads", "COUNT", group::machine,
      "threads for what would hold a core up: listings, copies; without io_uring also the disk and "
-     "changes of names",
-     count{&config::offload_threads, 1, 64}},
+     "changes of names; the last is never lent to a sync, a copy or the freeing of a large file; "
+     "auto: 2, without io_uring one a core, 4 at least",
+     count{&config::offload_threads, 2, 64, "auto"}},
     {"drain-timeout", "DURATION", group::machine,
      "after the first SIGTERM or SIGINT, how long requests and transfers may still take",
      duration{&config::drain_timeout, 0ms, 1h}},

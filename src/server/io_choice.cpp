@@ -1,5 +1,7 @@
 #include "server/io_choice.hpp"
 
+#include <algorithm>
+
 namespace ferry::server {
 
 std::expected<io_choice, std::string> choose_io(io_wish wish, const std::string& why_no_uring) {
@@ -15,6 +17,13 @@ std::expected<io_choice, std::string> choose_io(io_wish wish, const std::string&
     }
     return io_choice{
         .uses = io_backend::epoll, .notice = missing + "; using epoll", .is_second_best = true};
+}
+
+std::size_t count_offload_threads(std::size_t wish, io_backend beside, std::size_t cores) noexcept {
+    if (wish != 0) {
+        return wish;
+    }
+    return beside == io_backend::uring ? 2 : std::clamp<std::size_t>(cores, 4, 64);
 }
 
 }  // namespace ferry::server

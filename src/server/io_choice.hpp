@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <string>
@@ -22,5 +23,11 @@ struct io_choice {
 /// Errors: one line for a person: io_uring alone would do, and it is not there.
 [[nodiscard]] std::expected<io_choice, std::string> choose_io(io_wish wish,
                                                               const std::string& why_no_uring);
+
+/// How many threads the offload pool gets, where `wish` is 0: two beside io_uring, which lists and
+/// copies there only; as many as cores (4 to 64) beside epoll, which leaves all waiting for the
+/// disk to it.
+[[nodiscard]] std::size_t count_offload_threads(std::size_t wish, io_backend beside,
+                                                std::size_t cores) noexcept;
 
 }  // namespace ferry::server

@@ -293,7 +293,8 @@ int run(const config& settings) {
 
     const auto users = make_accounts(settings);
     const auto types = http::media_types::load();
-    runtime::offload_pool offload(settings.offload_threads);
+    runtime::offload_pool offload(
+        count_offload_threads(settings.offload_threads, ready->io.uses, core_count));
     ready->files->close_on(offload);
     connection_counts counts{.connections_max = ready->connections_max,
                              .ftp_sessions_max = settings.ftp_sessions_max};

@@ -16,7 +16,7 @@ constexpr std::uint64_t block_bytes = 512;  // The unit of st_blocks, whatever t
 /// A descriptor on its way to a pool thread. Owns itself from submission on.
 struct errand : runtime::offload_job {
     explicit errand(unique_fd&& closed) noexcept
-        : offload_job(&errand::close), file(std::move(closed)) {}
+        : offload_job(&errand::close, runtime::job_length::lengthy), file(std::move(closed)) {}
 
     static void close(offload_job& job) noexcept {
         const std::unique_ptr<errand> self(static_cast<errand*>(&job));

@@ -34,7 +34,7 @@ runtime::task<result<void>> read_batch(runtime::core& here, level& at, int root)
         here.io(), runtime::opcode::list_directory, at.directory.get(), runtime::never,
         [&at, root](runtime::op& list) {
             list.args.list_directory = {
-                .batch = &at.batch, .root = root, .directory = at.path.c_str()};
+                .batch = &at.batch, .root = root, .directory = at.path.c_str(), .can_wait = true};
         });
     at.next = 0;
     if (!read) {

@@ -166,7 +166,7 @@ def test_a_large_page_is_forgotten(t):
 def test_more_directories_than_can_wait(t):
     """RFC 9110 sections 10.2.3 and 15.6.4: 503 says when to come again, and the connection stays."""
     server = t.ferry(with_large_directory(t.tmp()), "--cores", "1", "--list-reads-max", "1",
-                     "--list-wait-timeout", "0s", "--offload-threads", "1")
+                     "--list-wait-timeout", "0s", "--offload-threads", "2")
     crowd = [t.closing(Connection(server)) for _ in range(40)]
     for each in crowd:
         each.send(request("/many/"))

@@ -137,6 +137,7 @@ struct list_directory_args {
     directory_batch* batch = nullptr;
     int root = -1;                    ///< Of the tree: links are followed beneath it only.
     const char* directory = nullptr;  ///< The directory's path beneath `root`.
+    bool can_wait = false;            ///< Nobody waits for it: it keeps the pool from nothing.
 };
 struct copy_range_args {
     std::uint64_t from_offset = 0;

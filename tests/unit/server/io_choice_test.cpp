@@ -44,3 +44,13 @@ TEST_CASE("choose_io: who insists on io_uring is told why it is not to be had") 
     CHECK(refused.error() ==
           "io_uring is not available: refused by a seccomp filter (--io auto serves without it)");
 }
+
+TEST_CASE("count_offload_threads: what is asked for, else what the backend needs") {
+    using server::count_offload_threads;
+    CHECK(count_offload_threads(7, io_backend::uring, 32) == 7);
+    CHECK(count_offload_threads(7, io_backend::epoll, 32) == 7);
+    CHECK(count_offload_threads(0, io_backend::uring, 32) == 2);
+    CHECK(count_offload_threads(0, io_backend::epoll, 1) == 4);
+    CHECK(count_offload_threads(0, io_backend::epoll, 32) == 32);
+    CHECK(count_offload_threads(0, io_backend::epoll, 1'000) == 64);
+}

@@ -28,16 +28,16 @@ constexpr std::size_t large_bytes = 2_MiB;
 struct fixture {
     struct blocker : runtime::offload_job {
         blocker()
-            : offload_job([](offload_job& job) noexcept {
-                  static_cast<blocker&>(job).may_end.acquire();
-              }) {}
+            : offload_job(
+                  [](offload_job& job) noexcept { static_cast<blocker&>(job).may_end.acquire(); },
+                  runtime::job_length::lengthy) {}
         std::binary_semaphore may_end{0};
     };
 
     scratch host;
     test_core machine;
     blocker busy;
-    std::unique_ptr<runtime::offload_pool> closing = std::make_unique<runtime::offload_pool>(1);
+    std::unique_ptr<runtime::offload_pool> closing = std::make_unique<runtime::offload_pool>(2);
     std::unique_ptr<vfs::tree> files = vfs::open_local_tree(host.root().c_str()).value();
 
     fixture() {
