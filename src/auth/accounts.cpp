@@ -1,8 +1,14 @@
 #include "ferry/auth/accounts.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
 #include <utility>
 
+#include "ferry/auth/password.hpp"
 #include "ferry/base/ascii.hpp"
+#include "ferry/runtime/compute.hpp"
 
 namespace ferry::auth {
 namespace {
@@ -18,36 +24,111 @@ bool equal_in_constant_time(std::string_view given, std::string_view kept) noexc
     return difference == 0;
 }
 
-}  // namespace
-
-accounts::accounts(std::vector<account> named, std::optional<rights> anonymous)
-    : named_(std::move(named)), anonymous_(anonymous) {}
-
-bool accounts::is_anonymous_name(std::string_view name) const noexcept {
-    return anonymous_.has_value() && (ascii::equal_ignoring_case(name, "anonymous") ||
-                                      ascii::equal_ignoring_case(name, "ftp"));
+bool compare(std::string password, std::string hash) {
+    return is_password_of(password, hash);
 }
 
-std::optional<identity> accounts::log_in(std::string_view name, std::string_view password) const {
-    if (is_anonymous_name(name)) {
-        return identity{
-            .name = "anonymous", .root = "/", .allowed = *anonymous_, .anonymous = true};
-    }
-    const account* matched = nullptr;
-    for (const auto& each : named_) {  // All of them, so that the position does not show.
-        const bool right_password = equal_in_constant_time(password, each.password);
-        const bool right_name = equal_in_constant_time(name, each.name);
-        if (static_cast<unsigned>(right_name) & static_cast<unsigned>(right_password)) {
-            matched = &each;
+}  // namespace
+
+std::expected<limits, std::string> limits::parse(std::string_view text) {
+    limits made;
+    for (bool more = true; more;) {
+        const auto end = text.find(',');
+        const auto part = text.substr(0, end);
+        more = end != std::string_view::npos;
+        text.remove_prefix(more ? end + 1 : text.size());
+        const auto equals = part.find('=');
+        const auto name = part.substr(0, equals);
+        std::uint64_t* const into = name == "sessions"      ? &made.sessions_max
+                                    : name == "per-address" ? &made.sessions_per_address_max
+                                                            : nullptr;
+        if (into == nullptr || equals == std::string_view::npos) {
+            return std::unexpected(
+                fmt::format("{:?} is no limit: sessions=N, per-address=N", part));
+        }
+        const auto number = part.substr(equals + 1);
+        const auto parsed = std::from_chars(number.data(), number.data() + number.size(), *into);
+        if (parsed.ec != std::errc{} || parsed.ptr != number.data() + number.size() || *into == 0) {
+            return std::unexpected(
+                fmt::format("{:?} is no limit: a number from 1 on is wanted", part));
         }
     }
-    if (matched == nullptr) {
-        return std::nullopt;
+    return made;
+}
+
+bool is_name_of_anonymous(std::string_view name) noexcept {
+    return ascii::equal_ignoring_case(name, "anonymous") || ascii::equal_ignoring_case(name, "ftp");
+}
+
+accounts::accounts(std::vector<account> named, std::optional<permissions> anonymous)
+    : named_(std::move(named)), anonymous_(std::move(anonymous)) {
+    for (const auto& each : named_) {
+        if (!each.hash.empty()) {
+            decoy_ = &each.hash;
+            break;
+        }
     }
-    return identity{.name = matched->name,
-                    .root = matched->root,
-                    .allowed = matched->allowed,
-                    .anonymous = false};
+}
+
+bool accounts::may_anywhere(right which) const noexcept {
+    return (anonymous_ && anonymous_->has_anywhere(which)) ||
+           std::ranges::any_of(named_, [which](const account& each) {
+               return !each.is_locked && each.allowed.has_anywhere(which);
+           });
+}
+
+bool accounts::is_anonymous_name(std::string_view name) const noexcept {
+    return anonymous_.has_value() && is_name_of_anonymous(name);
+}
+
+accounts::candidate accounts::find(std::string_view name,
+                                   std::string_view password) const noexcept {
+    candidate found{.hash = decoy_};
+    for (const auto& each : named_) {  // All of them, so that the position does not show.
+        const bool is_right_password = equal_in_constant_time(password, each.password);
+        if (!equal_in_constant_time(name, each.name)) {
+            continue;
+        }
+        found.matched = &each;
+        found.is_plain_right = is_right_password && !each.password.empty();
+        if (!each.hash.empty()) {
+            found.hash = &each.hash;
+        }
+    }
+    return found;
+}
+
+runtime::task<result<std::optional<identity>>> log_in(runtime::core& here,
+                                                      std::shared_ptr<const accounts> users,
+                                                      std::string name, std::string password) {
+    if (users->is_anonymous_name(name)) {
+        co_return identity{.name = "anonymous",
+                           .root = "/",
+                           .allowed = *users->anonymous(),
+                           .bounds = {},
+                           .anonymous = true};
+    }
+    const auto against = users->find(name, password);
+    bool is_right = against.is_plain_right;
+    if (against.hash != nullptr) {
+        const auto compared = co_await runtime::run_offloaded(here, &compare, std::move(password),
+                                                              std::string(*against.hash));
+        if (!compared) {
+            co_return failure(compared.error());
+        }
+        const bool is_hash_of_user =
+            against.matched != nullptr && against.hash == &against.matched->hash;
+        is_right = is_right || (*compared && is_hash_of_user);
+    }
+    if (against.matched == nullptr || against.matched->is_locked || !is_right) {
+        co_return std::nullopt;
+    }
+    const account& matched = *against.matched;
+    co_return identity{.name = matched.name,
+                       .root = matched.root,
+                       .allowed = matched.allowed,
+                       .bounds = matched.bounds,
+                       .anonymous = false};
 }
 
 }  // namespace ferry::auth

@@ -31,20 +31,20 @@ constexpr auto commands = std::to_array<command>({
     {"CDUP", login, none, no_argument, do_cdup, "CDUP (change to the directory above)", ""},
     {"CLNT", anyone, none, optional, do_clnt, "CLNT <sp> name of the client", "CLNT"},
     {"CWD", login, none, optional, do_cwd, "CWD [<sp> path] (change directory)", "TVFS"},
-    {"DELE", change, none, required, do_dele, "DELE <sp> path (delete a file)", ""},
+    {"DELE", remove, none, required, do_dele, "DELE <sp> path (delete a file)", ""},
     {"EPRT", login, none, required, do_eprt, "EPRT <sp> |1 or 2|address|port|", "EPRT"},
     {"EPSV", login, none, optional, do_epsv, "EPSV [<sp> 1, 2 or ALL] (passive mode)", "EPSV"},
     {"FEAT", anyone, none, no_argument, do_feat, "FEAT (list the features)", ""},
     {"HELP", anyone, none, optional, do_help, "HELP [<sp> command]", ""},
     {"LANG", anyone, none, optional, do_lang, "LANG [<sp> language]", "LANG EN*"},
-    {"LIST", read, data, optional, do_list, "LIST [<sp> path] (list as ls -l)", ""},
-    {"MDTM", read, none, required, do_mdtm, "MDTM <sp> path (time of a file)", "MDTM"},
-    {"MFMT", change, none, required, do_mfmt, "MFMT <sp> YYYYMMDDhhmmss <sp> path", "MFMT"},
-    {"MKD", change, none, required, do_mkd, "MKD <sp> path (make a directory)", ""},
-    {"MLSD", read, data, optional, do_mlsd, "MLSD [<sp> path] (list facts)", ""},
-    {"MLST", read, none, optional, do_mlst, "MLST [<sp> path] (facts of one)", "MLST"},
+    {"LIST", list, data, optional, do_list, "LIST [<sp> path] (list as ls -l)", ""},
+    {"MDTM", facts, none, required, do_mdtm, "MDTM <sp> path (time of a file)", "MDTM"},
+    {"MFMT", replace, none, required, do_mfmt, "MFMT <sp> YYYYMMDDhhmmss <sp> path", "MFMT"},
+    {"MKD", make_directory, none, required, do_mkd, "MKD <sp> path (make a directory)", ""},
+    {"MLSD", list, data, optional, do_mlsd, "MLSD [<sp> path] (list facts)", ""},
+    {"MLST", facts, none, optional, do_mlst, "MLST [<sp> path] (facts of one)", "MLST"},
     {"MODE", login, none, required, do_mode, "MODE <sp> S (stream)", ""},
-    {"NLST", read, data, optional, do_nlst, "NLST [<sp> path] (list names)", ""},
+    {"NLST", list, data, optional, do_nlst, "NLST [<sp> path] (list names)", ""},
     {"NOOP", anyone, none, optional, do_noop, "NOOP (do nothing)", ""},
     {"OPTS", anyone, none, required, do_opts, "OPTS <sp> command [<sp> options]", "UTF8"},
     {"PASS", anyone, none, optional, do_pass, "PASS <sp> password", ""},
@@ -55,11 +55,11 @@ constexpr auto commands = std::to_array<command>({
     {"REIN", anyone, none, no_argument, do_rein, "REIN (begin again)", ""},
     {"REST", login, none, required, do_rest, "REST <sp> offset", "REST STREAM"},
     {"RETR", read, data, required, do_retr, "RETR <sp> path (retrieve a file)", ""},
-    {"RMD", change, none, required, do_rmd, "RMD <sp> path (remove a directory)", ""},
-    {"RNFR", change, none, required, do_rnfr, "RNFR <sp> path (rename from)", ""},
-    {"RNTO", change, none, required, do_rnto, "RNTO <sp> path (rename to)", ""},
+    {"RMD", remove, none, required, do_rmd, "RMD <sp> path (remove a directory)", ""},
+    {"RNFR", rename, none, required, do_rnfr, "RNFR <sp> path (rename from)", ""},
+    {"RNTO", rename, none, required, do_rnto, "RNTO <sp> path (rename to)", ""},
     {"SITE", login, none, optional, do_site, "SITE <sp> HELP", ""},
-    {"SIZE", read, none, required, do_size, "SIZE <sp> path", "SIZE"},
+    {"SIZE", facts, none, required, do_size, "SIZE <sp> path", "SIZE"},
     {"STAT", login, none, optional, do_stat, "STAT [<sp> path]", ""},
     {"STOR", create, data, required, do_stor, "STOR <sp> path (store a file)", ""},
     {"STOU", create, data, optional, do_stou, "STOU (store under a new name)", ""},
@@ -69,9 +69,9 @@ constexpr auto commands = std::to_array<command>({
     {"USER", anyone, none, required, do_user, "USER <sp> name", ""},
     {"XCUP", login, none, no_argument, do_cdup, "XCUP (as CDUP)", ""},
     {"XCWD", login, none, optional, do_cwd, "XCWD [<sp> path] (as CWD)", ""},
-    {"XMKD", change, none, required, do_mkd, "XMKD <sp> path (as MKD)", ""},
+    {"XMKD", make_directory, none, required, do_mkd, "XMKD <sp> path (as MKD)", ""},
     {"XPWD", login, none, no_argument, do_pwd, "XPWD (as PWD)", ""},
-    {"XRMD", change, none, required, do_rmd, "XRMD <sp> path (as RMD)", ""},
+    {"XRMD", remove, none, required, do_rmd, "XRMD <sp> path (as RMD)", ""},
 });
 static_assert(std::ranges::is_sorted(commands, {}, &command::verb));
 
@@ -82,17 +82,26 @@ constexpr auto not_implemented = std::to_array<std::string_view>(
 static_assert(std::ranges::is_sorted(not_implemented));
 
 bool is_allowed(const session& user, access who) noexcept {
-    const auto rights = user.rights();
     switch (who) {
         case anyone:
         case login:
             return true;
+        case facts:
+            return user.may_anywhere(auth::right::list) || user.may_anywhere(auth::right::read);
+        case list:
+            return user.may_anywhere(auth::right::list);
         case read:
-            return rights.read;
+            return user.may_anywhere(auth::right::read);
         case create:
-            return rights.create || rights.change;
-        case change:
-            return rights.change;
+            return user.may_anywhere(auth::right::create);
+        case replace:
+            return user.may_anywhere(auth::right::replace);
+        case remove:
+            return user.may_anywhere(auth::right::remove);
+        case rename:
+            return user.may_anywhere(auth::right::rename);
+        case make_directory:
+            return user.may_anywhere(auth::right::make_directory);
     }
     return false;
 }

@@ -14,9 +14,15 @@ namespace ferry::ftp {
 enum class access : std::uint8_t {
     anyone,  ///< Before login too.
     login,
-    read,    ///< `auth::rights::read`.
-    create,  ///< `create` or `change`.
-    change,
+    // Those below: whoever has the right at some path; the handler looks at the path.
+    facts,  ///< `auth::right::list` or `read`.
+    list,
+    read,
+    create,
+    replace,
+    remove,
+    rename,
+    make_directory,
 };
 
 /// Whether a command moves octets over a data connection. If so, one must be set up (425), and it

@@ -45,7 +45,7 @@ task<reply> do_user(session& user, std::string_view name) {
     user.data.close();
     user.user = {};
     user.user.claimed_name = std::string(name);
-    if (user.shared.users.is_anonymous_name(name)) {
+    if (user.shared.users->is_anonymous_name(name)) {
         co_return reply{331, "Anonymous login: any password will do"};
     }
     co_return reply{331, "Password required"};
@@ -56,7 +56,12 @@ task<reply> do_pass(session& user, std::string_view password) {
         co_return reply{503, "Send USER first"};
     }
     const auto name = *std::exchange(user.user.claimed_name, std::nullopt);
-    auto identity = user.shared.users.log_in(name, password);
+    auto checked = co_await auth::log_in(user.here, user.shared.users, name, std::string(password));
+    if (!checked) {
+        user.is_leaving = checked.error() == errc::cancelled;
+        co_return reply{421, "Logins are not possible just now, try again later"};
+    }
+    auto& identity = *checked;
     if (!identity) {
         auto refused = co_await refuse_login(user, name);
         co_return refused;

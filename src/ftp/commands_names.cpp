@@ -19,11 +19,30 @@ reply refuse(const error& why) {
     return reply_for(why, file_use::existing);
 }
 
+/// True where facts of a name may be told.
+bool may_ask(const session& user, const vfs::path& where) {
+    const auto allowed = user.rights_at(where);
+    return allowed.has(auth::right::list) || allowed.has(auth::right::read);
+}
+
+bool may(const session& user, auth::right which, const vfs::path& where) {
+    return user.rights_at(where).has(which);
+}
+
+/// True where a whole directory may get or lose its name: no rule is about what lies below.
+bool may_rename(const session& user, const vfs::path& where) {
+    return may(user, auth::right::rename, where) &&
+           !user.user.identity->allowed.has_rules_below(name_in_tree(user, where));
+}
+
 /// Makes `seen` the working directory if it is a directory.
 task<reply> enter(session& user, vfs::path where) {
     const auto inside = where.resolve(".");
     if (!inside) {
         co_return refuse(inside.error());
+    }
+    if (user.rights_at(where) == auth::rights{}) {
+        co_return refuse({.code = errc::denied});
     }
     const auto found = co_await user.files().status(user.here, *inside);
     if (!found) {
@@ -50,12 +69,12 @@ result<dated_name> parse_dated_name(std::string_view argument) {
 
 /// Sets the time of a file: the answer of MFMT, and of MDTM where it is used so.
 task<reply> set_modified(session& user, dated_name what) {
-    if (!user.rights().change) {
-        co_return refuse({.code = errc::denied});
-    }
     const auto where = locate(user, what.name);
     if (!where) {
         co_return refuse(where.error());
+    }
+    if (!may(user, auth::right::replace, *where)) {
+        co_return refuse({.code = errc::denied});
     }
     const auto set = co_await user.files().set_modified(user.here, *where, what.modified);
     if (!set) {
@@ -97,6 +116,9 @@ task<reply> do_size(session& user, std::string_view argument) {
     if (!where) {
         co_return refuse(where.error());
     }
+    if (!may_ask(user, *where)) {
+        co_return refuse({.code = errc::denied});
+    }
     const auto found = co_await user.files().status(user.here, *where);
     if (!found) {
         co_return refuse(found.error());
@@ -129,6 +151,9 @@ task<reply> do_mdtm(session& user, std::string_view argument) {
         co_return refuse(where.error());
     }
     const auto found = co_await user.files().status(user.here, *where);
+    if (found && !may_ask(user, *where)) {
+        co_return refuse({.code = errc::denied});
+    }
     if (found) {
         reply answer{213, {}};
         append_time_val(answer.text, found->modified);
@@ -157,16 +182,19 @@ task<reply> do_mlst(session& user, std::string_view argument) {
     if (!where) {
         co_return refuse(where.error());
     }
+    if (!may_ask(user, *where)) {
+        co_return refuse({.code = errc::denied});
+    }
     const auto found = co_await user.files().status(user.here, *where);
     if (!found) {
         co_return refuse(found.error());
     }
-    const bool is_directory = found->kind == vfs::file_kind::directory;
     std::string line;
     append_facts_line(
         line, {.name = where->text(), .status = *found},
         {.facts = user.settings.facts,
-         .rights = rights_on(user, {.is_directory = is_directory, .is_root = where->is_root()}),
+         .rights = user.rights_at(*where),
+         .is_root = where->is_root(),
          .role = entry_role::child});
     reply answer{250, "Listing " + where->text()};
     answer.lines.push_back(std::move(line));
@@ -177,6 +205,9 @@ task<reply> do_dele(session& user, std::string_view argument) {
     const auto where = locate(user, argument);
     if (!where) {
         co_return refuse(where.error());
+    }
+    if (!may(user, auth::right::remove, *where)) {
+        co_return refuse({.code = errc::denied});
     }
     const auto removed = co_await user.files().remove_file(user.here, *where);
     if (!removed) {
@@ -190,6 +221,9 @@ task<reply> do_mkd(session& user, std::string_view argument) {
     if (!where) {
         co_return refuse(where.error());
     }
+    if (!may(user, auth::right::make_directory, *where)) {
+        co_return refuse({.code = errc::denied});
+    }
     const auto made = co_await user.files().make_directory(user.here, *where);
     if (!made) {
         co_return refuse(made.error());
@@ -202,6 +236,9 @@ task<reply> do_rmd(session& user, std::string_view argument) {
     if (!where) {
         co_return refuse(where.error());
     }
+    if (!may(user, auth::right::remove, *where)) {
+        co_return refuse({.code = errc::denied});
+    }
     const auto removed = co_await user.files().remove_directory(user.here, *where);
     if (!removed) {
         co_return refuse(removed.error());
@@ -213,6 +250,9 @@ task<reply> do_rnfr(session& user, std::string_view argument) {
     auto where = locate(user, argument);
     if (!where) {
         co_return refuse(where.error());
+    }
+    if (!may_rename(user, *where)) {
+        co_return refuse({.code = errc::denied});
     }
     if (where->is_root()) {
         co_return refuse({.code = errc::denied});
@@ -235,8 +275,12 @@ task<reply> do_rnto(session& user, std::string_view argument) {
     if (!where) {
         co_return reply_for(where.error(), file_use::target);
     }
+    if (!may_rename(user, *where)) {
+        co_return reply_for({.code = errc::denied}, file_use::target);
+    }
+    const bool replaces = may(user, auth::right::replace, *where);
     const auto renamed =
-        co_await user.files().rename(user.here, {.from = from, .to = *where, .replace = true});
+        co_await user.files().rename(user.here, {.from = from, .to = *where, .replace = replaces});
     if (!renamed) {
         co_return reply_for(renamed.error(), file_use::target);
     }

@@ -167,7 +167,11 @@ task<reply> store(session& user, running_transfer& progress, std::string_view na
         co_return reply_for(where.error(), file_use::target);
     }
     progress.set_name(*where);
-    if (!user.rights().change) {
+    const auto allowed = user.rights_at(*where);
+    if (!allowed.has(auth::right::create)) {
+        co_return reply_for({.code = errc::denied}, file_use::target);
+    }
+    if (!allowed.has(auth::right::replace)) {
         if (what.mode == vfs::upload_mode::restart) {
             co_return reply_for({.code = errc::denied}, file_use::target);
         }
@@ -200,6 +204,9 @@ task<reply> do_retr(session& user, std::string_view argument) {
         co_return progress.finish(reply_for(where.error(), file_use::existing));
     }
     progress.set_name(*where);
+    if (!user.rights_at(*where).has(auth::right::read)) {
+        co_return progress.finish(reply_for({.code = errc::denied}, file_use::existing));
+    }
     const auto file = co_await user.files().open(user.here, *where);
     if (!file) {
         co_return progress.finish(reply_for(file.error(), file_use::existing));
@@ -238,6 +245,9 @@ task<reply> do_stou(session& user, std::string_view) {
         co_return progress.finish(reply_for(where.error(), file_use::target));
     }
     progress.set_name(*where);
+    if (!user.rights_at(*where).has(auth::right::create)) {
+        co_return progress.finish(reply_for({.code = errc::denied}, file_use::target));
+    }
     auto answer = co_await receive_file(user, progress,
                                         {.name = *where,
                                          .how = {.mode = vfs::upload_mode::create},
@@ -273,7 +283,7 @@ task<reply> do_stat(session& user, std::string_view argument) {
     if (argument.empty()) {
         co_return describe_session(user);
     }
-    if (!user.rights().read) {
+    if (!user.may_anywhere(auth::right::list)) {
         co_return reply_for({.code = errc::denied}, file_use::existing);
     }
     listing_source lines(user, {.wanted = parse_list(argument)});

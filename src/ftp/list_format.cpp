@@ -176,26 +176,32 @@ std::string_view type_value(vfs::file_kind kind, entry_role role) noexcept {
 /// The letters of perm (RFC 3659 section 7.5.5): a append, c create, d delete, e enter, f rename, l
 /// list, m make directories, p delete what is inside, r retrieve, w store.
 void put_perm(line_buffer& line, vfs::file_kind kind, const fact_format& format) noexcept {
-    const auto& rights = format.rights;
-    const bool remove = rights.remove && format.role == entry_role::child;
+    using enum auth::right;
+    const auto may = [&format](auth::right which) { return format.rights.has(which); };
+    const bool is_movable = format.role == entry_role::child && !format.is_root;
+    const char* const remove_letter = is_movable && may(remove) ? "d" : "";
+    const char* const rename_letter = is_movable && may(rename) ? "f" : "";
     switch (kind) {
         case vfs::file_kind::regular:
-            line.put(rights.write ? "a" : "");
-            line.put(remove ? "df" : "");
-            line.put(rights.read ? "r" : "");
-            line.put(rights.write ? "w" : "");
+            line.put(may(replace) ? "a" : "");
+            line.put(remove_letter);
+            line.put(rename_letter);
+            line.put(may(read) ? "r" : "");
+            line.put(may(replace) ? "w" : "");
             break;
         case vfs::file_kind::directory:
-            line.put(rights.create || rights.write ? "c" : "");
-            line.put(remove ? "d" : "");
-            line.put(rights.read ? "e" : "");
-            line.put(remove ? "f" : "");
-            line.put(rights.read ? "l" : "");
-            line.put(rights.write ? "mp" : "");
+            line.put(may(create) ? "c" : "");
+            line.put(remove_letter);
+            line.put(format.rights == auth::rights{} ? "" : "e");
+            line.put(rename_letter);
+            line.put(may(list) ? "l" : "");
+            line.put(may(make_directory) ? "m" : "");
+            line.put(may(remove) ? "p" : "");
             break;
         case vfs::file_kind::symlink:
         case vfs::file_kind::other:
-            line.put(remove ? "df" : "");
+            line.put(remove_letter);
+            line.put(rename_letter);
             break;
     }
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "ferry/auth/rights.hpp"
 #include "ferry/base/result.hpp"
 #include "ferry/vfs/metadata.hpp"
 
@@ -93,14 +94,6 @@ class fact_set {
 /// section 7.8).
 [[nodiscard]] std::string facts_feature(fact_set selected);
 
-/// What the client may do with an entry. The perm fact tells just that (RFC 3659 section 7.5.5).
-struct entry_rights {
-    bool read = false;    ///< Read the file, or list and enter the directory.
-    bool create = false;  ///< Store new files in the directory.
-    bool write = false;   ///< Replace the file, or make and delete names in the directory.
-    bool remove = false;  ///< Delete or rename it: its directory may be written, and it is no root.
-};
-
 /// What an entry of MLSD is to the directory that is listed (RFC 3659 section 7.5.1).
 enum class entry_role : std::uint8_t {
     child,    ///< type=file or type=dir. MLST has this one only.
@@ -111,8 +104,9 @@ enum class entry_role : std::uint8_t {
 /// How a line of facts is made.
 struct fact_format {
     fact_set facts = fact_set::all();
-    entry_rights rights = {};
+    auth::rights rights = {};  ///< Of the client, to the entry: the perm fact tells just that.
     entry_role role = entry_role::child;
+    bool is_root = false;  ///< The user's, which cannot be removed or renamed.
 };
 
 /// MLSD and MLST:

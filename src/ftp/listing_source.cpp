@@ -56,6 +56,9 @@ task<result<void>> listing_source::open() {
     if (!opened) {
         co_return failure(opened.error());
     }
+    if (!user_.rights_at(*where).has(auth::right::list)) {
+        co_return failure(errc::denied);
+    }
     lists_directory_ =
         opened->is_directory() && !(request_.wanted.directory_itself && pattern_.empty());
     if (!lists_directory_) {
@@ -63,7 +66,7 @@ task<result<void>> listing_source::open() {
             co_return failure(errc::not_directory);
         }
         append_line(waiting_, {.name = shown.empty() ? "." : shown, .status = opened->status()},
-                    entry_role::child);
+                    {.role = entry_role::child, .allowed = user_.rights_at(*where)});
         co_return result<void>{};
     }
     if (request_.wanted.recursive && shown.empty()) {
@@ -88,6 +91,7 @@ task<result<void>> listing_source::begin(place directory, vfs::node opened,
     }
     entries_ = std::move(*entries);
     directory_ = std::move(directory);
+    directory_in_tree_ = name_in_tree(user_, directory_.where);
     if (request_.wanted.recursive) {
         if (!listed_.empty()) {
             waiting_ += "\r\n";
@@ -105,10 +109,12 @@ task<result<void>> listing_source::begin(place directory, vfs::node opened,
 
 /// "." and "..": the directory itself and the one above it, which for the user's root is itself.
 task<> listing_source::append_dots(const vfs::metadata& itself) {
-    append_line(waiting_, {.name = ".", .status = itself}, entry_role::current);
+    append_line(waiting_, {.name = ".", .status = itself},
+                {.role = entry_role::current, .allowed = user_.rights_at(directory_.where)});
     vfs::metadata above = itself;
+    const auto parent_path = directory_.where.parent();
     if (!directory_.where.is_root()) {
-        const auto parent = co_await user_.files().status(user_.here, directory_.where.parent());
+        const auto parent = co_await user_.files().status(user_.here, parent_path);
         if (!parent) {
             co_return;
         }
@@ -116,7 +122,8 @@ task<> listing_source::append_dots(const vfs::metadata& itself) {
     } else if (request_.style == listing_style::facts) {
         co_return;  // A root has none (RFC 3659 section 7.5.1.3).
     }
-    append_line(waiting_, {.name = "..", .status = above}, entry_role::parent);
+    append_line(waiting_, {.name = "..", .status = above},
+                {.role = entry_role::parent, .allowed = user_.rights_at(parent_path)});
 }
 
 /// Opens the next directory of a listing with -R. One that cannot be listed is left out.
@@ -124,6 +131,9 @@ task<> listing_source::begin_next_below() {
     auto next = std::move(below_.back());
     below_.pop_back();
     below_octets_ -= next.octets();
+    if (!user_.rights_at(next.where).has(auth::right::list)) {
+        co_return;
+    }
     auto opened = co_await user_.files().open(user_.here, next.where);
     const bool is_new = opened && opened->is_directory() &&
                         !listed_.contains({opened->status().device, opened->status().inode});
@@ -148,7 +158,11 @@ task<result<bool>> listing_source::next(std::string& out) {
             continue;
         }
         if (batch_done_ < batch_.size()) {
-            append_line(out, *batch_[batch_done_++], entry_role::child);
+            const auto& entry = *batch_[batch_done_++];
+            append_line(out, entry,
+                        {.role = entry_role::child,
+                         .allowed = user_.user.identity->allowed.at(directory_in_tree_,
+                                                                    entry.name)});
             continue;
         }
         if (!entries_) {
@@ -231,7 +245,7 @@ void listing_source::remember_below(const vfs::directory_entry& entry) {
 }
 
 void listing_source::append_line(std::string& out, const vfs::directory_entry& entry,
-                                 entry_role role) const {
+                                 line_about about) const {
     switch (request_.style) {
         case listing_style::unix_lines:
             append_unix_line(out, entry, now_seconds_);
@@ -248,22 +262,10 @@ void listing_source::append_line(std::string& out, const vfs::directory_entry& e
         case listing_style::facts:
             append_facts_line(
                 out, entry,
-                {.facts = user_.settings.facts,
-                 .rights = rights_on(
-                     user_, {.is_directory = entry.status.kind == vfs::file_kind::directory,
-                             .is_root = false}),
-                 .role = role});
+                {.facts = user_.settings.facts, .rights = about.allowed, .role = about.role});
             break;
     }
     out += "\r\n";
-}
-
-entry_rights rights_on(const session& user, entry_place where) noexcept {
-    const auto rights = user.rights();
-    return {.read = rights.read,
-            .create = rights.create,
-            .write = rights.change,
-            .remove = rights.change && !where.is_root};
 }
 
 }  // namespace ferry::ftp

@@ -78,7 +78,12 @@ class listing_source {
     [[nodiscard]] runtime::task<> begin_next_below();
     [[nodiscard]] runtime::task<> append_dots(const vfs::metadata& itself);
     [[nodiscard]] runtime::task<> take(std::span<const vfs::directory_entry> batch, bool is_whole);
-    void append_line(std::string& out, const vfs::directory_entry& entry, entry_role role) const;
+    /// What a line of facts says besides the entry's own.
+    struct line_about {
+        entry_role role = entry_role::child;
+        auth::rights allowed;  ///< To the user, there.
+    };
+    void append_line(std::string& out, const vfs::directory_entry& entry, line_about about) const;
     void remember_below(const vfs::directory_entry& entry);
 
     const session& user_;
@@ -87,6 +92,7 @@ class listing_source {
     std::string pattern_;
     std::string waiting_;  ///< Lines that are ready: of a single entry, headings, "." and "..".
     place directory_;      ///< The one being listed.
+    std::string directory_in_tree_;
     std::optional<vfs::listing> entries_;
     std::vector<const vfs::directory_entry*> batch_;
     std::size_t batch_done_ = 0;
@@ -98,14 +104,5 @@ class listing_source {
     bool lists_directory_ = false;
     bool is_cut_ = false;
 };
-
-/// What an entry is, as far as the rights to it depend on that.
-struct entry_place {
-    bool is_directory = false;
-    bool is_root = false;  ///< The user's.
-};
-
-/// What `user` may do there, for the perm fact (RFC 3659 section 7.5.5).
-[[nodiscard]] entry_rights rights_on(const session& user, entry_place where) noexcept;
 
 }  // namespace ferry::ftp

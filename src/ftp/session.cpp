@@ -244,6 +244,10 @@ result<vfs::path> locate(const session& user, std::string_view name) {
     return user.user.directory.resolve(name);
 }
 
+auth::rights session::rights_at(const vfs::path& seen) const {
+    return user.identity ? user.identity->allowed.at(name_in_tree(*this, seen)) : auth::rights{};
+}
+
 std::string name_in_tree(const session& user, const vfs::path& seen) {
     if (user.user.root.is_root()) {
         return seen.text();

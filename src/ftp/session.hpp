@@ -74,9 +74,12 @@ struct session {
 
     [[nodiscard]] bool is_logged_in() const noexcept { return user.identity.has_value(); }
 
-    /// What the user may do; nothing before login.
-    [[nodiscard]] auth::rights rights() const noexcept {
-        return user.identity ? user.identity->allowed : auth::rights{};
+    /// What the user may do to `seen`, a name as the user sees it; nothing before login.
+    [[nodiscard]] auth::rights rights_at(const vfs::path& seen) const;
+
+    /// Whether there is anything that the user may do it to.
+    [[nodiscard]] bool may_anywhere(auth::right which) const noexcept {
+        return user.identity && user.identity->allowed.has_anywhere(which);
     }
 };
 

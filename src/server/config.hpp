@@ -107,7 +107,8 @@ struct config {
     // Access.
     anonymous_policy anonymous = anonymous_policy::read;
     std::vector<user_account> users;  ///< No name twice, none of the anonymous ones.
-    bool write = false;               ///< Named users may change files.
+    std::string users_file;           ///< More of them; empty: none. Not known to exist.
+    bool write = false;               ///< The named users above may change files.
 
     // Files.
     upload_durability durability = upload_durability::data;

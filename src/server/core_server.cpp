@@ -51,12 +51,16 @@ core_server::core_server(unsigned index, const shared_parts& parts, std::vector<
     : index_(index),
       parts_(parts),
       doors_(std::move(doors)),
+      users_(parts.users),
       drain_message_(
           *this,
           [](runtime::posted& self) noexcept { static_cast<message&>(self).owner.begin_drain(); }),
       stop_message_(
           *this,
           [](runtime::posted& self) noexcept { static_cast<message&>(self).owner.stop_now(); }),
+      users_message_(
+          *this,
+          [](runtime::posted& self) noexcept { static_cast<message&>(self).owner.take_users(); }),
       drain_timer_(*this) {}
 
 core_server::~core_server() = default;
@@ -77,7 +81,7 @@ result<void> core_server::open() {
                                                        .settings = parts_.ftp,
                                                        .files = parts_.files,
                                                        .listings = *listings_,
-                                                       .users = parts_.users,
+                                                       .users = users_,
                                                        .access_log = *log_,
                                                        .draining = draining_});
     return {};
@@ -187,6 +191,20 @@ task<> core_server::run_connection(core_server& self, protocol speaks, unique_fd
             co_await ftp::serve_session(*self.ftp_, std::move(socket));
             break;
     }
+}
+
+void core_server::replace_users(std::shared_ptr<const auth::accounts> fresh) noexcept {
+    const std::lock_guard held(fresh_users_lock_);
+    fresh_users_ = std::move(fresh);
+    if (!std::exchange(is_users_message_posted_, true)) {
+        io_->post(users_message_);
+    }
+}
+
+void core_server::take_users() noexcept {
+    const std::lock_guard held(fresh_users_lock_);
+    is_users_message_posted_ = false;
+    users_ = std::move(fresh_users_);
 }
 
 void core_server::begin_drain() noexcept {

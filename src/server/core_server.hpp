@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -55,7 +56,7 @@ class place_taken {
 /// What all cores share, immutable while they run but for `counts`.
 struct shared_parts {
     const vfs::tree& files;
-    const auth::accounts& users;
+    std::shared_ptr<const auth::accounts> users;  ///< Those of the start: see `replace_users`.
     const http::media_types& types;
     http::options http;
     ftp::options ftp;
@@ -101,6 +102,9 @@ class core_server {
     /// then end. From any thread, once, after `open`.
     void drain() noexcept { io_->post(drain_message_); }
 
+    /// Logins from now on go by `fresh`; who is logged in stays so. From any thread, after `open`.
+    void replace_users(std::shared_ptr<const auth::accounts> fresh) noexcept;
+
     /// End now. From any thread, once, after `drain`.
     void stop() noexcept { io_->post(stop_message_); }
 
@@ -115,6 +119,7 @@ class core_server {
     };
 
     void begin_drain() noexcept;
+    void take_users() noexcept;
     void stop_now() noexcept;
 
     static runtime::task<> serve(runtime::nursery& bottom, core_server& self);
@@ -141,8 +146,13 @@ class core_server {
     std::unique_ptr<ftp::service> ftp_;
     runtime::stop_scope never_stopped_;
     std::optional<runtime::core_tasks> tasks_;
+    std::shared_ptr<const auth::accounts> users_;
+    std::mutex fresh_users_lock_;  ///< Of the two below: reading accounts anew is rare.
+    std::shared_ptr<const auth::accounts> fresh_users_;
+    bool is_users_message_posted_ = false;
     message drain_message_;
     message stop_message_;
+    message users_message_;
     drain_timer drain_timer_;
     bool stopping_ = false;
 };

@@ -318,8 +318,12 @@ constexpr auto table = std::to_array<flag>({
                      .clear = [](config& into) { into.users.clear(); },
                      .add = add_user,
                      .show = show_users}},
+    {"users-file", "FILE", group::access,
+     "accounts, a line each: name:hash:home:permissions:limits; `ferry passwd FILE NAME` sets a "
+     "password; SIGHUP reads it anew",
+     path_text<&config::users_file>()},
     {"write", "", group::access,
-     "users with an account may store, replace, rename and remove files",
+     "users given by --user may store, replace, rename and remove files",
      flag_kind::toggle{&config::write}},
 
     {"root", "DIR", group::files, "the directory to serve: the same as the argument DIR",

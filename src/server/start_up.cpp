@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <cerrno>
 #include <cstring>
 #include <expected>
@@ -16,6 +17,7 @@
 #include "ferry/net/listener.hpp"
 #include "ferry/runtime/epoll.hpp"
 #include "server/file_calls.hpp"
+#include "server/user_accounts.hpp"
 
 namespace ferry::server {
 namespace {
@@ -221,6 +223,12 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
     if (auto missing = missing_cpu(settings.pin); !missing.empty()) {
         return std::unexpected(std::move(missing));
     }
+    auto accounts = load_accounts(settings);
+    if (!accounts) {
+        return std::unexpected(std::move(accounts.error()));
+    }
+    ready.users = std::move(accounts->users);
+    std::ranges::move(accounts->warnings, std::back_inserter(ready.warnings));
     ready.connections_max = fit_connections(settings, ready.warnings);
     std::string why_no_uring;
     if (settings.io != io_wish::epoll) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "ferry/auth/accounts.hpp"
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/runtime/offload.hpp"
 #include "ferry/runtime/reactor.hpp"
@@ -26,6 +27,7 @@ struct listening {
 /// Everything that can be refused before serving begins, done and held.
 struct prepared {
     std::unique_ptr<vfs::tree> files;
+    std::shared_ptr<const auth::accounts> users;
     std::vector<listening> listeners;
     unique_fd access_log;    ///< Empty when there is none, or it is standard output.
     int access_log_fd = -1;  ///< -1: no log.

@@ -20,13 +20,13 @@
 #include <thread>
 #include <vector>
 
-#include "ferry/auth/accounts.hpp"
 #include "ferry/base/log.hpp"
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/http/media_types.hpp"
 #include "ferry/runtime/offload.hpp"
 #include "server/core_server.hpp"
 #include "server/start_up.hpp"
+#include "server/user_accounts.hpp"
 
 namespace ferry::server {
 namespace {
@@ -34,29 +34,6 @@ namespace {
 int refuse_to_start(const std::string& why) {
     std::fputs(fmt::format("ferry: {}\n", why).c_str(), stderr);
     return 1;
-}
-
-auth::accounts make_accounts(const config& settings) {
-    std::vector<auth::account> named;
-    for (const auto& each : settings.users) {
-        named.push_back(
-            {.name = each.name,
-             .password = each.password,
-             .root = each.directory,
-             .allowed = {.read = true, .create = settings.write, .change = settings.write}});
-    }
-    std::optional<auth::rights> anonymous;
-    switch (settings.anonymous) {
-        case anonymous_policy::off:
-            break;
-        case anonymous_policy::read:
-            anonymous = auth::rights{.read = true};
-            break;
-        case anonymous_policy::upload:
-            anonymous = auth::rights{.read = true, .create = true};
-            break;
-    }
-    return auth::accounts(std::move(named), anonymous);
 }
 
 http::options http_options(const config& settings) {
@@ -171,6 +148,11 @@ class cores {
         go_.count_down();
     }
 
+    void replace_users(const std::shared_ptr<const auth::accounts>& fresh) noexcept {
+        for (auto& each : servers_) {
+            each->replace_users(fresh);
+        }
+    }
     void drain() noexcept {
         for (auto& each : servers_) {
             each->drain();
@@ -226,8 +208,28 @@ class cores {
     std::vector<std::thread> threads_;
 };
 
+/// Accounts that cannot be read leave those in force that there are.
+void read_users_anew(cores& running, const config& settings) {
+    if (settings.users_file.empty()) {
+        log::info("SIGHUP: there is no --users-file to read anew");
+        return;
+    }
+    auto loaded = load_accounts(settings);
+    if (!loaded) {
+        log::error(fmt::format("the accounts stay as they were: {}", loaded.error()));
+        return;
+    }
+    for (const auto& each : loaded->warnings) {
+        log::warning(each);
+    }
+    log::info(fmt::format("{}: {} accounts from now on", settings.users_file,
+                          loaded->users->size()));
+    running.replace_users(loaded->users);
+}
+
 /// Waits for signals until every core has ended: the first drains, the second ends it now (R13).
-void supervise(cores& running, int signals) {
+/// SIGHUP reads the users file anew.
+void supervise(cores& running, const config& settings, int signals) {
     int seen = 0;
     for (;;) {
         pollfd waited[2] = {{.fd = signals, .events = POLLIN, .revents = 0},
@@ -241,6 +243,10 @@ void supervise(cores& running, int signals) {
         signalfd_siginfo came{};
         if ((waited[0].revents & POLLIN) == 0 ||
             ::read(signals, &came, sizeof came) != static_cast<ssize_t>(sizeof came)) {
+            continue;
+        }
+        if (came.ssi_signo == SIGHUP) {
+            read_users_anew(running, settings);
             continue;
         }
         ++seen;
@@ -259,6 +265,7 @@ unique_fd block_signals() {
     sigemptyset(&handled);
     sigaddset(&handled, SIGTERM);
     sigaddset(&handled, SIGINT);
+    sigaddset(&handled, SIGHUP);
     ::pthread_sigmask(SIG_BLOCK, &handled, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
     // A write over RLIMIT_FSIZE is then EFBIG, an answer, and not the end of the process.
@@ -291,7 +298,6 @@ int run(const config& settings) {
         return refuse_to_start(fmt::format("cannot wait for signals: {}", std::strerror(errno)));
     }
 
-    const auto users = make_accounts(settings);
     const auto types = http::media_types::load();
     runtime::offload_pool offload(
         count_offload_threads(settings.offload_threads, ready->io.uses, core_count));
@@ -300,7 +306,7 @@ int run(const config& settings) {
                              .ftp_sessions_max = settings.ftp_sessions_max};
     const shared_parts parts{
         .files = *ready->files,
-        .users = users,
+        .users = ready->users,
         .types = *types,
         .http = http_options(settings),
         .ftp = ftp_options(settings),
@@ -312,7 +318,7 @@ int run(const config& settings) {
         .drain_timeout = settings.drain_timeout,
         .removes_leftovers = settings.leftovers == leftovers_policy::remove &&
                              !settings.ftp.empty() &&
-                             (settings.write || settings.anonymous == anonymous_policy::upload),
+                             ready->users->may_anywhere(auth::right::create),
         .counts = counts,
         .access_log_fd = ready->access_log_fd,
         .access_log_buffer_bytes = settings.access_log_buffer_bytes};
@@ -330,7 +336,7 @@ int run(const config& settings) {
     std::fputs(lines.c_str(), stdout);
     std::fflush(stdout);
     running.go(true);
-    supervise(running, signals.get());
+    supervise(running, settings, signals.get());
     running.join();
     return 0;
 }

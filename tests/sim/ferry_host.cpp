@@ -90,7 +90,7 @@ class watched_tree final : public vfs::tree {
 struct ferry_host::life {
     life(sim::host& machine, const ferry_settings& settings)
         : offload(machine),
-          users(settings.users, settings.anonymous),
+          users(std::make_shared<const auth::accounts>(settings.users, settings.anonymous)),
           types(http::media_types::built_in()),
           counts{.connections_max = settings.connections_max,
                  .ftp_sessions_max = settings.ftp_sessions_max},
@@ -130,7 +130,7 @@ struct ferry_host::life {
     }
 
     sim::pool offload;
-    auth::accounts users;
+    std::shared_ptr<const auth::accounts> users;
     http::media_types types;
     server::connection_counts counts;
     std::unique_ptr<vfs::tree> files;

@@ -25,7 +25,7 @@ struct ferry_settings {
     http::options http;
     ftp::options ftp;
     std::vector<auth::account> users;
-    std::optional<auth::rights> anonymous = auth::rights{.read = true};
+    std::optional<auth::permissions> anonymous = auth::rights::read_only();
     std::size_t connections_max = 10'000;
     std::size_t ftp_sessions_max = 1'000;
     runtime::duration drain_timeout = std::chrono::seconds(10);

@@ -21,19 +21,6 @@ net::endpoint loopback() {
     return {.family = net::address_family::v4, .octets = {127, 0, 0, 1}, .port = 0};
 }
 
-auth::accounts make_accounts() {
-    std::vector<auth::account> named;
-    for (const auto& each : usual_accounts()) {
-        named.push_back(
-            {.name = each.name,
-             .password = each.password,
-             .root = each.root,
-             .allowed = {
-                 .read = each.may_read, .create = each.may_create, .change = each.may_change}});
-    }
-    return {std::move(named), auth::rights{.read = true}};
-}
-
 std::filesystem::path make_directory() {
     std::string name = "/tmp/ferry-clients-XXXXXX";
     FERRY_ASSERT(::mkdtemp(name.data()) != nullptr);
@@ -73,7 +60,8 @@ ftp::options ftp_numbers(const server_numbers& numbers) {
 }  // namespace
 
 live_server::live_server(const model_tree& model, const server_numbers& numbers)
-    : directory_(make_directory()), users_(make_accounts()) {
+    : directory_(make_directory()), users_(std::make_shared<const auth::accounts>(server_accounts(),
+                                                  auth::rights::read_only())) {
     plant(model);
     auto opened = vfs::open_local_tree(directory_.c_str());
     FERRY_ASSERT(opened.has_value());

@@ -54,19 +54,6 @@ void store(disk& files, const std::string& path, const content& what) {
 
 }  // namespace
 
-std::vector<auth::account> server_accounts() {
-    std::vector<auth::account> made;
-    for (const auto& each : usual_accounts()) {
-        made.push_back(
-            {.name = each.name,
-             .password = each.password,
-             .root = each.root,
-             .allowed = {
-                 .read = each.may_read, .create = each.may_create, .change = each.may_change}});
-    }
-    return made;
-}
-
 scene::scene(world& in, host& server, runtime::core& clients, scene_settings settings,
              report& findings)
     : world_(in),

@@ -16,9 +16,6 @@
 
 namespace ferry::sim::test {
 
-/// The accounts of `usual_accounts` as the server has them.
-[[nodiscard]] std::vector<auth::account> server_accounts();
-
 struct scene_settings {
     promised durability = promised::old_or_new;
     excuses excused{};

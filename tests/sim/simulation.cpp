@@ -16,6 +16,7 @@
 #include "ferry/runtime/nursery.hpp"
 #include "ferry_host.hpp"
 #include "scene.hpp"
+#include "server_accounts.hpp"
 #include "sim/scope.hpp"
 #include "sim/world.hpp"
 
@@ -84,7 +85,7 @@ ferry_settings draw_settings(world& in, vfs::durability durability) {
     drawn.reactor.receive_buffer_bytes = in.chance(3) ? 512 : 4'096;
     drawn.ftp.durability = durability;
     drawn.users = server_accounts();
-    drawn.anonymous = auth::rights{.read = true};
+    drawn.anonymous = auth::rights::read_only();
     return drawn;
 }
 

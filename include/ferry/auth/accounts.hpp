@@ -1,35 +1,48 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "ferry/auth/rights.hpp"
+#include "ferry/base/result.hpp"
+#include "ferry/runtime/core.hpp"
+#include "ferry/runtime/task.hpp"
+
 namespace ferry::auth {
 
-/// What an account may do in the served tree, in every protocol.
-struct rights {
-    bool read = false;    ///< List and retrieve.
-    bool create = false;  ///< Store files under names that are free.
-    bool change = false;  ///< Replace, append, rename, remove, make directories. Includes `create`.
+/// How much of the server an account may use at once. 0: as much as there is.
+struct limits {
+    std::uint64_t sessions_max = 0;              ///< Logged in at the same time.
+    std::uint64_t sessions_per_address_max = 0;  ///< Of them from one address.
 
-    friend bool operator==(const rights&, const rights&) = default;
+    /// Reads "sessions=4,per-address=2". The error says what is wrong, for a person.
+    [[nodiscard]] static std::expected<limits, std::string> parse(std::string_view text);
+
+    friend bool operator==(const limits&, const limits&) = default;
 };
 
-/// Somebody who may log in.
+/// Somebody who may log in, by `password` or by `hash`, whichever is not empty.
 struct account {
     std::string name;
-    std::string password;
+    std::string password;    ///< As it is: from a command line, for a quick start.
+    std::string hash;        ///< Of crypt(5).
     std::string root = "/";  ///< The path in the tree that this user sees as "/".
-    rights allowed;
+    permissions allowed;
+    limits bounds;
+    bool is_locked = false;  ///< Nobody gets in.
 };
 
 /// Who logged in.
 struct identity {
     std::string name;
     std::string root = "/";
-    rights allowed;
+    permissions allowed;
+    limits bounds;
     bool anonymous = false;
 };
 
@@ -37,24 +50,49 @@ struct identity {
 class accounts {
   public:
     /// `anonymous`: what a visitor without an account may do; nothing for no anonymous login.
-    accounts(std::vector<account> named, std::optional<rights> anonymous);
+    accounts(std::vector<account> named, std::optional<permissions> anonymous);
+    accounts(const accounts&) = delete;
+    accounts& operator=(const accounts&) = delete;
 
     /// True for the names that FTP's anonymous login goes by: "anonymous" and "ftp" in any case
     /// (RFC 1635), if there is such a login.
     [[nodiscard]] bool is_anonymous_name(std::string_view name) const noexcept;
 
-    /// Checks a name and its password. Nothing when either is wrong; the time taken does not tell
-    /// which, nor how much of the password was right (threats.md, F10). An anonymous visitor gives
-    /// any password. Cost: one pass over all accounts. Never suspends.
-    [[nodiscard]] std::optional<identity> log_in(std::string_view name,
-                                                 std::string_view password) const;
-
     /// What a visitor who has not logged in may do; nothing when that is nobody.
-    [[nodiscard]] const std::optional<rights>& anonymous() const noexcept { return anonymous_; }
+    [[nodiscard]] const std::optional<permissions>& anonymous() const noexcept {
+        return anonymous_;
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return named_.size(); }
+
+    /// True when somebody may do it somewhere.
+    [[nodiscard]] bool may_anywhere(right which) const noexcept;
+
+    /// What a login is compared with.
+    struct candidate {
+        const account* matched = nullptr;  ///< By name; null: there is none.
+        bool is_plain_right = false;       ///< The password is that of an account without a hash.
+        const std::string* hash = nullptr; ///< To compare with, a decoy's too; null: no account
+                                           ///< has any.
+    };
+    /// Compares in the same time whoever it is. Cost: one pass over all accounts.
+    [[nodiscard]] candidate find(std::string_view name, std::string_view password) const noexcept;
 
   private:
     std::vector<account> named_;
-    std::optional<rights> anonymous_;
+    std::optional<permissions> anonymous_;
+    const std::string* decoy_ = nullptr;  ///< A hash that nobody's password is compared with.
 };
+
+/// True for the names that an anonymous login goes by, whether there is one or not.
+[[nodiscard]] bool is_name_of_anonymous(std::string_view name) noexcept;
+
+/// Checks a name and its password. Nothing when either is wrong, or the account is locked; neither
+/// the answer nor the time taken tells which, nor how much of the password was right (threats.md,
+/// F10). An anonymous visitor gives any password. Passwords are hashed on the offload pool: a
+/// login takes its time and no core. errc::cancelled, exhausted: nobody can tell.
+[[nodiscard]] runtime::task<result<std::optional<identity>>> log_in(
+    runtime::core& here, std::shared_ptr<const accounts> users, std::string name,
+    std::string password);
 
 }  // namespace ferry::auth

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,7 +48,8 @@ struct service {
     const options& settings;
     const vfs::tree& files;
     vfs::listing_bounds& listings;
-    const auth::accounts& users;
+    /// Replaced between two turns of the core when the accounts are read anew; never null.
+    const std::shared_ptr<const auth::accounts>& users;
     access_sink& access_log;
     /// Asked to stop when the server drains: idle sessions then end with 421, transfers finish
     /// first.

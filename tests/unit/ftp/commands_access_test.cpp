@@ -81,7 +81,7 @@ TEST_CASE("access: anonymous gets what it is given") {
         CHECK(server.get("a") == "content");
     }
     SUBCASE("storing under free names only") {
-        settings.anonymous = auth::rights{.create = true};
+        settings.anonymous = auth::rights{auth::right::create};
         test_server server(settings);
         server.put("a", "content");
         client user(server);
@@ -100,7 +100,7 @@ TEST_CASE("access: anonymous gets what it is given") {
         CHECK(server.get("a") == "content");
     }
     SUBCASE("a drop box says so (RFC 3659 section 7.5.5)") {
-        settings.anonymous = auth::rights{.read = true, .create = true};
+        settings.anonymous = auth::rights::read_only() | auth::rights{auth::right::create};
         test_server server(settings);
         server.put("a", "");
         client user(server);

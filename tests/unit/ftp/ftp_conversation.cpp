@@ -34,11 +34,11 @@ std::filesystem::path make_directory() {
     return name;
 }
 
-auth::accounts make_accounts(const server_settings& settings) {
-    constexpr auth::rights all{.read = true, .create = true, .change = true};
-    return auth::accounts(
-        {{.name = "ann", .password = "secret", .root = "/", .allowed = all},
-         {.name = "bob", .password = "secret", .root = "/home/bob", .allowed = all}},
+std::shared_ptr<const auth::accounts> make_accounts(const server_settings& settings) {
+    constexpr auto all = auth::rights::all();
+    return std::make_shared<const auth::accounts>(
+        std::vector<auth::account>{{.name = "ann", .password = "secret", .hash = {}, .root = "/", .allowed = all, .bounds = {}},
+                                   {.name = "bob", .password = "secret", .hash = {}, .root = "/home/bob", .allowed = all, .bounds = {}}},
         settings.anonymous);
 }
 

@@ -36,7 +36,7 @@ struct logged {
 struct server_settings {
     options numbers;
     vfs::listing_bounds::numbers listings;
-    std::optional<auth::rights> anonymous = auth::rights{.read = true};
+    std::optional<auth::permissions> anonymous = auth::rights::read_only();
     std::string listen_at = "127.0.0.1";
     /// Which allocation of the first session fails, 1 being its first; 0: none.
     std::size_t failing_allocation = 0;
@@ -89,7 +89,7 @@ class test_server {
     server_settings settings_;
     std::filesystem::path directory_;
     std::unique_ptr<vfs::tree> files_;
-    auth::accounts users_;
+    std::shared_ptr<const auth::accounts> users_;
     sink log_;
     runtime::stop_scope stop_;
     runtime::stop_scope draining_;

@@ -14,6 +14,7 @@ using ftp::dot_names;
 using ftp::entry_role;
 using ftp::fact;
 using ftp::fact_set;
+using ferry::auth::right;
 using vfs::file_kind;
 
 namespace {
@@ -59,7 +60,7 @@ std::string facts_line(const vfs::directory_entry& what, const ftp::fact_format&
     return out.substr(1);
 }
 
-std::string one_fact(const vfs::directory_entry& what, fact which, ftp::entry_rights rights = {},
+std::string one_fact(const vfs::directory_entry& what, fact which, ferry::auth::rights rights = {},
                      entry_role role = entry_role::child) {
     auto only = fact_set::none();
     only.insert(which);
@@ -144,10 +145,10 @@ TEST_CASE("list_format: NLST lines are names the client can use (RFC 1123 sectio
 }
 
 TEST_CASE("list_format: facts in order, a SP, the name (RFC 3659 section 7.2)") {
-    CHECK(facts_line(entry("a b"), {.rights = {.read = true}}) ==
+    CHECK(facts_line(entry("a b"), {.rights = ferry::auth::rights::read_only()}) ==
           "type=file;size=2048;modify=20261123081500;perm=r;unique=fd01-1a2b;UNIX.mode=0644;"
           "UNIX.owner=1000;UNIX.group=100; a b");
-    CHECK(facts_line(directory("d"), {.rights = {.read = true}}) ==
+    CHECK(facts_line(directory("d"), {.rights = ferry::auth::rights::read_only()}) ==
           "type=dir;modify=20261123081500;perm=el;unique=fd01-1a2b;UNIX.mode=0755;"
           "UNIX.owner=1000;UNIX.group=100; d");
     CHECK(facts_line(entry("x"), {.facts = fact_set::none()}) == " x");
@@ -184,21 +185,21 @@ TEST_CASE("list_format: the type fact (RFC 3659 section 7.5.1)") {
 
 TEST_CASE("list_format: perm tells what is allowed and nothing else (RFC 3659 section 7.5.5)") {
     struct row {
-        ftp::entry_rights rights;
+        ferry::auth::rights rights;
         const char* file;
         const char* directory;
         const char* current;
     };
     static constexpr row rows[] = {
         {{}, "perm=; x", "perm=; x", "perm=; x"},
-        {{.read = true}, "perm=r; x", "perm=el; x", "perm=el; x"},
-        {{.create = true}, "perm=; x", "perm=c; x", "perm=c; x"},
-        {{.write = true}, "perm=aw; x", "perm=cmp; x", "perm=cmp; x"},
-        {{.remove = true}, "perm=df; x", "perm=df; x", "perm=; x"},
-        {{.read = true, .write = true, .remove = true},
-         "perm=adfrw; x",
-         "perm=cdeflmp; x",
-         "perm=celmp; x"},
+        {{right::read}, "perm=r; x", "perm=e; x", "perm=e; x"},
+        {{right::list}, "perm=; x", "perm=el; x", "perm=el; x"},
+        {{right::create}, "perm=; x", "perm=ce; x", "perm=ce; x"},
+        {{right::replace}, "perm=aw; x", "perm=e; x", "perm=e; x"},
+        {{right::remove}, "perm=d; x", "perm=dep; x", "perm=ep; x"},
+        {{right::rename}, "perm=f; x", "perm=ef; x", "perm=e; x"},
+        {{right::make_directory}, "perm=; x", "perm=em; x", "perm=em; x"},
+        {ferry::auth::rights::all(), "perm=adfrw; x", "perm=cdeflmp; x", "perm=celmp; x"},
     };
     for (const auto& each : rows) {
         CAPTURE(each.file);

@@ -1,0 +1,191 @@
+#include "ferry/auth/rights.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "auth/escapes.hpp"
+
+namespace ferry::auth {
+namespace {
+
+struct word {
+    std::string_view text;
+    rights means;
+};
+
+// Those that stand for several come first, so that `text` finds the shortest form.
+constexpr auto words = std::to_array<word>({
+    {"all", rights::all()},
+    {"read-only", rights::read_only()},
+    {"write", {right::create, right::replace}},
+    {"list", {right::list}},
+    {"read", {right::read}},
+    {"create", {right::create}},
+    {"delete", {right::remove}},
+    {"rename", {right::rename}},
+    {"mkdir", {right::make_directory}},
+});
+
+std::expected<rights, std::string> parse_words(std::string_view text) {
+    if (text == "none") {
+        return rights{};
+    }
+    rights made;
+    for (;;) {
+        const auto end = text.find('+');
+        const auto name = text.substr(0, end);
+        const auto found = std::ranges::find(words, name, &word::text);
+        if (found == words.end()) {
+            return std::unexpected(fmt::format(
+                "{:?} is no permission: list, read, create, write, delete, rename, mkdir, or "
+                "read-only, all, none",
+                name));
+        }
+        made = made | found->means;
+        if (end == std::string_view::npos) {
+            return made;
+        }
+        text.remove_prefix(end + 1);
+    }
+}
+
+std::string text_of(rights some) {
+    if (some == rights{}) {
+        return "none";
+    }
+    std::string text;
+    rights told;
+    for (const word& each : words) {
+        const bool is_in = (some | each.means) == some;
+        if (is_in && (told | each.means) != told) {
+            text += (text.empty() ? "" : "+");
+            text += each.text;
+            told = told | each.means;
+        }
+    }
+    return text;
+}
+
+/// A path of a rule, normalised: "/a//b/" is "/a/b", "/" is "".
+std::expected<std::string, std::string> parse_path(std::string_view text) {
+    const auto decoded = unescape(text);
+    if (!decoded) {
+        return std::unexpected(fmt::format("{:?} has a % that no octet follows", text));
+    }
+    std::string path;
+    std::string_view left = *decoded;
+    while (!left.empty()) {
+        const auto end = left.find('/');
+        const auto component = left.substr(0, end);
+        if (component == "." || component == ".." ||
+            component.find('\0') != std::string_view::npos) {
+            return std::unexpected(fmt::format("{:?} is no path of the tree", text));
+        }
+        if (!component.empty()) {
+            path += '/';
+            path += component;
+        }
+        left.remove_prefix(end == std::string_view::npos ? left.size() : end + 1);
+    }
+    return path;
+}
+
+/// Whether `rule` is `path` or a directory on the way to it.
+bool leads_to(std::string_view rule, std::string_view path) noexcept {
+    return path.starts_with(rule) && (path.size() == rule.size() || path[rule.size()] == '/');
+}
+
+}  // namespace
+
+std::expected<permissions, std::string> permissions::parse(std::string_view text) {
+    permissions made;
+    bool has_everywhere = false;
+    for (bool more = true; more;) {
+        const auto end = text.find(',');
+        const auto part = text.substr(0, end);
+        more = end != std::string_view::npos;
+        text.remove_prefix(more ? end + 1 : text.size());
+        const auto equals = part.find('=');
+        const bool has_path = equals != std::string_view::npos;
+        const auto allowed = parse_words(has_path ? part.substr(equals + 1) : part);
+        if (!allowed) {
+            return std::unexpected(allowed.error());
+        }
+        if (!has_path || part.substr(0, equals) == "/") {
+            if (std::exchange(has_everywhere, true)) {
+                return std::unexpected("what holds everywhere is said twice");
+            }
+            made.everywhere_ = *allowed;
+            continue;
+        }
+        if (!part.starts_with('/')) {
+            return std::unexpected(fmt::format("{:?} does not begin with /", part));
+        }
+        auto path = parse_path(part.substr(0, equals));
+        if (!path) {
+            return std::unexpected(path.error());
+        }
+        if (path->empty() ||
+            std::ranges::find(made.rules_, *path, &rule::path) != made.rules_.end()) {
+            return std::unexpected(fmt::format("the path of {:?} comes twice", part));
+        }
+        made.rules_.push_back({.path = std::move(*path), .allowed = *allowed});
+    }
+    std::ranges::stable_sort(made.rules_, [](const rule& a, const rule& b) {
+        return a.path.size() > b.path.size();
+    });
+    return made;
+}
+
+std::string permissions::text() const {
+    std::string made = text_of(everywhere_);
+    for (const rule& each : rules_) {
+        made += fmt::format(",{}={}", escape(each.path), text_of(each.allowed));
+    }
+    return made;
+}
+
+rights permissions::at(std::string_view path) const noexcept {
+    for (const rule& each : rules_) {
+        if (leads_to(each.path, path)) {
+            return each.allowed;
+        }
+    }
+    return everywhere_;
+}
+
+rights permissions::at(std::string_view directory, std::string_view name) const noexcept {
+    if (directory == "/") {
+        directory = {};
+    }
+    const std::size_t whole = directory.size() + 1 + name.size();
+    for (const rule& each : rules_) {
+        const std::string_view path = each.path;
+        const bool is_it = path.size() == whole && path.starts_with(directory) &&
+                           path[directory.size()] == '/' && path.ends_with(name);
+        if (is_it || leads_to(path, directory)) {
+            return each.allowed;
+        }
+    }
+    return everywhere_;
+}
+
+bool permissions::has_anywhere(right which) const noexcept {
+    return everywhere_.has(which) ||
+           std::ranges::any_of(rules_,
+                               [which](const rule& each) { return each.allowed.has(which); });
+}
+
+bool permissions::has_rules_below(std::string_view path) const noexcept {
+    if (path == "/") {
+        path = {};
+    }
+    return std::ranges::any_of(rules_, [path](const rule& each) {
+        return each.path.size() > path.size() && leads_to(path, each.path);
+    });
+}
+
+}  // namespace ferry::auth

@@ -1,0 +1,80 @@
+#include "server/user_accounts.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "ferry/auth/users_file.hpp"
+#include "ferry/vfs/path.hpp"
+#include "server/users_file_io.hpp"
+
+namespace ferry::server {
+namespace {
+
+std::optional<auth::permissions> permissions_of(anonymous_policy policy) {
+    using auth::right;
+    using auth::rights;
+    switch (policy) {
+        case anonymous_policy::off:
+            return std::nullopt;
+        case anonymous_policy::read:
+            return rights::read_only();
+        case anonymous_policy::upload:
+            return rights::read_only() | rights{right::create};
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::expected<loaded_accounts, std::string> load_accounts(const config& settings) {
+    std::vector<auth::account> named;
+    for (const auto& each : settings.users) {
+        named.push_back({.name = each.name,
+                         .password = each.password,
+                         .hash = {},
+                         .root = each.directory,
+                         .allowed = settings.write ? auth::rights::all()
+                                                   : auth::rights::read_only(),
+                         .bounds = {}});
+    }
+    loaded_accounts loaded;
+    if (!settings.users_file.empty()) {
+        const auto file = read_users_file(settings.users_file);
+        if (!file) {
+            return std::unexpected(
+                fmt::format("{}: {}", settings.users_file, std::strerror(file.error())));
+        }
+        if ((file->status.st_mode & S_IROTH) != 0) {
+            loaded.warnings.push_back(fmt::format(
+                "{}: everybody on this machine can read it; chmod 600 keeps the hashes from them",
+                settings.users_file));
+        }
+        auto users = auth::parse_users(file->text);
+        if (!users) {
+            return std::unexpected(fmt::format("{}: {}", settings.users_file, users.error()));
+        }
+        for (auto& each : *users) {
+            const auto root = vfs::path::parse(each.root);
+            if (!root) {
+                return std::unexpected(fmt::format("{}: the home {:?} of {:?} is no usable path",
+                                                   settings.users_file, each.root, each.name));
+            }
+            each.root = root->text();
+            if (std::ranges::find(named, each.name, &auth::account::name) != named.end()) {
+                return std::unexpected(fmt::format("{}: {:?} is given by --user too",
+                                                   settings.users_file, each.name));
+            }
+            named.push_back(std::move(each));
+        }
+    }
+    loaded.users = std::make_shared<const auth::accounts>(std::move(named),
+                                                          permissions_of(settings.anonymous));
+    return loaded;
+}
+
+}  // namespace ferry::server

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <vector>
+
+#include "ferry/auth/accounts.hpp"
+#include "seed_tree.hpp"
+
+namespace ferry::sim::test {
+
+/// The accounts of `usual_accounts` as the server has them.
+[[nodiscard]] inline std::vector<auth::account> server_accounts() {
+    using auth::right;
+    using auth::rights;
+    std::vector<auth::account> made;
+    for (const auto& each : usual_accounts()) {
+        const auto looks = each.may_read ? rights::read_only() : rights{};
+        const auto creates = each.may_create ? rights{right::create} : rights{};
+        const auto changes = each.may_change ? rights{right::create, right::replace, right::remove,
+                                                      right::rename, right::make_directory}
+                                             : rights{};
+        made.push_back({.name = each.name,
+                        .password = each.password,
+                        .hash = {},
+                        .root = each.root,
+                        .allowed = looks | creates | changes,
+                        .bounds = {}});
+    }
+    return made;
+}
+
+}  // namespace ferry::sim::test
