@@ -134,9 +134,8 @@ std::expected<permissions, std::string> permissions::parse(std::string_view text
         }
         made.rules_.push_back({.path = std::move(*path), .allowed = *allowed});
     }
-    std::ranges::stable_sort(made.rules_, [](const rule& a, const rule& b) {
-        return a.path.size() > b.path.size();
-    });
+    std::ranges::stable_sort(
+        made.rules_, [](const rule& a, const rule& b) { return a.path.size() > b.path.size(); });
     return made;
 }
 
@@ -174,9 +173,9 @@ rights permissions::at(std::string_view directory, std::string_view name) const 
 }
 
 bool permissions::has_anywhere(right which) const noexcept {
-    return everywhere_.has(which) ||
-           std::ranges::any_of(rules_,
-                               [which](const rule& each) { return each.allowed.has(which); });
+    return everywhere_.has(which) || std::ranges::any_of(rules_, [which](const rule& each) {
+               return each.allowed.has(which);
+           });
 }
 
 bool permissions::has_rules_below(std::string_view path) const noexcept {

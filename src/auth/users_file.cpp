@@ -59,13 +59,14 @@ std::expected<account, std::string> parse_user(std::string_view line) {
     if (made.is_locked) {
         made.hash.clear();
     } else if (const auto why = why_no_hash(made.hash); !why.empty()) {
-        return std::unexpected(
-            fmt::format("the hash of {:?} cannot be used: {}", name, hash.empty() ? "it is empty" : why));
+        return std::unexpected(fmt::format("the hash of {:?} cannot be used: {}", name,
+                                           hash.empty() ? "it is empty" : why));
     }
     if (!home.empty()) {
         auto root = unescape(home);
         if (!root || !root->starts_with('/')) {
-            return std::unexpected(fmt::format("the home {:?} is no path that begins with /", home));
+            return std::unexpected(
+                fmt::format("the home {:?} is no path that begins with /", home));
         }
         made.root = std::move(*root);
     }
@@ -98,9 +99,10 @@ std::string why_no_user_name(std::string_view name) {
     if (name.find(':') != std::string_view::npos || name.starts_with('#') ||
         std::ranges::any_of(name, [](char each) { return ascii::is_control(each); }) ||
         ascii::trim(name).size() != name.size()) {
-        return fmt::format("the name {:?} has a colon, a control character, a blank at an end or "
-                           "begins with #",
-                           name);
+        return fmt::format(
+            "the name {:?} has a colon, a control character, a blank at an end or "
+            "begins with #",
+            name);
     }
     if (is_name_of_anonymous(name)) {
         return fmt::format("{:?} is the anonymous user", name);
@@ -120,8 +122,7 @@ std::expected<std::vector<account>, std::string> parse_users(std::string_view te
             return std::unexpected(fmt::format("line {}: {}", number, user.error()));
         }
         if (std::ranges::find(users, user->name, &account::name) != users.end()) {
-            return std::unexpected(
-                fmt::format("line {}: {:?} comes twice", number, user->name));
+            return std::unexpected(fmt::format("line {}: {:?} comes twice", number, user->name));
         }
         users.push_back(std::move(*user));
     }
@@ -141,11 +142,11 @@ std::string with_hash(std::string_view text, std::string_view name, std::string_
             continue;
         }
         is_there = true;
-        const auto rest = name_end == std::string_view::npos ? std::string_view()
-                                                             : line.substr(name_end + 1);
+        const auto rest =
+            name_end == std::string_view::npos ? std::string_view() : line.substr(name_end + 1);
         const auto hash_end = std::min(rest.find(':'), rest.size());
-        made += fmt::format("{}:{}{}{}", name, hash, rest.substr(hash_end),
-                            whole.substr(line.size()));
+        made +=
+            fmt::format("{}:{}{}{}", name, hash, rest.substr(hash_end), whole.substr(line.size()));
     }
     if (!is_there) {
         made += fmt::format("{}{}:{}:/:read-only:\n",

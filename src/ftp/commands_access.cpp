@@ -66,6 +66,12 @@ task<reply> do_pass(session& user, std::string_view password) {
         auto refused = co_await refuse_login(user, name);
         co_return refused;
     }
+    auto place = user.shared.sessions.take(*identity, net::format_address(user.control.peer()));
+    if (!place) {
+        co_return reply{530, place.error() == auth::full::sessions
+                                 ? "Too many sessions of this account"
+                                 : "Too many sessions of this account from your address"};
+    }
     auto root = vfs::path::parse(identity->root);
     if (!root) {
         co_return reply{530, "The home directory of this account is not usable"};
@@ -81,6 +87,7 @@ task<reply> do_pass(session& user, std::string_view password) {
     }
     user.user.root = std::move(*root);
     user.user.identity = std::move(*identity);
+    user.user.place = std::move(*place);
     co_return reply{230, "Logged in"};
 }
 

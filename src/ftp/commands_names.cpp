@@ -190,12 +190,11 @@ task<reply> do_mlst(session& user, std::string_view argument) {
         co_return refuse(found.error());
     }
     std::string line;
-    append_facts_line(
-        line, {.name = where->text(), .status = *found},
-        {.facts = user.settings.facts,
-         .rights = user.rights_at(*where),
-         .is_root = where->is_root(),
-         .role = entry_role::child});
+    append_facts_line(line, {.name = where->text(), .status = *found},
+                      {.facts = user.settings.facts,
+                       .rights = user.rights_at(*where),
+                       .is_root = where->is_root(),
+                       .role = entry_role::child});
     reply answer{250, "Listing " + where->text()};
     answer.lines.push_back(std::move(line));
     co_return answer;

@@ -159,10 +159,10 @@ task<result<bool>> listing_source::next(std::string& out) {
         }
         if (batch_done_ < batch_.size()) {
             const auto& entry = *batch_[batch_done_++];
-            append_line(out, entry,
-                        {.role = entry_role::child,
-                         .allowed = user_.user.identity->allowed.at(directory_in_tree_,
-                                                                    entry.name)});
+            append_line(
+                out, entry,
+                {.role = entry_role::child,
+                 .allowed = user_.user.identity->allowed.at(directory_in_tree_, entry.name)});
             continue;
         }
         if (!entries_) {

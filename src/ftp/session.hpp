@@ -28,6 +28,7 @@ class running_transfer;
 struct user_state {
     std::optional<std::string> claimed_name;  ///< From USER, until PASS.
     std::optional<auth::identity> identity;   ///< Nothing: nobody is logged in.
+    auth::session_counts::place place;        ///< Among the sessions of that account.
     vfs::path root;                           ///< In the tree: what the user sees as "/".
     std::unique_ptr<vfs::tree> own_files;     ///< What lies there; null for the whole tree.
     vfs::path directory;                      ///< The working directory, as the user sees it.

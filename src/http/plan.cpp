@@ -193,6 +193,10 @@ task<response_plan> plan_file(const planning& plan, const vfs::path& name, vfs::
     co_return made;
 }
 
+auth::rights visitor_rights(const planning& plan, const vfs::path& name) noexcept {
+    return plan.shared.settings.visitors.at(name.text());
+}
+
 /// The page that lists a directory: whole where it fits into memory, else made while it is sent.
 task<response_plan> plan_listing(const planning& plan, const vfs::path& name, vfs::node directory) {
     service::state& shared = plan.shared;
@@ -264,12 +268,18 @@ task<response_plan> plan_directory(const planning& plan, const vfs::path& name,
     if (index) {
         auto page = co_await plan.shared.files.open(plan.shared.here, *index);
         if (page && !page->is_directory()) {
+            if (!visitor_rights(plan, *index).has(auth::right::read)) {
+                co_return plan.error(status::forbidden);
+            }
             auto made = co_await plan_file(plan, *index, std::move(*page));
             co_return made;
         }
         if (!page && page.error() != errc::not_found) {
             co_return plan.error(status_for(page.error().code));
         }
+    }
+    if (!visitor_rights(plan, name).has(auth::right::list)) {
+        co_return plan.error(status::forbidden);
     }
     auto made = co_await plan_listing(plan, name, std::move(directory));
     co_return made;
@@ -280,6 +290,10 @@ task<response_plan> plan_get(const planning& plan) {
     if (!name) {
         co_return plan.error(status_for(name.error().code));
     }
+    const auto allowed = visitor_rights(plan, *name);
+    if (allowed == auth::rights{}) {  // Not even whether there is something.
+        co_return plan.error(status::forbidden);
+    }
     auto found = co_await plan.shared.files.open(plan.shared.here, *name);
     if (!found) {
         co_return plan.error(status_for(found.error().code));
@@ -287,6 +301,9 @@ task<response_plan> plan_get(const planning& plan) {
     if (found->is_directory()) {
         auto made = co_await plan_directory(plan, *name, std::move(*found));
         co_return made;
+    }
+    if (!allowed.has(auth::right::read)) {
+        co_return plan.error(status::forbidden);
     }
     auto made = co_await plan_file(plan, *name, std::move(*found));
     co_return made;

@@ -41,20 +41,23 @@ void append_ftp(std::string& out, const config& settings) {
     out += fmt::format("FTP on {}; passive data ports: {}; address in PASV replies: {}\n",
                        value_of("ftp", settings), value_of("passive-ports", settings),
                        value_of("public-address", settings));
-    switch (settings.anonymous) {
-        case anonymous_policy::off:
-            out += settings.users.empty() ? "FTP logins: none is possible\n" : "";
-            break;
-        case anonymous_policy::read:
-            out += "anonymous: reads\n";
-            break;
-        case anonymous_policy::upload:
-            out += "anonymous: reads and stores new files\n";
-            break;
+    if (!settings.anonymous) {
+        out += settings.users.empty() && settings.users_file.empty()
+                   ? "FTP logins: none is possible\n"
+                   : "";
+    } else if (const auto what = value_of("anonymous", settings); what == "read") {
+        out += "anonymous: reads\n";
+    } else if (what == "upload") {
+        out += "anonymous: reads and stores new files\n";
+    } else {
+        out += fmt::format("anonymous: {}\n", escaped(what));
     }
     for (const auto& user : settings.users) {
         out += fmt::format("user {}: {} what is under {}\n", escaped(user.name),
                            settings.write ? "reads and changes" : "reads", escaped(user.directory));
+    }
+    if (!settings.users_file.empty()) {
+        out += fmt::format("more users: {}\n", escaped(settings.users_file));
     }
 }
 

@@ -8,18 +8,12 @@
 #include <string_view>
 #include <vector>
 
+#include "ferry/auth/rights.hpp"
 #include "ferry/base/log.hpp"
 #include "ferry/base/units.hpp"
 #include "ferry/net/endpoint.hpp"
 
 namespace ferry::server {
-
-/// What a visitor without an account may do over FTP (RFC 1635).
-enum class anonymous_policy : std::uint8_t {
-    off,     ///< No anonymous login.
-    read,    ///< List and retrieve.
-    upload,  ///< The same, and store new files; never replace, rename or remove one.
-};
 
 /// What happens at start to hidden files of uploads that a crash cut short.
 enum class leftovers_policy : std::uint8_t { keep, remove };
@@ -105,7 +99,8 @@ struct config {
     std::string tcp_congestion;  ///< A name the kernel knows, not checked here; empty: its default.
 
     // Access.
-    anonymous_policy anonymous = anonymous_policy::read;
+    /// What visitors without an account may do; none: they cannot log in over FTP.
+    std::optional<auth::permissions> anonymous = auth::rights::read_only();
     std::vector<user_account> users;  ///< No name twice, none of the anonymous ones.
     std::string users_file;           ///< More of them; empty: none. Not known to exist.
     bool write = false;               ///< The named users above may change files.

@@ -82,6 +82,7 @@ result<void> core_server::open() {
                                                        .files = parts_.files,
                                                        .listings = *listings_,
                                                        .users = users_,
+                                                       .sessions = parts_.sessions,
                                                        .access_log = *log_,
                                                        .draining = draining_});
     return {};
@@ -194,17 +195,20 @@ task<> core_server::run_connection(core_server& self, protocol speaks, unique_fd
 }
 
 void core_server::replace_users(std::shared_ptr<const auth::accounts> fresh) noexcept {
-    const std::lock_guard held(fresh_users_lock_);
-    fresh_users_ = std::move(fresh);
-    if (!std::exchange(is_users_message_posted_, true)) {
+    const bool is_told = fresh_users_.use([&fresh](fresh_accounts& waiting) noexcept {
+        waiting.users = std::move(fresh);
+        return std::exchange(waiting.is_told, true);
+    });
+    if (!is_told) {
         io_->post(users_message_);
     }
 }
 
 void core_server::take_users() noexcept {
-    const std::lock_guard held(fresh_users_lock_);
-    is_users_message_posted_ = false;
-    users_ = std::move(fresh_users_);
+    users_ = fresh_users_.use([](fresh_accounts& waiting) noexcept {
+        waiting.is_told = false;
+        return std::move(waiting.users);
+    });
 }
 
 void core_server::begin_drain() noexcept {

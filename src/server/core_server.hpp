@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -16,6 +15,7 @@
 #include "ferry/http/server.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/nursery.hpp"
+#include "ferry/runtime/rarely_shared.hpp"
 #include "ferry/runtime/reactor.hpp"
 #include "ferry/runtime/timers.hpp"
 #include "ferry/vfs/listing_bounds.hpp"
@@ -57,6 +57,7 @@ class place_taken {
 struct shared_parts {
     const vfs::tree& files;
     std::shared_ptr<const auth::accounts> users;  ///< Those of the start: see `replace_users`.
+    auth::session_counts& sessions;
     const http::media_types& types;
     http::options http;
     ftp::options ftp;
@@ -118,6 +119,12 @@ class core_server {
         core_server& owner;
     };
 
+    /// What `replace_users` hands over to the core.
+    struct fresh_accounts {
+        std::shared_ptr<const auth::accounts> users;
+        bool is_told = false;  ///< Its message is on the way.
+    };
+
     void begin_drain() noexcept;
     void take_users() noexcept;
     void stop_now() noexcept;
@@ -147,9 +154,7 @@ class core_server {
     runtime::stop_scope never_stopped_;
     std::optional<runtime::core_tasks> tasks_;
     std::shared_ptr<const auth::accounts> users_;
-    std::mutex fresh_users_lock_;  ///< Of the two below: reading accounts anew is rare.
-    std::shared_ptr<const auth::accounts> fresh_users_;
-    bool is_users_message_posted_ = false;
+    runtime::rarely_shared<fresh_accounts> fresh_users_;
     message drain_message_;
     message stop_message_;
     message users_message_;

@@ -258,7 +258,54 @@ constexpr flag_kind::choice choice_of(std::span<const std::string_view> words) {
                 }};
 }
 
-constexpr auto anonymous_words = std::to_array<std::string_view>({"off", "read", "upload"});
+constexpr std::string_view users_file_bounds = "off or a file";
+
+std::string set_users_file(config& into, std::string_view value) {
+    if (value.empty() || value.contains('\0')) {
+        return fmt::format("{} is not {}", in_quotes(value), users_file_bounds);
+    }
+    into.users_file = value == "off" ? std::string_view() : value;
+    return {};
+}
+
+std::string show_users_file(const config& from) {
+    return from.users_file.empty() ? "off" : from.users_file;
+}
+
+constexpr std::string_view anonymous_bounds =
+    "off, read, upload, or permissions such as read-only,/incoming=list+create,/private=none";
+
+constexpr auth::rights upload_rights =
+    auth::rights::read_only() | auth::rights{auth::right::create};
+
+std::string set_anonymous(config& into, std::string_view value) {
+    if (value == "off") {
+        into.anonymous.reset();
+    } else if (value == "read") {
+        into.anonymous = auth::rights::read_only();
+    } else if (value == "upload") {
+        into.anonymous = upload_rights;
+    } else {
+        auto parsed = auth::permissions::parse(value);
+        if (!parsed) {
+            return fmt::format("{} is not {}: {}", in_quotes(value), anonymous_bounds,
+                               parsed.error());
+        }
+        into.anonymous = std::move(*parsed);
+    }
+    return {};
+}
+
+std::string show_anonymous(const config& from) {
+    if (!from.anonymous) {
+        return "off";
+    }
+    if (*from.anonymous == auth::permissions(auth::rights::read_only())) {
+        return "read";
+    }
+    return *from.anonymous == auth::permissions(upload_rights) ? "upload" : from.anonymous->text();
+}
+
 constexpr auto durability_words = std::to_array<std::string_view>({"none", "data", "full"});
 constexpr auto leftovers_words = std::to_array<std::string_view>({"keep", "remove"});
 constexpr auto io_words = std::to_array<std::string_view>({"auto", "uring", "epoll"});
@@ -304,9 +351,11 @@ constexpr auto table = std::to_array<flag>({
               return from.tcp_congestion.empty() ? "system" : from.tcp_congestion;
           }}},
 
-    {"anonymous", "off|read|upload", group::access,
-     "what FTP visitors without an account may do (RFC 1635); upload: read, and store new files",
-     choice_of<&config::anonymous>(anonymous_words)},
+    {"anonymous", "off|read|upload|PERMISSIONS", group::access,
+     "what visitors without an account may do: over FTP (RFC 1635), where off lets none in and "
+     "upload lets them read and store new files; and over HTTP, where permissions say what may be "
+     "listed and read",
+     text{anonymous_bounds, set_anonymous, show_anonymous}},
     {"user", "NAME:PASSWORD[:DIR]", group::access,
      "an FTP account; DIR, a directory within the tree, is all it sees; repeatable. A "
      "password cannot hold ':'. On a command line others on this machine can read it: better "
@@ -318,10 +367,10 @@ constexpr auto table = std::to_array<flag>({
                      .clear = [](config& into) { into.users.clear(); },
                      .add = add_user,
                      .show = show_users}},
-    {"users-file", "FILE", group::access,
+    {"users-file", "FILE|off", group::access,
      "accounts, a line each: name:hash:home:permissions:limits; `ferry passwd FILE NAME` sets a "
      "password; SIGHUP reads it anew",
-     path_text<&config::users_file>()},
+     text{users_file_bounds, set_users_file, show_users_file}},
     {"write", "", group::access,
      "users given by --user may store, replace, rename and remove files",
      flag_kind::toggle{&config::write}},

@@ -79,8 +79,8 @@ std::optional<std::string> get_password(const std::string& name) {
     if (::isatty(STDIN_FILENO) == 0) {
         auto line = read_line();
         if (!line || line->empty()) {
-            refuse(fmt::format("no password of 1 to {} octets on standard input",
-                               password_bytes_max));
+            refuse(
+                fmt::format("no password of 1 to {} octets on standard input", password_bytes_max));
             return std::nullopt;
         }
         return line;
@@ -110,9 +110,10 @@ int store_hash(const std::string& file, const std::string& name, const std::stri
     const auto written = write_users_file(file, auth::with_hash(text, name, hash),
                                           before ? &before->status : nullptr);
     if (!written && written.error() == EEXIST) {
-        return refuse(fmt::format("{0}.new is there: somebody else is changing {0}, or it is left "
-                                  "from a crash and may be removed",
-                                  file));
+        return refuse(
+            fmt::format("{0}.new is there: somebody else is changing {0}, or it is left "
+                        "from a crash and may be removed",
+                        file));
     }
     if (!written) {
         return refuse(fmt::format("{}: {}", file, ::strerror(written.error())));
@@ -127,9 +128,10 @@ int store_hash(const std::string& file, const std::string& name, const std::stri
 }  // namespace
 
 int set_password(std::span<const char* const> arguments) {
-    CLI::App app("Sets the password of a user in a file for --users-file, and adds the user if need "
-                 "be.\nAsks for it on a terminal, else reads a line of standard input.",
-                 "ferry passwd");
+    CLI::App app(
+        "Sets the password of a user in a file for --users-file, and adds the user if need "
+        "be.\nAsks for it on a terminal, else reads a line of standard input.",
+        "ferry passwd");
     std::string file;
     std::string name;
     auto method = auth::hash_method::yescrypt;

@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <iterator>
 #include <cerrno>
 #include <cstring>
 #include <expected>
+#include <iterator>
 #include <utility>
 
 #include "ferry/net/listener.hpp"

@@ -13,34 +13,16 @@
 #include "server/users_file_io.hpp"
 
 namespace ferry::server {
-namespace {
-
-std::optional<auth::permissions> permissions_of(anonymous_policy policy) {
-    using auth::right;
-    using auth::rights;
-    switch (policy) {
-        case anonymous_policy::off:
-            return std::nullopt;
-        case anonymous_policy::read:
-            return rights::read_only();
-        case anonymous_policy::upload:
-            return rights::read_only() | rights{right::create};
-    }
-    return std::nullopt;
-}
-
-}  // namespace
-
 std::expected<loaded_accounts, std::string> load_accounts(const config& settings) {
     std::vector<auth::account> named;
     for (const auto& each : settings.users) {
-        named.push_back({.name = each.name,
-                         .password = each.password,
-                         .hash = {},
-                         .root = each.directory,
-                         .allowed = settings.write ? auth::rights::all()
-                                                   : auth::rights::read_only(),
-                         .bounds = {}});
+        named.push_back(
+            {.name = each.name,
+             .password = each.password,
+             .hash = {},
+             .root = each.directory,
+             .allowed = settings.write ? auth::rights::all() : auth::rights::read_only(),
+             .bounds = {}});
     }
     loaded_accounts loaded;
     if (!settings.users_file.empty()) {
@@ -66,14 +48,13 @@ std::expected<loaded_accounts, std::string> load_accounts(const config& settings
             }
             each.root = root->text();
             if (std::ranges::find(named, each.name, &auth::account::name) != named.end()) {
-                return std::unexpected(fmt::format("{}: {:?} is given by --user too",
-                                                   settings.users_file, each.name));
+                return std::unexpected(
+                    fmt::format("{}: {:?} is given by --user too", settings.users_file, each.name));
             }
             named.push_back(std::move(each));
         }
     }
-    loaded.users = std::make_shared<const auth::accounts>(std::move(named),
-                                                          permissions_of(settings.anonymous));
+    loaded.users = std::make_shared<const auth::accounts>(std::move(named), settings.anonymous);
     return loaded;
 }
 

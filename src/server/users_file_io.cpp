@@ -79,8 +79,7 @@ std::expected<users_text, int> read_users_file(const std::string& file) {
 std::expected<void, int> write_users_file(const std::string& file, std::string_view text,
                                           const struct stat* like) {
     const std::string temporary = file + ".new";
-    const unique_fd made(
-        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    const unique_fd made(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!made) {
         return last_error();
     }

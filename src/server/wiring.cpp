@@ -45,6 +45,7 @@ http::options http_options(const config& settings) {
             .send_timeout = settings.send_timeout,
             .requests_per_connection_max = settings.requests_per_connection_max,
             .body_drain_bytes_max = settings.body_drain_bytes_max,
+            .visitors = settings.anonymous.value_or(auth::rights::read_only()),
             .list_sorted_max = settings.list_sorted_max,
             .list_wait_timeout = settings.list_wait_timeout};
 }
@@ -222,8 +223,8 @@ void read_users_anew(cores& running, const config& settings) {
     for (const auto& each : loaded->warnings) {
         log::warning(each);
     }
-    log::info(fmt::format("{}: {} accounts from now on", settings.users_file,
-                          loaded->users->size()));
+    log::info(
+        fmt::format("{}: {} accounts from now on", settings.users_file, loaded->users->size()));
     running.replace_users(loaded->users);
 }
 
@@ -298,6 +299,7 @@ int run(const config& settings) {
         return refuse_to_start(fmt::format("cannot wait for signals: {}", std::strerror(errno)));
     }
 
+    auth::session_counts sessions;
     const auto types = http::media_types::load();
     runtime::offload_pool offload(
         count_offload_threads(settings.offload_threads, ready->io.uses, core_count));
@@ -307,6 +309,7 @@ int run(const config& settings) {
     const shared_parts parts{
         .files = *ready->files,
         .users = ready->users,
+        .sessions = sessions,
         .types = *types,
         .http = http_options(settings),
         .ftp = ftp_options(settings),

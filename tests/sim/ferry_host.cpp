@@ -107,6 +107,7 @@ struct ferry_host::life {
         parts.emplace(server::shared_parts{
             .files = *files,
             .users = users,
+            .sessions = sessions,
             .types = types,
             .http = settings.http,
             .ftp = settings.ftp,
@@ -131,6 +132,7 @@ struct ferry_host::life {
 
     sim::pool offload;
     std::shared_ptr<const auth::accounts> users;
+    auth::session_counts sessions;
     http::media_types types;
     server::connection_counts counts;
     std::unique_ptr<vfs::tree> files;
@@ -229,6 +231,9 @@ std::vector<std::string> ferry_host::leftovers() {
             if (each->count_leases() != 0) {
                 found.push_back(fmt::format("{} receive buffers lent", each->count_leases()));
             }
+        }
+        if (last.sessions.size() != 0) {
+            found.push_back(fmt::format("{} sessions of accounts", last.sessions.size()));
         }
         if (last.offload.count_waiting() != 0) {
             found.push_back(fmt::format("{} jobs of the pool", last.offload.count_waiting()));

@@ -60,8 +60,8 @@ ftp::options ftp_numbers(const server_numbers& numbers) {
 }  // namespace
 
 live_server::live_server(const model_tree& model, const server_numbers& numbers)
-    : directory_(make_directory()), users_(std::make_shared<const auth::accounts>(server_accounts(),
-                                                  auth::rights::read_only())) {
+    : directory_(make_directory()),
+      users_(std::make_shared<const auth::accounts>(server_accounts(), auth::rights::read_only())) {
     plant(model);
     auto opened = vfs::open_local_tree(directory_.c_str());
     FERRY_ASSERT(opened.has_value());
@@ -70,6 +70,7 @@ live_server::live_server(const model_tree& model, const server_numbers& numbers)
     parts_ = std::make_unique<server::shared_parts>(server::shared_parts{
         .files = *files_,
         .users = users_,
+        .sessions = sessions_,
         .types = types_,
         .http = http_numbers(numbers),
         .ftp = ftp_numbers(numbers),

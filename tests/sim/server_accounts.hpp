@@ -23,7 +23,8 @@ namespace ferry::sim::test {
                         .hash = {},
                         .root = each.root,
                         .allowed = looks | creates | changes,
-                        .bounds = {}});
+                        // Never reached: but each session is counted, and must be given back.
+                        .bounds = {.sessions_max = 10'000, .sessions_per_address_max = 10'000}});
     }
     return made;
 }

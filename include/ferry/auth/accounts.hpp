@@ -70,10 +70,10 @@ class accounts {
 
     /// What a login is compared with.
     struct candidate {
-        const account* matched = nullptr;  ///< By name; null: there is none.
-        bool is_plain_right = false;       ///< The password is that of an account without a hash.
-        const std::string* hash = nullptr; ///< To compare with, a decoy's too; null: no account
-                                           ///< has any.
+        const account* matched = nullptr;   ///< By name; null: there is none.
+        bool is_plain_right = false;        ///< The password is that of an account without a hash.
+        const std::string* hash = nullptr;  ///< To compare with, a decoy's too; null: no account
+                                            ///< has any.
     };
     /// Compares in the same time whoever it is. Cost: one pass over all accounts.
     [[nodiscard]] candidate find(std::string_view name, std::string_view password) const noexcept;

@@ -23,8 +23,8 @@ enum class hash_method {
 /// `hash_password`, whatever the outcome.
 [[nodiscard]] bool is_password_of(std::string_view password, const std::string& hash);
 
-/// What is wrong with `hash` as a hash that passwords can be compared with, for a person; empty when
-/// nothing is. A method that is known to be weak (DES, MD5) counts as wrong.
+/// What is wrong with `hash` as a hash that passwords can be compared with, for a person; empty
+/// when nothing is. A method that is known to be weak (DES, MD5) counts as wrong.
 [[nodiscard]] std::string why_no_hash(const std::string& hash);
 
 }  // namespace ferry::auth

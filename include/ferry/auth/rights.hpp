@@ -78,7 +78,8 @@ class permissions {
     /// The same as text, for `parse`.
     [[nodiscard]] std::string text() const;
 
-    /// What may be done to `path`: absolute and normalised ("/", "/a/b"). Cost: a look at each rule.
+    /// What may be done to `path`: absolute and normalised ("/", "/a/b"). Cost: a look at each
+    /// rule.
     [[nodiscard]] rights at(std::string_view path) const noexcept;
 
     /// The same for `name` in `directory`, which no string is made for.

@@ -23,8 +23,9 @@ namespace ferry::auth {
 /// The error names the line and what is wrong with it, for a person.
 [[nodiscard]] std::expected<std::vector<account>, std::string> parse_users(std::string_view text);
 
-/// `text`, a users file, with the hash of the user `name` replaced; a user it does not have is added
-/// at its end, with the whole tree to read. Every other line stays as it is, the broken ones too.
+/// `text`, a users file, with the hash of the user `name` replaced; a user it does not have is
+/// added at its end, with the whole tree to read. Every other line stays as it is, the broken ones
+/// too.
 [[nodiscard]] std::string with_hash(std::string_view text, std::string_view name,
                                     std::string_view hash);
 

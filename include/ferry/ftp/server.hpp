@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "ferry/auth/accounts.hpp"
+#include "ferry/auth/session_counts.hpp"
 #include "ferry/base/access_sink.hpp"
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/net/endpoint.hpp"
@@ -50,6 +51,7 @@ struct service {
     vfs::listing_bounds& listings;
     /// Replaced between two turns of the core when the accounts are read anew; never null.
     const std::shared_ptr<const auth::accounts>& users;
+    auth::session_counts& sessions;  ///< Of all cores.
     access_sink& access_log;
     /// Asked to stop when the server drains: idle sessions then end with 421, transfers finish
     /// first.

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string_view>
 
+#include "ferry/auth/rights.hpp"
 #include "ferry/base/access_sink.hpp"
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/runtime/core.hpp"
@@ -33,6 +34,8 @@ struct options {
     runtime::duration send_timeout = std::chrono::seconds(30);  ///< Without any progress.
     std::size_t requests_per_connection_max = 1'000'000;
     std::size_t body_drain_bytes_max = 64 * 1024;  ///< Of a request body nobody wants; then close.
+    /// What everybody may do: `list` shows the names in a directory, `read` gives files.
+    auth::permissions visitors = auth::rights::read_only();
     std::size_t list_sorted_max = 10'000;
     /// How long a directory waits for its turn to be listed; then 503.
     runtime::duration list_wait_timeout = std::chrono::seconds(5);

@@ -36,10 +36,19 @@ std::filesystem::path make_directory() {
 
 std::shared_ptr<const auth::accounts> make_accounts(const server_settings& settings) {
     constexpr auto all = auth::rights::all();
-    return std::make_shared<const auth::accounts>(
-        std::vector<auth::account>{{.name = "ann", .password = "secret", .hash = {}, .root = "/", .allowed = all, .bounds = {}},
-                                   {.name = "bob", .password = "secret", .hash = {}, .root = "/home/bob", .allowed = all, .bounds = {}}},
-        settings.anonymous);
+    return std::make_shared<const auth::accounts>(std::vector<auth::account>{{.name = "ann",
+                                                                              .password = "secret",
+                                                                              .hash = {},
+                                                                              .root = "/",
+                                                                              .allowed = all,
+                                                                              .bounds = {}},
+                                                                             {.name = "bob",
+                                                                              .password = "secret",
+                                                                              .hash = {},
+                                                                              .root = "/home/bob",
+                                                                              .allowed = all,
+                                                                              .bounds = {}}},
+                                                  settings.anonymous);
 }
 
 sockaddr_storage address_of(std::string_view address, std::uint16_t port, socklen_t& bytes) {
@@ -105,6 +114,7 @@ void test_server::run() {
                    .files = *files_,
                    .listings = listings,
                    .users = users_,
+                   .sessions = sessions_,
                    .access_log = log_,
                    .draining = draining_};
     auto at = net::parse_address(settings_.listen_at).value();

@@ -10,11 +10,11 @@
 
 using namespace ferry;
 using namespace std::string_view_literals;
+using ferry::auth::right;
 using ftp::dot_names;
 using ftp::entry_role;
 using ftp::fact;
 using ftp::fact_set;
-using ferry::auth::right;
 using vfs::file_kind;
 
 namespace {

@@ -44,7 +44,7 @@ TEST_CASE("describe: everything said") {
     settings.root = "d\n";
     settings.http.clear();
     settings.passive_ports = server::port_range{.first = 5'000, .last = 5'010};
-    settings.anonymous = server::anonymous_policy::upload;
+    settings.anonymous = auth::rights::read_only() | auth::rights{auth::right::create};
     settings.users = {{.name = "ann", .password = "hunter2", .directory = "/a"}};
     settings.write = true;
     settings.cores = 2;
@@ -61,7 +61,7 @@ TEST_CASE("describe: everything said") {
           "access log: to /log\\x1b\n");
     CHECK_FALSE(server::describe(settings, "using io_uring").contains("hunter2"));
 
-    settings.anonymous = server::anonymous_policy::off;
+    settings.anonymous = std::nullopt;
     settings.users.clear();
     settings.cores = 1;
     settings.pin = {.mode = server::pin_mode::off, .cpus = {}};

@@ -83,6 +83,8 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"public-address", {"192.0.2.1"}, "192.0.2.1"},
         {"tcp-congestion", {"cubic"}, "cubic"},
         {"anonymous", {"upload"}, "upload"},
+        {"anonymous", {"list+read,/x=none"}, "read-only,/x=none"},
+        {"users-file", {"/etc/ferry/users"}, "/etc/ferry/users"},
         {"user", {"ann:secret:/home//ann/", "bob:x"}, "ann:***:/home/ann, bob:***:/"},
         {"write", {"on"}, "on"},
         {"root", {"/srv/www"}, "/srv/www"},
@@ -193,7 +195,10 @@ TEST_CASE("flags: a refusal names the value and the bounds, exactly") {
         {"head-bytes-max", "16kB", R"("16kB" is not a size from 1KiB to 1MiB)"},
         {"idle-timeout", "1w", R"("1w" is not a duration from 100ms to 24h)"},
         {"io", "poll", R"("poll" is not one of auto, uring, epoll)"},
-        {"anonymous", "write", R"("write" is not one of off, read, upload)"},
+        {"anonymous", "rite",
+         R"("rite" is not off, read, upload, or permissions such as )"
+         R"(read-only,/incoming=list+create,/private=none: "rite" is no permission: list, read, )"
+         R"(create, write, delete, rename, mkdir, or read-only, all, none)"},
         {"write", "maybe", R"("maybe" is not on or off)"},
         {"http", "localhost:80",
          R"("localhost:80" is not ADDR:PORT with a numeric address, such as 127.0.0.1:8080, )"
