@@ -64,6 +64,7 @@ std::string bounds_and_default(const flag& row) {
 std::string help_text() {
     std::string out =
         "usage: ferry [options] DIR\n"
+        "       ferry passwd FILE NAME    (see --users-file)\n"
         "\n"
         "Serves the files under the directory DIR over HTTP/1.1 and FTP:\n"
         "\n"

@@ -49,7 +49,6 @@ account with_password(std::string name, std::string password) {
 }
 
 account with_hash_of(std::string name, std::string_view password) {
-    // The cheapest of the three methods, with its least rounds.
     return {.name = std::move(name),
             .password = {},
             .hash = hash_password(password, hash_method::sha512crypt).value(),

@@ -114,7 +114,7 @@ void test_server::run() {
                    .files = *files_,
                    .listings = listings,
                    .users = users_,
-                   .sessions = sessions_,
+                   .sessions = logins_,
                    .access_log = log_,
                    .draining = draining_};
     auto at = net::parse_address(settings_.listen_at).value();

@@ -90,7 +90,7 @@ class test_server {
     std::filesystem::path directory_;
     std::unique_ptr<vfs::tree> files_;
     std::shared_ptr<const auth::accounts> users_;
-    auth::session_counts sessions_;
+    auth::session_counts logins_;
     sink log_;
     runtime::stop_scope stop_;
     runtime::stop_scope draining_;
