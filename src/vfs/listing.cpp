@@ -84,11 +84,42 @@ bool may_hold_more(listing::state& my) {
     return my.hold.has_value();
 }
 
+/// Waits for the turn to read one batch of a listing that has begun, and reads it.
+runtime::task<result<void>> read_next_batch(runtime::core& here, listing::state& my) {
+    std::optional<runtime::permits::permit> turn;
+    if (my.bounds != nullptr) {
+        auto taken = co_await my.bounds->going_on.take(runtime::never);
+        if (!taken) {
+            co_return failure(taken.error());
+        }
+        turn = std::move(*taken);
+    }
+    const auto read = co_await read_batch(here, my);
+    co_return read;
+}
+
+/// Waits for the turn to begin, until `deadline`, and reads the first batch: all of a small
+/// directory, which so never waits for more than one batch of each that came before it.
+runtime::task<result<void>> read_first_batch(runtime::core& here, listing::state& my,
+                                             runtime::time_point deadline) {
+    std::optional<runtime::permits::permit> turn;
+    if (my.bounds != nullptr) {
+        auto taken = co_await my.bounds->beginning.take(deadline);
+        if (!taken) {
+            const auto why = taken.error();
+            co_return failure(why == errc::timed_out ? error{.code = errc::busy} : why);
+        }
+        turn = std::move(*taken);
+    }
+    const auto read = co_await read_batch(here, my);
+    co_return read;
+}
+
 /// Reads on until `my` is at its end, or is larger than what may be sorted.
 runtime::task<result<void>> read_ahead(runtime::core& here, listing::state& my,
                                        std::size_t sorted_entries_max) {
     while (!my.is_at_end && my.entries.size() <= sorted_entries_max && may_hold_more(my)) {
-        const auto read = co_await read_batch(here, my);
+        const auto read = co_await read_next_batch(here, my);
         if (!read) {
             co_return failure(read.error());
         }
@@ -102,14 +133,9 @@ runtime::task<result<listing>> begin_listing(runtime::core& here, node directory
                                              listing_place place, listing_options options) {
     auto made = std::make_unique<listing::state>(listing::state{
         .directory = std::move(directory), .place = std::move(place), .bounds = options.bounds});
-    std::optional<runtime::permits::permit> turn;
-    if (options.bounds != nullptr) {
-        auto taken = co_await options.bounds->beginning.take(options.turn_deadline);
-        if (!taken) {
-            const auto why = taken.error();
-            co_return failure(why == errc::timed_out ? error{.code = errc::busy} : why);
-        }
-        turn = std::move(*taken);
+    const auto begun = co_await read_first_batch(here, *made, options.turn_deadline);
+    if (!begun) {
+        co_return failure(begun.error());
     }
     const auto read = co_await read_ahead(here, *made, options.sorted_entries_max);
     if (!read) {
@@ -143,15 +169,7 @@ runtime::task<result<std::span<const directory_entry>>> listing::next(runtime::c
     }
     // A batch may hold hidden names alone; each turn reads on, so the directory bounds this.
     while (my.entries.empty() && !my.is_at_end) {
-        std::optional<runtime::permits::permit> turn;
-        if (my.bounds != nullptr) {
-            auto taken = co_await my.bounds->going_on.take(runtime::never);
-            if (!taken) {
-                co_return failure(taken.error());
-            }
-            turn = std::move(*taken);
-        }
-        const auto read = co_await read_batch(here, my);
+        const auto read = co_await read_next_batch(here, my);
         if (!read) {
             co_return failure(read.error());
         }

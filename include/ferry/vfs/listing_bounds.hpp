@@ -21,9 +21,9 @@ struct listing_bounds {
           going_on(here, most.reads_max),
           held(here, most.held_max) {}
 
-    /// To read a directory until it is known as a small one or as one that comes as a stream.
+    /// To read the first batch of a directory: a small one is done then.
     runtime::permits beginning;
-    /// To read the next batch of a stream. Apart from `beginning`, so that a crowd that begins
+    /// To read a further batch, each. Apart from `beginning`, so that a crowd that begins
     /// does not hold up those that are under way.
     runtime::permits going_on;
     /// To have more than one batch of a directory in memory.

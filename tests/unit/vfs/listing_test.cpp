@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -432,6 +433,36 @@ TEST_CASE("listing: the hold goes with what was made of the entries") {
             co_return true;
         },
         std::ref(*tree.files), std::ref(bounds));
+}
+
+// Goal: one asks for large directories a hundred times; who asks for a small one waits for a batch
+// of each at most, not for their ends.
+TEST_CASE("listing: a small directory passes those that read on") {
+    fixture tree;
+    tree.fill(1'000);
+    tree.host.make_directory("small");
+    tree.fill(250, "small");
+    vfs::listing_bounds bounds(tree.machine.here, {.reads_max = 1, .held_max = 1});
+    {
+        const auto reads_on = bounds.going_on.try_take();
+        const auto small =
+            tree.list("/small", {.bounds = &bounds, .turn_deadline = tree.machine.here.now()});
+        REQUIRE(small);
+        CHECK(small->is_complete);
+    }
+    std::vector<std::size_t> free_to_begin;
+    tree.machine.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
+        if (what.code == runtime::opcode::list_directory) {
+            free_to_begin.push_back(count_free(bounds.beginning));
+        }
+        return std::nullopt;
+    });
+    REQUIRE(tree.list("/", {.bounds = &bounds}));
+    REQUIRE(free_to_begin.size() > 2);
+    CHECK(free_to_begin.front() == 0);
+    for (const std::size_t each : std::span(free_to_begin).subspan(1)) {
+        CHECK(each == 1);
+    }
 }
 
 TEST_CASE("listing: no turn is busy, and a stop ends the wait for one") {
