@@ -68,6 +68,14 @@ class host {
     int set_status_flags(int fd, int flags) noexcept;
     int close(int fd);  ///< 0 or -EBADF. The last one of a description ends it.
 
+    /// Code under test has closed, or used in an operation, a number that stands for nothing: where
+    /// threads open files, the next time it stands for somebody else's.
+    void note_stray(int fd) {
+        ++strays_;
+        in_.note("not open", fd);
+    }
+    [[nodiscard]] std::uint64_t strays() const noexcept { return strays_; }
+
     [[nodiscard]] std::size_t count_descriptors() const noexcept { return open_; }
     /// Nothing more can be opened: the kernel looks at that first.
     [[nodiscard]] bool is_full() const noexcept { return open_ >= descriptors_max_; }
@@ -128,6 +136,7 @@ class host {
     std::vector<slot> slots_;
     std::size_t open_ = 0;
     std::size_t lowest_ = 0;  ///< No slot below is free.
+    std::uint64_t strays_ = 0;
     std::size_t descriptors_max_ = 20'000;
     bool is_searched_ = false;  ///< A `search` lives.
 };

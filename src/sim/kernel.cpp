@@ -247,7 +247,14 @@ int close(int fd) noexcept {
     }
     const in_simulator here;
     host* const on = host::current();
-    return on == nullptr ? outcome(-EBADF) : outcome(on->close(fd));
+    if (on == nullptr) {
+        return outcome(-EBADF);
+    }
+    const int closed = on->close(fd);
+    if (closed == -EBADF) {
+        on->note_stray(fd);
+    }
+    return outcome(closed);
 }
 
 int fstat(int fd, struct stat& status) noexcept {

@@ -324,6 +324,7 @@ bool reactor::try_at_once(serial of, flight& each) {
     }
     each.held = described(what.fd);
     if (each.held.index() == 0) {
+        host_.note_stray(what.fd);
         what.result = -EBADF;
         return true;
     }
@@ -357,6 +358,7 @@ void reactor::begin_flight(serial of) {
     each->has_begun = true;
     each->held = described(what.fd);
     if (needs_descriptor(what) && each->held.index() == 0) {
+        host_.note_stray(what.fd);
         complete(of, -EBADF);
         return;
     }

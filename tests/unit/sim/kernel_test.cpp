@@ -287,9 +287,11 @@ TEST_CASE("kernel: close does not fail, whatever goes wrong") {
     const int fd = on.file.release();
     on.host.trouble().strike_nth(1);
     CHECK(kernel::close(fd) == 0);
+    CHECK(on.host.strays() == 0);
     CHECK(kernel::close(fd) == -1);
     CHECK(errno == EBADF);
     CHECK(on.host.trouble().decisions() == 0);
+    CHECK(on.host.strays() == 1);
 }
 
 TEST_CASE("kernel: what is none, or of another kind, is refused as on Linux") {
