@@ -63,11 +63,14 @@ struct excuses {
     bool finishes = false;
     /// The server drains or dies during the run: connections are refused or end.
     bool server_ends = false;
+    /// The server has fewer places than there may be connections: at the door, and only there, 503
+    /// and 421 are right.
+    bool crowding = false;
     /// The server's wall clock is set during the run: dates prove nothing.
     bool clock_jumps = false;
 
     [[nodiscard]] bool any() const noexcept {
-        return faults || resets || silences || finishes || server_ends;
+        return faults || resets || silences || finishes || server_ends || crowding;
     }
 };
 
@@ -120,6 +123,9 @@ struct client_context {
     /// Does what takes a timeout of the server to end: a head that never ends, a data connection
     /// that never comes, wrong passwords. Cheap in virtual time.
     bool is_patient = true;
+    /// The server is never late, not by milliseconds: what it is to notice within a grace period it
+    /// notices. True of a simulated one without faults.
+    bool is_punctual = false;
 
     /// Nothing goes wrong: every answer is exactly the one there is.
     [[nodiscard]] bool is_strict() const noexcept { return !excused.any(); }

@@ -111,6 +111,7 @@ struct ferry_host::life {
             .types = types,
             .http = settings.http,
             .ftp = settings.ftp,
+            .listings = settings.listings,
             .make_reactor = [this, &machine,
                              &settings](unsigned) -> result<std::unique_ptr<runtime::reactor>> {
                 auto made = std::make_unique<sim::reactor>(machine, settings.reactor);

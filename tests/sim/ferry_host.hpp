@@ -29,6 +29,7 @@ struct ferry_settings {
     std::size_t connections_max = 10'000;
     std::size_t ftp_sessions_max = 1'000;
     runtime::duration drain_timeout = std::chrono::seconds(10);
+    vfs::listing_bounds::numbers listings;
     sim::reactor_options reactor;
     bool has_access_log = true;
 };
@@ -51,6 +52,11 @@ class ferry_host {
     /// Where it listens, in every life.
     [[nodiscard]] static net::endpoint http_address();
     [[nodiscard]] static net::endpoint ftp_address();
+
+    /// How many listings may hold more than a batch of names at a time.
+    [[nodiscard]] std::size_t held_listings_max() const noexcept {
+        return settings_.cores * settings_.listings.held_max;
+    }
 
     void drain() noexcept;  ///< SIGTERM.
     void stop() noexcept;   ///< The second one.

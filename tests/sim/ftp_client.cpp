@@ -21,6 +21,10 @@ task<outcome> read_greeting(ftp_session& user) {
     auto& context = user.context;
     ftp_reply reply;
     const auto went = co_await read_reply(user, reply, context.soon(), "(connect)");
+    if (went == outcome::fine && reply.code == 421 && context.excused.crowding) {
+        context.findings.count("ftp refused at the door");
+        co_return outcome::over;
+    }
     if (went == outcome::fine && reply.code != 220) {
         context.complain("a reply that is not right", reply.describe(), "(connect)");
         co_return outcome::broken;

@@ -294,6 +294,11 @@ task<outcome> read_answer(conversation& talk, const http_request& asked, answer_
     context.findings.count("http requests");
     context.findings.count(fmt::format("http {}", head.status));
 
+    const bool is_refused_at_the_door = head.status == 503 && head.content_length == 0;
+    if (is_refused_at_the_door && talk.before.empty() && context.excused.crowding) {
+        context.findings.count("http refused at the door");
+        co_return outcome::over;
+    }
     std::string problem;
     std::vector<expected_answer> expected;
     if (is_excused(context, head.status)) {
@@ -314,7 +319,6 @@ task<outcome> read_answer(conversation& talk, const http_request& asked, answer_
     if (head.status == 200) {
         remember(talk, asked, head);
     }
-    const bool is_refused_at_the_door = head.status == 503 && head.content_length == 0;
     if (is_refused_at_the_door) {
         co_return outcome::over;
     }
@@ -468,6 +472,9 @@ task<outcome> wait_for_timeout(conversation& talk) {
                          asked);
     }
     if (is_idle) {
+        if (*got && context.excused.crowding && talk.peer.input().starts_with("HTTP/1.1 503 ")) {
+            co_return outcome::over;  // At the door.
+        }
         if (*got) {
             co_return broken(talk, "an idle connection was told something", talk.peer.input(),
                              asked);

@@ -298,4 +298,19 @@ TEST_CASE("ftp_reply: what is no reply is refused") {
     CHECK(progress("200 a\tb\r\n") == reply_progress::malformed);
 }
 
+TEST_CASE("model_tree: of a crowd the first and the last name are drawn, the rest are there") {
+    model_tree model;
+    model.set_crowd("/d");
+    model.place("/c", file_state(model.fresh(pattern_kind::binary, 1)));
+    model.place("/d", directory_state());
+    for (const char* name : {"/d/1", "/d/2", "/d/3", "/d/4"}) {
+        model.place(name, file_state(model.fresh(pattern_kind::binary, 1)));
+    }
+    model.place("/d0", directory_state());
+    model.place("/d0/x", directory_state());
+    CHECK(model.paths() ==
+          std::vector<std::string>{"/", "/c", "/d", "/d/1", "/d/4", "/d0", "/d0/x"});
+    CHECK(model.children("/d").size() == 4);
+}
+
 }  // namespace ferry::sim::test

@@ -303,8 +303,12 @@ std::vector<std::string> model_tree::children(const std::string& directory) {
 
 std::vector<std::string> model_tree::paths() const {
     std::vector<std::string> made;
-    for (const auto& each : names_) {
-        made.push_back(each.first);
+    for (auto it = names_.begin(); it != names_.end(); ++it) {
+        made.push_back(it->first);
+        if (!crowd_.empty() && parent_of(it->first) == crowd_) {
+            it = std::prev(names_.lower_bound(crowd_ + '0'));  // '0' comes behind '/'.
+            made.push_back(it->first);
+        }
     }
     return made;
 }

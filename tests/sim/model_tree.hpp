@@ -87,8 +87,10 @@ class model_tree {
     [[nodiscard]] bool is_settled(const std::string& path);
     /// What is or may be in a directory: the last components, sorted.
     [[nodiscard]] std::vector<std::string> children(const std::string& directory);
-    /// All names ever spoken of, sorted.
+    /// All names ever spoken of, sorted; of a crowd the first and the last only.
     [[nodiscard]] std::vector<std::string> paths() const;
+    /// `directory` holds so many names that whoever draws one of `paths` would draw nothing else.
+    void set_crowd(std::string directory) { crowd_ = std::move(directory); }
     [[nodiscard]] bool may_be_unnamed_upload(const std::string& path) const;
 
     /// A validator and what it stands for, across the run: one strong tag, one content (RFC 9110
@@ -160,6 +162,7 @@ class model_tree {
     moment now_ = 1;
     std::uint32_t next_pattern_ = 1;
     std::map<std::string, path_history, std::less<>> names_;
+    std::string crowd_;  ///< Empty: none.
     std::map<std::string, node_state> placed_;
     std::map<std::uint64_t, operation> operations_;
     std::uint64_t next_operation_ = 1;

@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::size_t clients_each_max = 4;
 constexpr std::size_t lasting_steps = 1'000;
+constexpr auto fresh_retry_pause = std::chrono::milliseconds(100);
 constexpr const char* asked_by_fresh = "/static/sub/deep.bin";
 
 /// `path` of the served tree as the server's disk has it.
@@ -62,7 +63,7 @@ scene::scene(world& in, host& server, runtime::core& clients, scene_settings set
       settings_(std::move(settings)),
       findings_(findings),
       model_([&in] { return in.now(); }) {
-    plant_seed_tree(model_, in.rng(), clients_each_max);
+    plant_seed_tree(model_, in.rng(), clients_each_max, settings_.crowd);
     plant();
 }
 
@@ -105,7 +106,8 @@ client_context scene::context(std::string name, std::size_t number) {
             .network = settings_.network,
             .accounts = usual_accounts(),
             .durability = settings_.durability,
-            .own_directory = own_directory(number)};
+            .own_directory = own_directory(number),
+            .is_punctual = !settings_.excused.any()};
 }
 
 task<> scene::play(runtime::nursery&, scene& on, protocol speaks, std::size_t number, stay how) {
@@ -142,14 +144,22 @@ task<> scene::visit(runtime::nursery&, scene& on, protocol speaks) {
     mine.excused = {};
     // What was read before a clock jump or a crash is another matter than being served.
     mine.excused.clock_jumps = true;
+    mine.excused.crowding = on.settings_.excused.crowding;
     mine.pause_max = std::chrono::milliseconds(1);
     mine.is_patient = false;  // A wrong password takes the server a second, as it should.
     bool is_served = false;
-    if (speaks == protocol::http) {
-        is_served = co_await check_http_answer(mine, asked_by_fresh);
-    } else {
-        is_served = co_await check_ftp_session(mine);
-    }
+    do {
+        if (speaks == protocol::http) {
+            is_served = co_await check_http_answer(mine, asked_by_fresh);
+        } else {
+            is_served = co_await check_ftp_session(mine);
+        }
+        if (!is_served) {
+            static_cast<void>(
+                co_await runtime::sleep_until(on.here_, on.here_.now() + fresh_retry_pause));
+        }
+        // Where the server has few places, those who leave must be out of the door first.
+    } while (!is_served && mine.excused.crowding && on.findings_.is_clean());
     if (is_served) {
         (speaks == protocol::http ? on.is_http_fresh_ : on.is_ftp_fresh_) = false;
     }

@@ -21,6 +21,7 @@ struct scene_settings {
     excuses excused{};
     network_insight network{};
     server_numbers numbers{};
+    std::size_t crowd = 0;  ///< Files of one large directory; 0: there is none.
     net::endpoint http{};
     net::endpoint ftp{};
 };
@@ -40,7 +41,7 @@ class scene {
     /// Nobody begins anew, and whoever is at it leaves.
     void ask_to_leave();
     /// One client of each protocol comes to see whether the server is well: strict, one request
-    /// each.
+    /// each. Where `excuses::crowding` they come again until there is a place.
     void enter_fresh(runtime::core_tasks& tasks);
     [[nodiscard]] bool are_fresh_served() const noexcept {
         return !is_http_fresh_ && !is_ftp_fresh_;
@@ -48,6 +49,8 @@ class scene {
     [[nodiscard]] const char* who_is_not_served() const noexcept {
         return is_http_fresh_ ? "http" : is_ftp_fresh_ ? "ftp" : "nobody";
     }
+    /// Names in the largest directory, if it is large.
+    [[nodiscard]] std::size_t crowd() const noexcept { return settings_.crowd; }
     /// Nobody is there any more.
     [[nodiscard]] bool is_empty() const noexcept { return present_ == 0; }
 

@@ -29,7 +29,8 @@ class planter {
 
 }  // namespace
 
-void plant_seed_tree(model_tree& model, ferry::random& rng, std::size_t own_directories) {
+void plant_seed_tree(model_tree& model, ferry::random& rng, std::size_t own_directories,
+                     std::size_t crowd) {
     planter plant(model, rng);
     plant.directory("/static");
     static constexpr std::array<std::uint64_t, 9> sizes{0,     1,      15,        1'024,    8'192,
@@ -52,6 +53,13 @@ void plant_seed_tree(model_tree& model, ferry::random& rng, std::size_t own_dire
     plant.directory("/static/site");
     plant.file("/static/site/index.html", 3'000 + rng.below(500), pattern_kind::text);
     plant.file("/static/site/page.html", 2'000, pattern_kind::text);
+    if (crowd > 0) {
+        model.set_crowd("/static/crowd");
+        plant.directory("/static/crowd");
+        for (std::size_t i = 0; i < crowd; ++i) {
+            plant.file(fmt::format("/static/crowd/{:04}.bin", i), i % 7);
+        }
+    }
     plant.directory("/shared");
     for (int i = 0; i < 4; ++i) {
         plant.file(fmt::format("/shared/s{}.bin", i), 1 + rng.below(200'000));

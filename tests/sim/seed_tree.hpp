@@ -15,7 +15,9 @@ namespace ferry::sim::test {
 /// right changes), "/clients/0" and so on (each for one client alone), "/home/bob" (what Bob sees
 /// as "/"; "/own/0" and so on are there for one client alone). Then `model_tree::for_each_placed`
 /// tells what to put on the disk; files have the modification time they are placed with.
-void plant_seed_tree(model_tree& model, ferry::random& rng, std::size_t own_directories);
+/// `crowd`, if not 0: so many small files in "/static/crowd".
+void plant_seed_tree(model_tree& model, ferry::random& rng, std::size_t own_directories,
+                     std::size_t crowd = 0);
 
 /// "/clients/3".
 [[nodiscard]] std::string own_directory(std::size_t client);

@@ -35,6 +35,12 @@ constexpr auto safety_time_max = 20min;
 // After the clients have left, the longest deadline of the server's and some air.
 constexpr auto farewell_time_max = 15min;
 constexpr auto unwinding_time_max = 30s;
+constexpr auto served_time_max = 1s;
+// Where there are few places: a session whose password was wrong, or with octets unread, is there
+// for a while after its client has gone.
+constexpr auto place_time_max = 60s;
+// More than one batch of a directory: 256 names.
+constexpr std::uint64_t crowd_min = 250;
 constexpr auto time_to_begin = 1ms;
 // A start's search for what uploads have left goes through some tens of directories.
 constexpr auto sweep_time_max = 1s;
@@ -43,6 +49,9 @@ constexpr auto sweep_time_max = 1s;
 // which it copies what it appends to, what has come, and the coroutines of two connections.
 constexpr std::size_t heap_per_http_connection_max = net::input_bytes_max + 64_KiB;
 constexpr std::size_t heap_per_ftp_session_max = 256_KiB + net::input_bytes_max + 32_KiB;
+// Where a directory is larger than that, and for as many listings as may hold all of one: each name
+// of it, twice while what holds them grows, and its row of the page.
+constexpr std::size_t heap_per_name_max = 640;
 // And for each core: 64 KiB of the access log, what its loops and the start-up sweep hold.
 constexpr std::size_t heap_per_core_max = 96_KiB;
 
@@ -78,7 +87,7 @@ network_weather draw_weather(world& in, fault_level level) {
     return drawn;
 }
 
-ferry_settings draw_settings(world& in, vfs::durability durability) {
+ferry_settings draw_settings(world& in, vfs::durability durability, bool is_crowded) {
     ferry_settings drawn;
     drawn.cores = 1 + in.rng().below(2);
     drawn.reactor.receive_buffers = 16U << in.rng().below(4);
@@ -86,6 +95,13 @@ ferry_settings draw_settings(world& in, vfs::durability durability) {
     drawn.ftp.durability = durability;
     drawn.users = server_accounts();
     drawn.anonymous = auth::rights::read_only();
+    if (in.chance(2)) {
+        drawn.listings = {.reads_max = 1, .held_max = 1};
+    }
+    if (is_crowded) {
+        drawn.connections_max = 2 + in.rng().below(8);
+        drawn.ftp_sessions_max = 1 + in.rng().below(4);
+    }
     return drawn;
 }
 
@@ -96,7 +112,8 @@ class run {
         : options_(options),
           world_(options.seed),
           durability_(static_cast<vfs::durability>(world_.rng().below(3))),
-          server_(world_, draw_settings(world_, durability_)),
+          is_crowded_(may_be_crowded() && world_.chance(4)),
+          server_(world_, draw_settings(world_, durability_, is_crowded_)),
           clients_host_(world_),
           clients_(clients_host_, {.receive_buffers = 256}),
           clients_core_(0, clients_, ferry::random(world_.rng().next())) {
@@ -118,12 +135,22 @@ class run {
     }
 
   private:
+    [[nodiscard]] bool is_by_chance() const noexcept {
+        return options_.faults == fault_level::light || options_.faults == fault_level::heavy;
+    }
+    /// Whoever keeps a connection for good would keep the others out.
+    [[nodiscard]] bool may_be_crowded() const noexcept {
+        return is_by_chance() && options_.clients == cast::mixed;
+    }
     [[nodiscard]] faults& trouble_here() noexcept { return server_.machine().trouble(); }
 
     void begin() {
         world_.wires().set_weather(draw_weather(world_, options_.faults));
         scene_settings about{.durability = static_cast<promised>(durability_),
                              .excused = draw_excuses()};
+        if (options_.clients == cast::mixed && world_.chance(4)) {
+            about.crowd = crowd_min + world_.rng().below(crowd_min);
+        }
         about.http = ferry_host::http_address();
         about.ftp = ferry_host::ftp_address();
         about.network = {.when_cut =
@@ -157,7 +184,9 @@ class run {
         }
         const bool by_chance = options_.faults != fault_level::nth;
         for (const doom each : {doom::reset, doom::silence, doom::finish}) {
-            if (by_chance && world_.chance(2)) {
+            // One who is silent keeps its place until the server has lost patience.
+            const bool is_possible = by_chance && (!is_crowded_ || each != doom::silence);
+            if (is_possible && world_.chance(2)) {
                 dooms_.push_back(each);
             }
         }
@@ -169,6 +198,7 @@ class run {
                 .silences = has(doom::silence),
                 .finishes = has(doom::finish),
                 .server_ends = by_chance,
+                .crowding = is_crowded_,
                 .clock_jumps = by_chance};
     }
 
@@ -222,7 +252,9 @@ class run {
         const std::size_t others = server_.connections() - sessions;
         const std::size_t allowed = heap_before_ + server_.cores() * heap_per_core_max +
                                     others * heap_per_http_connection_max +
-                                    sessions * heap_per_ftp_session_max;
+                                    sessions * heap_per_ftp_session_max +
+                                    std::min(others + sessions, server_.held_listings_max()) *
+                                        scene_->crowd() * heap_per_name_max;
         if (held > allowed) {
             fail("more memory than the connections may hold",
                  fmt::format("{} octets on the heap with {} HTTP connections and {} FTP sessions, "
@@ -337,8 +369,10 @@ class run {
         scene_->ask_to_leave();
         scene_->enter_fresh(*tasks_);
         clients_.wake();  // This was not in one of its turns.
-        if (!step_until([this] { return scene_->are_fresh_served(); }, 1s) && seen_.is_clean()) {
-            fail("a fresh client is not served within a second once all is calm",
+        const auto time_max = is_crowded_ ? place_time_max : served_time_max;
+        if (!step_until([this] { return scene_->are_fresh_served(); }, time_max) &&
+            seen_.is_clean()) {
+            fail("a fresh client is not served in time once all is calm",
                  scene_->who_is_not_served());
         }
         static_cast<void>(step_until([this] { return scene_->is_empty(); }, safety_time_max));
@@ -384,6 +418,10 @@ class run {
         if (server_.closed_under_operations() != 0) {
             fail("a descriptor is closed with an operation in flight (R5)",
                  fmt::format("{} times", server_.closed_under_operations()));
+        }
+        if (server_.machine().strays() != 0) {
+            fail("a descriptor is closed or used that is not open",
+                 fmt::format("{} times", server_.machine().strays()));
         }
         if (server_.submitted_per_turn_max() > submitted_per_turn_max) {
             fail("a core does not yield",
@@ -431,6 +469,7 @@ class run {
     world world_;
     vfs::durability durability_;
     report seen_;
+    bool is_crowded_;  ///< There are fewer places than clients.
     ferry_host server_;
     host clients_host_;
     reactor clients_;

@@ -56,9 +56,9 @@ struct run_result {
 
 /// Runs ferry in a world of its own: a safety phase, in which things go wrong and nothing wrong may
 /// be seen, then a liveness phase, in which all is calm and a fresh client is served within a
-/// second, then a drain, after which nothing may be left. A function of its options: the same ones
-/// give the same trace hash. Cost: some microseconds an operation. Not thread-safe: one at a time
-/// in a process.
+/// second (a minute where the server has few places: it is to get one that others leave), then a
+/// drain, after which nothing may be left. A function of its options: the same ones give the same
+/// trace hash. Cost: some microseconds an operation. Not thread-safe: one at a time in a process.
 ///
 /// `follower`, if any, gets every event of it as a line.
 [[nodiscard]] run_result simulate(const run_options& options,
