@@ -184,6 +184,8 @@ bool was_disputed(ftp_session& user, const upload& what) {
     return !what.was_settled || user.context.model.changes(what.path) != what.changes;
 }
 
+constexpr int killed = 426;  // As if there had been a reply: nothing is stored.
+
 /// What the model makes of the end of an upload.
 outcome conclude(ftp_session& user, const upload& what, int code) {
     auto& context = user.context;
@@ -264,6 +266,13 @@ task<outcome> move_octets(ftp_session& user, wire& data, upload& what, interrupt
     co_await interrupt(user, when);
     close.what = when;
     const bool aborts = when == interruption::abort || when == interruption::abort_urgent;
+    if (when == interruption::drop_control && context.is_punctual && context.chance(2)) {
+        // As a client that is killed: both end in order, and the file is not whole all the same.
+        data.close();
+        user.control.close();
+        static_cast<void>(conclude(user, what, killed));
+        co_return outcome::over;
+    }
     if (when == interruption::drop_control) {
         data.reset();  // Not in order: that would be the end of the file.
         user.control.reset();
@@ -308,8 +317,8 @@ task<outcome> move_octets(ftp_session& user, wire& data, upload& what, interrupt
         was_disputed(user, what);
     bool is_right = false;
     switch (close.final_code) {
-        case 226:
-            is_right = when != interruption::drop_data || *what.is_cut;
+        case 226:  // What was broken off has had no end, unless the network made one of it.
+            is_right = (when != interruption::drop_data && !aborts) || *what.is_cut;
             break;
         case 426:
             is_right = aborts || when == interruption::drop_data;
