@@ -13,6 +13,7 @@
 #include "ferry/base/assert.hpp"
 #include "ferry/net/listener.hpp"
 #include "ferry/runtime/uring.hpp"
+#include "server_accounts.hpp"
 
 namespace ferry::sim::test {
 namespace {
