@@ -15,9 +15,22 @@ void set_level(level least) noexcept;
 /// True when a message of `at` would be printed: ask before building an expensive one.
 [[nodiscard]] bool enabled(level at) noexcept;
 
-/// Prints one line; control octets in `message` are escaped. Never throws, never blocks for longer
-/// than one write to standard error.
+/// Prints one line; control octets in `message` are escaped. Never throws. Blocks for as long as
+/// one write to standard error, or not at all while there is an `in_background`.
 void write(level at, std::string_view message) noexcept;
+
+/// While it lives, a thread of its own writes the lines, and who logs waits for nothing, whatever
+/// standard error is (threats.md, R15): what finds some hundred lines waiting is dropped and
+/// counted. One at a time.
+class in_background {
+  public:
+    /// Where no thread can be had, lines are written as before.
+    in_background();
+    in_background(const in_background&) = delete;
+    in_background& operator=(const in_background&) = delete;
+    /// Waits until all is written, for half a second at most.
+    ~in_background();
+};
 
 inline void debug(std::string_view message) noexcept {
     write(level::debug, message);
