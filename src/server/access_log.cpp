@@ -9,6 +9,7 @@
 #include <span>
 #include <utility>
 
+#include "ferry/base/background_writer.hpp"
 #include "ferry/base/kernel.hpp"
 #include "ferry/base/log.hpp"
 #include "ferry/runtime/op.hpp"
@@ -21,8 +22,10 @@ using runtime::task;
 namespace {
 
 constexpr auto flush_interval = std::chrono::seconds(1);
-// At the end a pipe that nobody reads must not keep the process.
+// At the end a log that nobody reads must not keep the process.
 constexpr auto write_time_max = std::chrono::seconds(2);
+// While lines are dropped, that is told this often.
+constexpr auto report_interval = std::chrono::minutes(1);
 
 bool is_file(int fd) noexcept {
     struct stat status{};
@@ -36,7 +39,7 @@ access_log::access_log(runtime::core& here, int fd, std::size_t buffer_bytes)
       fd_(fd),
       buffer_bytes_(buffer_bytes),
       half_full_(here.io()),
-      takes_whole_writes_(is_file(fd)) {}
+      is_file_(is_file(fd)) {}
 
 void access_log::record(const access_record& what) noexcept {
     if (fd_ < 0) {
@@ -77,6 +80,9 @@ task<> access_log::run() {
                 report_drops();
             } else {
                 co_await write_gathered(until);
+                if (!is_failing_ && here_.now() >= report_after_) {
+                    report_drops();  // Its reader may never go on.
+                }
             }
         } catch (const std::bad_alloc&) {
             // The lines are where they were: the next turn writes them, if there is one.
@@ -99,15 +105,21 @@ task<> access_log::write_gathered(runtime::time_point until) {
             co_return;
         }
         const auto put = co_await runtime::op_wait(
-            here_.io(), runtime::opcode::write, fd_, until, [&](runtime::op& fresh) {
-                fresh.args.write = {.data = piece.data(),
-                                    .size_bytes = piece.size(),
-                                    .offset = runtime::at_position};
+            here_.io(), is_file_ ? runtime::opcode::write : runtime::opcode::send, fd_, until,
+            [&](runtime::op& fresh) {
+                if (is_file_) {
+                    fresh.args.write = {.data = piece.data(),
+                                        .size_bytes = piece.size(),
+                                        .offset = runtime::at_position};
+                } else {
+                    fresh.args.send = {.data = piece.data(), .size_bytes = piece.size()};
+                }
             });
         if (put) {
             written_ += static_cast<std::size_t>(*put);
-            is_failing_ = false;
-            report_drops();  // Not before: standard error may be the same pipe.
+            if (std::exchange(is_failing_, false) || here_.now() >= report_after_) {
+                report_drops();
+            }
             continue;
         }
         if (put.error() == errc::timed_out || put.error() == errc::cancelled ||
@@ -125,12 +137,13 @@ task<> access_log::write_gathered(runtime::time_point until) {
 /// What to write at once, from `written_` on.
 std::string_view access_log::next_piece() const noexcept {
     const auto left = std::string_view(writing_).substr(written_);
-    if (takes_whole_writes_ || left.size() <= PIPE_BUF) {
+    if (is_file_ || left.size() <= PIPE_BUF) {
         return left;
     }
-    // As many lines as a pipe takes as one; of a line longer than that, all that is left of it.
+    // As many lines as a pipe takes as one; of a line longer than that, as much as a message holds.
     const auto last_end = left.substr(0, PIPE_BUF).rfind('\n');
-    return left.substr(0, (last_end != std::string_view::npos ? last_end : left.find('\n')) + 1);
+    const auto end = last_end != std::string_view::npos ? last_end : left.find('\n');
+    return left.substr(0, std::min(end + 1, background_writer::message_bytes_max));
 }
 
 /// Gives up what is not written, but for the rest of a line that was begun: the next line must not
@@ -145,6 +158,7 @@ void access_log::drop_unwritten() noexcept {
 
 void access_log::report_drops() {
     if (dropped_ != 0) {
+        report_after_ = here_.now() + report_interval;
         log::warning(
             fmt::format("access log: {} lines were dropped: they came faster than they "
                         "could be written",

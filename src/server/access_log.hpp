@@ -14,15 +14,17 @@
 namespace ferry::server {
 
 /// One core's end of the access log: lines are gathered in memory and written many at a time,
-/// through the ring, so that neither a slow disk nor a full pipe holds up the core (threats.md,
-/// R15). What finds the buffer full is dropped and counted.
+/// by the reactor, so that neither a slow disk nor a reader that has stopped holds up the core
+/// (threats.md, R15). What finds the buffer full is dropped and counted.
 ///
 /// Several cores append to one descriptor and their lines do not mix: a file takes each write as
-/// one, a pipe each of up to PIPE_BUF octets, which is what a pipe gets unless a line is longer.
+/// one, a background_writer each message, of which none is longer than what a pipe takes as one
+/// (PIPE_BUF) unless a line is.
 class access_log final : public access_sink {
   public:
-    /// `fd`: opened for appending, or -1 for no log; stays the caller's. `buffer_bytes`: for lines
-    /// not written yet; one line may go beyond it.
+    /// `fd`: a regular file opened for appending, the inlet of a background_writer for what is
+    /// none, or -1 for no log; stays the caller's. `buffer_bytes`: for lines not written yet; one
+    /// line may go beyond it.
     access_log(runtime::core& here, int fd, std::size_t buffer_bytes);
 
     void record(const access_record& what) noexcept override;
@@ -31,7 +33,8 @@ class access_log final : public access_sink {
     /// Writes lines as they gather, at the latest a second after they came if whoever reads them
     /// keeps up, until the scope is asked to stop; then writes the rest, for two seconds at most,
     /// and ends. Run it as a child that outlives every reporter. Never fails: what could not be
-    /// written is logged once until it can be again, and then how many lines were dropped.
+    /// written is logged once until it can be again; how many lines were dropped, at once and then
+    /// once a minute.
     [[nodiscard]] runtime::task<> run();
 
   private:
@@ -50,7 +53,8 @@ class access_log final : public access_sink {
     runtime::event half_full_;
     std::uint64_t dropped_ = 0;  ///< Lines, since the last that was told.
     bool announced_ = false;
-    bool takes_whole_writes_ = false;  ///< It is a file.
+    runtime::time_point report_after_{};
+    bool is_file_ = false;
     bool is_failing_ = false;
 };
 

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,10 +17,13 @@
 #include <cstring>
 #include <latch>
 #include <memory>
+#include <new>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <vector>
 
+#include "ferry/base/background_writer.hpp"
 #include "ferry/base/log.hpp"
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/http/media_types.hpp"
@@ -274,6 +278,50 @@ unique_fd block_signals() {
     return unique_fd(::signalfd(-1, &handled, SFD_CLOEXEC));
 }
 
+// At the end a log that nobody reads must not keep the process.
+constexpr auto finish_time_max = std::chrono::milliseconds(500);
+
+void tell_failed_write(int os_errno) noexcept {
+    try {
+        log::warning(fmt::format("access log: lines are lost: {}", std::strerror(os_errno)));
+    } catch (const std::bad_alloc&) {
+        // Without memory there is no telling.
+    }
+}
+
+void tell_lost_lines(std::uint64_t lines) noexcept {
+    try {
+        log::warning(fmt::format("access log: {} lines were lost", lines));
+    } catch (const std::bad_alloc&) {
+        // Without memory there is no telling.
+    }
+}
+
+/// Whether a write to it never waits for somebody who reads: a file, or nothing at all.
+bool is_file(int fd) noexcept {
+    struct stat status{};
+    return fd < 0 || (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode));
+}
+
+/// Prints `lines`, and goes on without them when whoever reads standard output has stopped.
+void print(const std::string& lines) {
+    if (!is_file(STDOUT_FILENO)) {
+        if (auto writer = background_writer::open(STDOUT_FILENO, {})) {
+            static_cast<void>(writer->offer(lines) && writer->finish(finish_time_max));
+            return;
+        }
+    }
+    std::fputs(lines.c_str(), stdout);
+    std::fflush(stdout);
+}
+
+/// Ends what wrote the log; what is not written by then is lost.
+void finish(std::optional<background_writer>& log_writer) {
+    if (log_writer && !log_writer->finish(finish_time_max)) {
+        log::warning("access log: the last lines are lost: whoever reads it has stopped");
+    }
+}
+
 std::string_view scheme_of(protocol speaks) noexcept {
     return speaks == protocol::http ? "http" : "ftp";
 }
@@ -299,6 +347,21 @@ int run(const config& settings) {
         return refuse_to_start(fmt::format("cannot wait for signals: {}", std::strerror(errno)));
     }
 
+    std::optional<log::in_background> diagnostics(std::in_place);
+    const auto refuse = [&](const std::string& why) {
+        diagnostics.reset();  // What is told already comes first.
+        return refuse_to_start(why);
+    };
+    std::optional<background_writer> log_writer;
+    if (!is_file(ready->access_log_fd)) {
+        auto made = background_writer::open(
+            ready->access_log_fd, {.failed = &tell_failed_write, .lost = &tell_lost_lines});
+        if (!made) {
+            return refuse(
+                fmt::format("no thread for the access log: {}", describe(made.error().code)));
+        }
+        log_writer.emplace(std::move(*made));
+    }
     auth::session_counts sessions;
     const auto types = http::media_types::load();
     runtime::offload_pool offload(
@@ -323,7 +386,7 @@ int run(const config& settings) {
                              !settings.ftp.empty() &&
                              ready->users->may_anywhere(auth::right::create),
         .counts = counts,
-        .access_log_fd = ready->access_log_fd,
+        .access_log_fd = log_writer ? log_writer->inlet() : ready->access_log_fd,
         .access_log_buffer_bytes = settings.access_log_buffer_bytes};
 
     std::string lines;
@@ -334,13 +397,13 @@ int run(const config& settings) {
     cores running(settings, parts, std::move(ready->listeners), core_count);
     if (const auto why = running.failure(); !why.empty()) {
         running.go(false);
-        return refuse_to_start(why);
+        return refuse(why);
     }
-    std::fputs(lines.c_str(), stdout);
-    std::fflush(stdout);
+    print(lines);
     running.go(true);
     supervise(running, settings, signals.get());
     running.join();
+    finish(log_writer);
     return 0;
 }
 

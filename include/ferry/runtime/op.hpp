@@ -99,7 +99,9 @@ struct read_args {
     std::uint64_t offset = 0;
 };
 /// The offset that means "where the descriptor stands": the end, if opened with O_APPEND; the only
-/// one for what has no offsets, such as a pipe.
+/// one for what has no offsets, such as a pipe. A terminal, and a pipe on a kernel older than 6.4,
+/// may hold up a thread of the pool or the core itself for as long as nobody reads, whatever is
+/// cancelled: give those to a `background_writer`.
 inline constexpr std::uint64_t at_position = ~std::uint64_t{0};
 struct write_args {
     const std::byte* data = nullptr;

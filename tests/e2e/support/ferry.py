@@ -42,14 +42,16 @@ class Ferry:
 
     `wrapper` is put before the command (setpriv ...), `preexec` runs in the child before it;
     `io` is a key of NOTICES: how it moves octets, which is `--io` if the flags do not say it;
-    `endpoints` is how many lines "listening on" there will be, where the flags do not tell. After
-    `start`, `http` and `ftp` are lists of (address, port) in the order of those lines.
+    `shown_on`: what its standard output and error are instead of files: `descriptor` is given to it
+    and `text()` is what was read from it; `endpoints` is how many lines "listening on" there will
+    be, where the flags do not tell. After `start`, `http` and `ftp` are lists of (address, port) in
+    the order of those lines.
     """
 
     count = 0
 
     def __init__(self, binary, root, flags, log_folder, wrapper=(), preexec=None, environment=None,
-                 defaults=True, endpoints=None, io="auto"):
+                 defaults=True, endpoints=None, io="auto", shown_on=None):
         Ferry.count += 1
         given = flag_names(flags)
         usual = {**DEFAULTS, **({"--io": io} if io in ("uring", "epoll") else {})}
@@ -62,6 +64,7 @@ class Ferry:
         self._environment = {**os.environ, **(environment or {})}
         stem = os.path.join(log_folder, f"ferry-{os.getpid()}-{Ferry.count}")
         self.stdout_file, self.stderr_file = stem + ".out", stem + ".err"
+        self._shown_on = shown_on
         self.root = root
         self.process = None
         self._end_expected = False
@@ -100,6 +103,8 @@ class Ferry:
     def spawn(self):
         """Starts it and waits for nothing."""
         with open(self.stdout_file, "wb") as out, open(self.stderr_file, "wb") as err:
+            if self._shown_on is not None:
+                out = err = self._shown_on.descriptor
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=out,
                                             stderr=err, env=self._environment,
                                             preexec_fn=self._preexec)
@@ -126,10 +131,14 @@ class Ferry:
         return f"ftp://127.0.0.1:{self.ftp_port}"
 
     def output(self):
+        if self._shown_on is not None:
+            return self._shown_on.text()
         with open(self.stdout_file, encoding="utf-8", errors="backslashreplace") as file:
             return file.read()
 
     def errors(self):
+        if self._shown_on is not None:
+            return self._shown_on.text()
         with open(self.stderr_file, encoding="utf-8", errors="backslashreplace") as file:
             return file.read()
 
