@@ -113,7 +113,6 @@ error error_from_errno(int os_errno) noexcept {
             case ECONNREFUSED:
                 return errc::unavailable;
             case ETIME:
-            case ETIMEDOUT:
                 return errc::timed_out;
             case ECANCELED:
                 return errc::cancelled;
@@ -121,6 +120,7 @@ error error_from_errno(int os_errno) noexcept {
             case ECONNABORTED:
             case EPIPE:
             case ENOTCONN:
+            case ETIMEDOUT:  // TCP has given the peer up: no deadline of ours arrives as an errno.
                 return errc::reset;
             default:
                 return errc::io;

@@ -118,9 +118,6 @@ void plain_stream::take(op& arrived) noexcept {
     } else if (arrived.result != -ECANCELED) {
         has_ended_ = true;
         end_ = error_from_errno(static_cast<int>(-arrived.result));
-        if (end_.code == errc::timed_out) {
-            end_.code = errc::reset;  // TCP has given the peer up; nobody's deadline passed.
-        }
     }
     arrived.lease.release();
 }

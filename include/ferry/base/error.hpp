@@ -29,10 +29,11 @@ enum class errc : std::uint8_t {
     in_use,         ///< The address or port is taken (EADDRINUSE).
     unavailable,    ///< The address cannot be used or reached (EADDRNOTAVAIL, EHOSTUNREACH,
                     ///< ECONNREFUSED).
-    timed_out,      ///< The deadline passed first.
+    timed_out,      ///< The caller's deadline passed first.
     cancelled,      ///< The enclosing stop scope was asked to stop.
     closed,         ///< The peer ended its side in order (end of stream).
-    reset,          ///< The peer or the network broke the connection.
+    reset,          ///< The peer or the network broke the connection, or TCP has given the peer up
+                    ///< (ETIMEDOUT).
     io,             ///< The device failed (EIO) or an error no other row names.
 };
 

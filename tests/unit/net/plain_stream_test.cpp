@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <span>
 #include <string>
 #include <vector>
@@ -41,6 +42,25 @@ struct scene {
         machine.run(body, std::ref(*this));
     }
     [[nodiscard]] time_point in(duration from_now) const { return here.now() + from_now; }
+};
+
+/// A machine on which TCP gives every peer up at once.
+class lonely_reactor final : public reactor {
+  public:
+    lonely_reactor() : reactor(time_point{}) {}
+
+    submission submit(op& what) noexcept override {
+        what.result = -ETIMEDOUT;
+        return submission::done;
+    }
+    void cancel(op&) noexcept override {}
+    void wake() noexcept override {}
+    void run() noexcept override {
+        begin_run(now());
+        while (!quit_requested()) {
+            run_turn_work();
+        }
+    }
 };
 
 std::span<const std::byte> octets(std::string_view text) {
@@ -286,6 +306,35 @@ TEST_CASE("plain_stream: a reset is told from an end") {
         CHECK(co_await my.stream.fill(my.in(5s)) == failure(errc::reset));
         CHECK(co_await my.stream.send(octets("x"), 5s) == failure(errc::reset));
         co_await my.stream.close(farewell::linger);  // Nobody to wait for: at once.
+    });
+}
+
+// Goal: only a deadline of ours is errc::timed_out, for that is answered (408, 426 "stalled"). The
+// kernel's own ETIMEDOUT says that nobody is left to answer (RFC 9293 section 3.8.3).
+TEST_CASE("plain_stream: a peer that TCP has given up is gone, not slow") {
+    lonely_reactor io;
+    core here(0, io, ferry::random(1));
+    stop_scope stop;
+    run_core(here, stop, [](nursery& bottom) -> task<> {
+        core& on = bottom.here();
+        const auto soon = on.now() + 5s;
+        std::byte into[16];
+        for (const bool fills_first : {false, true}) {
+            CAPTURE(fills_first);
+            auto ends = connect_ends();
+            plain_stream stream(on, std::move(ends.near));
+            if (fills_first) {
+                CHECK(co_await stream.fill(soon) == failure(errc::reset));
+            }
+            CHECK(co_await stream.receive(into, soon) == failure(errc::reset));
+            CHECK(co_await stream.send(octets("x"), 5s) == failure(errc::reset));
+            CHECK(co_await stream.send_file({.head = octets("x"), .body = {}}, 5s) ==
+                  failure(errc::reset));
+            CHECK(co_await stream.fill(soon) == failure(errc::reset));
+            // What says that it is the deadline's: it had passed before.
+            CHECK(co_await stream.send(octets("x"), 0s) == failure(errc::timed_out));
+            co_await stream.close(farewell::abort);
+        }
     });
 }
 
