@@ -67,6 +67,10 @@ int set_status_flags(int fd, int flags) noexcept {
     return ::fcntl(fd, F_SETFL, flags);
 }
 
+uid_t geteuid() noexcept {
+    return ::geteuid();
+}
+
 timespec wall_clock() noexcept {
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);

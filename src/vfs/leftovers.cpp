@@ -4,6 +4,7 @@
 #include <sys/file.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,7 +27,15 @@ struct level {
 };
 
 bool is_upload_name(std::string_view name) noexcept {
-    return name.starts_with(upload_prefix) && name.size() == upload_prefix.size() + 16;
+    return name.starts_with(upload_prefix) && name.size() == upload_prefix.size() + upload_digits &&
+           name.find_first_not_of("0123456789abcdef", upload_prefix.size()) ==
+               std::string_view::npos;
+}
+
+/// True when a file of that kind, owner and number of names may be an upload's. It never has more
+/// names than the hidden one and, between a hard link and its end, the final one.
+bool may_be_upload(mode_t mode, uid_t owner, std::uint64_t links) noexcept {
+    return S_ISREG(mode) && owner == kernel::geteuid() && links <= 2;
 }
 
 runtime::task<result<void>> read_batch(runtime::core& here, level& at, int root) {
@@ -49,8 +58,11 @@ runtime::task<bool> remove_unclaimed(runtime::core& here, int directory, const s
         co_await open_beneath(here, {.directory = directory,
                                      .name = name.c_str(),
                                      .flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY});
-    if (!opened || kernel::flock(opened->get(), LOCK_EX | LOCK_NB) != 0) {
-        co_return false;
+    struct stat status{};
+    if (!opened || kernel::fstat(opened->get(), status) != 0 ||
+        !may_be_upload(status.st_mode, status.st_uid, status.st_nlink) ||
+        kernel::flock(opened->get(), LOCK_EX | LOCK_NB) != 0) {
+        co_return false;  // It was another file when its directory was read.
     }
     // Held until the name is gone: its maker, had it been about to claim it, cannot now.
     const auto removed = co_await runtime::op_wait(
@@ -96,10 +108,12 @@ runtime::task<std::size_t> remove_leftovers(runtime::core& here, int root) {
         if (record.status_errno != 0 || record.is_symlink) {
             continue;
         }
-        if (S_ISREG(record.status.stx_mode) && is_upload_name(name)) {
+        const auto& status = record.status;
+        if (is_upload_name(name) &&
+            may_be_upload(status.stx_mode, status.stx_uid, status.stx_nlink)) {
             const bool is_gone = co_await remove_unclaimed(here, at.directory.get(), name);
             removed += is_gone ? 1U : 0U;
-        } else if (S_ISDIR(record.status.stx_mode)) {
+        } else if (S_ISDIR(status.stx_mode)) {
             auto opened =
                 co_await open_beneath(here, {.directory = at.directory.get(),
                                              .name = name.c_str(),

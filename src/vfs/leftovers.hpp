@@ -8,8 +8,10 @@
 
 namespace ferry::vfs {
 
-/// What the hidden name of an upload begins with; sixteen hexadecimal digits follow.
+/// What the hidden name of an upload begins with, and how many hexadecimal digits (0 to 9, a to f)
+/// are the rest of it.
 inline constexpr std::string_view upload_prefix = ".ferry-upload-";
+inline constexpr std::size_t upload_digits = 16;
 
 /// Marks an upload's file as somebody's, for as long as it is open: `remove_leftovers`, of this
 /// process or another, leaves it alone. False: it was taken for a leftover in the moment before and

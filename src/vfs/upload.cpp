@@ -259,7 +259,7 @@ bool can_name_unnamed() noexcept {
 }
 
 std::string make_hidden_name(runtime::core& here) {
-    return fmt::format("{}{:016x}", upload_prefix, here.rng().next());
+    return fmt::format("{}{:0{}x}", upload_prefix, here.rng().next(), upload_digits);
 }
 
 /// Makes the file that takes the content, unnamed.

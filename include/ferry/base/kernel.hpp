@@ -41,6 +41,9 @@ int flock(int fd, int operation) noexcept;
 /// F_SETFL of fcntl(2).
 int set_status_flags(int fd, int flags) noexcept;
 
+/// Whose the files are that this process makes.
+uid_t geteuid() noexcept;
+
 /// CLOCK_REALTIME of clock_gettime(2).
 timespec wall_clock() noexcept;
 ssize_t getrandom(void* into, std::size_t size_bytes) noexcept;

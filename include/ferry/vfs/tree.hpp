@@ -254,10 +254,11 @@ class tree {
                                                                    wall_time modified) const = 0;
 
     /// Removes what uploads that a crash cut short have left under hidden names, anywhere in the
-    /// tree; those of uploads under way, of this process or of another that serves the same files,
-    /// stay (each holds a lock). Goes through all directories, so run it beside the service: reads
-    /// on the offload pool, yields between any two. Gives how many it removed; stops when asked to.
-    /// What cannot be read or removed is passed over.
+    /// tree: regular files of this process's own user, with one other name at most. Those of
+    /// uploads under way, of this process or of another that serves the same files, stay (each
+    /// holds a lock). Goes through all directories, so run it beside the service: reads on the
+    /// offload pool, yields between any two. Gives how many it removed; stops when asked to. What
+    /// cannot be read or removed is passed over.
     [[nodiscard]] virtual runtime::task<std::size_t> remove_leftovers(
         runtime::core& here) const = 0;
 };

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <functional>
@@ -49,7 +50,17 @@ TEST_CASE("leftovers: removed everywhere in the tree, and nothing else (threats.
         disk.host.write(each, "half of it");
     }
     // What only looks alike, is a directory, or is a link to one.
-    const std::string kept[] = {".ferry-upload-", ".ferry-upload-short", ".ferry-other", "upload"};
+    const std::string kept[] = {".ferry-upload-",
+                                ".ferry-upload-short",
+                                ".ferry-upload-my-holiday-notes",
+                                ".ferry-upload-zzzzzzzzzzzzzzzz",
+                                ".ferry-upload-0123456789ABCDEF",
+                                ".ferry-upload-0123456789abcde",
+                                ".ferry-upload-0123456789abcdef0",
+                                ".ferry-upload-0123456789abcdef.bak",
+                                "ferry-upload-0123456789abcdef",
+                                ".ferry-other",
+                                "upload"};
     for (const auto& each : kept) {
         disk.host.write(each, "somebody's");
     }
@@ -99,4 +110,31 @@ TEST_CASE("leftovers: what was removed, or is about to be, cannot be claimed") {
     }
     CHECK(disk.remove() == 1);
     CHECK_FALSE(claim(late.get()));
+}
+
+TEST_CASE("leftovers: what is not a file of ferry's own user, or has many names, is none") {
+    fixture disk;
+    const std::string names[] = {".ferry-upload-0000000000000001", ".ferry-upload-0000000000000002",
+                                 ".ferry-upload-0000000000000003"};
+    const auto link = [&disk](const std::string& from, const char* to) {
+        return ::link((disk.host / from).c_str(), (disk.host / to).c_str()) == 0;
+    };
+    disk.host.write(names[0], "just linked as the final name");
+    REQUIRE(link(names[0], "final"));
+    disk.host.write(names[1], "somebody's own doing");
+    REQUIRE(link(names[1], "second"));
+    REQUIRE(link(names[1], "third"));
+    REQUIRE(::mkfifo((disk.host / names[2]).c_str(), 0600) == 0);
+
+    CHECK(disk.remove() == 1);
+    CHECK_FALSE(disk.host.exists(names[0]));
+    CHECK(disk.host.read("final") == "just linked as the final name");
+    CHECK(disk.host.exists(names[1]));
+    CHECK(disk.host.exists(names[2]));
+
+    disk.host.write(leftover, "another user's");
+    if (::chown((disk.host / leftover).c_str(), ::geteuid() + 1, ::getegid()) == 0) {  // As root.
+        CHECK(disk.remove() == 0);
+        CHECK(disk.host.exists(leftover));
+    }
 }
