@@ -6,6 +6,7 @@
 #include <new>
 
 #include "ferry/base/log.hpp"
+#include "ferry/base/units.hpp"
 #include "ferry/net/listener.hpp"
 
 namespace ferry::server {
@@ -118,11 +119,18 @@ task<> core_server::serve(runtime::nursery& bottom, core_server& self) {
 }
 
 task<> core_server::remove_leftovers(core_server& self) {
-    const std::size_t removed =
-        co_await self.parts_.files.remove_leftovers(*self.here_).in_scope(self.draining_);
-    if (removed != 0) {
-        log::info(fmt::format("removed {} unfinished upload{} that a crash had left", removed,
-                              removed == 1 ? "" : "s"));
+    const auto found = co_await self.parts_.files.remove_leftovers(*self.here_, *self.listings_)
+                           .in_scope(self.draining_);
+    if (found.removed != 0) {
+        log::info(fmt::format("removed {} unfinished upload{} that a crash had left", found.removed,
+                              found.removed == 1 ? "" : "s"));
+    }
+    if (found.passed_over != 0) {
+        log::warning(fmt::format(
+            "unfinished uploads may be left in {} director{} that nobody looked into: the names of "
+            "those still to be read take more than {} KiB, or they lie too deep",
+            found.passed_over, found.passed_over == 1 ? "y" : "ies",
+            vfs::leftovers_ahead_bytes_max / 1_KiB));
     }
 }
 

@@ -5,6 +5,8 @@
 
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/task.hpp"
+#include "ferry/vfs/listing_bounds.hpp"
+#include "ferry/vfs/tree.hpp"
 
 namespace ferry::vfs {
 
@@ -19,7 +21,16 @@ inline constexpr std::size_t upload_digits = 16;
 /// has no locks everything is claimed and nothing is ever removed. Never suspends.
 [[nodiscard]] bool claim(int file) noexcept;
 
-/// What `tree::remove_leftovers` promises, beneath the directory `root`.
-[[nodiscard]] runtime::task<std::size_t> remove_leftovers(runtime::core& here, int root);
+/// One walk through the directories beneath `root`.
+struct sweep {
+    int root = -1;
+    listing_bounds& turns;  ///< It reads in its turn, as every listing of this core.
+    /// What it remembers of directories still to be read.
+    std::size_t ahead_bytes_max = leftovers_ahead_bytes_max;
+};
+
+/// What `tree::remove_leftovers` promises. Has two or three descriptors open, one batch of a
+/// directory and `ahead_bytes_max` in memory.
+[[nodiscard]] runtime::task<leftovers_found> remove_leftovers(runtime::core& here, sweep how);
 
 }  // namespace ferry::vfs

@@ -175,8 +175,9 @@ class local_tree final : public tree {
         co_return result<void>{};
     }
 
-    runtime::task<std::size_t> remove_leftovers(runtime::core& here) const override {
-        co_return co_await vfs::remove_leftovers(here, root_.get());
+    runtime::task<leftovers_found> remove_leftovers(runtime::core& here,
+                                                    listing_bounds& turns) const override {
+        co_return co_await vfs::remove_leftovers(here, {.root = root_.get(), .turns = turns});
     }
 
   private:

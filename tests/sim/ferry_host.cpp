@@ -73,11 +73,15 @@ class watched_tree final : public vfs::tree {
                                     wall_time modified) const override {
         return real_->set_modified(here, name, modified);
     }
-    task<std::size_t> remove_leftovers(runtime::core& here) const override {
+    task<vfs::leftovers_found> remove_leftovers(runtime::core& here,
+                                                vfs::listing_bounds& turns) const override {
+        const runtime::stop_scope& scope = co_await runtime::current_scope();
         sim::host::search under_way(machine_, served_directory);
-        const std::size_t removed = co_await real_->remove_leftovers(here);
-        under_way.finish();
-        co_return removed;
+        const auto found = co_await real_->remove_leftovers(here, turns);
+        if (!scope.stop_requested()) {
+            under_way.finish();
+        }
+        co_return found;
     }
 
   private:

@@ -9,6 +9,7 @@
 
 #include "ferry/base/result.hpp"
 #include "ferry/base/unique_fd.hpp"
+#include "ferry/base/units.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/file_span.hpp"
 #include "ferry/runtime/offload.hpp"
@@ -171,6 +172,16 @@ class upload {
     std::unique_ptr<state> state_;
 };
 
+/// What `tree::remove_leftovers` remembers of the directories that it has still to read, at most.
+inline constexpr std::size_t leftovers_ahead_bytes_max = 1_MiB;
+
+struct leftovers_found {
+    std::size_t removed = 0;
+    /// Directories that it did not look into, nor into those beneath: more would have had to be
+    /// remembered, or they lie too deep.
+    std::size_t passed_over = 0;
+};
+
 /// A tree of files behind every protocol. A value without per-core state: all cores share one. It
 /// outlives every task, listing and upload it began.
 ///
@@ -257,10 +268,10 @@ class tree {
     /// tree: regular files of this process's own user, with one other name at most. Those of
     /// uploads under way, of this process or of another that serves the same files, stay (each
     /// holds a lock). Goes through all directories, so run it beside the service: reads on the
-    /// offload pool, yields between any two. Gives how many it removed; stops when asked to. What
-    /// cannot be read or removed is passed over.
-    [[nodiscard]] virtual runtime::task<std::size_t> remove_leftovers(
-        runtime::core& here) const = 0;
+    /// offload pool, in its turn among the core's listings (`turns`), and yields between any two.
+    /// Stops when asked to. What cannot be read or removed is passed over.
+    [[nodiscard]] virtual runtime::task<leftovers_found> remove_leftovers(
+        runtime::core& here, listing_bounds& turns) const = 0;
 };
 
 /// Opens `directory` (a path of the host) as a tree. Never suspends; for start-up.

@@ -6,11 +6,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <functional>
-#include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "ferry/base/unique_fd.hpp"
+#include "ferry/base/units.hpp"
+#include "ferry/runtime/nursery.hpp"
+#include "ferry/runtime/op.hpp"
+#include "ferry/runtime/wait.hpp"
+#include "ferry/vfs/listing_bounds.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "scratch.hpp"
 #include "test_core.hpp"
@@ -26,16 +33,60 @@ constexpr const char* leftover = ".ferry-upload-0123456789abcdef";
 struct fixture {
     scratch host;
     test_core core;
-    std::unique_ptr<tree> files = open_local_tree(host.root().c_str()).value();
+    unique_fd root{::open(host.root().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    listing_bounds turns{core.here, {.reads_max = 1}};
 
-    std::size_t remove() {
-        return core.run(
-            [](runtime::core& here, const tree& from) -> runtime::task<std::size_t> {
-                co_return co_await from.remove_leftovers(here);
-            },
-            std::cref(*files));
+    std::size_t remove() { return walk().removed; }
+
+    leftovers_found walk(std::size_t ahead_bytes_max = leftovers_ahead_bytes_max) {
+        return core.run(&fixture::sweep_all, std::ref(*this), ahead_bytes_max);
+    }
+
+    static runtime::task<leftovers_found> sweep_all(runtime::core& here, fixture& self,
+                                                    std::size_t ahead_bytes_max) {
+        co_return co_await remove_leftovers(
+            here,
+            {.root = self.root.get(), .turns = self.turns, .ahead_bytes_max = ahead_bytes_max});
     }
 };
+
+/// How many descriptors were open at most when an operation began, beyond those there are now.
+struct descriptors_seen {
+    explicit descriptors_seen(fixture& in) {
+        in.core.io.set_script([this](runtime::op&) -> std::optional<std::int64_t> {
+            most = std::max(most, open_descriptors());
+            return std::nullopt;
+        });
+    }
+    std::size_t before = open_descriptors();
+    std::size_t most = before;
+};
+
+runtime::task<> sweep_into(fixture& disk, std::size_t& removed) {
+    const auto found = co_await fixture::sweep_all(disk.core.here, disk, 1_MiB);
+    removed = found.removed;
+}
+
+runtime::task<> hold_turn(runtime::nursery& both, fixture& disk, std::size_t& removed,
+                          const std::size_t& reads) {
+    auto turn = disk.turns.going_on.try_take();
+    both.start(&sweep_into, std::ref(disk), std::ref(removed));
+    for (int wait = 0; wait < 100; ++wait) {
+        static_cast<void>(co_await runtime::op_wait(both.here().io(), runtime::opcode::nop, -1,
+                                                    runtime::never, [](runtime::op&) {}));
+    }
+    CHECK(reads == 0);
+    turn.reset();
+}
+
+/// A sweep that begins while a listing has the only turn. Gives how many it removed in the end.
+runtime::task<std::size_t> sweep_while_client_reads(runtime::core& here, fixture& disk,
+                                                    const std::size_t& reads) {
+    std::size_t removed = 0;
+    co_await runtime::with_nursery(here, &hold_turn, std::ref(disk), std::ref(removed),
+                                   std::cref(reads));
+    co_return removed;
+}
 
 }  // namespace
 
@@ -137,4 +188,89 @@ TEST_CASE("leftovers: what is not a file of ferry's own user, or has many names,
         CHECK(disk.remove() == 0);
         CHECK(disk.host.exists(leftover));
     }
+}
+
+// Goal: a tree costs a sweep no descriptor for its depth. Method: one deeper than any client gets
+// it by its name, each directory of it with a leftover.
+TEST_CASE("leftovers: a deep tree is walked with few descriptors") {
+    fixture disk;
+    std::string path;
+    for (int depth = 0; depth < 990; ++depth) {
+        path += "d/";
+        disk.host.make_directory(path);
+    }
+    disk.host.write(path + leftover, "at the bottom");
+    const descriptors_seen seen(disk);
+    CHECK(disk.remove() == 1);
+    CHECK(seen.most <= seen.before + 2);
+    CHECK_FALSE(disk.host.exists(path + leftover));
+}
+
+TEST_CASE("leftovers: a path longer than the kernel takes at once") {
+    fixture disk;
+    const std::string name(200, 'n');
+    constexpr std::size_t depth = 45;  // 9,000 octets, twice PATH_MAX and more.
+    std::vector<unique_fd> way;
+    way.emplace_back(::open(disk.host.root().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    for (std::size_t level = 0; level < depth; ++level) {
+        REQUIRE(::mkdirat(way.back().get(), name.c_str(), 0755) == 0);
+        way.emplace_back(
+            ::openat(way.back().get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        const unique_fd made(
+            ::openat(way.back().get(), leftover, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+        REQUIRE(made);
+    }
+    const descriptors_seen seen(disk);
+    const auto found = disk.walk();
+    CHECK(found.removed == depth);
+    CHECK(found.passed_over == 0);
+    CHECK(seen.most <= seen.before + 3);
+    while (way.size() > 1) {  // Else no short path leads to what is to be taken away.
+        way.pop_back();
+        CHECK(::unlinkat(way.back().get(), name.c_str(), AT_REMOVEDIR) == 0);
+    }
+}
+
+TEST_CASE("leftovers: the memory for directories is bounded, and what is beyond is told") {
+    fixture disk;
+    for (int number = 0; number < 400; ++number) {  // More than a batch.
+        const std::string directory = "directory-" + std::to_string(1000 + number);
+        disk.host.make_directory(directory);
+        disk.host.write(directory + "/" + leftover, "");
+    }
+    disk.host.write(leftover, "");
+    const auto some = disk.walk(100UZ * (14 + 8));
+    CHECK(some.removed == 1 + 100);
+    CHECK(some.passed_over == 300);
+    const auto rest = disk.walk();
+    CHECK(rest.removed == 300);
+    CHECK(rest.passed_over == 0);
+}
+
+TEST_CASE("leftovers: directories are read in turn with the listings of clients") {
+    fixture disk;
+    disk.host.write(leftover, "");
+    std::size_t reads = 0;
+    disk.core.io.set_script([&reads](runtime::op& what) -> std::optional<std::int64_t> {
+        reads += what.code == runtime::opcode::list_directory ? 1U : 0U;
+        return std::nullopt;
+    });
+    CHECK(disk.core.run(&sweep_while_client_reads, std::ref(disk), std::cref(reads)) == 1);
+    CHECK(reads > 0);
+}
+
+TEST_CASE("leftovers: a sweep ends when it is asked to stop") {
+    fixture disk;
+    for (int number = 0; number < 20; ++number) {
+        disk.host.make_directory(std::to_string(number));
+    }
+    std::size_t reads = 0;
+    disk.core.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
+        if (what.code == runtime::opcode::list_directory && ++reads == 5) {
+            disk.core.io.stop_when_waiting(disk.core.stop);
+        }
+        return std::nullopt;
+    });
+    CHECK(disk.remove() == 0);
+    CHECK(reads <= 6);
 }
