@@ -48,6 +48,9 @@ int close(int fd) noexcept {
 int fstat(int fd, struct stat& status) noexcept {
     return ::fstat(fd, &status);
 }
+int fstatfs(int fd, struct statfs& status) noexcept {
+    return ::fstatfs(fd, &status);
+}
 int fchmod(int fd, mode_t mode) noexcept {
     return ::fchmod(fd, mode);
 }

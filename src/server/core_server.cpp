@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <functional>
 #include <new>
 
 #include "ferry/base/log.hpp"
 #include "ferry/base/units.hpp"
 #include "ferry/net/listener.hpp"
+#include "ferry/runtime/wait.hpp"
 
 namespace ferry::server {
 
@@ -119,8 +121,29 @@ task<> core_server::serve(runtime::nursery& bottom, core_server& self) {
 }
 
 task<> core_server::remove_leftovers(core_server& self) {
-    const auto found = co_await self.parts_.files.remove_leftovers(*self.here_, *self.listings_)
-                           .in_scope(self.draining_);
+    co_await self.look_for_leftovers_twice().in_scope(self.draining_);
+}
+
+task<> core_server::look_for_leftovers_twice() {
+    const auto found = co_await look_for_leftovers();
+    if (found.undecided == 0) {
+        co_return;
+    }
+    const auto pause = vfs::leftovers_look_again;
+    log::info(
+        fmt::format("{} unfinished upload{} may be in use by another machine that shares the "
+                    "file system: looking again in {} minutes",
+                    found.undecided, found.undecided == 1 ? "" : "s",
+                    std::chrono::ceil<std::chrono::minutes>(pause).count()));
+    const auto slept = co_await runtime::sleep_until(*here_, here_->now() + pause);
+    if (slept) {
+        static_cast<void>(co_await look_for_leftovers());
+    }
+}
+
+/// Removes what there is to remove now, and says so.
+task<vfs::leftovers_found> core_server::look_for_leftovers() {
+    const auto found = co_await parts_.files.remove_leftovers(*here_, *listings_);
     if (found.removed != 0) {
         log::info(fmt::format("removed {} unfinished upload{} that a crash had left", found.removed,
                               found.removed == 1 ? "" : "s"));
@@ -132,6 +155,7 @@ task<> core_server::remove_leftovers(core_server& self) {
             found.passed_over, found.passed_over == 1 ? "y" : "ies",
             vfs::leftovers_ahead_bytes_max / 1_KiB));
     }
+    co_return found;
 }
 
 task<> core_server::serve_doors(runtime::nursery& connections, core_server& self) {

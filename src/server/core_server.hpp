@@ -131,6 +131,8 @@ class core_server {
 
     static runtime::task<> serve(runtime::nursery& bottom, core_server& self);
     static runtime::task<> remove_leftovers(core_server& self);
+    runtime::task<> look_for_leftovers_twice();
+    runtime::task<vfs::leftovers_found> look_for_leftovers();
     static runtime::task<> serve_doors(runtime::nursery& connections, core_server& self);
     static runtime::task<> accept_all(core_server& self, runtime::nursery& connections,
                                       protocol speaks, unique_fd socket);

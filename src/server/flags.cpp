@@ -383,7 +383,9 @@ constexpr auto table = std::to_array<flag>({
      choice_of<&config::durability>(durability_words)},
     {"leftovers", "keep|remove", group::files,
      "hidden files (.ferry-upload-*) of uploads that a crash cut short: leave them, or remove them "
-     "in the background at start, where anybody may upload",
+     "in the background at start, where anybody may upload: at once on a file system of this "
+     "machine, else (NFS, SMB, FUSE) what nobody has touched for 2 hours. keep: if this machine "
+     "exports the tree to others that upload, too",
      choice_of<&config::leftovers>(leftovers_words)},
     {"list-sorted-max", "COUNT", group::files,
      "entries of a directory that are sorted in memory; a larger one is listed unsorted",

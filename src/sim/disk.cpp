@@ -278,6 +278,14 @@ int disk::open(const open_file_ptr& directory, const char* path, const open_how&
     return 0;
 }
 
+std::uint64_t disk::type() const noexcept {
+    return state_->type;
+}
+
+void disk::set_type(std::uint64_t type) noexcept {
+    state_->type = type;
+}
+
 void disk::set_cold(bool is_cold) noexcept {
     state_->is_cold = is_cold;
 }

@@ -75,6 +75,10 @@ class disk {
     [[nodiscard]] int open(const open_file_ptr& directory, const char* path, const open_how& how,
                            open_file_ptr& opened);
 
+    /// What statfs(2) says of it (`f_type`): ext4, unless set. It behaves the same.
+    [[nodiscard]] std::uint64_t type() const noexcept;
+    void set_type(std::uint64_t type) noexcept;
+
     /// From then on openat2(2) with RESOLVE_CACHED fails every other time: names are not in memory.
     void set_cold(bool is_cold) noexcept;
 

@@ -44,6 +44,7 @@ struct disk::state {
     inode_ptr root;
     journal log;
     bool is_cold = false;
+    std::uint64_t type = 0xEF53;  // Of ext4.
 };
 
 }  // namespace ferry::sim

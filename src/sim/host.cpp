@@ -206,6 +206,15 @@ void host::struck_lock(int locked) {
     }
 }
 
+void host::struck_look(int looked_at) {
+    struct stat status{};
+    const open_file_ptr what = file(looked_at);
+    if (is_searched_ && what != nullptr && files_.status(what, status) == 0 &&
+        S_ISREG(status.st_mode)) {
+        files_.spare_unlocked(what);
+    }
+}
+
 void host::hide(const open_file_ptr& directory, const char* path) {
     open_file_ptr hidden;
     const open_how how{.flags = O_PATH | O_NOFOLLOW, .mode = 0, .resolve = 0};

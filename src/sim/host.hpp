@@ -88,10 +88,11 @@ class host {
 
     /// What is to be removed here and stays because a fault struck is remembered, by the name
     /// (`disk::spared`): for who checks that nothing else is left. `struck` is told of every
-    /// operation that a fault makes fail, `struck_removal` and `struck_lock` of calls.
+    /// operation that a fault makes fail, the others of calls.
     void struck(const runtime::op& what, int failed_with);
     void struck_removal(int directory, const char* path);
     void struck_lock(int file);
+    void struck_look(int file);  ///< At a regular file.
 
     /// While one lives a program here goes through the files and removes what an earlier one has
     /// left: what a fault keeps it from looking at stays, too. Whatever was spared before is not

@@ -264,6 +264,8 @@ int fstat(int fd, struct stat& status) noexcept {
     }
     const in_simulator here;
     if (fails(*on, EIO)) {
+        on->struck_look(fd);
+        errno = EIO;
         return -1;
     }
     if (on->connection(fd) != nullptr) {
@@ -273,6 +275,22 @@ int fstat(int fd, struct stat& status) noexcept {
     }
     return on_file(*on, fd, [&](const sim::open_file_ptr& which) {
         return on->files().status(which, status);
+    });
+}
+
+int fstatfs(int fd, struct statfs& status) noexcept {
+    host* const on = host_of(fd);
+    if (on == nullptr) {
+        return ::fstatfs(fd, &status);
+    }
+    const in_simulator here;
+    if (fails(*on, EIO)) {
+        return -1;
+    }
+    return on_file(*on, fd, [&](const sim::open_file_ptr&) {
+        status = {};
+        status.f_type = static_cast<decltype(status.f_type)>(on->files().type());
+        return 0;
     });
 }
 

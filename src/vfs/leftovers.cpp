@@ -1,8 +1,10 @@
 #include "vfs/leftovers.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/file.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdint>
@@ -10,7 +12,9 @@
 #include <utility>
 
 #include "ferry/base/kernel.hpp"
+#include "ferry/runtime/compute.hpp"
 #include "ferry/runtime/op.hpp"
+#include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "vfs/beneath.hpp"
 #include "vfs/directories_ahead.hpp"
@@ -78,23 +82,103 @@ runtime::task<result<void>> read_batch(runtime::core& here, const sweep& how, in
     co_return result<void>{};
 }
 
-/// Removes the file `name` if nobody holds it.
-runtime::task<bool> remove_unclaimed(runtime::core& here, int directory, std::string name) {
-    const auto opened =
-        co_await open_beneath(here, {.directory = directory,
-                                     .name = name.c_str(),
-                                     .flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY});
+/// What there is to know of a file before it may be removed.
+struct sight {
+    bool is_upload = false;     ///< Still what its directory said.
+    bool is_ours = false;       ///< Nobody held it, and now the descriptor does.
+    bool is_local = false;      ///< What "nobody" means: see `file_system::is_local`.
+    std::int64_t last_use = 0;  ///< Its last change of any kind, in seconds, by its file system.
+};
+
+sight look_at(int file, file_system home) noexcept {
+    sight seen;
     struct stat status{};
-    if (!opened || kernel::fstat(opened->get(), status) != 0 ||
-        !may_be_upload(status.st_mode, status.st_uid, status.st_nlink) ||
-        kernel::flock(opened->get(), LOCK_EX | LOCK_NB) != 0) {
-        co_return false;  // It was another file when its directory was read.
+    if (kernel::fstat(file, status) != 0 ||
+        !may_be_upload(status.st_mode, status.st_uid, status.st_nlink)) {
+        return seen;
+    }
+    const auto its_own = status.st_dev == home.device ? home : file_system_of(file);
+    seen.is_upload = true;
+    seen.is_local = its_own.is_local;
+    // Its times as of when nobody can have it any more: NFS asks for them anew with a lock.
+    seen.is_ours = kernel::flock(file, LOCK_EX | LOCK_NB) == 0 &&
+                   (seen.is_local || kernel::fstat(file, status) == 0);
+    seen.last_use = std::max(status.st_mtim.tv_sec, status.st_ctim.tv_sec);
+    return seen;
+}
+
+/// Opens a file to lock it. For writing where that is allowed: NFS makes a byte-range lock of
+/// flock(2)'s, and gives an exclusive one to nobody else.
+runtime::task<result<unique_fd>> open_to_lock(runtime::core& here, int directory,
+                                              const char* name) {
+    constexpr int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+    auto opened = co_await open_beneath(
+        here, {.directory = directory, .name = name, .flags = O_RDWR | flags});
+    if (opened || opened.error().os_errno != EACCES) {
+        co_return opened;
+    }
+    co_return co_await open_beneath(
+        here, {.directory = directory, .name = name, .flags = O_RDONLY | flags});
+}
+
+/// Not a coroutine: it takes no memory, so what has been made can always be removed.
+runtime::op_wait remove_name(runtime::core& here, int directory, const char* name) {
+    return {here.io(), runtime::opcode::unlink_at, directory, runtime::never,
+            [name](runtime::op& unlink) { unlink.args.unlink_at = {.path = name}; }};
+}
+
+/// What time it is where `directory` is kept, in seconds: that of a file just made in it. Its clock
+/// need not agree with this machine's.
+runtime::task<result<std::int64_t>> file_system_time(runtime::core& here, int directory) {
+    const std::string name = make_upload_name(here);
+    const auto made = co_await open_beneath(here, {.directory = directory,
+                                                   .name = name.c_str(),
+                                                   .flags = O_WRONLY | O_CREAT | O_EXCL,
+                                                   .mode = 0600});
+    if (!made) {
+        co_return failure(made.error());
+    }
+    struct stat status{};
+    const bool is_known = kernel::fstat(made->get(), status) == 0;
+    static_cast<void>(co_await remove_name(here, directory, name.c_str()));
+    if (!is_known) {
+        co_return failure(errc::io);
+    }
+    co_return status.st_mtim.tv_sec;
+}
+
+/// True when nothing has happened to what was seen in `directory` for so long that nobody on any
+/// machine can be about to write to it.
+runtime::task<bool> is_old(runtime::core& here, const sweep& how, int directory, sight seen) {
+    // In a scope of its own: an open that made the name and reported a stop would leave it behind.
+    runtime::stop_scope unstopped;
+    const auto now = co_await file_system_time(here, directory).in_scope(unstopped);
+    const auto age_min = std::chrono::ceil<std::chrono::seconds>(how.age_min).count();
+    co_return now&& seen.last_use <= *now - age_min;
+}
+
+/// Removes the file `name` if it is a leftover, and counts what became of it.
+runtime::task<> judge(runtime::core& here, const sweep& how, int directory, std::string name,
+                      leftovers_found& found) {
+    const auto opened = co_await open_to_lock(here, directory, name.c_str());
+    if (!opened) {
+        co_return;
+    }
+    const auto seen = co_await runtime::run_offloaded(here, &look_at, opened->get(), how.home);
+    if (!seen || !seen->is_upload) {
+        co_return;
+    }
+    bool is_leftover = seen->is_ours;
+    if (is_leftover && !seen->is_local) {
+        is_leftover = co_await is_old(here, how, directory, *seen);
+    }
+    if (!is_leftover) {
+        found.undecided += seen->is_local ? 0U : 1U;
+        co_return;
     }
     // Held until the name is gone: its maker, had it been about to claim it, cannot now.
-    const auto removed = co_await runtime::op_wait(
-        here.io(), runtime::opcode::unlink_at, directory, runtime::never,
-        [&name](runtime::op& unlink) { unlink.args.unlink_at = {.path = name.c_str()}; });
-    co_return removed.has_value();
+    const auto removed = co_await remove_name(here, directory, name.c_str());
+    found.removed += removed ? 1U : 0U;
 }
 
 /// Removes the leftovers in the current directory and remembers the directories in it.
@@ -121,9 +205,7 @@ runtime::task<> sweep_directory(runtime::core& here, const sweep& how, directori
                 found.passed_over += ahead.add(name) ? 0U : 1U;
             } else if (is_upload_name(name) &&
                        may_be_upload(status.stx_mode, status.stx_uid, status.stx_nlink)) {
-                const bool is_gone =
-                    co_await remove_unclaimed(here, directory->get(), std::string(name));
-                found.removed += is_gone ? 1U : 0U;
+                co_await judge(here, how, directory->get(), std::string(name), found);
             }
         }
         co_await here.yield();
@@ -132,12 +214,26 @@ runtime::task<> sweep_directory(runtime::core& here, const sweep& how, directori
 
 }  // namespace
 
+std::string make_upload_name(runtime::core& here) {
+    return fmt::format("{}{:0{}x}", upload_prefix, here.rng().next(), upload_digits);
+}
+
 bool claim(int file) noexcept {
     if (kernel::flock(file, LOCK_EX | LOCK_NB) != 0) {
         return errno != EWOULDBLOCK;
     }
     struct stat status{};
     return kernel::fstat(file, status) != 0 || status.st_nlink > 0;
+}
+
+runtime::task<bool> claim(runtime::core& here, int file, file_system home) {
+    struct stat status{};
+    if (kernel::fstat(file, status) == 0 && home.has_local(status.st_dev)) {
+        co_return claim(file);
+    }
+    const auto claimed =
+        co_await runtime::run_offloaded(here, +[](int held) { return claim(held); }, file);
+    co_return claimed ? *claimed : claim(file);  // Without memory for the errand: slow, not unsafe.
 }
 
 runtime::task<leftovers_found> remove_leftovers(runtime::core& here, sweep how) {

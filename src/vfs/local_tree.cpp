@@ -12,6 +12,7 @@
 #include "ferry/runtime/wait.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "vfs/beneath.hpp"
+#include "vfs/file_system.hpp"
 #include "vfs/leftovers.hpp"
 #include "vfs/listing.hpp"
 #include "vfs/upload.hpp"
@@ -49,8 +50,8 @@ runtime::task<result<entry_place>> locate(runtime::core& here, int root, const p
 /// (remove, rename, upload) never follows it.
 class local_tree final : public tree {
   public:
-    explicit local_tree(unique_fd root, runtime::offload_pool* closing = nullptr) noexcept
-        : root_(std::move(root)), closing_(closing) {}
+    local_tree(unique_fd root, file_system home, runtime::offload_pool* closing = nullptr) noexcept
+        : root_(std::move(root)), home_(home), closing_(closing) {}
 
     void close_on(runtime::offload_pool& pool) noexcept override { closing_ = &pool; }
 
@@ -80,7 +81,7 @@ class local_tree final : public tree {
     runtime::task<result<upload>> begin_upload(runtime::core& here, const path& name,
                                                upload_options options) const override {
         co_return co_await vfs::begin_upload(
-            here, {.root = root_.get(), .name = name, .closing = closing_}, options);
+            here, {.root = root_.get(), .name = name, .home = home_, .closing = closing_}, options);
     }
 
     runtime::task<result<void>> remove_file(runtime::core& here, const path& name) const override {
@@ -148,7 +149,7 @@ class local_tree final : public tree {
         if (!directory) {
             co_return failure(directory.error());
         }
-        co_return std::make_unique<local_tree>(std::move(*directory), closing_);
+        co_return std::make_unique<local_tree>(std::move(*directory), home_, closing_);
     }
 
     runtime::task<result<void>> set_modified(runtime::core& here, const path& name,
@@ -177,7 +178,8 @@ class local_tree final : public tree {
 
     runtime::task<leftovers_found> remove_leftovers(runtime::core& here,
                                                     listing_bounds& turns) const override {
-        co_return co_await vfs::remove_leftovers(here, {.root = root_.get(), .turns = turns});
+        co_return co_await vfs::remove_leftovers(
+            here, {.root = root_.get(), .home = home_, .turns = turns});
     }
 
   private:
@@ -197,8 +199,9 @@ class local_tree final : public tree {
         co_return result<void>{};
     }
 
-    // Both are read by every core and changed by none.
-    unique_fd root_;  // O_PATH.
+    // All are read by every core and changed by none.
+    unique_fd root_;    // O_PATH.
+    file_system home_;  // Of the outermost tree's root; what lies elsewhere has another device.
     runtime::offload_pool* closing_;
 };
 
@@ -213,7 +216,8 @@ result<std::unique_ptr<tree>> open_local_tree(const char* directory) {
     if (kernel::faccessat(root.get(), ".", X_OK, AT_EACCESS) != 0) {
         return failure_from_errno(errno);
     }
-    return std::make_unique<local_tree>(std::move(root));
+    const file_system home = file_system_of(root.get());
+    return std::make_unique<local_tree>(std::move(root), home);
 }
 
 }  // namespace ferry::vfs

@@ -19,6 +19,7 @@
 #include "ferry/runtime/wait.hpp"
 #include "vfs/beneath.hpp"
 #include "vfs/closing.hpp"
+#include "vfs/file_system.hpp"
 #include "vfs/leftovers.hpp"
 #include "vfs/system_metadata.hpp"
 
@@ -31,6 +32,7 @@ struct upload::state {
     std::string hidden;   ///< What it is called meanwhile; empty: nothing.
     upload_mode mode = upload_mode::replace;
     std::optional<metadata> entry;  ///< `append` and `restart`: what the name was; none: free.
+    file_system home;               ///< What is known of it, or of another one.
     std::uint64_t offset = 0;       ///< Where the next octet goes.
     std::uint64_t written_bytes = 0;
     std::optional<error> lost;  ///< Set by the first write that failed: the content has a gap.
@@ -258,10 +260,6 @@ bool can_name_unnamed() noexcept {
     return kernel::faccessat(AT_FDCWD, "/proc/self/fd", F_OK, 0) == 0;
 }
 
-std::string make_hidden_name(runtime::core& here) {
-    return fmt::format("{}{:0{}x}", upload_prefix, here.rng().next(), upload_digits);
-}
-
 /// Makes the file that takes the content, unnamed.
 runtime::task<result<void>> open_unnamed(runtime::core& here, upload::state& my, mode_t mode) {
     auto opened = co_await open_beneath(here, {.directory = my.directory.get(),
@@ -278,19 +276,25 @@ runtime::task<result<void>> open_unnamed(runtime::core& here, upload::state& my,
 /// Makes the file that takes the content, under a hidden name.
 runtime::task<result<void>> open_hidden(runtime::core& here, upload::state& my, mode_t mode) {
     for (unsigned attempt = 0; attempt < hidden_name_attempts_max; ++attempt) {
-        std::string name = make_hidden_name(here);
+        std::string name = make_upload_name(here);
         auto opened = co_await open_beneath(here, {.directory = my.directory.get(),
                                                    .name = name.c_str(),
                                                    .flags = O_WRONLY | O_CREAT | O_EXCL,
                                                    .mode = mode});
-        if (opened && claim(opened->get())) {
-            my.file = std::move(*opened);
-            my.hidden = std::move(name);
-            co_return result<void>{};
-        }
         if (!opened && opened.error() != errc::exists) {
             co_return failure(opened.error());
         }
+        if (!opened) {
+            continue;
+        }
+        my.file = std::move(*opened);
+        my.hidden = std::move(name);  // From here on somebody removes it, whatever is thrown.
+        const bool is_ours = co_await claim(here, my.file.get(), my.home);
+        if (is_ours) {
+            co_return result<void>{};
+        }
+        my.hidden.clear();
+        my.file.reset();
     }
     co_return failure(errc::busy, EEXIST);
 }
@@ -349,9 +353,10 @@ runtime::task<result<void>> link_unnamed(runtime::core& here, const upload::stat
 
 /// Gives the unnamed file a hidden name, from where a rename can take the place of another file.
 runtime::task<result<void>> link_hidden(runtime::core& here, upload::state& my) {
-    static_cast<void>(claim(my.file.get()));  // Nobody else can have it: it has no name yet.
+    // Nobody else can have it: it has no name yet.
+    static_cast<void>(co_await claim(here, my.file.get(), my.home));
     for (unsigned attempt = 0; attempt < hidden_name_attempts_max; ++attempt) {
-        std::string name = make_hidden_name(here);
+        std::string name = make_upload_name(here);
         const auto linked = co_await link_unnamed(here, my, name.c_str());
         if (linked) {
             my.hidden = std::move(name);
@@ -481,6 +486,7 @@ runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target ta
     auto made = std::make_unique<upload::state>();
     made->mode = options.mode;
     made->closing = target.closing;
+    made->home = target.home;
     made->name = target.name.name();
     const path parent = target.name.parent();
     auto directory = co_await open_beneath(

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 
 #include <cstddef>
@@ -32,6 +33,8 @@ int count_unread(int socket, int& count) noexcept;
 int open(const char* path, int flags) noexcept;  ///< Never with O_CREAT.
 int close(int fd) noexcept;
 int fstat(int fd, struct stat& status) noexcept;
+/// The one call here that may wait, for a file server: for start-up and the offload pool.
+int fstatfs(int fd, struct statfs& status) noexcept;
 int fchmod(int fd, mode_t mode) noexcept;
 int faccessat(int directory, const char* path, int mode, int flags) noexcept;
 int utimensat(int directory, const char* path, const timespec times[2], int flags) noexcept;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -175,8 +176,14 @@ class upload {
 /// What `tree::remove_leftovers` remembers of the directories that it has still to read, at most.
 inline constexpr std::size_t leftovers_ahead_bytes_max = 1_MiB;
 
+/// When it is worth while to look again for what was `undecided`: everything that the first look
+/// found left behind has come of age by then.
+inline constexpr runtime::duration leftovers_look_again = std::chrono::minutes(121);
+
 struct leftovers_found {
     std::size_t removed = 0;
+    /// Files on file systems that other machines may share: in use, or changed a short while ago.
+    std::size_t undecided = 0;
     /// Directories that it did not look into, nor into those beneath: more would have had to be
     /// remembered, or they lie too deep.
     std::size_t passed_over = 0;
@@ -266,10 +273,14 @@ class tree {
 
     /// Removes what uploads that a crash cut short have left under hidden names, anywhere in the
     /// tree: regular files of this process's own user, with one other name at most. Those of
-    /// uploads under way, of this process or of another that serves the same files, stay (each
-    /// holds a lock). Goes through all directories, so run it beside the service: reads on the
-    /// offload pool, in its turn among the core's listings (`turns`), and yields between any two.
-    /// Stops when asked to. What cannot be read or removed is passed over.
+    /// uploads under way, of this process or of another that serves the same files, stay: each
+    /// holds a lock. Where locks may not tell of other machines (NFS, SMB, FUSE; all but file
+    /// systems known as local), a file must also have been left alone for two hours, by the file
+    /// system's own clock: look again after `leftovers_look_again` at what is younger.
+    ///
+    /// Goes through all directories, so run it beside the service: reads on the offload pool, in
+    /// its turn among the core's listings (`turns`), and yields between any two. Stops when asked
+    /// to. What cannot be read or removed is passed over.
     [[nodiscard]] virtual runtime::task<leftovers_found> remove_leftovers(
         runtime::core& here, listing_bounds& turns) const = 0;
 };

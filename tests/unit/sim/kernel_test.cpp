@@ -132,6 +132,12 @@ const std::vector<call>& calls() {
              return kernel::fstat(on.file.get(), status);
          },
          {EIO}},
+        {"fstatfs",
+         [](machine& on) {
+             struct statfs status{};
+             return kernel::fstatfs(on.file.get(), status);
+         },
+         {EIO}},
         {"fchmod", [](machine& on) { return kernel::fchmod(on.file.get(), 0600); }, {EIO}},
         {"faccessat",
          [](machine&) { return kernel::faccessat(AT_FDCWD, "/proc/self/fd", F_OK, 0); },
@@ -248,6 +254,18 @@ TEST_CASE("kernel: what a fault hides from a search is spared, but for what is l
     SUBCASE("a lock") {
         sim::host::search under_way(on.host, "/d");
         strike_lock();
+        under_way.finish();
+        CHECK(spared() == only_the_file);
+    }
+    SUBCASE("a look at what is not locked") {
+        sim::host::search under_way(on.host, "/d");
+        for (const int fd : {on.file.get(), live.get(), on.directory.get()}) {
+            struct stat status{};
+            on.host.trouble().strike_nth(1);
+            CHECK(kernel::fstat(fd, status) == -1);
+            CHECK(errno == EIO);
+        }
+        on.host.trouble().calm();
         under_way.finish();
         CHECK(spared() == only_the_file);
     }

@@ -7,13 +7,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ferry/base/unique_fd.hpp"
-#include "ferry/base/units.hpp"
 #include "ferry/runtime/nursery.hpp"
 #include "ferry/runtime/op.hpp"
 #include "ferry/runtime/wait.hpp"
@@ -38,15 +40,19 @@ struct fixture {
 
     std::size_t remove() { return walk().removed; }
 
-    leftovers_found walk(std::size_t ahead_bytes_max = leftovers_ahead_bytes_max) {
-        return core.run(&fixture::sweep_all, std::ref(*this), ahead_bytes_max);
+    leftovers_found walk() { return walk(how()); }
+    leftovers_found walk(sweep how) {
+        return core.run(
+            [](runtime::core& here, sweep what) -> runtime::task<leftovers_found> {
+                co_return co_await remove_leftovers(here, what);
+            },
+            how);
     }
 
-    static runtime::task<leftovers_found> sweep_all(runtime::core& here, fixture& self,
-                                                    std::size_t ahead_bytes_max) {
-        co_return co_await remove_leftovers(
-            here,
-            {.root = self.root.get(), .turns = self.turns, .ahead_bytes_max = ahead_bytes_max});
+    /// As for a file system of this machine, whatever the tests run on.
+    sweep how() { return {.root = root.get(), .home = home(true), .turns = turns}; }
+    [[nodiscard]] file_system home(bool is_local) const {
+        return {.device = file_system_of(root.get()).device, .is_local = is_local};
     }
 };
 
@@ -63,7 +69,7 @@ struct descriptors_seen {
 };
 
 runtime::task<> sweep_into(fixture& disk, std::size_t& removed) {
-    const auto found = co_await fixture::sweep_all(disk.core.here, disk, 1_MiB);
+    const auto found = co_await remove_leftovers(disk.core.here, disk.how());
     removed = found.removed;
 }
 
@@ -239,7 +245,9 @@ TEST_CASE("leftovers: the memory for directories is bounded, and what is beyond 
         disk.host.write(directory + "/" + leftover, "");
     }
     disk.host.write(leftover, "");
-    const auto some = disk.walk(100UZ * (14 + 8));
+    auto narrow = disk.how();
+    narrow.ahead_bytes_max = 100UZ * (14 + 8);
+    const auto some = disk.walk(narrow);
     CHECK(some.removed == 1 + 100);
     CHECK(some.passed_over == 300);
     const auto rest = disk.walk();
@@ -273,4 +281,107 @@ TEST_CASE("leftovers: a sweep ends when it is asked to stop") {
     });
     CHECK(disk.remove() == 0);
     CHECK(reads <= 6);
+}
+
+TEST_CASE(
+    "leftovers: locked for writing, as NFS wants it; one that may only be read, for reading") {
+    fixture disk;
+    disk.host.write(leftover, "");
+    std::vector<std::uint64_t> opened_with;
+    std::int64_t refusal = 0;
+    disk.core.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
+        if (what.code == runtime::opcode::open_at &&
+            std::string_view(what.args.open_at.path) == leftover) {
+            opened_with.push_back(what.args.open_at.how.flags & O_ACCMODE);
+            if (opened_with.back() == O_RDWR && refusal != 0) {
+                return refusal;
+            }
+        }
+        return std::nullopt;
+    });
+    refusal = -EIO;
+    CHECK(disk.remove() == 0);
+    CHECK(opened_with == std::vector<std::uint64_t>{O_RDWR});
+    refusal = -EACCES;
+    CHECK(disk.remove() == 1);
+    CHECK(opened_with == std::vector<std::uint64_t>{O_RDWR, O_RDWR, O_RDONLY});
+}
+
+// Goal: where other machines may have the file open without a lock that is seen here, only what
+// has long been left alone is removed. Method: the tests' file system, taken for such a one.
+TEST_CASE("leftovers: a lock alone decides nothing where other machines may share the files") {
+    fixture disk;
+    disk.host.write(leftover, "of another machine");
+    auto how = disk.how();
+    how.home = disk.home(false);
+
+    SUBCASE("young") {
+        const auto found = disk.walk(how);
+        CHECK(found.removed == 0);
+        CHECK(found.undecided == 1);
+    }
+    SUBCASE("its content is old, and something else was changed a moment ago") {
+        const timespec times[2] = {{.tv_sec = 1'000, .tv_nsec = 0},
+                                   {.tv_sec = 1'000, .tv_nsec = 0}};
+        REQUIRE(::utimensat(AT_FDCWD, (disk.host / leftover).c_str(), times, 0) == 0);
+        CHECK(disk.walk(how).undecided == 1);
+    }
+    SUBCASE("of the future") {
+        constexpr std::int64_t year_2100 = 4'102'444'800;
+        const timespec times[2] = {{.tv_sec = year_2100, .tv_nsec = 0},
+                                   {.tv_sec = year_2100, .tv_nsec = 0}};
+        REQUIRE(::utimensat(AT_FDCWD, (disk.host / leftover).c_str(), times, 0) == 0);
+        how.age_min = {};
+        CHECK(disk.walk(how).undecided == 1);
+    }
+    SUBCASE("old, and held") {
+        const unique_fd held(::open((disk.host / leftover).c_str(), O_WRONLY | O_CLOEXEC));
+        REQUIRE(claim(held.get()));
+        how.age_min = {};
+        CHECK(disk.walk(how).undecided == 1);
+    }
+    SUBCASE("old, and nothing tells what time it is there") {
+        how.age_min = {};
+        disk.core.io.set_script([](runtime::op& what) -> std::optional<std::int64_t> {
+            const bool makes = what.code == runtime::opcode::open_at &&
+                               (what.args.open_at.how.flags & O_CREAT) != 0;
+            return makes ? std::optional<std::int64_t>(-EDQUOT) : std::nullopt;
+        });
+        CHECK(disk.walk(how).undecided == 1);
+    }
+    CHECK(disk.host.names() == std::vector<std::string>{leftover});
+
+    disk.core.io.set_script(nullptr);
+    const timespec now[2] = {{.tv_sec = 0, .tv_nsec = UTIME_NOW},
+                             {.tv_sec = 0, .tv_nsec = UTIME_NOW}};
+    REQUIRE(::utimensat(AT_FDCWD, (disk.host / leftover).c_str(), now, 0) == 0);
+    how.age_min = {};
+    const auto found = disk.walk(how);
+    CHECK(found.removed == 1);
+    CHECK(found.undecided == 0);
+    CHECK(disk.host.names().empty());
+}
+
+// Goal: no core waits for a file server. Method: what is asked of one goes to the pool.
+TEST_CASE("leftovers: a lock is a question for the pool, unless the file system is local") {
+    fixture disk;
+    std::size_t offloaded = 0;
+    disk.core.io.set_script([&offloaded](runtime::op& what) -> std::optional<std::int64_t> {
+        offloaded += what.code == runtime::opcode::compute ? 1U : 0U;
+        return std::nullopt;
+    });
+    const auto claim_one = [](runtime::core& here, int file, file_system home) {
+        return claim(here, file, home);
+    };
+    for (const bool is_local : {true, false}) {
+        disk.host.write(leftover, "");
+        const unique_fd first(::open((disk.host / leftover).c_str(), O_WRONLY | O_CLOEXEC));
+        const unique_fd second(::open((disk.host / leftover).c_str(), O_WRONLY | O_CLOEXEC));
+        CHECK(disk.core.run(claim_one, first.get(), disk.home(is_local)));
+        CHECK_FALSE(disk.core.run(claim_one, second.get(), disk.home(is_local)));
+        CHECK(offloaded == (is_local ? 0U : 2U));
+    }
+    const unique_fd other(::open((disk.host / leftover).c_str(), O_WRONLY | O_CLOEXEC));
+    CHECK(disk.core.run(claim_one, other.get(), file_system{.device = 1, .is_local = true}));
+    CHECK(offloaded == 3);
 }
