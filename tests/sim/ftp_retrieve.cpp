@@ -443,10 +443,13 @@ task<outcome> list(ftp_session& user) {
                             : is_file && asked.style == list_style::facts ? 501
                                                                           : 150);
         }
-        const auto above = context.model.possible_since(parent_of(asked.path), since);
-        const bool is_below_file = std::ranges::any_of(above, [](const node_state& each) {
-            return each.kind == node_kind::file || each.kind == node_kind::anything;
-        });
+        bool is_below_file = false;  // However far.
+        for (auto above = parent_of(asked.path); above != "/"; above = parent_of(above)) {
+            const auto states = context.model.possible_since(above, since);
+            is_below_file |= std::ranges::any_of(states, [](const node_state& each) {
+                return each.kind == node_kind::file || each.kind == node_kind::anything;
+            });
+        }
         if (is_below_file && asked.style == list_style::facts) {
             codes.push_back(501);
         }
