@@ -48,8 +48,8 @@ constexpr auto accept_errnos = std::to_array<int>({EMFILE, ENFILE, ECONNABORTED,
 constexpr auto connect_errnos =
     std::to_array<int>({ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EADDRNOTAVAIL});
 constexpr auto receive_errnos = std::to_array<int>({ECONNRESET, ETIMEDOUT, ENOMEM});
-constexpr auto send_errnos = std::to_array<int>({EPIPE, ECONNRESET, ENOBUFS});
-constexpr auto send_file_errnos = std::to_array<int>({EIO, EPIPE, ECONNRESET});
+constexpr auto send_errnos = std::to_array<int>({EPIPE, ECONNRESET, ETIMEDOUT, ENOBUFS});
+constexpr auto send_file_errnos = std::to_array<int>({EIO, EPIPE, ECONNRESET, ETIMEDOUT});
 constexpr auto read_errnos = std::to_array<int>({EIO});
 constexpr auto write_errnos = std::to_array<int>({ENOSPC, EDQUOT, EIO, EFBIG});
 constexpr auto sync_errnos = std::to_array<int>({EIO, ENOSPC, EDQUOT});
