@@ -45,7 +45,8 @@ struct response_plan {
     /// The body as a directory too large for memory: rows are made while it is sent.
     std::optional<vfs::listing> entries;
     std::string page_begin;  ///< What precedes the rows of `entries`.
-    /// To hold the page of a large directory in `message`, until it is sent.
+    /// To hold the page of a large directory in `message`, until it has been sent or has joined the
+    /// answers that gather, of which a connection has 64 KiB at most.
     std::optional<runtime::permits::permit> hold;
     bool chunked = false;  ///< `entries` go as chunks (RFC 9112 section 7.1), else until the close.
 };
