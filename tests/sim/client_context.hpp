@@ -109,6 +109,8 @@ struct client_context {
     promised durability = promised::old_or_new;
     /// Files up to this size are made by writing clients.
     std::size_t upload_bytes_max = 300'000;
+    /// And now and then one of more than a megabyte, up to this; 0: none.
+    std::size_t large_bytes_max = 0;
     /// Directory that only this client changes; it exists. Empty: it changes shared files only.
     std::string own_directory{};
     /// Files there are changed by anybody.

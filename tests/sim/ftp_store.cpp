@@ -44,6 +44,9 @@ struct upload {
     [[nodiscard]] std::string verb() const { return line().substr(0, 4); }
 };
 
+// More than is freed on the core that closes it.
+constexpr std::uint64_t large_bytes_min = 1'100'000;
+
 upload draw_upload(ftp_session& user) {
     auto& context = user.context;
     upload made;
@@ -59,7 +62,10 @@ upload draw_upload(ftp_session& user) {
     if (made.kind == store_kind::restarted && !user.is_image) {
         made.kind = store_kind::appended;
     }
-    const auto size = context.chance(8)   ? 0
+    const auto size = context.chance(8) ? 0
+                      : context.chance(24) && context.large_bytes_max > large_bytes_min
+                          ? large_bytes_min +
+                                context.rng.below(context.large_bytes_max - large_bytes_min)
                       : context.chance(3) ? context.rng.below(context.upload_bytes_max)
                                           : context.rng.below(5'000);
     made.octets =
@@ -260,7 +266,10 @@ task<outcome> move_octets(ftp_session& user, wire& data, upload& what, interrupt
     auto& context = user.context;
     transfer_close close{.line = what.line()};
     const auto whole = ~std::uint64_t{0};
-    const auto count = when == interruption::none ? whole : context.rng.below(100'000);
+    const auto count = when == interruption::none
+                           ? whole
+                           : context.rng.below(std::max<std::uint64_t>(
+                                 100'000, what.octets.size_bytes() + what.octets.size_bytes() / 8));
     const bool is_image = user.is_image;
     bool took_all = co_await send_octets(user, data, what, is_image, count);
     co_await interrupt(user, when);

@@ -106,6 +106,7 @@ client_context scene::context(std::string name, std::size_t number) {
             .network = settings_.network,
             .accounts = usual_accounts(),
             .durability = settings_.durability,
+            .large_bytes_max = 2'000'000,
             .own_directory = own_directory(number),
             .is_punctual = !settings_.excused.any()};
 }
@@ -120,6 +121,7 @@ task<> scene::play(runtime::nursery&, scene& on, protocol speaks, std::size_t nu
             mine.steps_max = 6;
             mine.is_patient = false;
             mine.upload_bytes_max = 20'000;
+            mine.large_bytes_max = 0;
         }
         if (how == stay::lasting) {
             mine.conversations = 1;
@@ -236,7 +238,8 @@ void scene::change_a_file() {
         }
         case 1: {
             world_.note("another program replaces");
-            const content fresh = model_.fresh(pattern_kind::binary, world_.rng().below(50'000));
+            const std::uint64_t size_max = world_.chance(4) ? 2'000'000 : 50'000;
+            const content fresh = model_.fresh(pattern_kind::binary, world_.rng().below(size_max));
             const auto change_made =
                 model_.begin(path, {.kind = change_kind::replace, .octets = fresh});
             const std::string beside = "/beside";
