@@ -27,6 +27,14 @@ task<> sleep_and_note(core& here, time_point when, std::vector<woken>& log) {
     log.push_back({.due = when, .at = here.now()});
 }
 
+/// Announces an event when its moment has come.
+struct ringer : timer {
+    explicit ringer(event& rung) noexcept
+        : timer([](timer& self) noexcept { static_cast<ringer&>(self).bell.announce(); }),
+          bell(rung) {}
+    event& bell;
+};
+
 task<> sleep_until_stopped(core& here, std::size_t& stopped) {
     const auto slept = co_await sleep_until(here, never);
     REQUIRE_FALSE(slept.has_value());
@@ -302,6 +310,35 @@ TEST_CASE("time: an event announced before, at and after its deadline ends one w
             CHECK(rung.has_value());
             const auto again = co_await bell.wait(here.now());
             CHECK(again.has_value());
+        });
+    }
+}
+
+TEST_CASE("time: a wait that an announcement has ended is not ended again by its deadline") {
+    for (const backend& under_test : backends()) {
+        CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
+        machine host(under_test);
+        host.run_task([](nursery& home) -> task<> {
+            core& here = home.here();
+            event bell(here.io());
+            // In the same sweep of the wheel, the announcement a nanosecond before the deadline.
+            ringer before(bell);
+            const auto when = here.now() + 3ms;
+            here.io().timers().arm(before, when);
+            const auto rung = co_await bell.wait(when + 1ns);
+            CHECK(rung.has_value());
+            const auto nothing = co_await bell.wait(here.now() + 3ms);
+            CHECK_FALSE(nothing.has_value());
+            // And a nanosecond behind it: for the next wait.
+            ringer behind(bell);
+            const auto later = here.now() + 3ms;
+            here.io().timers().arm(behind, later + 1ns);
+            const auto late = co_await bell.wait(later);
+            REQUIRE_FALSE(late.has_value());
+            CHECK(late.error() == errc::timed_out);
+            const auto kept = co_await bell.wait();
+            CHECK(kept.has_value());
         });
     }
 }
