@@ -62,12 +62,12 @@ upload draw_upload(ftp_session& user) {
     if (made.kind == store_kind::restarted && !user.is_image) {
         made.kind = store_kind::appended;
     }
-    const auto size = context.chance(8) ? 0
-                      : context.chance(24) && context.large_bytes_max > large_bytes_min
-                          ? large_bytes_min +
-                                context.rng.below(context.large_bytes_max - large_bytes_min)
-                      : context.chance(3) ? context.rng.below(context.upload_bytes_max)
-                                          : context.rng.below(5'000);
+    const auto size =
+        context.chance(8) ? 0
+        : context.chance(24) && context.large_bytes_max > large_bytes_min
+            ? large_bytes_min + context.rng.below(context.large_bytes_max - large_bytes_min)
+        : context.chance(3) ? context.rng.below(context.upload_bytes_max)
+                            : context.rng.below(5'000);
     made.octets =
         context.model.fresh(user.is_image ? pattern_kind::binary : pattern_kind::clean_text, size);
     if (made.kind != store_kind::unique) {
