@@ -16,14 +16,19 @@ struct lesson {
 };
 
 constexpr auto lessons = std::to_array<lesson>({
-    // A receive that failed with ETIMEDOUT passed for a deadline of ferry's own: the client was
-    // answered 408 a tenth of a second after it had asked (net/plain_stream.cpp).
+    // An ETIMEDOUT of TCP passed for a deadline of ferry's own: the client was answered 408 a tenth
+    // of a second after it had asked (base/error.cpp; its unit test is in plain_stream_test).
+    // Builds differ in their worlds: 1, 5 and 16 show it under asan, 1, 60 and 116 in release.
     {"a peer that TCP has given up is not slow",
-     {.seed = 4, .operations = 3'000, .faults = fault_level::heavy}},
+     {.seed = 1, .operations = 3'000, .faults = fault_level::heavy}},
     {"a peer that TCP has given up is not slow",
-     {.seed = 10, .operations = 3'000, .faults = fault_level::heavy}},
+     {.seed = 5, .operations = 3'000, .faults = fault_level::heavy}},
     {"a peer that TCP has given up is not slow",
-     {.seed = 45, .operations = 3'000, .faults = fault_level::heavy}},
+     {.seed = 16, .operations = 3'000, .faults = fault_level::heavy}},
+    {"a peer that TCP has given up is not slow",
+     {.seed = 60, .operations = 3'000, .faults = fault_level::heavy}},
+    {"a peer that TCP has given up is not slow",
+     {.seed = 116, .operations = 3'000, .faults = fault_level::heavy}},
     // The network ended a data connection in order, and only a beginning was stored: the model knew
     // that, and not that ranges, REST and a suffix begin elsewhere in it (tests/sim: it is now told
     // how much came through).
@@ -43,7 +48,8 @@ constexpr auto lessons = std::to_array<lesson>({
 
 // Goal: what a simulated world has taught stays learnt. A seed replays the world as it is today:
 // when the code has changed since, other things happen in it, and it is one more world without a
-// fault.
+// fault. So whenever worlds change, the seeds are picked again with the bug planted again (decision
+// 0011).
 TEST_CASE("regress: worlds that showed something wrong show nothing any more") {
     ferry::log::set_level(ferry::log::level::off);
     for (const lesson& each : lessons) {
