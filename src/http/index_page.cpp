@@ -54,15 +54,16 @@ void append_size(std::string& out, std::uint64_t size_bytes) {
     }
     constexpr std::string_view letters = "KMGTPE";
     std::size_t unit = 0;
-    while (unit + 1 < letters.size() && size_bytes >= 1024U * 1024U) {
-        size_bytes /= 1024;
+    std::uint64_t divisor = 1024;
+    while (unit + 1 < letters.size() && size_bytes / divisor >= 1024) {
+        divisor *= 1024;
         ++unit;
     }
-    const auto tenths = size_bytes * 10 / 1024;
-    append_number(out, tenths / 10);
-    if (tenths < 100) {
+    const std::uint64_t whole = size_bytes / divisor;
+    append_number(out, whole);
+    if (whole < 10) {
         out += '.';
-        out += static_cast<char>('0' + tenths % 10);
+        out += static_cast<char>('0' + size_bytes % divisor * 10 / divisor);
     }
     out += ' ';
     out += letters[unit];

@@ -61,6 +61,10 @@ TEST_CASE("index: sizes are short and rounded down") {
     CHECK(size(10'240) == "10 KiB");
     CHECK(size(1'048'575) == "1023 KiB");
     CHECK(size(1'048'576) == "1.0 MiB");
+    // Rounded down once, not at each thousand: simulated worlds noticed (tests/regress).
+    CHECK(size(1'677'734) == "1.6 MiB");
+    CHECK(size(1'782'780) == "1.7 MiB");
+    CHECK(size(1'677'721) == "1.5 MiB");
     CHECK(size(5'368'709'120) == "5.0 GiB");
     CHECK(size(~std::uint64_t{0}) == "15 EiB");
 }
