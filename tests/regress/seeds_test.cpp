@@ -29,7 +29,8 @@ constexpr auto lessons = std::to_array<lesson>({
      {.seed = 60, .operations = 3'000, .faults = fault_level::heavy}},
     {"a peer that TCP has given up is not slow",
      {.seed = 116, .operations = 3'000, .faults = fault_level::heavy}},
-    // The page showed 1,677,734 octets as 1.5 MiB: rounded down at each thousand (http/index_page.cpp).
+    // The page showed 1,677,734 octets as 1.5 MiB: rounded down at each thousand
+    // (http/index_page.cpp).
     {"a size is rounded down once", {.seed = 859, .faults = fault_level::heavy}},
     // The network ended a data connection in order, and only a beginning was stored: the model knew
     // that, and not that ranges, REST and a suffix begin elsewhere in it (tests/sim: it is now told
