@@ -6,6 +6,7 @@
 #include <charconv>
 #include <utility>
 
+#include "auth/split.hpp"
 #include "ferry/auth/password.hpp"
 #include "ferry/base/ascii.hpp"
 #include "ferry/runtime/compute.hpp"
@@ -32,11 +33,7 @@ bool compare(std::string password, std::string hash) {
 
 std::expected<limits, std::string> limits::parse(std::string_view text) {
     limits made;
-    for (bool more = true; more;) {
-        const auto end = text.find(',');
-        const auto part = text.substr(0, end);
-        more = end != std::string_view::npos;
-        text.remove_prefix(more ? end + 1 : text.size());
+    for (const auto part : split(text, ',')) {
         const auto equals = part.find('=');
         const auto name = part.substr(0, equals);
         std::uint64_t* const into = name == "sessions"      ? &made.sessions_max

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "auth/escapes.hpp"
+#include "auth/split.hpp"
 
 namespace ferry::auth {
 namespace {
@@ -34,9 +35,7 @@ std::expected<rights, std::string> parse_words(std::string_view text) {
         return rights{};
     }
     rights made;
-    for (;;) {
-        const auto end = text.find('+');
-        const auto name = text.substr(0, end);
+    for (const auto name : split(text, '+')) {
         const auto found = std::ranges::find(words, name, &word::text);
         if (found == words.end()) {
             return std::unexpected(fmt::format(
@@ -45,11 +44,8 @@ std::expected<rights, std::string> parse_words(std::string_view text) {
                 name));
         }
         made = made | found->means;
-        if (end == std::string_view::npos) {
-            return made;
-        }
-        text.remove_prefix(end + 1);
     }
+    return made;
 }
 
 std::string text_of(rights some) {
@@ -103,11 +99,7 @@ bool leads_to(std::string_view rule, std::string_view path) noexcept {
 std::expected<permissions, std::string> permissions::parse(std::string_view text) {
     permissions made;
     bool has_everywhere = false;
-    for (bool more = true; more;) {
-        const auto end = text.find(',');
-        const auto part = text.substr(0, end);
-        more = end != std::string_view::npos;
-        text.remove_prefix(more ? end + 1 : text.size());
+    for (const auto part : split(text, ',')) {
         const auto equals = part.find('=');
         const bool has_path = equals != std::string_view::npos;
         const auto allowed = parse_words(has_path ? part.substr(equals + 1) : part);

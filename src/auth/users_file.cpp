@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <utility>
 
 #include "auth/escapes.hpp"
+#include "auth/split.hpp"
 #include "ferry/auth/password.hpp"
 #include "ferry/base/ascii.hpp"
 
@@ -34,19 +34,16 @@ std::string_view take_line(std::string_view& text) noexcept {
 }
 
 std::expected<account, std::string> parse_user(std::string_view line) {
-    std::array<std::string_view, fields_max> fields;
-    std::size_t count = 0;
-    for (bool more = true; more; ++count) {
-        if (count == fields_max) {
-            return std::unexpected(
-                "it has more than five fields: name:hash:home:permissions:limits");
-        }
-        const auto end = line.find(':');
-        fields[count] = line.substr(0, end);
-        more = end != std::string_view::npos;
-        line.remove_prefix(more ? end + 1 : line.size());
+    auto fields = split(line, ':');
+    if (fields.size() > fields_max) {
+        return std::unexpected("it has more than five fields: name:hash:home:permissions:limits");
     }
-    const auto [name, hash, home, allowed, bounds] = fields;
+    fields.resize(fields_max);
+    const auto name = fields[0];
+    const auto hash = fields[1];
+    const auto home = fields[2];
+    const auto allowed = fields[3];
+    const auto bounds = fields[4];
     if (auto why = why_no_user_name(name); !why.empty()) {
         return std::unexpected(std::move(why));
     }
