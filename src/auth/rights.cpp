@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <utility>
 
 #include "auth/escapes.hpp"
@@ -124,10 +125,11 @@ std::expected<permissions, std::string> permissions::parse(std::string_view text
             std::ranges::find(made.rules_, *path, &rule::path) != made.rules_.end()) {
             return std::unexpected(fmt::format("the path of {:?} comes twice", part));
         }
-        made.rules_.push_back({.path = std::move(*path), .allowed = *allowed});
+        const auto behind =
+            std::ranges::upper_bound(made.rules_, path->size(), std::ranges::greater{},
+                                     [](const rule& each) { return each.path.size(); });
+        made.rules_.insert(behind, {.path = std::move(*path), .allowed = *allowed});
     }
-    std::ranges::stable_sort(
-        made.rules_, [](const rule& a, const rule& b) { return a.path.size() > b.path.size(); });
     return made;
 }
 

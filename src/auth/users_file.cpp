@@ -14,7 +14,6 @@
 namespace ferry::auth {
 namespace {
 
-constexpr std::size_t name_bytes_max = 64;
 constexpr std::size_t fields_max = 5;
 
 bool is_of_a_user(std::string_view line) noexcept {
@@ -90,8 +89,9 @@ std::string why_no_user_name(std::string_view name) {
     if (name.empty()) {
         return "the name is empty";
     }
-    if (name.size() > name_bytes_max) {
-        return fmt::format("the name has {} octets, {} are allowed", name.size(), name_bytes_max);
+    if (name.size() > user_name_bytes_max) {
+        return fmt::format("the name has {} octets, {} are allowed", name.size(),
+                           user_name_bytes_max);
     }
     if (name.find(':') != std::string_view::npos || name.starts_with('#') ||
         std::ranges::any_of(name, [](char each) { return ascii::is_control(each); }) ||

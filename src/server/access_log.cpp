@@ -27,12 +27,12 @@ constexpr auto write_time_max = std::chrono::seconds(2);
 // While lines are dropped, that is told this often.
 constexpr auto report_interval = std::chrono::minutes(1);
 
+}  // namespace
+
 bool is_file(int fd) noexcept {
     struct stat status{};
     return kernel::fstat(fd, status) == 0 && S_ISREG(status.st_mode);
 }
-
-}  // namespace
 
 access_log::access_log(runtime::core& here, int fd, std::size_t buffer_bytes)
     : here_(here),

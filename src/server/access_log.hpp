@@ -13,6 +13,10 @@
 
 namespace ferry::server {
 
+/// True for a regular file: a write to it waits for a disk at most. Others may wait for whoever
+/// reads them. A descriptor that is none is no file.
+[[nodiscard]] bool is_file(int fd) noexcept;
+
 /// One core's end of the access log: lines are gathered in memory and written many at a time,
 /// by the reactor, so that neither a slow disk nor a reader that has stopped holds up the core
 /// (threats.md, R15). What finds the buffer full is dropped and counted.

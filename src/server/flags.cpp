@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "ferry/auth/users_file.hpp"
 #include "ferry/base/ascii.hpp"
 #include "ferry/base/assert.hpp"
 #include "ferry/net/endpoint.hpp"
@@ -68,7 +69,6 @@ constexpr flag_kind::list listen_list() {
                 }};
 }
 
-constexpr std::size_t user_name_bytes_max = 64;
 constexpr std::size_t password_bytes_max = 128;
 constexpr std::string_view user_bounds =
     "NAME:PASSWORD[:DIR]; NAME of 1 to 64 octets and PASSWORD of 1 to 128, both without ':' and "
@@ -87,13 +87,13 @@ std::string add_user(config& into, std::string_view value) {
     const auto directory = password_end < rest.size() ? rest.substr(password_end + 1) : "/";
     const auto shown = in_quotes(fmt::format("{}:***", name));
 
-    if (name.empty() || name.size() > user_name_bytes_max || has_control(name) ||
+    if (name.empty() || name.size() > auth::user_name_bytes_max || has_control(name) ||
         password.empty() || password.size() > password_bytes_max || has_control(password) ||
         !directory.starts_with('/')) {
         return fmt::format("{} is not {}", shown, user_bounds);
     }
     // RFC 1635: both names mean a visitor without an account.
-    if (ascii::equal_ignoring_case(name, "anonymous") || ascii::equal_ignoring_case(name, "ftp")) {
+    if (auth::is_name_of_anonymous(name)) {
         return fmt::format("{} names the anonymous user; see --anonymous", shown);
     }
     if (contains(into.users, name, &user_account::name)) {

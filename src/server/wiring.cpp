@@ -6,7 +6,6 @@
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,6 +27,7 @@
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/http/media_types.hpp"
 #include "ferry/runtime/offload.hpp"
+#include "server/access_log.hpp"
 #include "server/core_server.hpp"
 #include "server/start_up.hpp"
 #include "server/user_accounts.hpp"
@@ -297,12 +297,6 @@ void tell_lost_lines(std::uint64_t lines) noexcept {
     }
 }
 
-/// Whether a write to it never waits for somebody who reads: a file, or nothing at all.
-bool is_file(int fd) noexcept {
-    struct stat status{};
-    return fd < 0 || (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode));
-}
-
 /// Prints `lines`, and goes on without them when whoever reads standard output has stopped.
 void print(const std::string& lines) {
     if (!is_file(STDOUT_FILENO)) {
@@ -353,7 +347,7 @@ int run(const config& settings) {
         return refuse_to_start(why);
     };
     std::optional<background_writer> log_writer;
-    if (!is_file(ready->access_log_fd)) {
+    if (ready->access_log_fd >= 0 && !is_file(ready->access_log_fd)) {
         auto made = background_writer::open(
             ready->access_log_fd, {.failed = &tell_failed_write, .lost = &tell_lost_lines});
         if (!made) {

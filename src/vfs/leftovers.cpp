@@ -154,7 +154,7 @@ runtime::task<bool> is_old(runtime::core& here, const sweep& how, int directory,
     runtime::stop_scope unstopped;
     const auto now = co_await file_system_time(here, directory).in_scope(unstopped);
     const auto age_min = std::chrono::ceil<std::chrono::seconds>(how.age_min).count();
-    co_return now&& seen.last_use <= *now - age_min;
+    co_return now.has_value() && seen.last_use <= *now - age_min;
 }
 
 /// Removes the file `name` if it is a leftover, and counts what became of it.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <expected>
 #include <string>
 #include <string_view>
@@ -28,6 +29,8 @@ namespace ferry::auth {
 /// too.
 [[nodiscard]] std::string with_hash(std::string_view text, std::string_view name,
                                     std::string_view hash);
+
+inline constexpr std::size_t user_name_bytes_max = 64;
 
 /// What keeps `name` from being the name of a user, for a person; empty when nothing does.
 [[nodiscard]] std::string why_no_user_name(std::string_view name);

@@ -26,8 +26,8 @@ struct offload_job {
 };
 
 /// A few threads for what would block a core and has no ring operation: listing directories,
-/// copying between files, hashing. Shared by all cores; the one place where ferry takes a lock. A
-/// simulated one derives from it and has no threads.
+/// copying between files, hashing. Shared by all cores, under a lock. A simulated one derives from
+/// it and has no threads.
 ///
 /// First come, first served, but lengthy jobs never have the last thread: while all others are with
 /// lengthy jobs, a further one waits, and brief ones pass it. So neither keeps the other waiting

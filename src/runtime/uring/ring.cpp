@@ -46,8 +46,8 @@ result<ring> ring::make(unsigned submission_entries, unsigned completion_entries
 
 result<void> ring::enable() noexcept {
     // Not by liburing's io_uring_enable_rings: 2.3's shared library does not export it.
-    if (const int refused =
-            io_uring_register(ring_->ring_fd, IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
+    if (const int refused = io_uring_register(static_cast<unsigned>(ring_->ring_fd),
+                                              IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
         refused < 0) {
         return failure_from_errno(-refused);
     }
