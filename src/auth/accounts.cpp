@@ -68,9 +68,9 @@ accounts::accounts(std::vector<account> named, std::optional<permissions> anonym
 }
 
 bool accounts::may_anywhere(right which) const noexcept {
-    return (anonymous_ && anonymous_->has_anywhere(which)) ||
+    return (anonymous_ && anonymous_->has_anywhere({which})) ||
            std::ranges::any_of(named_, [which](const account& each) {
-               return !each.is_locked && each.allowed.has_anywhere(which);
+               return !each.is_locked && each.allowed.has_anywhere({which});
            });
 }
 

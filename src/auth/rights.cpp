@@ -166,9 +166,9 @@ rights permissions::at(std::string_view directory, std::string_view name) const 
     return everywhere_;
 }
 
-bool permissions::has_anywhere(right which) const noexcept {
-    return everywhere_.has(which) || std::ranges::any_of(rules_, [which](const rule& each) {
-               return each.allowed.has(which);
+bool permissions::has_anywhere(rights some) const noexcept {
+    return everywhere_.has_any(some) || std::ranges::any_of(rules_, [some](const rule& each) {
+               return each.allowed.has_any(some);
            });
 }
 

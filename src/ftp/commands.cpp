@@ -16,7 +16,18 @@ using runtime::task;
 
 namespace {
 
-using enum access;
+using auth::right;
+
+constexpr access anyone{.needs_login = false};
+constexpr access login;
+constexpr access facts{.any_of = {right::list, right::read}};
+constexpr access list{.any_of = {right::list}};
+constexpr access read{.any_of = {right::read}};
+constexpr access create{.any_of = {right::create}};
+constexpr access replace{.any_of = {right::replace}};
+constexpr access remove_name{.any_of = {right::remove}};
+constexpr access rename_name{.any_of = {right::rename}};
+constexpr access make_directory{.any_of = {right::make_directory}};
 constexpr auto none = channel::none;
 constexpr auto data = channel::data;
 constexpr auto no_argument = argument::none;
@@ -31,7 +42,7 @@ constexpr auto commands = std::to_array<command>({
     {"CDUP", login, none, no_argument, do_cdup, "CDUP (change to the directory above)", ""},
     {"CLNT", anyone, none, optional, do_clnt, "CLNT <sp> name of the client", "CLNT"},
     {"CWD", login, none, optional, do_cwd, "CWD [<sp> path] (change directory)", "TVFS"},
-    {"DELE", remove, none, required, do_dele, "DELE <sp> path (delete a file)", ""},
+    {"DELE", remove_name, none, required, do_dele, "DELE <sp> path (delete a file)", ""},
     {"EPRT", login, none, required, do_eprt, "EPRT <sp> |1 or 2|address|port|", "EPRT"},
     {"EPSV", login, none, optional, do_epsv, "EPSV [<sp> 1, 2 or ALL] (passive mode)", "EPSV"},
     {"FEAT", anyone, none, no_argument, do_feat, "FEAT (list the features)", ""},
@@ -55,9 +66,9 @@ constexpr auto commands = std::to_array<command>({
     {"REIN", anyone, none, no_argument, do_rein, "REIN (begin again)", ""},
     {"REST", login, none, required, do_rest, "REST <sp> offset", "REST STREAM"},
     {"RETR", read, data, required, do_retr, "RETR <sp> path (retrieve a file)", ""},
-    {"RMD", remove, none, required, do_rmd, "RMD <sp> path (remove a directory)", ""},
-    {"RNFR", rename, none, required, do_rnfr, "RNFR <sp> path (rename from)", ""},
-    {"RNTO", rename, none, required, do_rnto, "RNTO <sp> path (rename to)", ""},
+    {"RMD", remove_name, none, required, do_rmd, "RMD <sp> path (remove a directory)", ""},
+    {"RNFR", rename_name, none, required, do_rnfr, "RNFR <sp> path (rename from)", ""},
+    {"RNTO", rename_name, none, required, do_rnto, "RNTO <sp> path (rename to)", ""},
     {"SITE", login, none, optional, do_site, "SITE <sp> HELP", ""},
     {"SIZE", facts, none, required, do_size, "SIZE <sp> path", "SIZE"},
     {"STAT", login, none, optional, do_stat, "STAT [<sp> path]", ""},
@@ -71,7 +82,7 @@ constexpr auto commands = std::to_array<command>({
     {"XCWD", login, none, optional, do_cwd, "XCWD [<sp> path] (as CWD)", ""},
     {"XMKD", make_directory, none, required, do_mkd, "XMKD <sp> path (as MKD)", ""},
     {"XPWD", login, none, no_argument, do_pwd, "XPWD (as PWD)", ""},
-    {"XRMD", remove, none, required, do_rmd, "XRMD <sp> path (as RMD)", ""},
+    {"XRMD", remove_name, none, required, do_rmd, "XRMD <sp> path (as RMD)", ""},
 });
 static_assert(std::ranges::is_sorted(commands, {}, &command::verb));
 
@@ -81,34 +92,9 @@ constexpr auto not_implemented = std::to_array<std::string_view>(
     {"ADAT", "AUTH", "CCC", "CONF", "ENC", "HOST", "LPRT", "LPSV", "MIC", "PBSZ", "PROT", "SMNT"});
 static_assert(std::ranges::is_sorted(not_implemented));
 
-bool is_allowed(const session& user, access who) noexcept {
-    switch (who) {
-        case anyone:
-        case login:
-            return true;
-        case facts:
-            return user.may_anywhere(auth::right::list) || user.may_anywhere(auth::right::read);
-        case list:
-            return user.may_anywhere(auth::right::list);
-        case read:
-            return user.may_anywhere(auth::right::read);
-        case create:
-            return user.may_anywhere(auth::right::create);
-        case replace:
-            return user.may_anywhere(auth::right::replace);
-        case remove:
-            return user.may_anywhere(auth::right::remove);
-        case rename:
-            return user.may_anywhere(auth::right::rename);
-        case make_directory:
-            return user.may_anywhere(auth::right::make_directory);
-    }
-    return false;
-}
-
 /// Why the command may not run: its answer. Nothing when it may.
 std::optional<reply> check(const session& user, const command& row, std::string_view argument) {
-    if (row.who != anyone && !user.is_logged_in()) {
+    if (row.who.needs_login && !user.is_logged_in()) {
         return reply{530, "Log in with USER and PASS first"};
     }
     if (row.takes == required && argument.empty()) {
@@ -117,7 +103,7 @@ std::optional<reply> check(const session& user, const command& row, std::string_
     if (row.takes == no_argument && !ascii::trim(argument).empty()) {
         return reply{501, std::string("Takes no argument: ").append(row.help)};
     }
-    if (!is_allowed(user, row.who)) {
+    if (row.who.any_of != auth::rights{} && !user.may_anywhere(row.who.any_of)) {
         return reply{550, "Permission denied"};
     }
     if (row.uses == data && !user.data.is_set_up()) {

@@ -11,18 +11,11 @@
 namespace ferry::ftp {
 
 /// Who may use a command. Checked before its handler runs, in one place.
-enum class access : std::uint8_t {
-    anyone,  ///< Before login too.
-    login,
-    // Those below: whoever has the right at some path; the handler looks at the path.
-    facts,  ///< `auth::right::list` or `read`.
-    list,
-    read,
-    create,
-    replace,
-    remove,
-    rename,
-    make_directory,
+struct access {
+    bool needs_login = true;
+    /// Whoever has one of these rights at some path, and the handler looks at the path; none:
+    /// everybody.
+    auth::rights any_of = {};
 };
 
 /// Whether a command moves octets over a data connection. If so, one must be set up (425), and it

@@ -21,8 +21,7 @@ reply refuse(const error& why) {
 
 /// True where facts of a name may be told.
 bool may_ask(const session& user, const vfs::path& where) {
-    const auto allowed = user.rights_at(where);
-    return allowed.has(auth::right::list) || allowed.has(auth::right::read);
+    return user.rights_at(where).has_any({auth::right::list, auth::right::read});
 }
 
 bool may(const session& user, auth::right which, const vfs::path& where) {
@@ -193,8 +192,8 @@ task<reply> do_mlst(session& user, std::string_view argument) {
     append_facts_line(line, {.name = where->text(), .status = *found},
                       {.facts = user.settings.facts,
                        .rights = user.rights_at(*where),
-                       .is_root = where->is_root(),
-                       .role = entry_role::child});
+                       .role = entry_role::child,
+                       .is_root = where->is_root()});
     reply answer{250, "Listing " + where->text()};
     answer.lines.push_back(std::move(line));
     co_return answer;

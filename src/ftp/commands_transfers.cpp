@@ -283,7 +283,7 @@ task<reply> do_stat(session& user, std::string_view argument) {
     if (argument.empty()) {
         co_return describe_session(user);
     }
-    if (!user.may_anywhere(auth::right::list)) {
+    if (!user.may_anywhere({auth::right::list})) {
         co_return reply_for({.code = errc::denied}, file_use::existing);
     }
     listing_source lines(user, {.wanted = parse_list(argument)});

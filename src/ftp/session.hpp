@@ -78,9 +78,9 @@ struct session {
     /// What the user may do to `seen`, a name as the user sees it; nothing before login.
     [[nodiscard]] auth::rights rights_at(const vfs::path& seen) const;
 
-    /// Whether there is anything that the user may do it to.
-    [[nodiscard]] bool may_anywhere(auth::right which) const noexcept {
-        return user.identity && user.identity->allowed.has_anywhere(which);
+    /// Whether there is anything that the user may do one of them to.
+    [[nodiscard]] bool may_anywhere(auth::rights some) const noexcept {
+        return user.identity && user.identity->allowed.has_anywhere(some);
     }
 };
 

@@ -45,6 +45,10 @@ class rights {
     [[nodiscard]] constexpr bool has(right which) const noexcept {
         return (bits_ & bit(which)) != 0;
     }
+    /// True when one of `some` is in it.
+    [[nodiscard]] constexpr bool has_any(rights some) const noexcept {
+        return (bits_ & some.bits_) != 0;
+    }
     [[nodiscard]] constexpr rights operator|(rights more) const noexcept {
         rights made;
         made.bits_ = static_cast<std::uint8_t>(bits_ | more.bits_);
@@ -85,8 +89,8 @@ class permissions {
     /// The same for `name` in `directory`, which no string is made for.
     [[nodiscard]] rights at(std::string_view directory, std::string_view name) const noexcept;
 
-    /// True when there is a path where `which` is allowed.
-    [[nodiscard]] bool has_anywhere(right which) const noexcept;
+    /// True when there is a path where one of `some` is allowed.
+    [[nodiscard]] bool has_anywhere(rights some) const noexcept;
 
     /// True when there is a path below `path` where something is allowed that is not at `path`, or
     /// the other way round: what is done to a whole directory at once must then be refused.

@@ -62,9 +62,11 @@ TEST_CASE("permissions: what is no text of them") {
 
 TEST_CASE("permissions: whether a right is anywhere, and whether rules lie below") {
     const auto some = permissions::parse("read-only,/in/box=create,/x=none").value();
-    CHECK(some.has_anywhere(right::create));
-    CHECK(some.has_anywhere(right::list));
-    CHECK_FALSE(some.has_anywhere(right::remove));
+    CHECK(some.has_anywhere({right::create}));
+    CHECK(some.has_anywhere({right::list}));
+    CHECK_FALSE(some.has_anywhere({right::remove}));
+    CHECK(some.has_anywhere({right::remove, right::create}));
+    CHECK_FALSE(some.has_anywhere({}));
     CHECK(some.has_rules_below("/"));
     CHECK(some.has_rules_below("/in"));
     CHECK_FALSE(some.has_rules_below("/in/box"));
