@@ -3,10 +3,8 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <toml++/toml.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <optional>
@@ -15,6 +13,7 @@
 #include "ferry/base/ascii.hpp"
 #include "ferry/base/error.hpp"
 #include "ferry/base/unique_fd.hpp"
+#include "server/read_whole.hpp"
 
 namespace ferry::server {
 namespace {
@@ -98,24 +97,16 @@ std::expected<std::vector<config_entry>, config_file_error> read_config_file(
     if (!file) {
         return unreadable(errno);
     }
-    std::string text;
-    std::array<char, 16'384> piece;
-    while (text.size() <= config_file_bytes_max) {
-        const auto count = ::read(file.get(), piece.data(), piece.size());
-        if (count < 0 && errno == EINTR) {
-            continue;
-        }
-        if (count < 0) {
-            return unreadable(errno);
-        }
-        if (count == 0) {
-            return parse_config_text(text, path);
-        }
-        text.append(piece.data(), static_cast<std::size_t>(count));
+    const auto text = read_whole(file.get(), config_file_bytes_max);
+    if (!text && text.error() == EFBIG) {
+        return unexpected({.text = fmt::format("configuration file {}: over the limit of {} octets",
+                                               shown, config_file_bytes_max),
+                           .unreadable = true});
     }
-    return unexpected({.text = fmt::format("configuration file {}: over the limit of {} octets",
-                                           shown, config_file_bytes_max),
-                       .unreadable = true});
+    if (!text) {
+        return unreadable(text.error());
+    }
+    return parse_config_text(*text, path);
 }
 
 }  // namespace ferry::server

@@ -5,9 +5,11 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <utility>
 
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/base/units.hpp"
+#include "server/read_whole.hpp"
 
 namespace ferry::server {
 namespace {
@@ -60,20 +62,12 @@ std::expected<users_text, int> read_users_file(const std::string& file) {
     if (!opened || ::fstat(opened.get(), &read.status) != 0) {
         return last_error();
     }
-    char piece[65536];
-    for (;;) {
-        const auto got = ::read(opened.get(), piece, sizeof piece);
-        if (got < 0 && errno != EINTR) {
-            return last_error();
-        }
-        if (got == 0) {
-            return read;
-        }
-        read.text.append(piece, got < 0 ? 0 : static_cast<std::size_t>(got));
-        if (read.text.size() > file_bytes_max) {
-            return std::unexpected(EFBIG);
-        }
+    auto text = read_whole(opened.get(), file_bytes_max);
+    if (!text) {
+        return std::unexpected(text.error());
     }
+    read.text = std::move(*text);
+    return read;
 }
 
 std::expected<void, int> write_users_file(const std::string& file, std::string_view text,

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstddef>
+#include <expected>
+#include <string>
+
+namespace ferry::server {
+
+/// Reads `file`, a descriptor, from where it stands to its end. Blocking. Errors: an errno; EFBIG:
+/// there are more than `bytes_max` octets.
+[[nodiscard]] std::expected<std::string, int> read_whole(int file, std::size_t bytes_max);
+
+}  // namespace ferry::server
