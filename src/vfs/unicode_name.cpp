@@ -16,19 +16,11 @@ const utf8proc_uint8_t* octets(std::string_view text) noexcept {
     return static_cast<const utf8proc_uint8_t*>(static_cast<const void*>(text.data()));
 }
 
-/// The octets of the character `text` begins with; 0 when it begins with none.
-std::size_t character_bytes(std::string_view text) noexcept {
-    utf8proc_int32_t code_point = 0;
-    const auto taken =
-        utf8proc_iterate(octets(text), static_cast<utf8proc_ssize_t>(text.size()), &code_point);
-    return taken > 0 ? static_cast<std::size_t>(taken) : 0;
-}
-
 /// How many octets of `text`, from its beginning, are whole characters.
 std::size_t valid_bytes(std::string_view text) noexcept {
     std::size_t valid = 0;
     while (valid < text.size()) {
-        const auto taken = character_bytes(text.substr(valid));
+        const auto taken = first_character_bytes(text.substr(valid));
         if (taken == 0) {
             break;
         }
@@ -79,6 +71,13 @@ bool is_ascii(std::string_view text) noexcept {
 }
 
 }  // namespace
+
+std::size_t first_character_bytes(std::string_view text) noexcept {
+    utf8proc_int32_t code_point = 0;
+    const auto taken =
+        utf8proc_iterate(octets(text), static_cast<utf8proc_ssize_t>(text.size()), &code_point);
+    return taken > 0 ? static_cast<std::size_t>(taken) : 0;
+}
 
 bool is_utf8(std::string_view text) noexcept {
     return valid_bytes(text) == text.size();

@@ -3,13 +3,17 @@
 #include <string>
 #include <string_view>
 
-/// Names as Unicode sees them, for mounts that look names up by more than their octets. All three
-/// are total: a name is octets, and those that are no UTF-8 (RFC 3629) are kept as they are, each
+/// Names as Unicode sees them, for mounts that look names up by more than their octets. All of
+/// it is total: a name is octets, and those that are no UTF-8 (RFC 3629) are kept as they are, each
 /// in its place. Unicode's data is that of utf8proc.
 ///
 /// `name` is one component. A result may be up to three times as long, longer than a file system
 /// takes: it is for comparing, and for making a name only after its length has been checked again.
 namespace ferry::vfs {
+
+/// How many octets, 1 to 4, the character has that `text` begins with; 0 when it begins with none
+/// by RFC 3629, or is empty. Cost: constant.
+[[nodiscard]] std::size_t first_character_bytes(std::string_view text) noexcept;
 
 /// True when `text` is UTF-8 by RFC 3629: no overlong form, no surrogate, nothing above U+10FFFF.
 /// Cost: one pass, no allocation.
