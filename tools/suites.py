@@ -77,11 +77,11 @@ SUITES = [
           command=("tools/sim", "--seeds", "1..3", "--clients", "ftp", "--every-nth")),
     Suite("e2e", "real clients against the release binary", build="release",
           targets=("src/server/ferry",),
-          command=("python3", "tests/e2e/run.py", "--ferry", "build/release/ferry", "--io",
-                   "uring")),
+          command=("python3", "tests/e2e/run.py", "--ferry", "build/release/ferry", "--jobs", "3",
+                   "--io", "uring")),
     Suite("e2e-epoll", "the same as in a container: no io_uring, no root, no memory to lock",
           build="release", targets=("src/server/ferry",), beside=True,
-          command=("python3", "tests/e2e/run.py", "--ferry", "build/release/ferry",
+          command=("python3", "tests/e2e/run.py", "--ferry", "build/release/ferry", "--jobs", "3",
                    "--contained")),
 ]
 

@@ -93,6 +93,8 @@ class Run:
 
     def run(self, modules, jobs):
         queue, running = list(modules), []
+        if jobs > 1:  # What takes longest begins first, so that it is not what the end waits for.
+            queue.sort(key=lambda m: -max(case.limit_seconds for case in m.waiting))
         try:
             while queue or running:
                 while queue and len(running) < jobs:
