@@ -58,7 +58,7 @@ class compressed_reader {
         : strings_(framing), filler_(filler) {}
 
     /// Takes octets from the front of `received` and appends the file's to `out`, until all are
-    /// taken or something happened; at most 63 octets for one. Call it again after a marker, and
+    /// taken or something happened; at most 64 octets for one. Call it again after a marker, and
     /// bound `received` by what memory `out` may take.
     ///
     /// Errors; what is in `out` by then is worthless, so abandon the file:

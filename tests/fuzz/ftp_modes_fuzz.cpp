@@ -48,7 +48,7 @@ what_was_read read(Reader reader, std::string_view received, std::size_t piece_b
         }
         const auto taken = given - piece.size();
         FERRY_ASSERT(taken > 0 && (*event != mode_event::none || piece.empty()));
-        FERRY_ASSERT(read.file.size() - before <= 63 * taken);
+        FERRY_ASSERT(read.file.size() - before <= 64 * taken);
         received.remove_prefix(taken);
         read.ended = *event == mode_event::end_of_file;
         if (*event == mode_event::marker) {

@@ -178,6 +178,17 @@ TEST_CASE("compressed mode: counts of seven and of six bits (RFC 959 section 3.4
     }
 }
 
+TEST_CASE("compressed mode: one octet brings at most 64 (RFC 959 section 3.4.3)") {
+    compressed_reader reader(records, ' ');
+    std::string out;
+    auto before = "\0\x80"sv;
+    REQUIRE(reader.read(before, out));
+    CHECK(out.empty());
+    auto longest = "\xFF"sv;
+    REQUIRE(reader.read(longest, out));
+    CHECK(out == std::string(63, ' ') + '\n');
+}
+
 TEST_CASE("compressed mode: other senders' strings are read too (RFC 959 section 3.4.3)") {
     struct row {
         mode_framing framing;
