@@ -1,0 +1,7 @@
+// What most files of tests include. Precompiled like standard.hpp.
+#pragma once
+
+#include <doctest/doctest.h>
+#include <filesystem>
+
+#include "standard.hpp"
