@@ -35,7 +35,6 @@ class conversion {
     /// has no such character; nothing when the octet is only the beginning of one, or changes how
     /// the next is read.
     [[nodiscard]] std::optional<std::size_t> convert(char octet, std::array<char, 4>& out) const {
-        iconv(handle_, nullptr, nullptr, nullptr, nullptr);
         char* in = &octet;
         std::size_t in_bytes = 1;
         char* end = out.data();

@@ -95,7 +95,7 @@ result<void> from_network::take_data(std::string_view data, std::string& out) {
         return failure(errc::unsupported);
     }
     out += data;
-    in_record_ = in_record_ || !data.empty();
+    in_record_ = true;
     return {};
 }
 

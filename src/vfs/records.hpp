@@ -65,7 +65,7 @@ class from_network {
 
     char line_end_;
     bool in_escape_ = false;
-    bool in_record_ = false;
+    bool in_record_ = false;  ///< Since its beginning, no end of a record has come.
     bool has_ended_ = false;
 };
 

@@ -158,6 +158,7 @@ TEST_CASE("block mode: what RFC 959 section 3.4.2 does not allow is refused") {
         {plain, "\x10\0\0\x40\0\0"sv, errc::invalid},      // Markers: empty,
         {plain, "\x10\0\3a b\x40\0\0"sv, errc::invalid},   // with a space,
         {plain, "\x10\0\2\r\n\x40\0\0"sv, errc::invalid},  // not printable,
+        {plain, "\x10\0\1\x7F\x40\0\0"sv, errc::invalid},
         {plain, "\x10\0\1\xE9\x40\0\0"sv, errc::invalid},
         {plain, "\x50\0\1m"sv, errc::invalid},  // and the end of a file.
         {records, "\x90\0\1m\x40\0\0"sv, errc::invalid},
