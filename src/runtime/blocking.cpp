@@ -25,14 +25,14 @@ constexpr std::size_t raw_bytes_max = 32_KiB;
 // One call copies at most this much, so that a cancelled copy ends within tens of milliseconds.
 constexpr std::uint64_t copy_bytes_max = 16_MiB;
 
-/// The status of what a symbolic link leads to, if that lies beneath `root`.
+/// The status of what a symbolic link leads to, if it may be followed.
 int status_of_link(const list_directory_args& where, const char* name, struct statx& status) {
     std::string path(where.directory);
     path += '/';
     path += name;
     open_how how{};
     how.flags = O_PATH | O_CLOEXEC;
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+    how.resolve = where.resolve;
     const unique_fd target(
         static_cast<int>(::syscall(SYS_openat2, where.root, path.c_str(), &how, sizeof how)));
     if (!target) {

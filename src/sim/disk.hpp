@@ -111,10 +111,12 @@ class disk {
     int make_fifo(const open_file_ptr& directory, const char* path, mode_t mode);
 
     /// The next batch as `runtime::opcode::list_directory` fills it (blocking.cpp is the original:
-    /// status of a link's target beneath `root`, its text in `names`, batches of records_max).
-    /// As there names are read ahead of their status: one that has been removed since has ENOENT.
+    /// status of a link's target as `resolve` finds it from `root` on, its text in `names`, batches
+    /// of records_max). As there names are read ahead of their status: one that has been removed
+    /// since has ENOENT.
     std::int64_t list(const open_file_ptr& directory, runtime::directory_batch& batch,
-                      const open_file_ptr& root, const char* directory_path);
+                      const open_file_ptr& root, const char* directory_path,
+                      std::uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
 
     int status(const open_file_ptr& file, struct stat& status) const;
     int change_mode(const open_file_ptr& file, mode_t mode);

@@ -376,10 +376,8 @@ std::uint32_t append(std::string& all, std::string_view text) {
     return offset;
 }
 
-/// The status of what the link at the end of `path` leads to, if that lies beneath `root`; 0 or an
-/// errno.
-int status_of_link(inode& disk_root, inode& root, const char* path, struct statx& status) {
-    path_walk walk(disk_root, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+/// The status of what the link at the end of `path` leads to, as `walk` finds it; 0 or an errno.
+int status_of_link(path_walk walk, inode& root, const char* path, struct statx& status) {
     inode* found = nullptr;
     if (const int failed = walk.begin(&root, path)) {
         return -failed;
@@ -394,7 +392,8 @@ int status_of_link(inode& disk_root, inode& root, const char* path, struct statx
 }  // namespace
 
 std::int64_t disk::list(const open_file_ptr& directory, runtime::directory_batch& batch,
-                        const open_file_ptr& root, const char* directory_path) {
+                        const open_file_ptr& root, const char* directory_path,
+                        std::uint64_t resolve) {
     if (const int failed = state_->check_open(directory)) {
         return failed;
     }
@@ -430,9 +429,10 @@ std::int64_t disk::list(const open_file_ptr& directory, runtime::directory_batch
             record.target_bytes = static_cast<std::uint32_t>(what->target.size());
             const int unusable = state_->check(root);
             const std::string path = std::string(directory_path) + '/' + name;
-            record.status_errno = unusable != 0 ? -unusable
-                                                : status_of_link(*state_->root, *root->what,
-                                                                 path.c_str(), record.status);
+            record.status_errno = unusable != 0
+                                      ? -unusable
+                                      : status_of_link({*state_->root, resolve}, *root->what,
+                                                       path.c_str(), record.status);
             if (record.status_errno != 0) {
                 fill(record.status, *what);
             }

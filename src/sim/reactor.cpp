@@ -887,7 +887,8 @@ std::int64_t reactor::link(const op& what) {
 std::int64_t reactor::list(op& what) {
     const auto& args = what.args.list_directory;
     const auto directory = host_.file(what.fd);
-    return host_.files().list(directory, *args.batch, host_.file(args.root), args.directory);
+    return host_.files().list(directory, *args.batch, host_.file(args.root), args.directory,
+                              args.resolve);
 }
 
 void pool::submit(runtime::offload_job& job) noexcept {

@@ -49,7 +49,7 @@ struct directory_record {
     bool is_symlink = false;  ///< The name itself is a symbolic link; `status` is of its target.
     std::uint32_t target_offset = 0;  ///< Of a symbolic link: what it says, into `names`.
     std::uint32_t target_bytes = 0;   ///< 0: it could not be read.
-    int status_errno = 0;  ///< Not 0: `status` is void (removed meanwhile, or a link leading out).
+    int status_errno = 0;  ///< Not 0: `status` is void (removed meanwhile, or a link not followed).
     struct statx status;
 };
 
@@ -137,9 +137,11 @@ struct make_directory_at_args {
 };
 struct list_directory_args {
     directory_batch* batch = nullptr;
-    int root = -1;                    ///< Of the tree: links are followed beneath it only.
+    int root = -1;                    ///< Of the tree.
     const char* directory = nullptr;  ///< The directory's path beneath `root`.
-    bool can_wait = false;            ///< Nobody waits for it: it keeps the pool from nothing.
+    /// How links are followed, from `root` on: of openat2(2).
+    std::uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+    bool can_wait = false;  ///< Nobody waits for it: it keeps the pool from nothing.
 };
 struct copy_range_args {
     std::uint64_t from_offset = 0;
