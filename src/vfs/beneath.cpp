@@ -1,6 +1,7 @@
 #include "vfs/beneath.hpp"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 
 #include <cerrno>
 #include <utility>
@@ -12,6 +13,18 @@
 
 namespace ferry::vfs {
 
+std::uint64_t resolution_of(link_policy links) noexcept {
+    switch (links) {
+        case link_policy::refuse:
+            return RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS;
+        case link_policy::inside:
+            break;
+        case link_policy::trusted:
+            return RESOLVE_NO_MAGICLINKS;
+    }
+    return RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+}
+
 runtime::task<result<unique_fd>> open_beneath(runtime::core& here, beneath what) {
     for (unsigned attempt = 0; attempt < resolution_attempts_max; ++attempt) {
         const auto opened = co_await runtime::op_wait(
@@ -21,7 +34,7 @@ runtime::task<result<unique_fd>> open_beneath(runtime::core& here, beneath what)
                 open.args.open_at.how = {
                     .flags = static_cast<unsigned>(what.flags | O_CLOEXEC),
                     .mode = what.mode,
-                    .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+                    .resolve = resolution_of(what.links),
                 };
             });
         if (opened) {
@@ -45,17 +58,17 @@ result<metadata> servable_status(int fd, const path& name) {
     return status;
 }
 
-runtime::task<result<node>> open_node(runtime::core& here, int root, const path& name,
-                                      runtime::offload_pool* closing) {
+runtime::task<result<node>> open_node(runtime::core& here, node_place where) {
     // O_NONBLOCK: a FIFO opens at once, without a writer, and is then refused (V4). O_NOCTTY: so is
     // a terminal, and it does not become ours meanwhile.
-    auto opened = co_await open_beneath(
-        here,
-        {.directory = root, .name = name.relative(), .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY});
+    auto opened = co_await open_beneath(here, {.directory = where.root,
+                                               .name = where.name.relative(),
+                                               .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY,
+                                               .links = where.links});
     if (!opened) {
         co_return failure(opened.error());
     }
-    const auto status = servable_status(opened->get(), name);
+    const auto status = servable_status(opened->get(), where.name);
     if (!status) {
         co_return failure(status.error());
     }
@@ -64,7 +77,7 @@ runtime::task<result<node>> open_node(runtime::core& here, int root, const path&
     if (kernel::set_status_flags(opened->get(), 0) != 0) {
         co_return failure_from_errno(errno);
     }
-    co_return node(std::move(*opened), *status, closing);
+    co_return node(std::move(*opened), *status, where.closing);
 }
 
 }  // namespace ferry::vfs

@@ -10,27 +10,33 @@
 #include "ferry/runtime/task.hpp"
 #include "ferry/vfs/path.hpp"
 #include "ferry/vfs/tree.hpp"
+#include "ferry/vfs/tree_options.hpp"
 
 namespace ferry::vfs {
 
-/// What openat2(2) is asked for, with no way out of `directory`.
+/// How openat2(2) is told to resolve names: beneath the directory it is given, unless links are
+/// `trusted`.
+[[nodiscard]] std::uint64_t resolution_of(link_policy links) noexcept;
+
+/// What openat2(2) is asked for, with no way out of `directory` but trusted links.
 struct beneath {
     int directory = -1;          ///< Where `name` begins and what it cannot leave.
     const char* name = nullptr;  ///< Relative; must live until the call has returned.
     int flags = 0;               ///< Of open(2); O_CLOEXEC is added.
     mode_t mode = 0;             ///< For O_CREAT and O_TMPFILE, less the umask.
+    link_policy links = link_policy::inside;
 };
 
 /// A rename anywhere in the system makes the kernel give up on a name that climbs (".." in a link).
 /// One such race is rare; this many in a row are an attack or a broken machine.
 inline constexpr unsigned resolution_attempts_max = 64;
 
-/// Opens `what` through the ring. Links are followed as long as they stay beneath the directory;
-/// the magic ones of /proc never are (threats.md, V2).
+/// Opens `what` through the ring. Links are followed as `what` says; the magic ones of /proc never
+/// are (threats.md, V2).
 ///
-/// Errors: errc::outside_tree (a link that leads out, or in circles), errc::not_regular (a socket),
-/// errc::busy (renames raced with the resolution `resolution_attempts_max` times, V3), and whatever
-/// the file system says.
+/// Errors: errc::outside_tree (a link that leads out or may not be followed, or in circles),
+/// errc::not_regular (a socket), errc::busy (renames raced with the resolution
+/// `resolution_attempts_max` times, V3), and whatever the file system says.
 ///
 /// Cost: 2 us when the names are cached (datapath.md, 21).
 [[nodiscard]] runtime::task<result<unique_fd>> open_beneath(runtime::core& here, beneath what);
@@ -40,9 +46,15 @@ inline constexpr unsigned resolution_attempts_max = 64;
 /// `wants_directory`). Never suspends.
 [[nodiscard]] result<metadata> servable_status(int fd, const path& name);
 
-/// Opens a regular file or a directory for reading: what `tree::open` promises. The node is closed
-/// as `close_file` does with `closing`.
-[[nodiscard]] runtime::task<result<node>> open_node(runtime::core& here, int root, const path& name,
-                                                    runtime::offload_pool* closing);
+/// A name in a directory of the host.
+struct node_place {
+    int root = -1;
+    const path& name;
+    link_policy links = link_policy::inside;
+    runtime::offload_pool* closing = nullptr;  ///< As for `close_file`.
+};
+
+/// Opens a regular file or a directory for reading: what `tree::open` promises.
+[[nodiscard]] runtime::task<result<node>> open_node(runtime::core& here, node_place where);
 
 }  // namespace ferry::vfs

@@ -10,6 +10,7 @@
 
 #include "ferry/runtime/op.hpp"
 #include "ferry/runtime/wait.hpp"
+#include "vfs/beneath.hpp"
 #include "vfs/system_metadata.hpp"
 
 namespace ferry::vfs {
@@ -18,9 +19,10 @@ struct listing::state {
     node directory;
     listing_place place;
     runtime::directory_batch batch{};
-    listing_bounds* bounds = nullptr;                ///< Or null.
-    std::vector<directory_entry> entries{};          ///< Read ahead, or the last batch.
-    std::size_t delivered = 0;                       ///< Of `entries`: the next call begins there.
+    listing_bounds* bounds = nullptr;        ///< Or null.
+    std::vector<std::string> overlaid{};     ///< Names that the directory's own give way to.
+    std::vector<directory_entry> entries{};  ///< Read ahead, or the last batch.
+    std::size_t delivered = 0;               ///< Of `entries`: the next call begins there.
     std::optional<runtime::permits::permit> hold{};  ///< While `entries` is more than a batch.
     bool is_at_end = false;                          ///< The directory has no more names.
     bool is_complete = false;                        ///< All of it was read ahead and is sorted.
@@ -30,12 +32,25 @@ namespace {
 
 constexpr std::size_t batch_entries_max = runtime::directory_batch::records_max;
 
-/// Appends what clients may see of the batch to `entries`.
-void append_visible(const runtime::directory_batch& batch, std::vector<directory_entry>& entries) {
+/// What of a link's text is told: where a trusted one leads on the host is nobody's business.
+std::string_view told_target(std::string_view target, link_policy links) noexcept {
+    const bool may_lead_out = target.starts_with('/') || target.contains("..");
+    return links == link_policy::trusted && may_lead_out ? std::string_view() : target;
+}
+
+bool is_visible(const listing::state& my, std::string_view name) {
+    return !is_reserved_name(name) && !(my.place.hides_dot_names && name.starts_with('.')) &&
+           !std::ranges::binary_search(my.overlaid, name);
+}
+
+/// Appends what clients may see of the batch to what has been read.
+void append_visible(listing::state& my) {
+    const auto& batch = my.batch;
+    auto& entries = my.entries;
     for (const auto& record : batch.records) {
         const auto name =
             std::string_view(batch.names).substr(record.name_offset, record.name_bytes);
-        if (is_reserved_name(name)) {
+        if (!is_visible(my, name)) {
             continue;
         }
         if (record.status_errno == 0) {
@@ -43,8 +58,9 @@ void append_visible(const runtime::directory_batch& batch, std::vector<directory
             entry.name = name;
             entry.status = metadata_of(record.status);
             entry.is_link = record.is_symlink;
-            entry.link_target =
-                std::string_view(batch.names).substr(record.target_offset, record.target_bytes);
+            entry.link_target = told_target(
+                std::string_view(batch.names).substr(record.target_offset, record.target_bytes),
+                my.place.links);
         } else if (record.is_symlink) {
             auto& entry = entries.emplace_back();
             entry.name = name;
@@ -60,15 +76,17 @@ runtime::task<result<void>> read_batch(runtime::core& here, listing::state& my) 
     const auto read = co_await runtime::op_wait(
         here.io(), runtime::opcode::list_directory, my.directory.fd(), runtime::never,
         [&my](runtime::op& list) {
-            list.args.list_directory = {
-                .batch = &my.batch, .root = my.place.root, .directory = my.place.name.relative()};
+            list.args.list_directory = {.batch = &my.batch,
+                                        .root = my.place.root,
+                                        .directory = my.place.name.relative(),
+                                        .resolve = resolution_of(my.place.links)};
         });
     if (!read && read.error().os_errno != ENOENT) {
         co_return failure(read.error());
     }
     // ENOENT: the directory itself was removed (V9). What was read before that still counts.
     my.is_at_end = !read || my.batch.at_end;
-    append_visible(my.batch, my.entries);
+    append_visible(my);
     // 100 KiB that a listing would keep for as long as its client takes over the next batch.
     std::vector<runtime::directory_record>().swap(my.batch.records);
     std::string().swap(my.batch.names);
@@ -133,9 +151,17 @@ runtime::task<result<listing>> begin_listing(runtime::core& here, node directory
                                              listing_place place, listing_options options) {
     auto made = std::make_unique<listing::state>(listing::state{
         .directory = std::move(directory), .place = std::move(place), .bounds = options.bounds});
-    const auto begun = co_await read_first_batch(here, *made, options.turn_deadline);
-    if (!begun) {
-        co_return failure(begun.error());
+    for (auto& each : options.overlay) {
+        made->overlaid.push_back(each.name);
+        made->entries.push_back(std::move(each));
+    }
+    std::ranges::sort(made->overlaid);
+    made->is_at_end = made->directory.fd() < 0;
+    if (!made->is_at_end) {
+        const auto begun = co_await read_first_batch(here, *made, options.turn_deadline);
+        if (!begun) {
+            co_return failure(begun.error());
+        }
     }
     const auto read = co_await read_ahead(here, *made, options.sorted_entries_max);
     if (!read) {

@@ -4,6 +4,7 @@
 #include "ferry/runtime/task.hpp"
 #include "ferry/vfs/path.hpp"
 #include "ferry/vfs/tree.hpp"
+#include "ferry/vfs/tree_options.hpp"
 
 namespace ferry::vfs {
 
@@ -11,9 +12,12 @@ namespace ferry::vfs {
 struct listing_place {
     int root = -1;  ///< Borrowed: must stay open as long as the listing lives.
     path name;
+    link_policy links = link_policy::inside;
+    bool hides_dot_names = false;
 };
 
-/// Begins the listing of `directory`, reading ahead as `listing_options` says. Errors:
+/// Begins the listing of `directory`, reading ahead as `listing_options` says. One without a
+/// descriptor has those entries only that lie over it. Errors:
 /// errc::not_directory, errc::denied (no permission to read it), errc::busy (its turn did not come
 /// in time), errc::io.
 [[nodiscard]] runtime::task<result<listing>> begin_listing(runtime::core& here, node directory,

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -28,13 +29,16 @@ struct entry_place {
     std::string name;     ///< With a '/' at its end if the client wrote one: the kernel minds it.
 };
 
-runtime::task<result<entry_place>> locate(runtime::core& here, int root, const path& name) {
+runtime::task<result<entry_place>> locate(runtime::core& here, int root, const path& name,
+                                          link_policy links) {
     if (name.is_root()) {
         co_return failure(errc::denied);
     }
     const path parent = name.parent();
-    auto directory = co_await open_beneath(
-        here, {.directory = root, .name = parent.relative(), .flags = O_PATH | O_DIRECTORY});
+    auto directory = co_await open_beneath(here, {.directory = root,
+                                                  .name = parent.relative(),
+                                                  .flags = O_PATH | O_DIRECTORY,
+                                                  .links = links});
     if (!directory) {
         co_return failure(directory.error());
     }
@@ -45,27 +49,38 @@ runtime::task<result<entry_place>> locate(runtime::core& here, int root, const p
     co_return place;
 }
 
-/// A directory of the host as a tree. Links in it are the host's affair: they are followed as far
-/// as openat2(2) finds them to stay beneath the root. What names the last component of a path
+/// A directory of the host as a tree. Links in it are the host's affair: they are followed as
+/// openat2(2) and the options allow. What names the last component of a path
 /// (remove, rename, upload) never follows it.
 class local_tree final : public tree {
   public:
-    local_tree(unique_fd root, file_system home, runtime::offload_pool* closing = nullptr) noexcept
-        : root_(std::move(root)), home_(home), closing_(closing) {}
+    local_tree(unique_fd root, file_system home, tree_options options,
+               runtime::offload_pool* closing = nullptr) noexcept
+        : root_(std::move(root)), home_(home), options_(options), closing_(closing) {}
 
     void close_on(runtime::offload_pool& pool) noexcept override { closing_ = &pool; }
 
     runtime::task<result<node>> open(runtime::core& here, const path& name) const override {
-        co_return co_await open_node(here, root_.get(), name, closing_);
+        if (const auto refused = why_not_reached(name)) {
+            co_return failure(*refused);
+        }
+        co_return co_await open_node(
+            here,
+            {.root = root_.get(), .name = name, .links = options_.links, .closing = closing_});
     }
 
     runtime::task<result<metadata>> status(runtime::core& here, const path& name) const override {
+        if (const auto refused = why_not_reached(name)) {
+            co_return failure(*refused);
+        }
         std::string found(name.relative());
         if (name.wants_directory()) {
             found += "/.";  // The kernel looks into it, and so minds whether that is allowed.
         }
-        const auto opened = co_await open_beneath(
-            here, {.directory = root_.get(), .name = found.c_str(), .flags = O_PATH});
+        const auto opened = co_await open_beneath(here, {.directory = root_.get(),
+                                                         .name = found.c_str(),
+                                                         .flags = O_PATH,
+                                                         .links = options_.links});
         if (!opened) {
             co_return failure(opened.error());
         }
@@ -75,13 +90,32 @@ class local_tree final : public tree {
     runtime::task<result<listing>> list(runtime::core& here, node directory, const path& name,
                                         listing_options options) const override {
         co_return co_await begin_listing(here, std::move(directory),
-                                         {.root = root_.get(), .name = name}, options);
+                                         {.root = root_.get(),
+                                          .name = name,
+                                          .links = options_.links,
+                                          .hides_dot_names = options_.hides_dot_names},
+                                         std::move(options));
     }
 
     runtime::task<result<upload>> begin_upload(runtime::core& here, const path& name,
                                                upload_options options) const override {
-        co_return co_await vfs::begin_upload(
-            here, {.root = root_.get(), .name = name, .home = home_, .closing = closing_}, options);
+        if (const auto refused = why_not_made(name)) {
+            co_return failure(*refused);
+        }
+        if (options_.uploads == upload_policy::none ||
+            (options_.uploads == upload_policy::create && options.restart_offset != 0)) {
+            co_return failure(errc::denied);
+        }
+        if (options_.uploads == upload_policy::create) {
+            options.mode = upload_mode::create;  // A file that is not there is empty to all modes.
+        }
+        co_return co_await vfs::begin_upload(here,
+                                             {.root = root_.get(),
+                                              .name = name,
+                                              .links = options_.links,
+                                              .home = home_,
+                                              .closing = closing_},
+                                             options);
     }
 
     runtime::task<result<void>> remove_file(runtime::core& here, const path& name) const override {
@@ -98,7 +132,10 @@ class local_tree final : public tree {
         if (name.is_root()) {
             co_return failure(errc::exists, EEXIST);
         }
-        const auto place = co_await locate(here, root_.get(), name);
+        if (const auto refused = why_not_made(name)) {
+            co_return failure(*refused);
+        }
+        const auto place = co_await locate(here, root_.get(), name, options_.links);
         if (!place) {
             co_return failure(place.error());
         }
@@ -115,11 +152,18 @@ class local_tree final : public tree {
     }
 
     runtime::task<result<void>> rename(runtime::core& here, rename_names names) const override {
-        const auto from = co_await locate(here, root_.get(), names.from);
+        if (const auto refused = why_not_changed(names.from)) {
+            co_return failure(*refused);
+        }
+        if (const auto refused = why_not_made(names.to)) {
+            co_return failure(*refused);
+        }
+        const bool replaces = names.replace && options_.uploads == upload_policy::any;
+        const auto from = co_await locate(here, root_.get(), names.from, options_.links);
         if (!from) {
             co_return failure(from.error());
         }
-        const auto to = co_await locate(here, root_.get(), names.to);
+        const auto to = co_await locate(here, root_.get(), names.to, options_.links);
         if (!to) {
             co_return failure(to.error());
         }
@@ -129,7 +173,7 @@ class local_tree final : public tree {
                 rename.args.rename_at = {.from = from->name.c_str(),
                                          .to_directory = to->directory.get(),
                                          .to = to->name.c_str(),
-                                         .flags = names.replace ? 0U : RENAME_NOREPLACE};
+                                         .flags = replaces ? 0U : RENAME_NOREPLACE};
             });
         if (!renamed && renamed.error().os_errno == EXDEV) {
             // Another file system mounted inside the tree: nothing led out of it.
@@ -143,22 +187,31 @@ class local_tree final : public tree {
 
     runtime::task<result<std::unique_ptr<tree>>> subtree(runtime::core& here,
                                                          const path& name) const override {
-        auto directory = co_await open_beneath(
-            here,
-            {.directory = root_.get(), .name = name.relative(), .flags = O_PATH | O_DIRECTORY});
+        if (const auto refused = why_not_reached(name)) {
+            co_return failure(*refused);
+        }
+        auto directory = co_await open_beneath(here, {.directory = root_.get(),
+                                                      .name = name.relative(),
+                                                      .flags = O_PATH | O_DIRECTORY,
+                                                      .links = options_.links});
         if (!directory) {
             co_return failure(directory.error());
         }
-        co_return std::make_unique<local_tree>(std::move(*directory), home_, closing_);
+        co_return std::make_unique<local_tree>(std::move(*directory), home_, options_, closing_);
     }
 
     runtime::task<result<void>> set_modified(runtime::core& here, const path& name,
                                              wall_time modified) const override {
         FERRY_ASSERT(modified.nanoseconds < 1'000'000'000);  // Above lie UTIME_NOW and UTIME_OMIT.
+        if (const auto refused = why_not_changed(name)) {
+            co_return failure(*refused);
+        }
         // O_PATH: needs no permission to read the file and touches no FIFO or device. That
         // utimensat takes such a descriptor is Linux's, since 5.8.
-        const auto opened = co_await open_beneath(
-            here, {.directory = root_.get(), .name = name.relative(), .flags = O_PATH});
+        const auto opened = co_await open_beneath(here, {.directory = root_.get(),
+                                                         .name = name.relative(),
+                                                         .flags = O_PATH,
+                                                         .links = options_.links});
         if (!opened) {
             co_return failure(opened.error());
         }
@@ -178,13 +231,37 @@ class local_tree final : public tree {
 
     runtime::task<leftovers_found> remove_leftovers(runtime::core& here,
                                                     listing_bounds& turns) const override {
+        if (options_.is_read_only || options_.uploads == upload_policy::none) {
+            co_return leftovers_found{};
+        }
         co_return co_await vfs::remove_leftovers(
             here, {.root = root_.get(), .home = home_, .turns = turns});
     }
 
   private:
+    // Why a name may not be read, changed or given to something new, by the options alone.
+    [[nodiscard]] std::optional<error> why_not_reached(const path& name) const noexcept {
+        if (options_.hides_dot_names && name.has_dot_name()) {
+            return error{.code = errc::not_found, .os_errno = ENOENT};
+        }
+        return std::nullopt;
+    }
+    [[nodiscard]] std::optional<error> why_not_changed(const path& name) const noexcept {
+        if (options_.is_read_only) {
+            return error{.code = errc::read_only, .os_errno = EROFS};
+        }
+        return why_not_reached(name);
+    }
+    [[nodiscard]] std::optional<error> why_not_made(const path& name) const noexcept {
+        const auto refused = why_not_changed(name);
+        return refused && *refused == errc::not_found ? error{.code = errc::denied} : refused;
+    }
+
     runtime::task<result<void>> remove(runtime::core& here, const path& name, int flags) const {
-        const auto place = co_await locate(here, root_.get(), name);
+        if (const auto refused = why_not_changed(name)) {
+            co_return failure(*refused);
+        }
+        const auto place = co_await locate(here, root_.get(), name, options_.links);
         if (!place) {
             co_return failure(place.error());
         }
@@ -202,12 +279,13 @@ class local_tree final : public tree {
     // All are read by every core and changed by none.
     unique_fd root_;    // O_PATH.
     file_system home_;  // Of the outermost tree's root; what lies elsewhere has another device.
+    tree_options options_;
     runtime::offload_pool* closing_;
 };
 
 }  // namespace
 
-result<std::unique_ptr<tree>> open_local_tree(const char* directory) {
+result<std::unique_ptr<tree>> open_local_tree(const char* directory, tree_options options) {
     unique_fd root(kernel::open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!root) {
         return failure_from_errno(errno);
@@ -217,7 +295,7 @@ result<std::unique_ptr<tree>> open_local_tree(const char* directory) {
         return failure_from_errno(errno);
     }
     const file_system home = file_system_of(root.get());
-    return std::make_unique<local_tree>(std::move(root), home);
+    return std::make_unique<local_tree>(std::move(root), home, options);
 }
 
 }  // namespace ferry::vfs

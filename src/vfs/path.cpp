@@ -1,5 +1,7 @@
 #include "ferry/vfs/path.hpp"
 
+#include "ferry/base/assert.hpp"
+
 namespace ferry::vfs {
 namespace {
 
@@ -77,6 +79,18 @@ bool path::is_within(const path& ancestor) const noexcept {
     }
     return text_.starts_with(ancestor.text_) &&
            (text_.size() == ancestor.text_.size() || text_[ancestor.text_.size()] == '/');
+}
+
+path path::seen_from(const path& ancestor) const {
+    FERRY_ASSERT(is_within(ancestor));
+    path made;
+    if (ancestor.is_root()) {
+        made = *this;
+    } else if (text_.size() > ancestor.text_.size()) {
+        made.text_.assign(text_, ancestor.text_.size());
+        made.wants_directory_ = wants_directory_;
+    }
+    return made;
 }
 
 }  // namespace ferry::vfs

@@ -170,7 +170,10 @@ runtime::task<result<old_file>> expect_free(runtime::core& here, const upload::s
 
 /// For `append` and `restart`: the file clients see under the name, through a link if it is one.
 runtime::task<result<old_file>> find_content(runtime::core& here, const upload_target& target) {
-    auto opened = co_await open_node(here, target.root, target.name, target.closing);
+    auto opened = co_await open_node(here, {.root = target.root,
+                                            .name = target.name,
+                                            .links = target.links,
+                                            .closing = target.closing});
     if (!opened && opened.error() == errc::not_found) {
         co_return old_file{};
     }
@@ -188,8 +191,10 @@ runtime::task<result<old_file>> find_content(runtime::core& here, const upload_t
 /// For `replace`: what the new file takes the place of. Nothing of it is opened for reading:
 /// whoever may write a file need not be allowed to read it.
 runtime::task<result<old_file>> find_replaced(runtime::core& here, const upload_target& target) {
-    const auto opened = co_await open_beneath(
-        here, {.directory = target.root, .name = target.name.relative(), .flags = O_PATH});
+    const auto opened = co_await open_beneath(here, {.directory = target.root,
+                                                     .name = target.name.relative(),
+                                                     .flags = O_PATH,
+                                                     .links = target.links});
     if (!opened && (opened.error() == errc::not_found || opened.error() == errc::outside_tree)) {
         co_return old_file{};  // Nothing, or a link to nowhere: like rename(2) it is replaced
                                // itself.
@@ -489,8 +494,10 @@ runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target ta
     made->home = target.home;
     made->name = target.name.name();
     const path parent = target.name.parent();
-    auto directory = co_await open_beneath(
-        here, {.directory = target.root, .name = parent.relative(), .flags = O_PATH | O_DIRECTORY});
+    auto directory = co_await open_beneath(here, {.directory = target.root,
+                                                  .name = parent.relative(),
+                                                  .flags = O_PATH | O_DIRECTORY,
+                                                  .links = target.links});
     if (!directory) {
         co_return failure(directory.error());
     }

@@ -7,6 +7,7 @@
 #include "ferry/runtime/task.hpp"
 #include "ferry/vfs/path.hpp"
 #include "ferry/vfs/tree.hpp"
+#include "ferry/vfs/tree_options.hpp"
 #include "vfs/file_system.hpp"
 
 namespace ferry::vfs {
@@ -21,6 +22,7 @@ struct upload_target {
     int root = -1;  ///< Names are resolved beneath it; used until `begin_upload` has returned.
     const path& name;
     holding_place holding = holding_place::unnamed_if_possible;
+    link_policy links = link_policy::inside;
     file_system home{};                        ///< What is known of the tree's.
     runtime::offload_pool* closing = nullptr;  ///< As for `close_file`.
 };

@@ -61,6 +61,13 @@ class path {
     /// True when `*this` is `ancestor` or lies beneath it.
     [[nodiscard]] bool is_within(const path& ancestor) const noexcept;
 
+    /// The same name as seen from `ancestor`, which it must be within: the root for `ancestor`
+    /// itself. Cost: one copy.
+    [[nodiscard]] path seen_from(const path& ancestor) const;
+
+    /// True when one of its components begins with '.'.
+    [[nodiscard]] bool has_dot_name() const noexcept { return text_.contains("/."); }
+
     friend bool operator==(const path& a, const path& b) noexcept { return a.text_ == b.text_; }
 
   private:

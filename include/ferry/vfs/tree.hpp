@@ -20,10 +20,12 @@
 #include "ferry/vfs/listing_bounds.hpp"
 #include "ferry/vfs/metadata.hpp"
 #include "ferry/vfs/path.hpp"
+#include "ferry/vfs/tree_options.hpp"
 
 namespace ferry::vfs {
 
-/// An open regular file or directory, with its status as of the open. Move-only; closes itself.
+/// An open regular file or directory, with its status as of the open. Move-only; closes itself. A
+/// directory that only holds mount points has no descriptor.
 /// What it promised stays true for its holder: renamed over or removed, it is still the old file
 /// (V7).
 class node {
@@ -70,6 +72,8 @@ struct listing_options {
     listing_bounds* bounds = nullptr;
     /// Until when to wait for the turn to begin, with `bounds`.
     runtime::time_point turn_deadline = runtime::never;
+    /// Entries that take the place of what the directory has under their names.
+    std::vector<directory_entry> overlay = {};
 };
 
 /// The entries of one directory as a stream of batches: without ".", ".." and ferry's own temporary
@@ -194,8 +198,8 @@ struct leftovers_found {
 ///
 /// Every operation resolves names beneath the root only; relative links inside the tree are
 /// followed, links leading out are errc::outside_tree, and so is every absolute link, wherever it
-/// leads. Errors are those of `errc`; besides the ones named below any
-/// of denied, io, exhausted, name_too_long, not_directory may come from the system.
+/// leads: where `tree_options` do not say otherwise. Errors are those of `errc`; besides the ones
+/// named below any of denied, io, exhausted, name_too_long, not_directory may come from the system.
 class tree {
   public:
     virtual ~tree() = default;
@@ -287,6 +291,7 @@ class tree {
 
 /// Opens `directory` (a path of the host) as a tree. Never suspends; for start-up.
 /// Errors: errc::not_found, not_directory, denied.
-[[nodiscard]] result<std::unique_ptr<tree>> open_local_tree(const char* directory);
+[[nodiscard]] result<std::unique_ptr<tree>> open_local_tree(const char* directory,
+                                                            tree_options options = {});
 
 }  // namespace ferry::vfs

@@ -4,8 +4,11 @@
 
 #include <string>
 
+#include "scratch.hpp"
+
 using namespace ferry;
 using vfs::path;
+using vfs_test::at;
 
 TEST_CASE("path: dot segments, doubled and trailing slashes normalise (RFC 3986 section 5.2.4)") {
     struct row {
@@ -69,4 +72,23 @@ TEST_CASE("path: parent, name and containment") {
     CHECK_FALSE(path::parse("/a/bc")->is_within(path::parse("/a/b").value()));
     CHECK(std::string(file.relative()) == "a/b/c");
     CHECK(std::string(path{}.relative()) == ".");
+}
+
+TEST_CASE("path: as seen from a directory above it") {
+    CHECK(at("/a/b/c/").seen_from(at("/a")).text() == "/b/c");
+    CHECK(at("/a/b/c/").seen_from(at("/a")).wants_directory());
+    CHECK_FALSE(at("/a/b/c").seen_from(at("/a/b")).wants_directory());
+    CHECK(at("/a/b").seen_from(at("/a/b")).is_root());
+    CHECK(at("/a/b").seen_from(at("/a/b")).wants_directory());
+    CHECK(at("/a/b").seen_from(at("/")).text() == "/a/b");
+    CHECK_FALSE(at("/a/b").seen_from(at("/")).wants_directory());
+}
+
+TEST_CASE("path: names that begin with a dot") {
+    for (const auto* text : {"/.a", "/a/.b/c", "/a/.b", "/..."}) {
+        CHECK(at(text).has_dot_name());
+    }
+    for (const auto* text : {"/", "/a.b/c.", "/a/./b", "/a/../b"}) {
+        CHECK_FALSE(at(text).has_dot_name());
+    }
 }
