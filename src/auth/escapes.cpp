@@ -1,4 +1,4 @@
-#include "auth/escapes.hpp"
+#include "ferry/auth/escapes.hpp"
 
 #include <fmt/format.h>
 

@@ -7,8 +7,8 @@
 #include <functional>
 #include <utility>
 
-#include "auth/escapes.hpp"
 #include "auth/split.hpp"
+#include "ferry/auth/escapes.hpp"
 
 namespace ferry::auth {
 namespace {

@@ -6,8 +6,8 @@
 #include <optional>
 #include <utility>
 
-#include "auth/escapes.hpp"
 #include "auth/split.hpp"
+#include "ferry/auth/escapes.hpp"
 #include "ferry/auth/password.hpp"
 #include "ferry/base/ascii.hpp"
 

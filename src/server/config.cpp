@@ -4,6 +4,7 @@
 
 #include "ferry/base/ascii.hpp"
 #include "server/flags.hpp"
+#include "server/mount_text.hpp"
 #include "server/version.hpp"
 
 namespace ferry::server {
@@ -23,6 +24,16 @@ std::string value_of(std::string_view name, const config& settings) {
         }
     }
     return {};
+}
+
+void append_files(std::string& out, const config& settings) {
+    out += fmt::format("ferry {} would serve {}\n", version,
+                       settings.root.empty() ? "what is mounted" : escaped(settings.root));
+    for (const auto& each : settings.mounts) {
+        const auto options = show_mount_options(each.options);
+        out += fmt::format("{}: {}{}{}\n", escaped(each.path), escaped(each.directory),
+                           options.empty() ? "" : ", ", options);
+    }
 }
 
 void append_http(std::string& out, const config& settings) {
@@ -95,7 +106,8 @@ void append_logs(std::string& out, const config& settings) {
 }  // namespace
 
 std::string describe(const config& settings, std::string_view io) {
-    std::string out = fmt::format("ferry {} would serve {}\n", version, escaped(settings.root));
+    std::string out;
+    append_files(out, settings);
     append_http(out, settings);
     append_ftp(out, settings);
     append_machine(out, settings);

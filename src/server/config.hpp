@@ -12,6 +12,7 @@
 #include "ferry/base/log.hpp"
 #include "ferry/base/units.hpp"
 #include "ferry/net/endpoint.hpp"
+#include "ferry/vfs/tree_options.hpp"
 
 namespace ferry::server {
 
@@ -32,6 +33,15 @@ struct user_account {
     std::string directory = "/";  ///< The user's root: a normalised path within the served tree.
 
     friend bool operator==(const user_account&, const user_account&) = default;
+};
+
+/// A directory of the host at a place of the tree.
+struct mounted_directory {
+    std::string path;       ///< Where it appears: normalised, as `vfs::path` has it.
+    std::string directory;  ///< Not known to exist.
+    vfs::tree_options options;
+
+    friend bool operator==(const mounted_directory&, const mounted_directory&) = default;
 };
 
 /// The ports `first` to `last`, both included.
@@ -86,7 +96,10 @@ struct pinning {
 /// is within them. Layers below `server` never see this type: wiring hands each the numbers it
 /// needs.
 struct config {
-    std::string root;  ///< The directory to serve. Never empty after `parse`; not known to exist.
+    /// The directory to serve; not known to exist. Empty after `parse` only if there are `mounts`.
+    std::string root;
+    /// What lies at other places of the tree, or, without `root`, at any. No path twice.
+    std::vector<mounted_directory> mounts;
 
     // Listening.
     // A port of 0: the kernel picks one. The unspecified v6 address: every address of both

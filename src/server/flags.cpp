@@ -16,6 +16,7 @@
 #include "ferry/net/endpoint.hpp"
 #include "ferry/vfs/path.hpp"
 #include "server/flag_values.hpp"
+#include "server/mount_text.hpp"
 
 namespace ferry::server {
 namespace {
@@ -306,6 +307,29 @@ std::string show_anonymous(const config& from) {
     return *from.anonymous == auth::permissions(upload_rights) ? "upload" : from.anonymous->text();
 }
 
+constexpr std::string_view mount_bounds =
+    "/path=DIR or /path=DIR:options, where %3A, %2C, %3D, %25 stand for ':', ',', '=', '%'";
+
+std::string add_mount(config& into, std::string_view value) {
+    auto parsed = parse_mount(value);
+    if (!parsed) {
+        return parsed.error();
+    }
+    if (contains(into.mounts, parsed->path, &mounted_directory::path)) {
+        return fmt::format("{} is given twice", in_quotes(parsed->path));
+    }
+    into.mounts.push_back(std::move(*parsed));
+    return {};
+}
+
+std::string show_mounts(const config& from) {
+    std::vector<std::string> parts;
+    for (const auto& each : from.mounts) {
+        parts.push_back(show_mount(each));
+    }
+    return joined(parts);
+}
+
 constexpr auto durability_words = std::to_array<std::string_view>({"none", "data", "full"});
 constexpr auto leftovers_words = std::to_array<std::string_view>({"keep", "remove"});
 constexpr auto io_words = std::to_array<std::string_view>({"auto", "uring", "epoll"});
@@ -377,6 +401,18 @@ constexpr auto table = std::to_array<flag>({
 
     {"root", "DIR", group::files, "the directory to serve: the same as the argument DIR",
      path_text<&config::root>()},
+    {"mount", "/PATH=DIR[:OPTIONS]", group::files,
+     "another directory, at PATH of the tree; repeatable; /=DIR:OPTIONS is the root. Between "
+     "commas: ro: takes no changes; hidden=show|hide: names that begin with a dot; "
+     "links=refuse|inside|trusted: symbolic links are not followed, inside DIR only, anywhere; "
+     "uploads=any|new|none: new ones replace nothing. %3A, %2C, %3D, %25 are : , = % of a name",
+     flag_kind::list{.bounds = mount_bounds,
+                     .empty_word = "none",
+                     .values_max = 256,
+                     .separator = '\n',
+                     .clear = [](config& into) { into.mounts.clear(); },
+                     .add = add_mount,
+                     .show = show_mounts}},
     {"durability", "none|data|full", group::files,
      "what must be on the disk before an upload gets its name: none, the data, or in full "
      "also the directory entry",

@@ -74,9 +74,9 @@ std::string help_text() {
         "\n"
         "Every option is also an environment variable (--head-bytes-max is\n"
         "FERRY_HEAD_BYTES_MAX; commas between several addresses, newlines between several\n"
-        "users) and a key of the TOML file that --config names (head-bytes-max = \"16KiB\",\n"
-        "http = [\"127.0.0.1:80\", \"[::1]:80\"]). The command line wins over the\n"
-        "environment, the environment over the file.\n"
+        "users or mounts) and a key of the TOML file that --config names\n"
+        "(head-bytes-max = \"16KiB\", http = [\"127.0.0.1:80\", \"[::1]:80\"]). The command\n"
+        "line wins over the environment, the environment over the file.\n"
         "\n"
         "SIZE is in octets: 4096, 16KiB or 16k, 1MiB or 1M. DURATION is 500ms, 10s, 2m or\n"
         "1h; a plain number is seconds.\n";

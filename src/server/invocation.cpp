@@ -240,8 +240,13 @@ std::expected<void, early_exit> assign_all(config& settings, std::span<const giv
 
 /// What no single value shows: that they fit together. Returns what is wrong, or nothing.
 std::string contradiction_in(const config& settings) {
-    if (settings.root.empty()) {
+    if (settings.root.empty() && settings.mounts.empty()) {
         return "DIR is missing: ferry [options] DIR; ferry --help says more";
+    }
+    const auto root = std::ranges::find(settings.mounts, "/", &mounted_directory::path);
+    if (!settings.root.empty() && root != settings.mounts.end()) {
+        return fmt::format("--mount /: {} besides the directory {}; the root is one of them",
+                           in_quotes(root->directory), in_quotes(settings.root));
     }
     if (settings.http.empty() && settings.ftp.empty()) {
         return "--http off and --ftp off: nothing to serve";
@@ -280,9 +285,9 @@ std::expected<config, early_exit> parse(const invocation& started) {
         }
     }
     if (said->arguments.size() > 1) {
-        return std::unexpected(
-            usage_error(fmt::format("{}: a second directory; ferry serves one, {}",
-                                    in_quotes(said->arguments[1]), in_quotes(said->arguments[0]))));
+        return std::unexpected(usage_error(
+            fmt::format("{}: a second directory beside {}; --mount /PATH=DIR serves more",
+                        in_quotes(said->arguments[1]), in_quotes(said->arguments[0]))));
     }
     if (!said->arguments.empty()) {
         // Last of the command line, so it is checked as --root would be and wins over it.

@@ -14,15 +14,18 @@
 #include <iterator>
 #include <utility>
 
+#include "ferry/base/assert.hpp"
 #include "ferry/net/listener.hpp"
 #include "ferry/runtime/epoll.hpp"
+#include "ferry/vfs/mount_table.hpp"
 #include "server/file_calls.hpp"
+#include "server/flag_values.hpp"
 #include "server/user_accounts.hpp"
 
 namespace ferry::server {
 namespace {
 
-// Descriptors that are neither connections nor their files: rings, logs, listeners, directories.
+// Descriptors that are neither connections nor their files: rings, logs, listeners, the root.
 constexpr std::size_t descriptors_reserved = 64;
 
 std::string_view name_of(protocol speaks) noexcept {
@@ -109,8 +112,8 @@ std::size_t fit_connections(const config& settings, std::vector<std::string>& wa
     static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
     static_cast<void>(::getrlimit(RLIMIT_NOFILE, &limit));
     const std::size_t descriptors = limit.rlim_cur;
-    const std::size_t room =
-        descriptors > descriptors_reserved + 2 ? (descriptors - descriptors_reserved) / 2 : 1;
+    const std::size_t reserved = descriptors_reserved + settings.mounts.size();
+    const std::size_t room = descriptors > reserved + 2 ? (descriptors - reserved) / 2 : 1;
     // A default that does not fit is fitted in silence; a wish that cannot be met is not.
     if (room < settings.connections_max && settings.connections_max != config{}.connections_max) {
         warnings.push_back(
@@ -158,6 +161,52 @@ std::string open_access_log(const config& settings, prepared& ready) {
         ready.access_log_fd = ready.access_log.get();
     }
     return {};
+}
+
+using opened_tree = std::expected<std::unique_ptr<vfs::tree>, std::string>;
+
+opened_tree open_directory(const std::string& directory, const vfs::tree_options& options) {
+    auto files = vfs::open_local_tree(directory.c_str(), options);
+    if (!files) {
+        return std::unexpected(files.error().os_errno != 0
+                                   ? std::strerror(files.error().os_errno)
+                                   : std::string(describe(files.error().code)));
+    }
+    if (auto why = why_no_files(directory.c_str()); !why.empty()) {
+        return std::unexpected(std::move(why));
+    }
+    return std::move(*files);
+}
+
+/// Opens every directory that is served, and makes one tree of them.
+opened_tree open_files(const config& settings) {
+    std::vector<vfs::mount> mounts;
+    if (!settings.root.empty()) {
+        auto files = open_directory(settings.root, {});
+        if (!files) {
+            return std::unexpected(
+                fmt::format("cannot serve {}: {}", in_quotes(settings.root), files.error()));
+        }
+        if (settings.mounts.empty()) {
+            return files;
+        }
+        mounts.push_back({.at = {}, .files = std::move(*files)});
+    }
+    for (const auto& each : settings.mounts) {
+        auto files = open_directory(each.directory, each.options);
+        const auto at = vfs::path::parse(each.path);
+        FERRY_ASSERT(at.has_value());  // As `config` promises.
+        if (!files) {
+            return std::unexpected(fmt::format("cannot serve {} as {}: {}",
+                                               in_quotes(each.directory), in_quotes(each.path),
+                                               files.error()));
+        }
+        if (settings.mounts.size() == 1 && at->is_root()) {
+            return files;
+        }
+        mounts.push_back({.at = *at, .files = std::move(*files)});
+    }
+    return vfs::make_mount_table(std::move(mounts));
 }
 
 // The kernel's own limit; with the most submissions there may be it is still four times as many
@@ -209,17 +258,11 @@ std::size_t count_cores(const config& settings) {
 
 std::expected<prepared, std::string> prepare(const config& settings, std::size_t cores) {
     prepared ready;
-    auto files = vfs::open_local_tree(settings.root.c_str());
+    auto files = open_files(settings);
     if (!files) {
-        return std::unexpected(fmt::format("cannot serve \"{}\": {}", settings.root,
-                                           files.error().os_errno != 0
-                                               ? std::strerror(files.error().os_errno)
-                                               : describe(files.error().code)));
+        return std::unexpected(std::move(files.error()));
     }
     ready.files = std::move(*files);
-    if (const auto why = why_no_files(settings.root.c_str()); !why.empty()) {
-        return std::unexpected(fmt::format("cannot serve \"{}\": {}", settings.root, why));
-    }
     if (auto missing = missing_cpu(settings.pin); !missing.empty()) {
         return std::unexpected(std::move(missing));
     }

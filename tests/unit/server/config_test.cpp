@@ -39,6 +39,20 @@ TEST_CASE("describe: the defaults") {
           "access log: off\n");
 }
 
+TEST_CASE("describe: mounts, with a root and without") {
+    server::config settings;
+    settings.root = "/srv";
+    settings.mounts = {{.path = "/a b", .directory = "/c\n", .options = {}},
+                       {.path = "/d",
+                        .directory = "/e",
+                        .options = {.is_read_only = true, .hides_dot_names = true}}};
+    CHECK(server::describe(settings, "using io_uring")
+              .contains(" would serve /srv\n/a b: /c\\x0a\n/d: /e, ro,hidden=hide\nHTTP"));
+    settings.root.clear();
+    CHECK(server::describe(settings, "using io_uring")
+              .contains(" would serve what is mounted\n/a b: "));
+}
+
 TEST_CASE("describe: everything said") {
     server::config settings;
     settings.root = "d\n";

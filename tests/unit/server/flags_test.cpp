@@ -88,6 +88,7 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"user", {"ann:secret:/home//ann/", "bob:x"}, "ann:***:/home/ann, bob:***:/"},
         {"write", {"on"}, "on"},
         {"root", {"/srv/www"}, "/srv/www"},
+        {"mount", {"/a//b=/c:ro", "/=/d:links=inside"}, "/a/b=/c:ro, /=/d"},
         {"durability", {"full"}, "full"},
         {"leftovers", {"keep"}, "keep"},
         {"list-sorted-max", {"0"}, "0"},

@@ -189,7 +189,14 @@ TEST_CASE("invocation: a configuration file that cannot be read is the world's f
 
 TEST_CASE("invocation: values that do not fit together") {
     CHECK(refusal({}) == "DIR is missing: ferry [options] DIR; ferry --help says more");
-    CHECK(refusal({"a", "b"}) == R"("b": a second directory; ferry serves one, "a")");
+    CHECK(refusal({"a", "b"}) ==
+          R"("b": a second directory beside "a"; --mount /PATH=DIR serves more)");
+    CHECK(refusal({"--mount", "/=a:ro", "d"}) ==
+          R"(--mount /: "a" besides the directory "d"; the root is one of them)");
+    CHECK(refusal({"--mount", "/a=b", "--mount", "/a/=c", "d"}) ==
+          R"(--mount: "/a" is given twice)");
+    CHECK(run({"--mount", "/=a:ro"}).value().root.empty());
+    CHECK(run({}, {"FERRY_MOUNT=/a=b,c\n/d=e"}).value().mounts.size() == 2);
     CHECK(refusal({"--http", "off", "--ftp", "off", "d"}) ==
           "--http off and --ftp off: nothing to serve");
     CHECK(refusal({"--http", "127.0.0.1:2121", "d"}) ==

@@ -10,7 +10,8 @@ namespace ferry::auth {
 /// hexadecimal digits behind it.
 [[nodiscard]] std::optional<std::string> unescape(std::string_view text);
 
-/// The other way: what has a meaning in a users file, ":", ",", "=", "%" and controls, as `%XX`.
+/// The other way: what has a meaning in a users file or a mount, ":", ",", "=", "%" and controls,
+/// as `%XX`.
 [[nodiscard]] std::string escape(std::string_view text);
 
 }  // namespace ferry::auth
