@@ -188,12 +188,14 @@ struct tracked {
             return false;
         }
         for (std::size_t index = 0; index < found.size(); ++index) {
-            const bool is_old = found[index] == (index < synced.size() ? synced[index] : '\0');
+            if (found[index] == (index < synced.size() ? synced[index] : '\0')) {
+                continue;  // An old one: most are.
+            }
             const bool is_new =
                 writes_may_survive && std::ranges::any_of(since, [&](const std::string& each) {
                     return index < each.size() && each[index] == found[index];
                 });
-            if (!is_old && !is_new) {
+            if (!is_new) {
                 return false;
             }
         }

@@ -3,6 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 
@@ -24,8 +27,9 @@ TEST_CASE("octet_queue: what is put in, taken from both ends and read is what a 
             const auto dice = rng.below(10);
             if (dice < 4) {
                 std::string fresh(rng.below(bound), '\0');
-                for (char& each : fresh) {
-                    each = static_cast<char>(rng.next());
+                for (std::size_t at = 0; at < fresh.size(); at += sizeof(std::uint64_t)) {
+                    const std::uint64_t octets = rng.next();
+                    std::memcpy(&fresh[at], &octets, std::min(sizeof octets, fresh.size() - at));
                 }
                 queue.append(std::as_bytes(std::span(fresh)));
                 model += fresh;
