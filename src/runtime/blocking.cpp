@@ -61,7 +61,10 @@ void append_record(int directory, const list_directory_args& where, const char* 
     const std::size_t name_bytes = std::strlen(name);
     record.name_offset = static_cast<std::uint32_t>(batch.names.size());
     record.name_bytes = static_cast<std::uint32_t>(name_bytes);
-    if (::statx(directory, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &record.status) != 0) {
+    if (where.names_only) {
+        record.status = {};
+    } else if (::statx(directory, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &record.status) !=
+               0) {
         record.status_errno = errno;
     } else if (S_ISLNK(record.status.stx_mode)) {
         record.is_symlink = true;

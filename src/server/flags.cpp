@@ -405,7 +405,9 @@ constexpr auto table = std::to_array<flag>({
      "another directory, at PATH of the tree; repeatable; /=DIR:OPTIONS is the root. Between "
      "commas: ro: takes no changes; hidden=show|hide: names that begin with a dot; "
      "links=refuse|inside|trusted: symbolic links are not followed, inside DIR only, anywhere; "
-     "uploads=any|new|none: new ones replace nothing. %3A, %2C, %3D, %25 are : , = % of a name",
+     "uploads=any|new|none: new ones replace nothing; fold, nfc: names in other case, letters "
+     "composed otherwise find what is there; windows-names=allow|refuse: made or not. %3A, %2C, "
+     "%3D, %25 are : , = % of a name",
      flag_kind::list{.bounds = mount_bounds,
                      .empty_word = "none",
                      .values_max = 256,

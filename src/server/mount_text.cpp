@@ -38,6 +38,12 @@ constexpr auto options = std::to_array<option>({
      [](vfs::tree_options& into) { into.uploads = vfs::upload_policy::create; }},
     {"uploads=none", "uploads",
      [](vfs::tree_options& into) { into.uploads = vfs::upload_policy::none; }},
+    {"fold", "fold", [](vfs::tree_options& into) { into.names.folds_case = true; }},
+    {"nfc", "nfc", [](vfs::tree_options& into) { into.names.is_normalising = true; }},
+    {"windows-names=allow", "windows-names",
+     [](vfs::tree_options& into) { into.refuses_windows_names = false; }},
+    {"windows-names=refuse", "windows-names",
+     [](vfs::tree_options& into) { into.refuses_windows_names = true; }},
 });
 
 std::expected<vfs::tree_options, std::string> parse_options(std::string_view text) {

@@ -12,7 +12,8 @@ namespace ferry::server {
 
 /// What each option is, for messages and help.
 inline constexpr std::string_view mount_options_known =
-    "ro, hidden=show|hide, links=refuse|inside|trusted, uploads=any|new|none";
+    "ro, hidden=show|hide, links=refuse|inside|trusted, uploads=any|new|none, fold, nfc, "
+    "windows-names=allow|refuse";
 
 /// Reads one mount. The path is normalised; the directory is not looked at. An option that comes
 /// twice is refused. Errors: what is wrong, for a person, without the name of the flag.

@@ -204,7 +204,7 @@ opened_tree open_files(const config& settings) {
         if (settings.mounts.size() == 1 && at->is_root()) {
             return files;
         }
-        mounts.push_back({.at = *at, .files = std::move(*files)});
+        mounts.push_back({.at = *at, .files = std::move(*files), .names = each.options.names});
     }
     return vfs::make_mount_table(std::move(mounts));
 }

@@ -13,6 +13,27 @@
 #include "server/users_file_io.hpp"
 
 namespace ferry::server {
+namespace {
+
+/// The mount that `allowed` has rules beneath although it finds names by other spellings, or null:
+/// rules are about names as typed, so there is no telling what another spelling may be for.
+const mounted_directory* find_mount_with_rules(const config& settings,
+                                               const auth::permissions& allowed) {
+    const auto found = std::ranges::find_if(settings.mounts, [&](const mounted_directory& each) {
+        return each.options.names.are_any() && allowed.has_rules_below(each.path);
+    });
+    return found == settings.mounts.end() ? nullptr : &*found;
+}
+
+std::string refuse_rules(std::string_view whose, const mounted_directory& where) {
+    return fmt::format(
+        "the permissions of {} have rules for paths in the mount {:?}, where {} lets other "
+        "spellings find the same files",
+        whose, where.path, where.options.names.folds_case ? "fold" : "nfc");
+}
+
+}  // namespace
+
 std::expected<loaded_accounts, std::string> load_accounts(const config& settings) {
     std::vector<auth::account> named;
     for (const auto& each : settings.users) {
@@ -51,7 +72,17 @@ std::expected<loaded_accounts, std::string> load_accounts(const config& settings
                 return std::unexpected(
                     fmt::format("{}: {:?} is given by --user too", settings.users_file, each.name));
             }
+            if (const auto* const where = find_mount_with_rules(settings, each.allowed)) {
+                return std::unexpected(
+                    fmt::format("{}: {}", settings.users_file,
+                                refuse_rules(fmt::format("{:?}", each.name), *where)));
+            }
             named.push_back(std::move(each));
+        }
+    }
+    if (settings.anonymous) {
+        if (const auto* const where = find_mount_with_rules(settings, *settings.anonymous)) {
+            return std::unexpected("--anonymous: " + refuse_rules("visitors", *where));
         }
     }
     loaded.users = std::make_shared<const auth::accounts>(std::move(named), settings.anonymous);

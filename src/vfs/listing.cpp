@@ -11,6 +11,7 @@
 #include "ferry/runtime/op.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "vfs/beneath.hpp"
+#include "vfs/name_variants.hpp"
 #include "vfs/system_metadata.hpp"
 
 namespace ferry::vfs {
@@ -19,10 +20,12 @@ struct listing::state {
     node directory;
     listing_place place;
     runtime::directory_batch batch{};
-    listing_bounds* bounds = nullptr;        ///< Or null.
-    std::vector<std::string> overlaid{};     ///< Names that the directory's own give way to.
-    std::vector<directory_entry> entries{};  ///< Read ahead, or the last batch.
-    std::size_t delivered = 0;               ///< Of `entries`: the next call begins there.
+    listing_bounds* bounds = nullptr;     ///< Or null.
+    std::vector<std::string> overlaid{};  ///< Keys of names that take others' places.
+    name_rules overlay_rules{};
+    bool names_only = false;
+    std::vector<directory_entry> entries{};          ///< Read ahead, or the last batch.
+    std::size_t delivered = 0;                       ///< Of `entries`: the next call begins there.
     std::optional<runtime::permits::permit> hold{};  ///< While `entries` is more than a batch.
     bool is_at_end = false;                          ///< The directory has no more names.
     bool is_complete = false;                        ///< All of it was read ahead and is sorted.
@@ -40,7 +43,8 @@ std::string_view told_target(std::string_view target, link_policy links) noexcep
 
 bool is_visible(const listing::state& my, std::string_view name) {
     return !is_reserved_name(name) && !(my.place.hides_dot_names && name.starts_with('.')) &&
-           !std::ranges::binary_search(my.overlaid, name);
+           (my.overlaid.empty() ||
+            !std::ranges::binary_search(my.overlaid, key_of(name, my.overlay_rules)));
 }
 
 /// Appends what clients may see of the batch to what has been read.
@@ -79,7 +83,8 @@ runtime::task<result<void>> read_batch(runtime::core& here, listing::state& my) 
             list.args.list_directory = {.batch = &my.batch,
                                         .root = my.place.root,
                                         .directory = my.place.name.relative(),
-                                        .resolve = resolution_of(my.place.links)};
+                                        .resolve = resolution_of(my.place.links),
+                                        .names_only = my.names_only};
         });
     if (!read && read.error().os_errno != ENOENT) {
         co_return failure(read.error());
@@ -152,10 +157,12 @@ runtime::task<result<listing>> begin_listing(runtime::core& here, node directory
     auto made = std::make_unique<listing::state>(listing::state{
         .directory = std::move(directory), .place = std::move(place), .bounds = options.bounds});
     for (auto& each : options.overlay) {
-        made->overlaid.push_back(each.name);
+        made->overlaid.push_back(key_of(each.name, options.overlay_rules));
         made->entries.push_back(std::move(each));
     }
     std::ranges::sort(made->overlaid);
+    made->overlay_rules = options.overlay_rules;
+    made->names_only = options.names_only;
     made->is_at_end = made->directory.fd() < 0;
     if (!made->is_at_end) {
         const auto begun = co_await read_first_batch(here, *made, options.turn_deadline);

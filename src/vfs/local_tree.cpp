@@ -16,7 +16,9 @@
 #include "vfs/file_system.hpp"
 #include "vfs/leftovers.hpp"
 #include "vfs/listing.hpp"
+#include "vfs/name_variants.hpp"
 #include "vfs/upload.hpp"
+#include "vfs/windows_name.hpp"
 
 namespace ferry::vfs {
 namespace {
@@ -254,7 +256,13 @@ class local_tree final : public tree {
     }
     [[nodiscard]] std::optional<error> why_not_made(const path& name) const noexcept {
         const auto refused = why_not_changed(name);
-        return refused && *refused == errc::not_found ? error{.code = errc::denied} : refused;
+        if (refused) {
+            return *refused == errc::not_found ? error{.code = errc::denied} : *refused;
+        }
+        if (options_.refuses_windows_names && is_reserved_windows_name(name.name())) {
+            return error{.code = errc::invalid};
+        }
+        return std::nullopt;
     }
 
     runtime::task<result<void>> remove(runtime::core& here, const path& name, int flags) const {
@@ -295,7 +303,11 @@ result<std::unique_ptr<tree>> open_local_tree(const char* directory, tree_option
         return failure_from_errno(errno);
     }
     const file_system home = file_system_of(root.get());
-    return std::make_unique<local_tree>(std::move(root), home, options);
+    auto made = std::make_unique<local_tree>(std::move(root), home, options);
+    if (options.names.are_any()) {
+        return find_variants(std::move(made), options.names);
+    }
+    return made;
 }
 
 }  // namespace ferry::vfs

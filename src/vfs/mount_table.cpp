@@ -11,6 +11,7 @@
 #include "ferry/base/assert.hpp"
 #include "ferry/base/wall_clock.hpp"
 #include "vfs/listing.hpp"
+#include "vfs/name_variants.hpp"
 
 namespace ferry::vfs {
 namespace {
@@ -22,6 +23,7 @@ struct point {
     std::string name;  ///< The last component of `at`.
     path at;
     std::shared_ptr<tree> files;  ///< What is mounted here; null: only on the way.
+    name_rules names{};           ///< Of `files`.
     std::uint64_t number = 1;     ///< Among all points, in place of an inode's.
     std::vector<point> beneath;   ///< By name.
 };
@@ -30,13 +32,34 @@ struct point {
 struct place {
     const point* owner = nullptr;  ///< The mount it lies in; null: in none.
     const point* at = nullptr;     ///< The point that has this name; null: it is within the tree.
+    std::size_t owner_bytes = 0;   ///< How much of the name leads to `owner`.
+
+    [[nodiscard]] name_rules names() const noexcept {
+        return owner == nullptr ? name_rules{} : owner->names;
+    }
 
     [[nodiscard]] bool is_on_the_way() const noexcept { return at != nullptr && !at->files; }
 };
 
-const point* find_beneath(const point& above, std::string_view name) noexcept {
+/// The point of that name, or of the only one that is the same by `rules`.
+const point* find_beneath(const point& above, std::string_view name, name_rules rules) {
     const auto found = std::ranges::lower_bound(above.beneath, name, {}, &point::name);
-    return found == above.beneath.end() || found->name != name ? nullptr : &*found;
+    if (found != above.beneath.end() && found->name == name) {
+        return &*found;
+    }
+    const point* variant = nullptr;
+    if (rules.are_any() && !above.beneath.empty()) {
+        const std::string key = key_of(name, rules);
+        for (const point& each : above.beneath) {
+            if (key_of(each.name, rules) == key) {
+                if (variant != nullptr) {
+                    return nullptr;
+                }
+                variant = &each;
+            }
+        }
+    }
+    return variant;
 }
 
 point& make_beneath(point& above, std::string_view name, std::uint64_t& points) {
@@ -73,20 +96,22 @@ point build(std::vector<mount> mounts) {
         }
         FERRY_ASSERT(where->files == nullptr);
         where->files = std::move(each.files);
+        where->names = each.names;
     }
     return root;
 }
 
-place find(const point& root, const path& name) noexcept {
+place find(const point& root, const path& name) {
     place found{.owner = root.files ? &root : nullptr, .at = &root};
     std::string_view left = name.text();
     while (left.size() > 1) {
-        found.at = find_beneath(*found.at, take_component(left));
+        found.at = find_beneath(*found.at, take_component(left), found.names());
         if (found.at == nullptr) {
             break;
         }
         if (found.at->files) {
             found.owner = found.at;
+            found.owner_bytes = name.text().size() - left.size();
         }
     }
     return found;
@@ -110,9 +135,9 @@ bool is_directory(const Value& found) noexcept {
 /// A name as the tree sees it that it lies in.
 class seen_name {
   public:
-    seen_name(const path& whole, const point& owner) : whole_(whole) {
-        if (!owner.at.is_root()) {
-            rest_ = whole.seen_from(owner.at);
+    seen_name(const path& whole, const place& where) : whole_(whole) {
+        if (where.owner_bytes != 0) {
+            rest_ = whole.behind(where.owner_bytes);
         }
     }
     [[nodiscard]] const path& get() const noexcept { return rest_ ? *rest_ : whole_; }
@@ -154,6 +179,7 @@ class mount_table final : public tree {
                                         listing_options options) const override {
         const place where = find(root_, name);
         if (where.at != nullptr) {
+            options.overlay_rules = where.names();
             for (const point& each : where.at->beneath) {
                 const auto found = co_await status(here, each.at);
                 // What does not answer just now is there all the same.
@@ -167,7 +193,7 @@ class mount_table final : public tree {
             co_return co_await begin_listing(here, std::move(directory), {.root = -1, .name = name},
                                              std::move(options));
         }
-        const seen_name seen(name, *where.owner);
+        const seen_name seen(name, where);
         co_return co_await where.owner->files->list(here, std::move(directory), seen.get(),
                                                     std::move(options));
     }
@@ -239,8 +265,8 @@ class mount_table final : public tree {
         if (from.owner == nullptr) {
             co_return failure(errc::not_found, ENOENT);
         }
-        const seen_name seen_from(names.from, *from.owner);
-        const seen_name seen_to(names.to, *from.owner);
+        const seen_name seen_from(names.from, from);
+        const seen_name seen_to(names.to, to);
         co_return co_await from.owner->files->rename(
             here, {.from = seen_from.get(), .to = seen_to.get(), .replace = names.replace});
     }
@@ -256,12 +282,12 @@ class mount_table final : public tree {
         }
         std::vector<mount> kept;
         if (files) {
-            kept.push_back({.at = {}, .files = std::move(*files)});
+            kept.push_back({.at = {}, .files = std::move(*files), .names = where.names()});
         } else if (!where.is_on_the_way() || !has_no_directory(files.error())) {
             co_return files;
         }
         for (const point& each : where.at->beneath) {
-            add_mounts(each, name, kept);
+            add_mounts(each, where.at->at, kept);
         }
         co_return make_mount_table(std::move(kept));
     }
@@ -307,7 +333,7 @@ class mount_table final : public tree {
         if (where.owner == nullptr) {
             co_return failure(errc::not_found, ENOENT);
         }
-        const seen_name seen(name, *where.owner);
+        const seen_name seen(name, where);
         co_return co_await call(*where.owner->files, seen.get());
     }
 
@@ -319,7 +345,7 @@ class mount_table final : public tree {
 
     /// What is to be said of a name that could not be made: a directory that only the mounts make
     /// takes none.
-    [[nodiscard]] error why_not_made(const error& refused, const path& name) const noexcept {
+    [[nodiscard]] error why_not_made(const error& refused, const path& name) const {
         if (has_no_directory(refused) && find(root_, name.parent()).is_on_the_way()) {
             return {.code = errc::read_only, .os_errno = EROFS};
         }
@@ -346,7 +372,7 @@ class mount_table final : public tree {
     /// Adds what is mounted at `from` and beneath, under the names that `root` sees.
     static void add_mounts(const point& from, const path& root, std::vector<mount>& to) {
         if (from.files) {
-            to.push_back({.at = from.at.seen_from(root), .files = from.files});
+            to.push_back({.at = from.at.seen_from(root), .files = from.files, .names = from.names});
         }
         for (const point& each : from.beneath) {
             add_mounts(each, root, to);

@@ -83,11 +83,14 @@ bool path::is_within(const path& ancestor) const noexcept {
 
 path path::seen_from(const path& ancestor) const {
     FERRY_ASSERT(is_within(ancestor));
+    return behind(ancestor.is_root() ? 0 : ancestor.text_.size());
+}
+
+path path::behind(std::size_t octets) const {
     path made;
-    if (ancestor.is_root()) {
-        made = *this;
-    } else if (text_.size() > ancestor.text_.size()) {
-        made.text_.assign(text_, ancestor.text_.size());
+    if (octets < text_.size()) {
+        FERRY_ASSERT(text_[octets] == '/');
+        made.text_.assign(text_, octets);
         made.wants_directory_ = wants_directory_;
     }
     return made;

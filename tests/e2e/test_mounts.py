@@ -253,6 +253,37 @@ def test_links_three_ways(t):
                 ["new.txt", "secret.txt"], "what lies outside")
 
 
+def test_other_spellings(t):
+    """fold, nfc and windows-names, over both protocols; elsewhere a name is only itself."""
+    at = folders(t)
+    trees.write(at["docs"], "Caf\u00e9.txt", b"composed")
+    server = t.ferry(at["root"], "--user", USER, "--write",
+                     "--mount", f"/music={at['music']}:fold,windows-names=refuse",
+                     "--mount", f"/docs={at['docs']}:nfc")
+    control = session(t, server)
+    check.equal(fetch(server, "/music/SUB/Inner.TXT"), b"inner of music", "GET in any case")
+    check.equal(control.retrieve("RETR /music/WHERE.TXT"), b"music", "RETR in any case")
+    check.equal(fetch(server, "/docs/Cafe%CC%81.txt"), b"composed", "GET decomposed")
+    for target in ("/WHERE.TXT", "/docs/WHERE.TXT", "/MUSIC/where.txt", "/docs/Caf%C3%A9.TXT"):
+        check.equal(ask(server, target).status, 404, target)
+    control.store("STOR /music/Where.Txt", b"replaced")
+    check.equal(trees.read(at["music"], "where.txt"), b"replaced", "what was found is replaced")
+    check.equal(sorted(os.listdir(at["music"])), ["sub", "where.txt"], "and nothing else made")
+    control.ask("CWD /music/SUB", 250)
+    control.ask("RNFR INNER.TXT", 350)
+    control.ask("RNTO Inner.txt", 250)
+    check.equal(os.listdir(os.path.join(at["music"], "sub")), ["Inner.txt"], "its new spelling")
+    for line in ("MKD /music/NUL", "MKD /music/a:b"):
+        control.ask(line, 553)
+    control.ask("MKD /docs/NUL", 257)
+    done = run([t.binary, "--http", "127.0.0.1:0", "--ftp", "127.0.0.1:0", "--anonymous",
+                "read-only,/music/private=none", "--mount", f"/music={at['music']}:fold",
+                at["root"]], status=1)
+    check.contains(done.errors.decode(), "other spellings", "rules of a path that has several")
+    run([t.binary, "--check", "--anonymous", "read-only,/music=none", "--mount",
+         f"/music={at['music']}:fold", at["root"]])
+
+
 def test_homes_and_permissions(t):
     """Homes inside mounts and above them; rights by path hold across mounts."""
     at = folders(t)

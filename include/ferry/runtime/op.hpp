@@ -141,7 +141,8 @@ struct list_directory_args {
     const char* directory = nullptr;  ///< The directory's path beneath `root`.
     /// How links are followed, from `root` on: of openat2(2).
     std::uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-    bool can_wait = false;  ///< Nobody waits for it: it keeps the pool from nothing.
+    bool names_only = false;  ///< Status and links are of no interest: they need not be there.
+    bool can_wait = false;    ///< Nobody waits for it: it keeps the pool from nothing.
 };
 struct copy_range_args {
     std::uint64_t from_offset = 0;

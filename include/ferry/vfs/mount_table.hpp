@@ -12,6 +12,7 @@ namespace ferry::vfs {
 struct mount {
     path at;
     std::shared_ptr<tree> files;  ///< Not null.
+    name_rules names = {};        ///< By which it finds names, for those of mounts in it.
 };
 
 /// Several trees as one, each under its own name; no name twice. The longest that leads to a name
@@ -19,6 +20,7 @@ struct mount {
 ///
 /// - Names of mounts, and of the directories on the way to them, are always there: they are listed
 ///   in the place of what the tree beneath them has under these names, whether that has any or not.
+///   Where the mount around one finds names by other spellings, they find it too, and are hidden.
 ///   What is not there takes no changes (errc::read_only). Without a mount at the root that is such
 ///   a directory too.
 /// - They stay: to remove or rename one, or to rename to one, is errc::denied; making a directory

@@ -65,6 +65,10 @@ class path {
     /// itself. Cost: one copy.
     [[nodiscard]] path seen_from(const path& ancestor) const;
 
+    /// The same, from the directory that the first `octets` of `text()` name: as many as end before
+    /// a '/', or all. 0: the root, where it is this path.
+    [[nodiscard]] path behind(std::size_t octets) const;
+
     /// True when one of its components begins with '.'.
     [[nodiscard]] bool has_dot_name() const noexcept { return text_.contains("/."); }
 

@@ -72,8 +72,12 @@ struct listing_options {
     listing_bounds* bounds = nullptr;
     /// Until when to wait for the turn to begin, with `bounds`.
     runtime::time_point turn_deadline = runtime::never;
-    /// Entries that take the place of what the directory has under their names.
+    /// Entries that take the place of what the directory has under their names, in any spelling
+    /// that is one with theirs by `overlay_rules`.
     std::vector<directory_entry> overlay = {};
+    name_rules overlay_rules = {};
+    /// Entries are names and nothing else, for who looks for one.
+    bool names_only = false;
 };
 
 /// The entries of one directory as a stream of batches: without ".", ".." and ferry's own temporary

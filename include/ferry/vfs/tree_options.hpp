@@ -21,6 +21,16 @@ enum class upload_policy : std::uint8_t {
     none,    ///< None: errc::denied. Renames replace nothing too.
 };
 
+/// What else finds a name than its own octets, where those are not there.
+struct name_rules {
+    bool folds_case = false;  ///< Any case, by Unicode's full case folding, and what is below.
+    /// Any canonically equivalent spelling (Unicode Standard Annex 15): Macs decompose letters.
+    bool is_normalising = false;
+
+    [[nodiscard]] bool are_any() const noexcept { return folds_case || is_normalising; }
+    friend bool operator==(const name_rules&, const name_rules&) = default;
+};
+
 /// How a directory of the host is served.
 struct tree_options {
     /// Every change is errc::read_only, before the file system is asked.
@@ -30,6 +40,9 @@ struct tree_options {
     bool hides_dot_names = false;
     link_policy links = link_policy::inside;
     upload_policy uploads = upload_policy::any;
+    name_rules names{};
+    /// What Windows cannot keep as a name is not made: errc::invalid. What there is stays.
+    bool refuses_windows_names = false;
 
     friend bool operator==(const tree_options&, const tree_options&) = default;
 };

@@ -35,8 +35,14 @@ TEST_CASE("mount: a path, a directory, options") {
                             .uploads = upload_policy::create});
     CHECK(parse_mount("/a=/b:links=refuse,uploads=none").value().options ==
           vfs::tree_options{.links = link_policy::refuse, .uploads = upload_policy::none});
-    CHECK(parse_mount("/a=/b:hidden=show,links=inside,uploads=any").value().options ==
-          vfs::tree_options{});
+    CHECK(parse_mount("/a=/b:fold,nfc,windows-names=refuse").value().options ==
+          vfs::tree_options{.names = {.folds_case = true, .is_normalising = true},
+                            .refuses_windows_names = true});
+    CHECK(show_mount(parse_mount("/a=/b:windows-names=refuse,nfc,fold").value()) ==
+          "/a=/b:fold,nfc,windows-names=refuse");
+    CHECK(parse_mount("/a=/b:windows-names=allow,hidden=show,links=inside,uploads=any")
+              .value()
+              .options == vfs::tree_options{});
 }
 
 TEST_CASE("mount: %3A, %2C, %3D and %25 stand for what has a meaning") {
