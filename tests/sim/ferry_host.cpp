@@ -8,6 +8,7 @@
 
 #include "ferry/base/assert.hpp"
 #include "ferry/net/listener.hpp"
+#include "ferry/vfs/mount_table.hpp"
 #include "sim/scope.hpp"
 
 namespace ferry::sim::test {
@@ -89,6 +90,21 @@ class watched_tree final : public vfs::tree {
     sim::host& machine_;
 };
 
+std::unique_ptr<vfs::tree> open_served(const ferry_settings& settings) {
+    auto root = vfs::open_local_tree(served_directory).value();
+    if (settings.mounts.empty()) {
+        return root;
+    }
+    std::vector<vfs::mount> mounts;
+    mounts.push_back({.at = {}, .files = std::move(root)});
+    for (const auto& each : settings.mounts) {
+        mounts.push_back(
+            {.at = vfs::path::parse(each).value(),
+             .files = vfs::open_local_tree((served_directory + each).c_str()).value()});
+    }
+    return vfs::make_mount_table(std::move(mounts));
+}
+
 }  // namespace
 
 struct ferry_host::life {
@@ -98,8 +114,7 @@ struct ferry_host::life {
           types(http::media_types::built_in()),
           counts{.connections_max = settings.connections_max,
                  .ftp_sessions_max = settings.ftp_sessions_max},
-          files(std::make_unique<watched_tree>(vfs::open_local_tree(served_directory).value(),
-                                               machine)) {
+          files(std::make_unique<watched_tree>(open_served(settings), machine)) {
         files->close_on(offload);
         if (settings.has_access_log) {
             sim::open_file_ptr log;
@@ -248,7 +263,8 @@ std::vector<std::string> ferry_host::leftovers() {
                                         last.counts.connections.load(),
                                         last.counts.ftp_sessions.load()));
         }
-        known = 1 + (last.access_log ? 1U : 0U);  // The tree's root, the log.
+        // The tree's root, the mounts, the log.
+        known = 1 + settings_.mounts.size() + (last.access_log ? 1U : 0U);
     }
     if (machine_.count_descriptors() != known) {
         found.push_back(

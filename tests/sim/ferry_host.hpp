@@ -32,6 +32,9 @@ struct ferry_settings {
     vfs::listing_bounds::numbers listings;
     sim::reactor_options reactor;
     bool has_access_log = true;
+    /// Directories of the served one that are mounted where they are: names lead to the same files,
+    /// by another way.
+    std::vector<std::string> mounts;
 };
 
 /// A simulated computer that runs ferry: what `server::run` does, on a host of a world and without

@@ -87,8 +87,17 @@ network_weather draw_weather(world& in, fault_level level) {
     return drawn;
 }
 
-ferry_settings draw_settings(world& in, vfs::durability durability, bool is_crowded) {
+/// What nobody renames or removes, in every tenth world: not drawn, so that the others stay as they
+/// are.
+std::vector<std::string> choose_mounts(std::uint64_t seed) {
+    return seed % 10 == 2 ? std::vector<std::string>{"/home", "/static", "/static/sub"}
+                          : std::vector<std::string>{};
+}
+
+ferry_settings draw_settings(world& in, std::uint64_t seed, vfs::durability durability,
+                             bool is_crowded) {
     ferry_settings drawn;
+    drawn.mounts = choose_mounts(seed);
     drawn.cores = 1 + in.rng().below(2);
     drawn.reactor.receive_buffers = 16U << in.rng().below(4);
     drawn.reactor.receive_buffer_bytes = in.chance(3) ? 512 : 4'096;
@@ -113,7 +122,7 @@ class run {
           world_(options.seed),
           durability_(static_cast<vfs::durability>(world_.rng().below(3))),
           is_crowded_(may_be_crowded() && world_.chance(4)),
-          server_(world_, draw_settings(world_, durability_, is_crowded_)),
+          server_(world_, draw_settings(world_, options.seed, durability_, is_crowded_)),
           clients_host_(world_),
           clients_(clients_host_, {.receive_buffers = 256}),
           clients_core_(0, clients_, ferry::random(world_.rng().next())) {
