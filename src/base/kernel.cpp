@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -63,11 +64,27 @@ int utimensat(int directory, const char* path, const timespec times[2], int flag
 int unlinkat(int directory, const char* path, int flags) noexcept {
     return ::unlinkat(directory, path, flags);
 }
+ssize_t readlinkat(int directory, const char* path, char* into, std::size_t size_bytes) noexcept {
+    return ::readlinkat(directory, path, into, size_bytes);
+}
 int flock(int fd, int operation) noexcept {
     return ::flock(fd, operation);
 }
 int set_status_flags(int fd, int flags) noexcept {
     return ::fcntl(fd, F_SETFL, flags);
+}
+
+int inotify_init1(int flags) noexcept {
+    return ::inotify_init1(flags);
+}
+int inotify_add_watch(int inotify, const char* path, std::uint32_t mask) noexcept {
+    return ::inotify_add_watch(inotify, path, mask);
+}
+int inotify_rm_watch(int inotify, int watch) noexcept {
+    return ::inotify_rm_watch(inotify, watch);
+}
+ssize_t read_events(int inotify, void* into, std::size_t size_bytes) noexcept {
+    return ::read(inotify, into, size_bytes);
 }
 
 uid_t geteuid() noexcept {

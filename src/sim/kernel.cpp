@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -363,6 +364,15 @@ int unlinkat(int directory, const char* path, int flags) noexcept {
     });
 }
 
+ssize_t readlinkat(int directory, const char* path, char* into, std::size_t size_bytes) noexcept {
+    host* const on = host_of_directory(directory);
+    if (on == nullptr) {
+        return ::readlinkat(directory, path, into, size_bytes);
+    }
+    const in_simulator here;
+    return outcome(-ENOSYS);
+}
+
 int flock(int fd, int operation) noexcept {
     host* const on = host_of(fd);
     if (on == nullptr) {
@@ -386,6 +396,38 @@ int set_status_flags(int fd, int flags) noexcept {
     }
     const in_simulator here;
     return outcome(on->set_status_flags(fd, flags));
+}
+
+int inotify_init1(int flags) noexcept {
+    host* const on = host::current();
+    if (on == nullptr) {
+        return ::inotify_init1(flags);
+    }
+    return outcome(-ENOSYS);
+}
+
+int inotify_add_watch(int inotify, const char* path, std::uint32_t mask) noexcept {
+    host* const on = host_of(inotify);
+    if (on == nullptr) {
+        return ::inotify_add_watch(inotify, path, mask);
+    }
+    return outcome(-ENOSYS);
+}
+
+int inotify_rm_watch(int inotify, int watch) noexcept {
+    host* const on = host_of(inotify);
+    if (on == nullptr) {
+        return ::inotify_rm_watch(inotify, watch);
+    }
+    return outcome(-ENOSYS);
+}
+
+ssize_t read_events(int inotify, void* into, std::size_t size_bytes) noexcept {
+    host* const on = host_of(inotify);
+    if (on == nullptr) {
+        return ::read(inotify, into, size_bytes);
+    }
+    return outcome(-ENOSYS);
 }
 
 uid_t geteuid() noexcept {

@@ -39,10 +39,19 @@ int fchmod(int fd, mode_t mode) noexcept;
 int faccessat(int directory, const char* path, int mode, int flags) noexcept;
 int utimensat(int directory, const char* path, const timespec times[2], int flags) noexcept;
 int unlinkat(int directory, const char* path, int flags) noexcept;
+ssize_t readlinkat(int directory, const char* path, char* into, std::size_t size_bytes) noexcept;
 /// flock(2), with LOCK_NB only.
 int flock(int fd, int operation) noexcept;
 /// F_SETFL of fcntl(2).
 int set_status_flags(int fd, int flags) noexcept;
+
+// inotify(7), always with IN_NONBLOCK. `path` is "/proc/self/fd/N": what is open already is
+// watched.
+int inotify_init1(int flags) noexcept;
+int inotify_add_watch(int inotify, const char* path, std::uint32_t mask) noexcept;
+int inotify_rm_watch(int inotify, int watch) noexcept;
+/// read(2) of an inotify descriptor: whole events, or -1 and EAGAIN.
+ssize_t read_events(int inotify, void* into, std::size_t size_bytes) noexcept;
 
 /// Whose the files are that this process makes.
 uid_t geteuid() noexcept;
