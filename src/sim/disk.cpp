@@ -1,12 +1,15 @@
 #include "sim/disk.hpp"
 
 #include <fcntl.h>
+#include <sys/inotify.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <utility>
 
+#include "sim/dentry.hpp"
 #include "sim/disk_state.hpp"
+#include "sim/inotify.hpp"
 #include "sim/path_walk.hpp"
 
 namespace ferry::sim {
@@ -93,6 +96,18 @@ inode* base_of(const open_file_ptr& directory) noexcept {
     return directory == nullptr ? nullptr : directory->what.get();
 }
 
+/// By what name a walk has come to `found`.
+dentry_ptr dentry_of(const path_walk& walk, inode& found) {
+    return found.is_directory() ? dentry_of(found) : dentry_of(found, *walk.at, walk.name);
+}
+
+/// What is open from now on: that is told.
+open_file_ptr open_by(dentry_ptr name, int flags) {
+    auto opened = make_open_file(std::move(name), flags);
+    notify_entry(*opened->by, IN_OPEN, true);
+    return opened;
+}
+
 }  // namespace
 
 // ------------------------------------------------------------------------------------- the state
@@ -157,6 +172,7 @@ void disk::state::add_name(inode& directory, const std::string& name, const inod
     if (what->is_directory()) {
         what->links = 2;
         what->parent = &directory;
+        what->own_name = name;
         ++directory.links;
     } else {
         ++what->links;
@@ -166,6 +182,7 @@ void disk::state::add_name(inode& directory, const std::string& name, const inod
               .second = {}},
              when);
     log.write_back_if_much(*ledger);
+    notify_name(directory, name, *what, IN_CREATE);
 }
 
 // ----------------------------------------------------------------------------------------- open
@@ -176,7 +193,7 @@ disk::disk(std::function<timespec()> wall_clock, ferry::random& rng)
 disk::~disk() = default;
 
 open_file_ptr disk::root() const {
-    return make_open_file(*state_->root, O_PATH | O_DIRECTORY);
+    return make_open_file(dentry_of(*state_->root), O_PATH | O_DIRECTORY);
 }
 
 int disk::open(const open_file_ptr& directory, const char* path, const open_how& how,
@@ -208,7 +225,7 @@ int disk::open(const open_file_ptr& directory, const char* path, const open_how&
             return failed;
         }
         if (asked.has(O_PATH)) {
-            opened = make_open_file(*found, kept_flags);
+            opened = make_open_file(dentry_of(walk, *found), kept_flags);
             return 0;
         }
         if (found->is_dead()) {
@@ -216,7 +233,7 @@ int disk::open(const open_file_ptr& directory, const char* path, const open_how&
         }
         const inode_ptr made = my.make(S_IFREG | asked.mode);
         made->may_get_first_name = !asked.has(O_EXCL);
-        opened = make_open_file(*made, kept_flags);
+        opened = open_by(make_unnamed_dentry(*made, *found), kept_flags);
         return 0;
     }
 
@@ -256,7 +273,7 @@ int disk::open(const open_file_ptr& directory, const char* path, const open_how&
         }
         const inode_ptr made = my.make(S_IFREG | asked.mode);
         my.add_name(*walk.at, std::string(walk.name), made);
-        opened = make_open_file(*made, kept_flags);
+        opened = open_by(dentry_of(walk, *made), kept_flags);
         return 0;
     }
     if (asked.is_exclusive()) {
@@ -271,9 +288,9 @@ int disk::open(const open_file_ptr& directory, const char* path, const open_how&
     if (const int refused = judge(*found, asked)) {
         return refused;
     }
-    opened = make_open_file(*found, kept_flags);
+    opened = open_by(dentry_of(walk, *found), kept_flags);
     if (asked.has(O_TRUNC) && found->is_regular()) {
-        my.resize(*found, 0);
+        my.resize(*opened, 0);
     }
     return 0;
 }
@@ -339,6 +356,11 @@ int judge_rename(const name_place& from, const name_place& to) noexcept {
         return -EISDIR;
     }
     return to.found->names.empty() ? 0 : -ENOTEMPTY;
+}
+
+dentry_ptr dentry_of(const name_place& of) {
+    return of.found->is_directory() ? dentry_of(*of.found)
+                                    : dentry_of(*of.found, *of.directory, of.name);
 }
 
 /// Takes from a directory that was removed, or replaced, its links and what it held of others.
@@ -411,6 +433,8 @@ int disk::rename(const open_file_ptr& from_directory, const char* from,
     const inode_ptr replaced = target.found == nullptr ? nullptr : target.found->shared_from_this();
     inode& left = *source.directory;
     inode& entered = *target.directory;
+    const dentry_ptr entry = dentry_of(source);
+    dentry_ptr replaced_entry = replaced == nullptr ? nullptr : dentry_of(target);
     left.names.set(directory_names::place_of(source.name, seed), source.name, nullptr);
     entered.names.set(directory_names::place_of(target.name, seed), target.name, moved);
     for (inode* each : {&left, &entered}) {
@@ -429,13 +453,25 @@ int disk::rename(const open_file_ptr& from_directory, const char* from,
         --left.links;
         ++entered.links;
         moved->parent = &entered;
+        moved->own_name = target.name;
     }
+    entry->parent = dentry_of(entered);
+    entry->name = target.name;
     my.log.note(
         left, &entered,
         {.first = {.directory = left.shared_from_this(), .name = source.name, .what = {}},
          .second = {.directory = entered.shared_from_this(), .name = target.name, .what = moved}},
         when);
     my.log.write_back_if_much(*my.ledger);
+    const std::uint32_t cookie = ++my.ledger->last_cookie;
+    notify_name(left, source.name, *moved, IN_MOVED_FROM, cookie);
+    notify_name(entered, target.name, *moved, IN_MOVED_TO, cookie);
+    if (replaced != nullptr) {
+        notify_self(*replaced, IN_ATTRIB);
+        replaced_entry->is_unlinked = true;
+    }
+    notify_self(*moved, IN_MOVE_SELF);
+    replaced_entry = nullptr;  // Unless it is open the inode is removed now, if that was its last.
     return 0;
 }
 
@@ -477,6 +513,7 @@ int disk::link(const open_file_ptr& from_directory, const char* from, const open
     if (what->links == 0 && !what->may_get_first_name) {
         return -ENOENT;
     }
+    notify_self(*what, IN_ATTRIB);
     my.add_name(*target.directory, target.name, what->shared_from_this());
     return 0;
 }
@@ -526,6 +563,7 @@ int disk::unlink(const open_file_ptr& directory, const char* path, int flags) {
     const timespec when = my.now();
     const inode_ptr gone = at.found->shared_from_this();
     inode& from = *at.directory;
+    dentry_ptr entry = dentry_of(at);
     from.names.set(directory_names::place_of(at.name, my.ledger->name_seed), at.name, nullptr);
     from.is.modified = from.is.changed = when;
     gone->is.changed = when;
@@ -539,6 +577,12 @@ int disk::unlink(const open_file_ptr& directory, const char* path, int flags) {
                  .second = {}},
                 when);
     my.log.write_back_if_much(*my.ledger);
+    entry->is_unlinked = true;
+    if (!removes_directory) {
+        notify_self(*gone, IN_ATTRIB);
+    }
+    entry = nullptr;  // Unless it is open the inode is removed now, if that was its last name.
+    notify_name(from, at.name, *gone, IN_DELETE);
     return 0;
 }
 
@@ -608,6 +652,8 @@ std::size_t disk::crash(const crash_weather& weather) {
         each->opens = 0;
         each->readers = 0;
         each->lock.holders.clear();
+        each->dentries.clear();
+        each->watches.clear();
         each->names.clear();
         each->parent = nullptr;
         each->parent_of_dead = nullptr;
@@ -629,6 +675,7 @@ std::size_t disk::crash(const crash_weather& weather) {
             inode& each = *entry.what;
             if (each.is_directory()) {
                 each.parent = &directory;
+                each.own_name = entry.name;
                 each.links = 2;
                 ++directory.links;
                 waiting.push_back(&each);

@@ -20,10 +20,14 @@ namespace ferry::sim {
 /// A file, directory, symbolic link or FIFO of a simulated disk.
 struct inode;
 using inode_ptr = std::shared_ptr<inode>;
+/// A name by which an inode is open.
+struct dentry;
+using dentry_ptr = std::shared_ptr<dentry>;
 
 /// What open(2) makes: an inode, how it was opened, where reading stands. Shared by descriptors.
 struct open_file {
     inode_ptr what;
+    dentry_ptr by;               ///< The name it was opened by.
     int flags = 0;               ///< Of open(2), without those that act at the open only.
     std::uint64_t position = 0;  ///< Of a file; of a directory the next name to be listed.
     std::uint64_t life = 0;      ///< Of the disk, between two crashes, in which it was opened.
@@ -55,6 +59,9 @@ struct crash_weather {
 /// Nothing is remembered for a crash without end: when more than 16,384 changes of names, or as
 /// many writes or blocks of 4 KiB, are not synced, all of it becomes durable (the write-back of
 /// a real system, after 5 or 30 seconds).
+///
+/// Whoever watches (`inotify_instance`) hears of every change before the operation that made it
+/// returns, in the order of the changes. A crash ends all watches.
 class disk {
   public:
     disk(std::function<timespec()> wall_clock, ferry::random& rng);
@@ -109,6 +116,10 @@ class disk {
     int make_directory(const open_file_ptr& directory, const char* path, mode_t mode);
     int make_symlink(const open_file_ptr& directory, const char* path, const char* target);
     int make_fifo(const open_file_ptr& directory, const char* path, mode_t mode);
+
+    /// readlinkat(2), with "" for what `directory` is itself (O_PATH | O_NOFOLLOW); how many
+    /// octets, without a NUL. -EINVAL: no link, or no room at all.
+    std::int64_t read_link(const open_file_ptr& directory, const char* path, std::span<char> into);
 
     /// The next batch as `runtime::opcode::list_directory` fills it (blocking.cpp is the original:
     /// status of a link's target as `resolve` finds it from `root` on, its text in `names`, batches

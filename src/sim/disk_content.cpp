@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/sysmacros.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 
 #include "sim/disk.hpp"
 #include "sim/disk_state.hpp"
+#include "sim/inotify.hpp"
 #include "sim/path_walk.hpp"
 
 namespace ferry::sim {
@@ -41,21 +43,25 @@ bool is_span(std::uint64_t offset, std::size_t size_bytes) noexcept {
 
 // -------------------------------------------------------------------------------------- content
 
-void disk::state::written(inode& file, content_piece piece) {
+void disk::state::written(const open_file& file, content_piece piece) {
+    inode& what = *file.what;
     const timespec when = now();
-    file.is.modified = file.is.changed = when;
-    file.note_unsynced(unsynced_write{.piece = std::move(piece), .when = when});
+    what.is.modified = what.is.changed = when;
+    what.note_unsynced(unsynced_write{.piece = std::move(piece), .when = when});
     log.write_back_if_much(*ledger);
+    notify_entry(*file.by, IN_MODIFY, true);
 }
 
-void disk::state::resize(inode& file, std::uint64_t size_bytes) {
+void disk::state::resize(const open_file& file, std::uint64_t size_bytes) {
+    inode& what = *file.what;
     const timespec when = now();
-    const std::uint64_t before = file.content.count_blocks();
-    file.content.resize(size_bytes);
-    file.count_blocks_since(before);
-    file.is.modified = file.is.changed = when;
-    log.note_resize(file, size_bytes, when);
+    const std::uint64_t before = what.content.count_blocks();
+    what.content.resize(size_bytes);
+    what.count_blocks_since(before);
+    what.is.modified = what.is.changed = when;
+    log.note_resize(what, size_bytes, when);
     log.write_back_if_much(*ledger);
+    notify_entry(*file.by, IN_MODIFY, false);  // notify_change: a call about attributes.
 }
 
 std::int64_t disk::read(const open_file_ptr& file, std::span<std::byte> into,
@@ -85,6 +91,9 @@ std::int64_t disk::read(const open_file_ptr& file, std::span<std::byte> into,
         what.content.read(into.first(std::min<std::size_t>(into.size(), transfer_bytes_max)), at);
     if (is_at_position) {
         file->position += got;
+    }
+    if (got > 0) {
+        notify_entry(*file->by, IN_ACCESS, true);
     }
     return static_cast<std::int64_t>(got);
 }
@@ -131,7 +140,7 @@ std::int64_t disk::write(const open_file_ptr& file, std::span<const std::byte> o
     if (is_at_position) {
         file->position = at + put;
     }
-    state_->written(what, std::move(piece));
+    state_->written(*file, std::move(piece));
     if ((file->flags & O_DSYNC) != 0) {
         state_->log.sync_file(what, (file->flags & O_SYNC) != O_SYNC);
     }
@@ -162,7 +171,7 @@ int disk::truncate(const open_file_ptr& file, std::uint64_t size_bytes) {
     if (!what.is_regular() || !is_writable(*file) || size_bytes > size_bytes_max) {
         return -EINVAL;
     }
-    state_->resize(what, size_bytes);
+    state_->resize(*file, size_bytes);
     return 0;
 }
 
@@ -211,7 +220,8 @@ std::int64_t disk::copy_range(const open_file_ptr& from, std::uint64_t from_offs
         return -ENOSPC;
     }
     target.count_blocks_since(before);
-    state_->written(target, std::move(piece));
+    notify_entry(*from->by, IN_ACCESS, true);
+    state_->written(*to, std::move(piece));
     return static_cast<std::int64_t>(put);
 }
 
@@ -282,6 +292,7 @@ int disk::change_mode(const open_file_ptr& file, mode_t mode) {
     what.is.changed = when;
     state_->log.note({.what = file->what, .now = what.is}, when);
     state_->log.write_back_if_much(*state_->ledger);
+    notify_entry(*file->by, IN_ATTRIB, false);
     return 0;
 }
 
@@ -313,6 +324,12 @@ int disk::set_times(const open_file_ptr& file, const timespec times[2]) {
     what.is.changed = when;
     state_->log.note({.what = file->what, .now = what.is}, when);
     state_->log.write_back_if_much(*state_->ledger);
+    // One time alone tells of what it stands for (fsnotify_change).
+    notify_entry(*file->by,
+                 wanted[0].tv_nsec == UTIME_OMIT   ? IN_MODIFY
+                 : wanted[1].tv_nsec == UTIME_OMIT ? IN_ACCESS
+                                                   : IN_ATTRIB,
+                 false);
     return 0;
 }
 
@@ -342,6 +359,33 @@ int disk::lock(const open_file_ptr& file, int operation) {
     return 0;
 }
 
+std::int64_t disk::read_link(const open_file_ptr& directory, const char* path,
+                             std::span<char> into) {
+    if (into.empty()) {
+        return -EINVAL;
+    }
+    if (const int failed = state_->check_base(directory)) {
+        return failed;
+    }
+    const bool is_itself = *path == '\0';
+    inode* found = directory == nullptr ? state_->root.get() : directory->what.get();
+    if (!is_itself) {
+        path_walk walk(*state_->root, 0);
+        if (const int failed = walk.begin(found, path)) {
+            return failed;
+        }
+        if (const int failed = walk.to_end({.follows_link = false}, found)) {
+            return failed;
+        }
+    }
+    if (!found->is_symlink()) {
+        return is_itself ? -ENOENT : -EINVAL;
+    }
+    const std::size_t count = std::min(into.size(), found->target.size());
+    std::copy_n(found->target.begin(), count, into.begin());
+    return static_cast<std::int64_t>(count);
+}
+
 // -------------------------------------------------------------------------------------- listing
 
 namespace {
@@ -367,6 +411,7 @@ int read_names(open_file& directory, runtime::directory_batch& batch) {
         batch.raw_bytes += name.size() + 1;
     }
     directory.position = next == all.end() ? directory_names::end_place : next->first;
+    notify_entry(*directory.by, IN_ACCESS, true);
     return 0;
 }
 

@@ -35,8 +35,8 @@ struct disk::state {
     void add_name(inode& directory, const std::string& name, const inode_ptr& what);
 
     /// Tells that what was written to `file` is there, in every respect.
-    void written(inode& file, content_piece piece);
-    void resize(inode& file, std::uint64_t size_bytes);
+    void written(const open_file& file, content_piece piece);
+    void resize(const open_file& file, std::uint64_t size_bytes);
 
     std::function<timespec()> wall_clock;
     ferry::random& rng;

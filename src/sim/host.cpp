@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <utility>
 
@@ -114,6 +115,22 @@ socket_ptr host::connection(int fd) const noexcept {
     const slot* const at = slot_of(fd);
     const auto* const found = at != nullptr ? std::get_if<socket_ptr>(&at->what) : nullptr;
     return found != nullptr ? *found : nullptr;
+}
+
+inotify_ptr host::notices(int fd) const noexcept {
+    const slot* const at = slot_of(fd);
+    const auto* const found = at != nullptr ? std::get_if<inotify_ptr>(&at->what) : nullptr;
+    return found != nullptr ? *found : nullptr;
+}
+
+open_file_ptr host::file_behind(std::string_view path) const noexcept {
+    if (!path.starts_with(own_descriptors)) {
+        return nullptr;
+    }
+    const std::string_view number = path.substr(own_descriptors.size());
+    int fd = -1;
+    const auto read = std::from_chars(number.data(), number.data() + number.size(), fd);
+    return read.ptr == number.data() + number.size() ? file(fd) : nullptr;
 }
 
 int host::status_flags(int fd) const noexcept {

@@ -4,12 +4,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 #include "ferry/runtime/op.hpp"
 #include "sim/disk.hpp"
 #include "sim/faults.hpp"
+#include "sim/inotify.hpp"
 #include "sim/network.hpp"
 #include "sim/world.hpp"
 
@@ -22,8 +25,11 @@ inline constexpr int first_descriptor = 1 << 20;
     return fd >= first_descriptor;
 }
 
+/// Before a number: the path of what is open (proc(5)).
+inline constexpr std::string_view own_descriptors = "/proc/self/fd/";
+
 /// What a descriptor stands for.
-using description = std::variant<std::monostate, open_file_ptr, socket_ptr>;
+using description = std::variant<std::monostate, open_file_ptr, socket_ptr, inotify_ptr>;
 
 /// One simulated computer: descriptors, a disk, a wall clock, what goes wrong on it.
 class host {
@@ -62,7 +68,10 @@ class host {
     [[nodiscard]] const description* find(int fd) const noexcept;
     [[nodiscard]] open_file_ptr file(int fd) const noexcept;     ///< Null: it is none.
     [[nodiscard]] socket_ptr connection(int fd) const noexcept;  ///< Null: it is none.
-    [[nodiscard]] int status_flags(int fd) const noexcept;       ///< F_GETFL, or -EBADF.
+    [[nodiscard]] inotify_ptr notices(int fd) const noexcept;    ///< Null: it is none.
+    /// What a path beneath `own_descriptors` leads to, if that is a file. Null: nothing (-ENOENT).
+    [[nodiscard]] open_file_ptr file_behind(std::string_view path) const noexcept;
+    [[nodiscard]] int status_flags(int fd) const noexcept;  ///< F_GETFL, or -EBADF.
     /// F_SETFL, which changes O_APPEND, O_NONBLOCK, O_ASYNC, O_DIRECT and O_NOATIME only. -EBADF,
     /// also of what was opened with O_PATH.
     int set_status_flags(int fd, int flags) noexcept;
@@ -81,6 +90,9 @@ class host {
     [[nodiscard]] bool is_full() const noexcept { return open_ >= descriptors_max_; }
     [[nodiscard]] std::size_t descriptors_max() const noexcept { return descriptors_max_; }
     void set_descriptors_max(std::size_t count) noexcept { descriptors_max_ = count; }
+
+    /// What may be watched here, and what is.
+    [[nodiscard]] const std::shared_ptr<inotify_user>& watching() noexcept { return watching_; }
 
     [[nodiscard]] timespec wall_clock() const noexcept;
     /// An operator, or NTP, sets the clock. Time itself goes on evenly (threats.md, R12).
@@ -133,6 +145,7 @@ class host {
     runtime::duration wall_offset_{};
     disk files_;
     faults trouble_;
+    std::shared_ptr<inotify_user> watching_ = std::make_shared<inotify_user>();
     int base_ = first_descriptor;  ///< The number of the first slot; another one after each crash.
     std::vector<slot> slots_;
     std::size_t open_ = 0;

@@ -1,8 +1,12 @@
 #include "sim/inode.hpp"
 
+#include <sys/inotify.h>
+
 #include <utility>
 
 #include "ferry/base/assert.hpp"
+#include "sim/dentry.hpp"
+#include "sim/inotify.hpp"
 
 namespace ferry::sim {
 
@@ -120,6 +124,10 @@ struct counted_open_file final : open_file {
             return;  // A crash has closed it before.
         }
         what->lock.release(this);
+        if ((flags & O_PATH) == 0) {
+            const bool writes = (flags & O_ACCMODE) != O_RDONLY;
+            notify_entry(*by, writes ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE, true);
+        }
         if ((flags & (O_ACCMODE | O_PATH)) == O_RDONLY ||
             (flags & (O_ACCMODE | O_PATH)) == O_RDWR) {
             --what->readers;
@@ -130,9 +138,11 @@ struct counted_open_file final : open_file {
 
 }  // namespace
 
-open_file_ptr make_open_file(inode& what, int flags) {
+open_file_ptr make_open_file(dentry_ptr by, int flags) {
     auto made = std::make_shared<counted_open_file>();
-    made->what = what.shared_from_this();
+    inode& what = *by->what;
+    made->what = by->what;
+    made->by = std::move(by);
     made->flags = flags;
     made->life = what.ledger->life;
     ++what.opens;

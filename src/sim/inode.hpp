@@ -29,6 +29,7 @@ struct inode_ledger {
     std::map<std::uint64_t, inode*> all;    ///< By number: with a name, open or merely remembered.
     std::map<std::uint64_t, inode*> dirty;  ///< Those of `all` with content that was not synced.
     std::size_t unsynced_writes = 0;
+    std::uint32_t last_cookie = 0;  ///< Of IN_MOVED_FROM and IN_MOVED_TO.
     std::uint64_t unsynced_blocks = 0;
 
     [[nodiscard]] std::uint64_t free_blocks() const noexcept {
@@ -92,6 +93,15 @@ struct advisory_lock {
     void release(const open_file* file) noexcept { std::erase(holders, file); }
 };
 
+class inotify_instance;
+
+/// That somebody watches an inode.
+struct inode_watch {
+    inotify_instance* by = nullptr;
+    int number = 0;          ///< The watch descriptor.
+    std::uint32_t mask = 0;  ///< Events, IN_EXCL_UNLINK, IN_ONESHOT.
+};
+
 struct inode : std::enable_shared_from_this<inode> {
     inode(inode_ledger_ptr of, mode_t mode, timespec now);
     inode(const inode&) = delete;
@@ -114,8 +124,12 @@ struct inode : std::enable_shared_from_this<inode> {
 
     directory_names names;
     inode* parent = nullptr;  ///< Of a directory; the root's is itself.
+    std::string own_name;     ///< Of a directory, in `parent`; the last one it had.
     inode_ptr
         parent_of_dead;  ///< Keeps the parent of one that was removed: ".." still leads there.
+
+    std::vector<dentry*> dentries;  ///< By which it is open; of a directory one at the most.
+    std::vector<inode_watch> watches;
 
     struct durable_half {
         inode_attributes is;
@@ -152,6 +166,6 @@ struct inode : std::enable_shared_from_this<inode> {
 };
 
 /// Makes what open(2) returns: its end is told to the inode.
-[[nodiscard]] open_file_ptr make_open_file(inode& what, int flags);
+[[nodiscard]] open_file_ptr make_open_file(dentry_ptr by, int flags);
 
 }  // namespace ferry::sim

@@ -14,6 +14,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <string_view>
 
@@ -73,6 +74,16 @@ int on_directory(host& on, int fd, Work work) noexcept {
         return outcome(on.find(fd) == nullptr ? -EBADF : -ENOTDIR);
     }
     return outcome(work(found));
+}
+
+/// Runs `work(instance)` on a simulated inotify instance.
+template <class Work>
+int on_inotify(host& on, int fd, Work work) noexcept {
+    const auto found = on.notices(fd);
+    if (found == nullptr) {
+        return outcome(on.find(fd) == nullptr ? -EBADF : -EINVAL);
+    }
+    return outcome(work(*found));
 }
 
 }  // namespace
@@ -370,7 +381,12 @@ ssize_t readlinkat(int directory, const char* path, char* into, std::size_t size
         return ::readlinkat(directory, path, into, size_bytes);
     }
     const in_simulator here;
-    return outcome(-ENOSYS);
+    if (fails(*on, EIO)) {
+        return -1;
+    }
+    return on_directory(*on, directory, [&](const sim::open_file_ptr& from) {
+        return static_cast<int>(on->files().read_link(from, path, {into, size_bytes}));
+    });
 }
 
 int flock(int fd, int operation) noexcept {
@@ -403,7 +419,19 @@ int inotify_init1(int flags) noexcept {
     if (on == nullptr) {
         return ::inotify_init1(flags);
     }
-    return outcome(-ENOSYS);
+    const in_simulator here;
+    static constexpr std::array<int, 2> errnos{EMFILE, ENOMEM};
+    if (fails(*on, errnos)) {
+        return -1;
+    }
+    if ((flags & ~(IN_NONBLOCK | IN_CLOEXEC)) != 0) {
+        return outcome(-EINVAL);
+    }
+    const auto& user = on->watching();
+    if (user->instances >= user->instances_max || on->is_full()) {
+        return outcome(-EMFILE);
+    }
+    return outcome(on->install(std::make_shared<sim::inotify_instance>(user), flags & IN_NONBLOCK));
 }
 
 int inotify_add_watch(int inotify, const char* path, std::uint32_t mask) noexcept {
@@ -411,7 +439,15 @@ int inotify_add_watch(int inotify, const char* path, std::uint32_t mask) noexcep
     if (on == nullptr) {
         return ::inotify_add_watch(inotify, path, mask);
     }
-    return outcome(-ENOSYS);
+    const in_simulator here;
+    static constexpr std::array<int, 2> errnos{ENOSPC, ENOMEM};
+    if (fails(*on, errnos)) {
+        return -1;
+    }
+    return on_inotify(*on, inotify, [&](sim::inotify_instance& by) {
+        const auto what = on->file_behind(path);
+        return what == nullptr ? -ENOENT : by.add(*what->what, mask);
+    });
 }
 
 int inotify_rm_watch(int inotify, int watch) noexcept {
@@ -419,7 +455,8 @@ int inotify_rm_watch(int inotify, int watch) noexcept {
     if (on == nullptr) {
         return ::inotify_rm_watch(inotify, watch);
     }
-    return outcome(-ENOSYS);
+    const in_simulator here;
+    return on_inotify(*on, inotify, [&](sim::inotify_instance& by) { return by.remove(watch); });
 }
 
 ssize_t read_events(int inotify, void* into, std::size_t size_bytes) noexcept {
@@ -427,7 +464,10 @@ ssize_t read_events(int inotify, void* into, std::size_t size_bytes) noexcept {
     if (on == nullptr) {
         return ::read(inotify, into, size_bytes);
     }
-    return outcome(-ENOSYS);
+    const in_simulator here;
+    return on_inotify(*on, inotify, [&](sim::inotify_instance& by) {
+        return static_cast<int>(by.read({static_cast<std::byte*>(into), size_bytes}));
+    });
 }
 
 uid_t geteuid() noexcept {

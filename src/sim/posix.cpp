@@ -76,6 +76,16 @@ int on_directory(host& on, int fd, Work work) {
     return static_cast<int>(on_file(on, fd, ENOTDIR, work));
 }
 
+/// The same for the second directory of a call: 0 or more, or -errno.
+template <class Work>
+int on_directory_too(host& on, int fd, Work work) {
+    const auto directory = fd == AT_FDCWD ? on.files().root() : on.file(fd);
+    if (directory == nullptr) {
+        return on.find(fd) == nullptr ? -EBADF : -ENOTDIR;
+    }
+    return work(directory);
+}
+
 /// A pipe is read and written, and not a socket to those who send and receive.
 bool is_pipe(host& on, const socket_ptr& which) {
     sockaddr_storage address{};
@@ -296,6 +306,25 @@ int fsync(int fd) {
         *on, fd, EINVAL, [&](const open_file_ptr& file) { return on->files().sync(file, false); }));
 }
 
+ssize_t copy_file_range(int from, off_t* from_offset, int to, off_t* to_offset,
+                        std::size_t size_bytes) {
+    host* const on = host_of(from);
+    if (on == nullptr) {
+        return ::copy_file_range(from, from_offset, to, to_offset, size_bytes, 0);
+    }
+    return on_file(*on, from, EINVAL, [&](const open_file_ptr& source) {
+        const auto target = on->file(to);
+        const auto done =
+            target == nullptr
+                ? -EBADF
+                : on->files().copy_range(source, static_cast<std::uint64_t>(*from_offset), target,
+                                         static_cast<std::uint64_t>(*to_offset), size_bytes);
+        *from_offset += std::max<off_t>(done, 0);
+        *to_offset += std::max<off_t>(done, 0);
+        return done;
+    });
+}
+
 int posix_fadvise(int fd, off_t offset, off_t size_bytes, int advice) {
     return host_of(fd) == nullptr ? ::posix_fadvise(fd, offset, size_bytes, advice) : 0;
 }
@@ -326,11 +355,23 @@ int linkat(int from_directory, const char* from, int to_directory, const char* t
         return ::linkat(from_directory, from, to_directory, to, flags);
     }
     return on_directory(*on, from_directory, [&](const open_file_ptr& source) {
-        const auto target = to_directory == AT_FDCWD ? on->files().root() : on->file(to_directory);
-        if (target == nullptr) {
-            return on->find(to_directory) == nullptr ? -EBADF : -ENOTDIR;
-        }
-        return on->files().link(source, from, nullptr, target, to, flags);
+        return on_directory_too(*on, to_directory, [&](const open_file_ptr& target) {
+            const open_file_ptr linked = on->file_behind(from);
+            return on->files().link(source, from, linked, target, to, flags);
+        });
+    });
+}
+
+int renameat2(int from_directory, const char* from, int to_directory, const char* to,
+              unsigned flags) {
+    host* const on = host_of_directory(from_directory);
+    if (on == nullptr) {
+        return ::renameat2(from_directory, from, to_directory, to, flags);
+    }
+    return on_directory(*on, from_directory, [&](const open_file_ptr& source) {
+        return on_directory_too(*on, to_directory, [&](const open_file_ptr& target) {
+            return on->files().rename(source, from, target, to, flags);
+        });
     });
 }
 

@@ -31,11 +31,15 @@ ssize_t pwrite(int fd, const void* data, std::size_t size_bytes, off_t offset);
 off_t lseek(int fd, off_t offset, int whence);
 int ftruncate(int fd, off_t size_bytes);
 int fsync(int fd);
+ssize_t copy_file_range(int from, off_t* from_offset, int to, off_t* to_offset,
+                        std::size_t size_bytes);
 int posix_fadvise(int fd, off_t offset, off_t size_bytes, int advice);
 
 int mkdirat(int directory, const char* path, mode_t mode);
 int unlinkat(int directory, const char* path, int flags);
 int linkat(int from_directory, const char* from, int to_directory, const char* to, int flags);
+int renameat2(int from_directory, const char* from, int to_directory, const char* to,
+              unsigned flags);
 int symlinkat(const char* target, int directory, const char* path);
 int mkfifoat(int directory, const char* path, mode_t mode);
 int fstatat(int directory, const char* path, struct stat* status, int flags);

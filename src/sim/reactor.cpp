@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <string_view>
 #include <utility>
@@ -26,7 +25,6 @@ namespace {
 constexpr std::byte poison{0xDD};  // What a buffer holds that nobody may look at.
 constexpr std::uint64_t quantum_bytes_max = 256_KiB;
 constexpr std::size_t send_file_piece_bytes = 16_KiB;
-constexpr std::string_view own_descriptors = "/proc/self/fd/";
 
 struct opcode_names {
     const char* submitted;
@@ -871,10 +869,7 @@ std::int64_t reactor::link(const op& what) {
     open_file_ptr source;
     const std::string_view from(args.from);
     if (from.starts_with(own_descriptors)) {
-        int fd = -1;
-        const auto number = from.substr(own_descriptors.size());
-        std::from_chars(number.data(), number.data() + number.size(), fd);
-        source = host_.file(fd);
+        source = host_.file_behind(from);
         if (source == nullptr) {
             return -ENOENT;
         }

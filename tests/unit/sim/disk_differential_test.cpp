@@ -1,11 +1,12 @@
 // Goal: the simulated disk answers as Linux does. Method: thousands of random operations on it and,
-// the same ones, on a directory of this machine; after each the results, what is open, and at short
-// intervals the whole trees are compared.
+// the same ones, on a directory of this machine; after each the results, what is open, what inotify
+// says of it, and at short intervals the whole trees are compared.
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -75,6 +76,16 @@ class comparison {
                 CHECK(our_result == their_result);
                 CHECK(text_of(our) == text_of(their));
             }
+        }
+    }
+
+    void compare_events() {
+        const auto our = ours_.events();
+        const auto their = theirs_.events();
+        CHECK(our == their);
+        for (const std::string& each : our) {
+            const std::size_t kind = each.find(' ') + 1;
+            ++outcomes_["event " + each.substr(kind, each.find(' ', kind) - kind)];
         }
     }
 
@@ -335,7 +346,7 @@ class comparison {
     void on_open_file() {
         const std::size_t slot = random_slot();
         const std::string on = " " + std::to_string(slot);
-        switch (rng_.below(6)) {
+        switch (rng_.below(9)) {
             case 0: {
                 const std::uint64_t size_bytes = rng_.below(2) * rng_.below(12'000);
                 tell("truncate" + on + " " + std::to_string(size_bytes),
@@ -373,6 +384,16 @@ class comparison {
                      theirs_.lock(slot, operation));
                 break;
             }
+            case 5:
+            case 6:
+                watch(chance(2) ? slot : random_slot(true, 0));
+                break;
+            case 7: {
+                const auto number = static_cast<int>(rng_.below(100));
+                tell("end-watch " + std::to_string(number), ours_.end_watch(number),
+                     theirs_.end_watch(number));
+                break;
+            }
             default: {
                 const std::size_t listed = chance(2) ? slot : random_slot(true, 0);
                 std::vector<std::string> our;
@@ -384,6 +405,21 @@ class comparison {
                 break;
             }
         }
+    }
+
+    void watch(std::size_t slot) {
+        // Not what comparing the trees does to the real one.
+        std::uint32_t mask = IN_ALL_EVENTS & ~std::uint32_t{IN_OPEN | IN_ACCESS | IN_CLOSE_NOWRITE};
+        if (chance(4)) {
+            mask &= static_cast<std::uint32_t>(rng_.below(IN_ALL_EVENTS)) | IN_MODIFY;
+        }
+        for (const std::uint32_t each :
+             {std::uint32_t{IN_EXCL_UNLINK}, std::uint32_t{IN_ONESHOT}, std::uint32_t{IN_MASK_ADD},
+              std::uint32_t{IN_MASK_CREATE}, std::uint32_t{IN_ONLYDIR}}) {
+            mask |= chance(10) ? each : 0U;
+        }
+        tell("watch " + std::to_string(slot) + " " + std::to_string(mask), ours_.watch(slot, mask),
+             theirs_.watch(slot, mask));
     }
 
     ferry::random rng_;
@@ -413,6 +449,7 @@ TEST_CASE("disk: does what the file system of this machine does") {
             both.step();
             CAPTURE(both.told());
             both.compare_open();
+            both.compare_events();
             if (step % trees_every == 0) {
                 both.compare_trees();
             }
@@ -425,9 +462,14 @@ TEST_CASE("disk: does what the file system of this machine does") {
     // Of every kind some worked, or nothing much has been compared.
     for (const char* each :
          {"chmod", "copy", "fifo", "flock", "link", "link-open", "list", "mkdir", "open", "read",
-          "rename", "symlink", "sync", "truncate", "unlink", "write"}) {
+          "rename", "symlink", "sync", "truncate", "unlink", "watch", "write"}) {
         CAPTURE(std::string(each));
         CHECK(outcomes[std::string(each) + " 0"] >= 100);
+    }
+    for (const char* each : {"ATTRIB", "CLOSE_WRITE", "CREATE", "DELETE", "DELETE_SELF", "IGNORED",
+                             "MODIFY", "MOVED_FROM", "MOVED_TO", "MOVE_SELF"}) {
+        CAPTURE(std::string(each));
+        CHECK(outcomes["event " + std::string(each)] >= 100);
     }
     ::umask(before);
 }

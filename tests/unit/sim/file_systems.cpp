@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -155,6 +156,18 @@ std::int64_t simulated::make_fifo(const at_path& at, mode_t mode) {
     return disk_.make_fifo(open_[at.base], at.path.c_str(), mode);
 }
 
+std::int64_t simulated::watch(std::size_t slot, std::uint32_t mask) {
+    return open_[slot] == nullptr ? -ENOENT : watching_.add(*open_[slot]->what, mask);
+}
+
+std::int64_t simulated::end_watch(int number) {
+    return watching_.remove(number);
+}
+
+std::vector<std::string> simulated::events() {
+    return lines_.read_all([this](std::span<std::byte> into) { return watching_.read(into); });
+}
+
 std::map<std::string, std::string> simulated::everything() {
     std::map<std::string, std::string> all;
     for (const std::string& path : disk_.names()) {
@@ -246,6 +259,8 @@ class real final : public file_system {
         REQUIRE(::mkdir((path_ + "/top").c_str(), 0755) == 0);
         open_[0].reset(::open((path_ + "/top").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         REQUIRE(open_[0]);
+        watching_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+        REQUIRE(watching_);
     }
     ~real() override {
         std::error_code ignored;
@@ -363,6 +378,18 @@ class real final : public file_system {
     std::int64_t make_fifo(const at_path& at, mode_t mode) override {
         return outcome(::mkfifoat(open_[at.base].get(), at.path.c_str(), mode));
     }
+    std::int64_t watch(std::size_t slot, std::uint32_t mask) override {
+        const std::string path = "/proc/self/fd/" + std::to_string(open_[slot].get());
+        return outcome(::inotify_add_watch(watching_.get(), path.c_str(), mask));
+    }
+    std::int64_t end_watch(int number) override {
+        return outcome(::inotify_rm_watch(watching_.get(), number));
+    }
+    std::vector<std::string> events() override {
+        return lines_.read_all([this](std::span<std::byte> into) {
+            return outcome(::read(watching_.get(), into.data(), into.size()));
+        });
+    }
 
     std::map<std::string, std::string> everything() override {
         std::map<std::string, std::string> all;
@@ -403,6 +430,8 @@ class real final : public file_system {
     }
 
     std::string path_;
+    unique_fd watching_;
+    event_lines lines_;
     std::array<unique_fd, slots_max> open_;
 };
 

@@ -12,8 +12,10 @@
 #include <string_view>
 #include <vector>
 
+#include "event_lines.hpp"
 #include "ferry/base/random.hpp"
 #include "sim/disk.hpp"
+#include "sim/inotify.hpp"
 
 namespace ferry::sim_test {
 
@@ -67,6 +69,12 @@ class file_system {
     virtual std::int64_t make_symlink(const at_path& at, const std::string& target) = 0;
     virtual std::int64_t make_fifo(const at_path& at, mode_t mode) = 0;
 
+    /// inotify_add_watch(2) of what is open, inotify_rm_watch(2) and what there is to read, all by
+    /// one instance.
+    virtual std::int64_t watch(std::size_t slot, std::uint32_t mask) = 0;
+    virtual std::int64_t end_watch(int number) = 0;
+    virtual std::vector<std::string> events() = 0;
+
     /// Every name beneath the root with what it is, line by line.
     virtual std::map<std::string, std::string> everything() = 0;
 };
@@ -96,6 +104,9 @@ class simulated final : public file_system {
     std::int64_t make_directory(const at_path& at, mode_t mode) override;
     std::int64_t make_symlink(const at_path& at, const std::string& target) override;
     std::int64_t make_fifo(const at_path& at, mode_t mode) override;
+    std::int64_t watch(std::size_t slot, std::uint32_t mask) override;
+    std::int64_t end_watch(int number) override;
+    std::vector<std::string> events() override;
 
     std::map<std::string, std::string> everything() override;
 
@@ -114,6 +125,8 @@ class simulated final : public file_system {
 
     ferry::random rng_;
     sim::disk disk_;
+    sim::inotify_instance watching_{std::make_shared<sim::inotify_user>()};
+    event_lines lines_;
     std::array<sim::open_file_ptr, slots_max> open_;
 };
 

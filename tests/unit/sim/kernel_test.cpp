@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include <array>
@@ -157,6 +158,24 @@ const std::vector<call>& calls() {
         {"unlinkat",
          [](machine& on) { return kernel::unlinkat(on.directory.get(), "file", 0); },
          {EIO}},
+        {"readlinkat",
+         [](machine& on) {
+             REQUIRE(posix::symlinkat("file", on.directory.get(), "link") == 0);
+             std::array<char, 10> into{};
+             return kernel::readlinkat(on.directory.get(), "link", into.data(), into.size());
+         },
+         {EIO}},
+        {"inotify_init1",
+         [](machine&) { return closed(kernel::inotify_init1(IN_NONBLOCK)); },
+         {EMFILE, ENOMEM}},
+        {"inotify_add_watch",
+         [](machine& on) {
+             const unique_fd inotify(kernel::inotify_init1(IN_NONBLOCK));
+             const std::string path = "/proc/self/fd/" + std::to_string(on.file.get());
+             return inotify ? kernel::inotify_add_watch(inotify.get(), path.c_str(), IN_ALL_EVENTS)
+                            : -1;
+         },
+         {EMFILE, ENOMEM, ENOSPC}},
         {"close", [](machine&) { return closed(kernel::open("/d", O_PATH)); }, {EMFILE, EIO}},
     };
     return all;
@@ -347,6 +366,9 @@ TEST_CASE("kernel: no descriptor is made where there may be no more, and no conn
     CHECK(errno == EMFILE);
     CHECK(kernel::open("/d", O_PATH) == -1);
     CHECK(errno == EMFILE);
+    CHECK(kernel::inotify_init1(IN_NONBLOCK) == -1);
+    CHECK(errno == EMFILE);
+    CHECK(on.host.watching()->instances == 0);
     CHECK(kernel::accept4(on.listener.get(), nullptr, nullptr, 0) == -1);
     CHECK(errno == EMFILE);
     on.host.set_descriptors_max(on.host.count_descriptors() + 1);

@@ -415,3 +415,32 @@ TEST_CASE("posix: descriptors are used up, and the limit is afterwards what it w
         posix::remove_all(path);
     }
 }
+
+TEST_CASE("posix: symbolic links are read alike, also those that are open without following") {
+    compare([](journal& log, int directory) {
+        log.note("symlink", posix::symlinkat("over/there", directory, "link"));
+        log.note("symlink", posix::symlinkat(".", directory, "here"));
+        const auto file = log.opened("openat", posix::openat(directory, "file", O_RDWR | O_CREAT));
+        const auto link =
+            log.opened("openat", posix::openat(directory, "link", O_PATH | O_NOFOLLOW));
+        const auto read = [&log](int from, const char* path, std::size_t room) {
+            std::string into(room, '?');
+            log.note(path, kernel::readlinkat(from, path, into.data(), into.size()));
+            log.note("has read", into);
+        };
+        read(directory, "link", 20);
+        read(directory, "link", 4);
+        read(directory, "link", 0);
+        read(directory, "file", 20);
+        read(directory, "none", 20);
+        read(directory, ".", 20);
+        read(directory, "here/", 20);
+        read(directory, "here/link", 20);
+        read(directory, "", 20);
+        read(link.get(), "", 20);
+        read(link.get(), "", 3);
+        read(link.get(), "link", 20);
+        read(file.get(), "", 20);
+        read(-1, "link", 20);
+    });
+}
