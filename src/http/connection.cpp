@@ -209,7 +209,7 @@ task<result<void>> execute(conversation& talk, response_plan& plan) {
     if (plan.file_part.size_bytes > 0) {
         net::send_plan sending;
         sending.add(octets_of(talk.batch));
-        sending.add(plan.file->span(plan.file_part));
+        sending.add(plan.file->file.span(plan.file_part));
         std::uint64_t sent_bytes = 0;
         const auto sent = co_await net::execute(
             talk.peer, sending, {.stall_timeout = talk.shared.settings.send_timeout}, sent_bytes);
@@ -353,11 +353,12 @@ task<farewell> converse(conversation& talk) {
 }  // namespace
 
 service::service(runtime::core& here, const options& settings, const vfs::tree& files,
-                 vfs::listing_bounds& listings, const media_types& types, access_sink& access_log,
-                 runtime::stop_scope& draining)
+                 vfs::file_cache& open_files, vfs::listing_bounds& listings,
+                 const media_types& types, access_sink& access_log, runtime::stop_scope& draining)
     : state_(std::make_unique<state>(state{.here = here,
                                            .settings = settings,
                                            .files = files,
+                                           .open_files = open_files,
                                            .listings = listings,
                                            .types = types,
                                            .access_log = access_log,

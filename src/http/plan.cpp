@@ -19,8 +19,6 @@ using runtime::task;
 
 namespace {
 
-// Bodies up to this size leave in one send with their head (datapath.md, 2).
-constexpr std::uint64_t inline_body_bytes_max = 8_KiB;
 // Seconds after which what was too much at once may be asked for again (RFC 9110 section 10.2.3).
 constexpr std::string_view retry_after = "5";
 constexpr std::string_view allowed_methods = "GET, HEAD, OPTIONS";
@@ -128,16 +126,22 @@ selection select(const planning& plan, const validators& current, std::uint64_t 
     return {.what = status::partial_content, .part = ranges->front()};
 }
 
-/// Reads a small body behind the head in `message`. False: the file has become shorter or cannot be
+/// Puts a small body behind the head in `message`. False: the file has become shorter or cannot be
 /// read; nothing has been sent yet, so it can still be an error.
-task<bool> append_body(const planning& plan, std::string& message, const vfs::node& file,
+task<bool> append_body(const planning& plan, std::string& message, const vfs::shared_file& shared,
                        byte_range part) {
+    if (shared.body) {
+        message += std::string_view(*shared.body)
+                       .substr(static_cast<std::size_t>(part.offset),
+                               static_cast<std::size_t>(part.size_bytes));
+        co_return true;
+    }
     const std::size_t head_bytes = message.size();
     message.resize(head_bytes + static_cast<std::size_t>(part.size_bytes));
     std::size_t done = 0;
     while (done < part.size_bytes) {
         const auto into = std::as_writable_bytes(std::span(message)).subspan(head_bytes + done);
-        const auto got = co_await file.read(plan.shared.here, into, part.offset + done);
+        const auto got = co_await shared.file.read(plan.shared.here, into, part.offset + done);
         if (!got || *got == 0) {
             co_return false;
         }
@@ -146,9 +150,11 @@ task<bool> append_body(const planning& plan, std::string& message, const vfs::no
     co_return true;
 }
 
-task<response_plan> plan_file(const planning& plan, const vfs::path& name, vfs::node file) {
-    const validators current(file.status(), plan.now);
-    const std::uint64_t size_bytes = file.status().size_bytes;
+task<response_plan> plan_file(const planning& plan, const vfs::path& name,
+                              vfs::shared_file_ptr file) {
+    const vfs::metadata& status_of_file = file->file.status();
+    const validators current(status_of_file, plan.now);
+    const std::uint64_t size_bytes = status_of_file.size_bytes;
     const auto selected = select(plan, current, size_bytes);
 
     response_plan made;
@@ -181,7 +187,7 @@ task<response_plan> plan_file(const planning& plan, const vfs::path& name, vfs::
     }
     made.body_bytes = selected.part.size_bytes;
     if (selected.part.size_bytes <= inline_body_bytes_max) {
-        const bool whole = co_await append_body(plan, made.message, file, selected.part);
+        const bool whole = co_await append_body(plan, made.message, *file, selected.part);
         if (!whole) {
             co_return plan.error(status::internal_server_error,
                                  "The file changed or could not be read.");
@@ -189,7 +195,7 @@ task<response_plan> plan_file(const planning& plan, const vfs::path& name, vfs::
         co_return made;
     }
     made.file_part = {.offset = selected.part.offset, .size_bytes = selected.part.size_bytes};
-    made.file.emplace(std::move(file));
+    made.file = std::move(file);
     co_return made;
 }
 
@@ -198,10 +204,14 @@ auth::rights visitor_rights(const planning& plan, const vfs::path& name) noexcep
 }
 
 /// The page that lists a directory: whole where it fits into memory, else made while it is sent.
-task<response_plan> plan_listing(const planning& plan, const vfs::path& name, vfs::node directory) {
+task<response_plan> plan_listing(const planning& plan, const vfs::path& name) {
     service::state& shared = plan.shared;
+    auto directory = co_await shared.files.open(shared.here, name);
+    if (!directory) {
+        co_return plan.error(status_for(directory.error().code));
+    }
     auto entries = co_await shared.files.list(
-        shared.here, std::move(directory), name,
+        shared.here, std::move(*directory), name,
         {.sorted_entries_max = shared.settings.list_sorted_max,
          .bounds = &shared.listings,
          .turn_deadline = shared.here.now() + shared.settings.list_wait_timeout});
@@ -259,15 +269,14 @@ task<response_plan> plan_listing(const planning& plan, const vfs::path& name, vf
     co_return made;
 }
 
-task<response_plan> plan_directory(const planning& plan, const vfs::path& name,
-                                   vfs::node directory) {
+task<response_plan> plan_directory(const planning& plan, const vfs::path& name) {
     if (!name.wants_directory()) {
         co_return plan_redirect(plan, name);
     }
     const auto index = name.resolve(index_name);
     if (index) {
-        auto page = co_await plan.shared.files.open(plan.shared.here, *index);
-        if (page && !page->is_directory()) {
+        auto page = co_await plan.shared.open_files.open(*index);
+        if (page && !(*page)->file.is_directory()) {
             if (!visitor_rights(plan, *index).has(auth::right::read)) {
                 co_return plan.error(status::forbidden);
             }
@@ -281,7 +290,7 @@ task<response_plan> plan_directory(const planning& plan, const vfs::path& name,
     if (!visitor_rights(plan, name).has(auth::right::list)) {
         co_return plan.error(status::forbidden);
     }
-    auto made = co_await plan_listing(plan, name, std::move(directory));
+    auto made = co_await plan_listing(plan, name);
     co_return made;
 }
 
@@ -294,12 +303,12 @@ task<response_plan> plan_get(const planning& plan) {
     if (allowed == auth::rights{}) {  // Not even whether there is something.
         co_return plan.error(status::forbidden);
     }
-    auto found = co_await plan.shared.files.open(plan.shared.here, *name);
+    auto found = co_await plan.shared.open_files.open(*name);
     if (!found) {
         co_return plan.error(status_for(found.error().code));
     }
-    if (found->is_directory()) {
-        auto made = co_await plan_directory(plan, *name, std::move(*found));
+    if ((*found)->file.is_directory()) {
+        auto made = co_await plan_directory(plan, *name);
         co_return made;
     }
     if (!allowed.has(auth::right::read)) {

@@ -9,6 +9,7 @@
 #include "ferry/runtime/file_span.hpp"
 #include "ferry/runtime/permits.hpp"
 #include "ferry/runtime/task.hpp"
+#include "ferry/vfs/file_cache.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "http/date.hpp"
 #include "http/head_parser.hpp"
@@ -22,6 +23,7 @@ struct service::state {
     runtime::core& here;
     const options& settings;
     const vfs::tree& files;
+    vfs::file_cache& open_files;
     vfs::listing_bounds& listings;
     const media_types& types;
     access_sink& access_log;
@@ -40,7 +42,7 @@ struct response_plan {
     std::string message;
     std::uint64_t body_bytes = 0;  ///< Of content in `message` and `file_part`.
     /// The body in a file: `file` stays open until `file_part` is sent.
-    std::optional<vfs::node> file;
+    vfs::shared_file_ptr file;
     runtime::file_span file_part;
     /// The body as a directory too large for memory: rows are made while it is sent.
     std::optional<vfs::listing> entries;

@@ -78,8 +78,15 @@ result<void> core_server::open() {
     log_ =
         std::make_unique<access_log>(*here_, parts_.access_log_fd, parts_.access_log_buffer_bytes);
     listings_ = std::make_unique<vfs::listing_bounds>(*here_, parts_.listings);
-    http_ = std::make_unique<http::service>(*here_, parts_.http, parts_.files, *listings_,
-                                            parts_.types, *log_, draining_);
+    open_files_ = std::make_unique<vfs::file_cache>(*here_, parts_.files, parts_.open_files);
+    if (parts_.open_files.entries_max != 0 && !open_files_->keeps_files()) {
+        log::warning(
+            fmt::format("core {}: files are opened for each request: inotify cannot be had "
+                        "(/proc/sys/fs/inotify/max_user_instances)",
+                        index_));
+    }
+    http_ = std::make_unique<http::service>(*here_, parts_.http, parts_.files, *open_files_,
+                                            *listings_, parts_.types, *log_, draining_);
     ftp_ = std::make_unique<ftp::service>(ftp::service{.here = *here_,
                                                        .settings = parts_.ftp,
                                                        .files = parts_.files,
@@ -108,6 +115,11 @@ task<> core_server::serve(runtime::nursery& bottom, core_server& self) {
         },
         std::ref(self));
     try {
+        bottom.start(
+            [](core_server& owner) -> task<> {
+                co_await owner.open_files_->run().in_scope(owner.background_);
+            },
+            std::ref(self));
         if (self.parts_.removes_leftovers && self.index_ == 0) {
             bottom.start(&core_server::remove_leftovers, std::ref(self));
         }
@@ -117,6 +129,7 @@ task<> core_server::serve(runtime::nursery& bottom, core_server& self) {
     }
     self.connections_ = nullptr;
     self.drain_timer_.unlink();
+    self.open_files_->stop_keeping();
     self.background_.request_stop();
 }
 

@@ -18,6 +18,7 @@
 #include "ferry/runtime/rarely_shared.hpp"
 #include "ferry/runtime/reactor.hpp"
 #include "ferry/runtime/timers.hpp"
+#include "ferry/vfs/file_cache.hpp"
 #include "ferry/vfs/listing_bounds.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "server/access_log.hpp"
@@ -62,6 +63,7 @@ struct shared_parts {
     http::options http;
     ftp::options ftp;
     vfs::listing_bounds::numbers listings = {};  ///< Of each core.
+    vfs::file_cache::bounds open_files = {};     ///< Of each core.
     /// Makes a core's reactor, on its thread.
     std::function<result<std::unique_ptr<runtime::reactor>>(unsigned core)> make_reactor;
     runtime::duration drain_timeout{};
@@ -151,6 +153,7 @@ class core_server {
     runtime::nursery* connections_ = nullptr;  ///< While there are any to stop.
     std::unique_ptr<access_log> log_;
     std::unique_ptr<vfs::listing_bounds> listings_;  ///< Of both protocols.
+    std::unique_ptr<vfs::file_cache> open_files_;
     std::unique_ptr<http::service> http_;
     std::unique_ptr<ftp::service> ftp_;
     runtime::stop_scope never_stopped_;

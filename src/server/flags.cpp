@@ -439,6 +439,18 @@ constexpr auto table = std::to_array<flag>({
      "how long a listing may wait for its turn; then 503 (RFC 9110 section 15.6.4) or 450 (RFC 959 "
      "section 4.2)",
      duration{&config::list_wait_timeout, 0ms, 1h}},
+    {"file-cache-entries", "COUNT", group::files,
+     "files and directories that each core keeps open for HTTP from their second use on, fewer "
+     "where "
+     "descriptors are few (ulimit -n); every change is seen at once (inotify), so only on file "
+     "systems of this machine",
+     count{&config::file_cache_entries, 0, 1'000'000, "off"}},
+    {"file-cache-bytes", "SIZE", group::files,
+     "contents of small files (8 KiB at most) among them that each core keeps in memory",
+     size{&config::file_cache_bytes, 0, 16_GiB}},
+    {"file-cache-idle-timeout", "DURATION", group::files,
+     "how long a file that nobody asks for stays open",
+     duration{&config::file_cache_idle_timeout, 1s, 24h}},
 
     {"access-log", "FILE|-|off", group::logs,
      "one line for each request or transfer, in the combined format and the microseconds it "

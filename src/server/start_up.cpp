@@ -101,11 +101,14 @@ std::expected<listening, std::string> listen_everywhere(const config& settings, 
 }
 
 /// Half of the descriptors for connections, half for the files they read: a connection that was
-/// accepted can always open its file (threats.md, H6).
-std::size_t fit_connections(const config& settings, std::vector<std::string>& warnings) {
+/// accepted can always open its file (threats.md, H6). Of those a quarter at most for files that
+/// stay open unasked.
+void fit_descriptors(const config& settings, std::size_t cores, prepared& ready) {
     rlimit limit{};
+    ready.connections_max = settings.connections_max;
+    ready.file_cache_entries = settings.file_cache_entries;
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        return settings.connections_max;
+        return;
     }
     limit.rlim_cur = limit.rlim_max;
     // Refused only where it would not help: the present limit is then what counts.
@@ -116,12 +119,13 @@ std::size_t fit_connections(const config& settings, std::vector<std::string>& wa
     const std::size_t room = descriptors > reserved + 2 ? (descriptors - reserved) / 2 : 1;
     // A default that does not fit is fitted in silence; a wish that cannot be met is not.
     if (room < settings.connections_max && settings.connections_max != config{}.connections_max) {
-        warnings.push_back(
+        ready.warnings.push_back(
             fmt::format("--connections-max is {}, serving at most {}: the limit of {} open files "
                         "(ulimit -n) holds no more",
                         settings.connections_max, room, descriptors));
     }
-    return std::min(room, settings.connections_max);
+    ready.connections_max = std::min(room, settings.connections_max);
+    ready.file_cache_entries = std::min(room / 4 / cores, settings.file_cache_entries);
 }
 
 /// What `--pin` names and this process may not use, as a message; empty when all are there.
@@ -272,7 +276,7 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
     }
     ready.users = std::move(accounts->users);
     std::ranges::move(accounts->warnings, std::back_inserter(ready.warnings));
-    ready.connections_max = fit_connections(settings, ready.warnings);
+    fit_descriptors(settings, cores, ready);
     std::string why_no_uring;
     if (settings.io != io_wish::epoll) {
         auto granted = runtime::grant_urings(ring_sizes(settings), cores);

@@ -32,6 +32,7 @@ struct prepared {
     unique_fd access_log;    ///< Empty when there is none, or it is standard output.
     int access_log_fd = -1;  ///< -1: no log.
     std::size_t connections_max = 0;
+    std::size_t file_cache_entries = 0;  ///< Of each core.
     io_choice io;
     std::vector<runtime::uring_grant> rings;  ///< One a core; none with epoll.
     std::vector<std::string> warnings;

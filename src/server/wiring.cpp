@@ -371,6 +371,10 @@ int run(const config& settings) {
         .http = http_options(settings),
         .ftp = ftp_options(settings),
         .listings = {.reads_max = settings.list_reads_max, .held_max = settings.list_held_max},
+        .open_files = {.entries_max = ready->file_cache_entries,
+                       .body_bytes_max = http::inline_body_bytes_max,
+                       .bodies_bytes_max = settings.file_cache_bytes,
+                       .idle_max = settings.file_cache_idle_timeout},
         .make_reactor =
             [&settings, &ready, &offload](unsigned core) {
                 return make_reactor(settings, *ready, core, offload);

@@ -206,6 +206,7 @@ void reactor::deliver_one(const completion& came) {
     }
     ++counters_.completed;
     world_.note(names_of(what.code).completed, what.fd, came.result);
+    note_arrival();
     {
         const under_test product;
         what.complete(what);

@@ -89,6 +89,13 @@ class local_tree final : public tree {
         co_return servable_status(opened->get(), name);
     }
 
+    std::optional<machine_place> place_of(const path& name) const override {
+        if (!home_.is_local) {
+            return std::nullopt;
+        }
+        return machine_place{.root = root_.get(), .name = name, .device = home_.device};
+    }
+
     runtime::task<result<listing>> list(runtime::core& here, node directory, const path& name,
                                         listing_options options) const override {
         co_return co_await begin_listing(here, std::move(directory),

@@ -175,6 +175,14 @@ class mount_table final : public tree {
         co_return found;
     }
 
+    std::optional<machine_place> place_of(const path& name) const override {
+        const place where = find(root_, name);
+        if (where.owner == nullptr) {
+            return std::nullopt;
+        }
+        return where.owner->files->place_of(seen_name(name, where).get());
+    }
+
     runtime::task<result<listing>> list(runtime::core& here, node directory, const path& name,
                                         listing_options options) const override {
         const place where = find(root_, name);

@@ -64,6 +64,10 @@ class variant_tree final : public tree {
             here, name, [&](const path& stored) { return inner_->status(here, stored); });
     }
 
+    std::optional<machine_place> place_of(const path& name) const override {
+        return inner_->place_of(name);  // Of other spellings: of a name that is not there.
+    }
+
     runtime::task<result<listing>> list(runtime::core& here, node directory, const path& name,
                                         listing_options options) const override {
         // Links in it are followed from where it lies.

@@ -319,7 +319,7 @@ def test_half_closed_with_a_large_answer(t):
 @limit(60)
 def test_descriptors_return_to_base(t):
     """threats.md, H4: idle, cut, reset and half-done connections leave nothing behind."""
-    server = t.ferry(trees.fill(t.tmp(), SITE))
+    server = t.ferry(trees.fill(t.tmp(), SITE), "--file-cache-idle-timeout", "1s")
     base = warm(server, SITE)
     for round_ in range(3):
         idle = [Connection(server) for _ in range(300)]
@@ -341,7 +341,7 @@ def test_descriptors_return_to_base(t):
 
 def test_a_storm_of_resets(t):
     """threats.md, H4: connections that are reset as soon as they are made, or in mid-request."""
-    server = t.ferry(trees.fill(t.tmp(), SITE))
+    server = t.ferry(trees.fill(t.tmp(), SITE), "--file-cache-idle-timeout", "1s")
     base = warm(server, SITE)
     linger = struct.pack("ii", 1, 0)
     for i in range(2000):

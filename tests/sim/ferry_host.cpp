@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "ferry/base/assert.hpp"
@@ -45,6 +46,9 @@ class watched_tree final : public vfs::tree {
     }
     task<result<vfs::metadata>> status(runtime::core& here, const vfs::path& name) const override {
         return real_->status(here, name);
+    }
+    std::optional<vfs::machine_place> place_of(const vfs::path& name) const override {
+        return real_->place_of(name);
     }
     task<result<vfs::listing>> list(runtime::core& here, vfs::node directory, const vfs::path& name,
                                     vfs::listing_options options) const override {
@@ -131,6 +135,7 @@ struct ferry_host::life {
             .http = settings.http,
             .ftp = settings.ftp,
             .listings = settings.listings,
+            .open_files = settings.open_files,
             .make_reactor = [this, &machine,
                              &settings](unsigned) -> result<std::unique_ptr<runtime::reactor>> {
                 auto made = std::make_unique<sim::reactor>(machine, settings.reactor);

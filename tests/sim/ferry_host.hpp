@@ -30,6 +30,7 @@ struct ferry_settings {
     std::size_t ftp_sessions_max = 1'000;
     runtime::duration drain_timeout = std::chrono::seconds(10);
     vfs::listing_bounds::numbers listings;
+    vfs::file_cache::bounds open_files;
     sim::reactor_options reactor;
     bool has_access_log = true;
     /// Directories of the served one that are mounted where they are: names lead to the same files,
@@ -59,6 +60,10 @@ class ferry_host {
     /// How many listings may hold more than a batch of names at a time.
     [[nodiscard]] std::size_t held_listings_max() const noexcept {
         return settings_.cores * settings_.listings.held_max;
+    }
+
+    [[nodiscard]] const vfs::file_cache::bounds& open_files() const noexcept {
+        return settings_.open_files;
     }
 
     void drain() noexcept;  ///< SIGTERM.

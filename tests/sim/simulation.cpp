@@ -54,6 +54,9 @@ constexpr std::size_t heap_per_ftp_session_max = 256_KiB + net::input_bytes_max 
 constexpr std::size_t heap_per_name_max = 640;
 // And for each core: 64 KiB of the access log, what its loops and the start-up sweep hold.
 constexpr std::size_t heap_per_core_max = 96_KiB;
+// For what a file cache knows of names seen once, and of each entry besides its content.
+constexpr std::size_t heap_per_file_cache_max = 40_KiB;
+constexpr std::size_t heap_per_entry_max = 4_KiB;
 
 world* running_world = nullptr;
 const host* servers_machine = nullptr;
@@ -94,10 +97,38 @@ std::vector<std::string> choose_mounts(std::uint64_t seed) {
                           : std::vector<std::string>{};
 }
 
-ferry_settings draw_settings(world& in, std::uint64_t seed, vfs::durability durability,
+/// From a source of its own: the worlds of before, which had no file cache, stay as they were.
+vfs::file_cache::bounds draw_open_files(const run_options& options) {
+    ferry::random own(options.seed ^ 0x66696c65U);
+    vfs::file_cache::bounds drawn;
+    drawn.entries_max = std::size_t{1} << (1 + own.below(8));
+    drawn.body_bytes_max = own.below(3) == 0 ? 0 : 8_KiB;
+    drawn.bodies_bytes_max = 16_KiB << own.below(3);
+    drawn.kept_min = own.below(2) == 0 ? runtime::duration::zero() : runtime::duration(1s);
+    drawn.trusted_max = own.below(4) == 0 ? runtime::duration(20ms) : runtime::duration(1s);
+    drawn.idle_max = runtime::duration(1s) * static_cast<int>(1 + own.below(10));
+    if (!options.keeps_files || own.below(6) == 0) {
+        drawn.entries_max = 0;
+    }
+    return drawn;
+}
+
+/// What inotify has room for, now and then less than is wanted.
+void limit_watches(const run_options& options, host& machine) {
+    ferry::random own(options.seed ^ 0x77617463U);
+    if (own.below(4) == 0) {
+        machine.watching()->queued_events_max = 1 + own.below(30);
+    }
+    if (own.below(4) == 0) {
+        machine.watching()->watches_max = own.below(20);
+    }
+}
+
+ferry_settings draw_settings(const run_options& options, world& in, vfs::durability durability,
                              bool is_crowded) {
     ferry_settings drawn;
-    drawn.mounts = choose_mounts(seed);
+    drawn.open_files = draw_open_files(options);
+    drawn.mounts = choose_mounts(options.seed);
     drawn.cores = 1 + in.rng().below(2);
     drawn.reactor.receive_buffers = 16U << in.rng().below(4);
     drawn.reactor.receive_buffer_bytes = in.chance(3) ? 512 : 4'096;
@@ -122,12 +153,13 @@ class run {
           world_(options.seed),
           durability_(static_cast<vfs::durability>(world_.rng().below(3))),
           is_crowded_(may_be_crowded() && world_.chance(4)),
-          server_(world_, draw_settings(world_, options.seed, durability_, is_crowded_)),
+          server_(world_, draw_settings(options_, world_, durability_, is_crowded_)),
           clients_host_(world_),
           clients_(clients_host_, {.receive_buffers = 256}),
           clients_core_(0, clients_, ferry::random(world_.rng().next())) {
         running_world = &world_;
         servers_machine = &server_.machine();
+        limit_watches(options_, server_.machine());
         world_.record().tell(std::move(follower));
     }
     ~run() {
@@ -259,7 +291,13 @@ class run {
         heap_peak_ = std::max(heap_peak_, held);
         const std::size_t sessions = server_.ftp_sessions();
         const std::size_t others = server_.connections() - sessions;
-        const std::size_t allowed = heap_before_ + server_.cores() * heap_per_core_max +
+        const auto& kept = server_.open_files();
+        const std::size_t per_core =
+            heap_per_core_max + (kept.entries_max == 0 ? 0
+                                                       : heap_per_file_cache_max +
+                                                             kept.entries_max * heap_per_entry_max +
+                                                             kept.bodies_bytes_max);
+        const std::size_t allowed = heap_before_ + server_.cores() * per_core +
                                     others * heap_per_http_connection_max +
                                     sessions * heap_per_ftp_session_max +
                                     std::min(others + sessions, server_.held_listings_max()) *

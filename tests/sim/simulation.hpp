@@ -37,6 +37,9 @@ struct run_options {
     /// With `fault_level::nth`: the thing that could go wrong (from 1) and does; 0: none, they are
     /// counted.
     std::uint64_t nth = 0;
+    /// The server keeps files open, in most worlds. False: in none, as before it could: worlds of
+    /// then come again.
+    bool keeps_files = true;
 };
 
 struct run_result {

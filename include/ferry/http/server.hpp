@@ -11,6 +11,7 @@
 #include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/task.hpp"
 #include "ferry/runtime/time.hpp"
+#include "ferry/vfs/file_cache.hpp"
 #include "ferry/vfs/listing_bounds.hpp"
 #include "ferry/vfs/tree.hpp"
 
@@ -22,6 +23,9 @@ class media_types;
 inline constexpr std::string_view overload_answer =
     "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: "
     "close\r\n\r\n";
+
+/// Bodies up to this size leave in one send with their head (datapath.md, 2).
+inline constexpr std::size_t inline_body_bytes_max = 8 * 1024;
 
 /// The numbers of HTTP, from flags; the same for every core.
 struct options {
@@ -44,9 +48,10 @@ struct options {
 /// What one core's connections share. Make one a core; it outlives them.
 class service {
   public:
+    /// `open_files` is the core's, of `files`.
     service(runtime::core& here, const options& settings, const vfs::tree& files,
-            vfs::listing_bounds& listings, const media_types& types, access_sink& access_log,
-            runtime::stop_scope& draining);
+            vfs::file_cache& open_files, vfs::listing_bounds& listings, const media_types& types,
+            access_sink& access_log, runtime::stop_scope& draining);
     service(const service&) = delete;
     service& operator=(const service&) = delete;
     ~service();

@@ -77,6 +77,12 @@ class reactor {
     /// Deadlines of this core.
     [[nodiscard]] timer_wheel& timers() noexcept { return timers_; }
 
+    /// A number that grows before whoever waits for octets from a peer is resumed with some: what
+    /// is looked at while it stays the same is no older than the request that is being answered.
+    [[nodiscard]] std::uint64_t arrivals() const noexcept { return arrivals_; }
+    /// For a backend, and who brings octets past it: some have been received by now.
+    void note_arrival() noexcept { ++arrivals_; }
+
     /// Resumes `node.waiting` after what was made ready before it. What a ready coroutine makes
     /// ready, itself above all, has its turn after the reactor has looked for completions.
     void make_ready(ready_node& node) noexcept { ready_.push_back(node); }
@@ -119,6 +125,7 @@ class reactor {
 
     timer_wheel timers_;
     time_point now_;
+    std::uint64_t arrivals_ = 0;
     intrusive_list<ready_node> ready_;
     posted* oldest_ = nullptr;  ///< Taken out of the inbox and not delivered, in order.
     posted* newest_ = nullptr;

@@ -197,6 +197,14 @@ struct leftovers_found {
     std::size_t passed_over = 0;
 };
 
+/// Where a name of a tree lies among the files of this machine, for who watches it change.
+struct machine_place {
+    int root = -1;  ///< An open directory (O_PATH) that the tree keeps open.
+    path name;      ///< Beneath it.
+    /// Of stat(2), of the file system there. What is on another one is not known as local.
+    std::uint64_t device = 0;
+};
+
 /// A tree of files behind every protocol. A value without per-core state: all cores share one. It
 /// outlives every task, listing and upload it began.
 ///
@@ -226,6 +234,13 @@ class tree {
     /// what one may not list. Errors as `open`.
     [[nodiscard]] virtual runtime::task<result<metadata>> status(runtime::core& here,
                                                                  const path& name) const = 0;
+
+    /// Where `name` lies, if nobody but this machine can change what is there; nothing where others
+    /// may (NFS, SMB, FUSE), and in trees without a place. Valid as long as this tree.
+    [[nodiscard]] virtual std::optional<machine_place> place_of(
+        [[maybe_unused]] const path& name) const {
+        return std::nullopt;
+    }
 
     /// Begins listing an open directory. `name` is where it was opened, for following links in it.
     /// errc::not_directory, errc::denied (no permission to read it), errc::busy (its turn did not

@@ -320,9 +320,13 @@ void epoll_reactor::come_back(op& what) noexcept {
 attempt epoll_reactor::try_now(op& what) noexcept {
     switch (what.code) {
         case opcode::receive_provided:
+            note_arrival();
             return try_receive_provided(what);
         case opcode::send_file:
             return go_on_sending(what, false);
+        case opcode::receive:
+            note_arrival();
+            [[fallthrough]];
         default:
             return try_once(what);
     }

@@ -466,6 +466,7 @@ void uring_reactor::reap() noexcept {
         if (count == 0) {
             return;
         }
+        note_arrival();  // For all of them: what they brought was received before.
         for (unsigned i = 0; i < count; ++i) {
             // Copied and released first: what a completion resumes may itself hand the ring over.
             const io_uring_cqe* cqe = batch[i];

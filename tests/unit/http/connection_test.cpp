@@ -877,6 +877,7 @@ TEST_CASE("connection: any allocation may fail" *
                        std::ref(happened));
         client.join();
         ends.far.reset();
+        on.open_files.clear();
         CHECK(net_test::count_descriptors() == descriptors);
         int answers = 0;
         for (auto answer = take_answer(heard); answer.status != 0; answer = take_answer(heard)) {

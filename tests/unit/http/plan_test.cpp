@@ -47,7 +47,8 @@ struct site {
     runtime::stop_scope draining;
     options settings{.list_sorted_max = 50};
     vfs::listing_bounds listings{machine.here, {.reads_max = 2, .held_max = 2}};
-    service shared{machine.here, settings, *tree, listings, types, log, draining};
+    vfs::file_cache open_files{machine.here, *tree, {}};
+    service shared{machine.here, settings, *tree, open_files, listings, types, log, draining};
 
     /// The answer to the head `request`, whose lines end in LF here, without an empty line at its
     /// end.
@@ -86,6 +87,7 @@ planned site::ask(std::string_view request_text, after then) {
         octets += "\r\n";
     }
     octets += "\r\n";
+    machine.io.note_arrival();
     head_parser parser({});
     REQUIRE(parser.parse(octets) == head_progress::complete);
     planned made{

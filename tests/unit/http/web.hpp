@@ -80,6 +80,7 @@ struct web {
     record_keeper log;
     runtime::stop_scope draining;
     options settings;  ///< May be changed before `run`.
+    vfs::file_cache open_files{here, *tree, {}};
     vfs::listing_bounds listings{here, {}};
     service shared;
     std::list<visit> visits;

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "ferry/base/result.hpp"
+#include "ferry/runtime/core.hpp"
+#include "ferry/runtime/task.hpp"
+#include "ferry/runtime/time.hpp"
+#include "ferry/vfs/path.hpp"
+#include "ferry/vfs/tree.hpp"
+
+namespace ferry::vfs {
+
+/// An open file, or the knowledge of a directory, that answers of one core share.
+struct shared_file {
+    explicit shared_file(node opened) noexcept : file(std::move(opened)) {}
+
+    /// A directory from the cache has no descriptor: open it again to list it.
+    node file;
+    /// All of a small file, as long as `file_cache::bounds` says.
+    std::optional<std::string> body;
+};
+using shared_file_ptr = std::shared_ptr<shared_file>;
+
+/// The files that one core has open for its answers, found again by name without a look at the
+/// file system, and never stale: what is changed there before a request has arrived is seen by its
+/// answer. Each core has one; it outlives what it gave.
+///
+/// Rests on inotify(7): every directory on the way to a file, every link and the file itself are
+/// watched, and the queue of changes is read before the first answer to what has arrived since
+/// (`reactor::arrivals`). Only file systems known as local are trusted so; files elsewhere are
+/// opened each time, and so is everything when no watch can be had (decision 0016). What inotify
+/// does not tell of, writes by mmap(2) and file systems mounted over a directory, is seen after
+/// `trusted_max` at the latest.
+class file_cache {
+  public:
+    struct bounds {
+        std::size_t entries_max = 1'024;     ///< Files and directories; 0: nothing is kept.
+        std::size_t body_bytes_max = 8'192;  ///< Of a file that is kept in memory whole.
+        std::size_t bodies_bytes_max = 4 * 1'024 * 1'024;  ///< Of all of them.
+        /// As long after its last use it makes no room for another.
+        runtime::duration kept_min = std::chrono::seconds(1);
+        runtime::duration idle_max = std::chrono::seconds(10);    ///< Not asked for, it is closed.
+        runtime::duration trusted_max = std::chrono::seconds(1);  ///< Then it is opened again.
+    };
+    struct counters {
+        std::uint64_t hits = 0;
+        std::uint64_t misses = 0;   ///< Opened for the answer, kept or not.
+        std::uint64_t kept = 0;     ///< Misses that entered the cache.
+        std::uint64_t changed = 0;  ///< Left it because of a change.
+        std::uint64_t evicted = 0;  ///< Left it for room, or idle.
+    };
+
+    file_cache(runtime::core& here, const tree& files, bounds most);
+    file_cache(const file_cache&) = delete;
+    file_cache& operator=(const file_cache&) = delete;
+    ~file_cache();
+
+    /// What `tree::open` gives for `name`, from the cache where it has it. A name is kept from its
+    /// second use on: what is asked for once costs no watches. Errors as `tree::open`; they are not
+    /// kept. Cost of a hit: a read(2) of the queue for each batch of arrivals, and a look into a
+    /// table; it never suspends. Of the first kept miss: an open and a watch more for each
+    /// directory on the way.
+    [[nodiscard]] runtime::task<result<shared_file_ptr>> open(const path& name);
+
+    /// Closes what idles and what has changed unasked, once a second while there is anything, until
+    /// it is asked to stop. Run it beside the service.
+    [[nodiscard]] runtime::task<> run();
+
+    /// Closes everything that no answer uses: for who lacks descriptors.
+    void clear() noexcept;
+
+    /// The same, and from then on nothing is kept: at the end of a core. Not while an `open` is
+    /// under way.
+    void stop_keeping() noexcept;
+
+    [[nodiscard]] std::size_t size() const noexcept;
+    [[nodiscard]] const counters& counted() const noexcept;
+    /// False: nothing can be watched here, so nothing is kept.
+    [[nodiscard]] bool keeps_files() const noexcept;
+
+  private:
+    struct state;
+    std::unique_ptr<state> state_;
+};
+
+}  // namespace ferry::vfs

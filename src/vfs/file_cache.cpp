@@ -1,0 +1,374 @@
+#include "ferry/vfs/file_cache.hpp"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "ferry/runtime/intrusive_list.hpp"
+#include "ferry/runtime/wait.hpp"
+#include "vfs/change_watch.hpp"
+#include "vfs/system_metadata.hpp"
+#include "vfs/watched_way.hpp"
+
+namespace ferry::vfs {
+
+using runtime::task;
+
+namespace {
+
+constexpr runtime::duration look_every = std::chrono::seconds(1);
+
+/// Remembers names that were asked for a short while ago, in a fixed room: the four latest of those
+/// that share a place.
+class seen_before {
+  public:
+    /// Whether `hash` is among them; it is from now on.
+    bool again(std::size_t hash) noexcept {
+        auto& latest = places_[hash % places_.size()];
+        const auto mark = static_cast<std::uint32_t>(hash >> 32U) | 1U;
+        const auto known = std::ranges::find(latest, mark);
+        const bool found = known != latest.end();
+        std::rotate(latest.begin(), found ? known : latest.end() - 1,
+                    found ? known + 1 : latest.end());
+        latest.front() = mark;
+        return found;
+    }
+
+  private:
+    std::array<std::array<std::uint32_t, 4>, 2'048> places_{};
+};
+
+struct text_hash : std::hash<std::string_view> {
+    using is_transparent = void;
+};
+
+/// True when both are of one file that nothing has happened to between them.
+bool is_unchanged(const metadata& before, const metadata& now) noexcept {
+    return before.device == now.device && before.inode == now.inode && before.kind == now.kind &&
+           before.size_bytes == now.size_bytes && before.modified == now.modified &&
+           before.changed == now.changed;
+}
+
+}  // namespace
+
+struct file_cache::state {
+    struct entry final : trail, runtime::list_node {
+        explicit entry(state& of) noexcept : owner(of) {}
+        void on_broken() noexcept override { owner.drop_later(*this); }
+
+        state& owner;
+        std::string name;  ///< Empty: it is not in the table yet.
+        shared_file_ptr file;
+        runtime::time_point opened_at{};  ///< When it was last found to be what the name leads to.
+        runtime::time_point used_at{};
+    };
+    using table =
+        std::unordered_map<std::string, std::unique_ptr<entry>, text_hash, std::equal_to<>>;
+
+    state(runtime::core& core, const tree& served, bounds most)
+        : here(core), files(served), limits(most), not_empty(core.io()) {
+        if (limits.entries_max == 0) {
+            return;
+        }
+        if (auto opened = change_watch::open()) {
+            watch = std::move(*opened);
+            seen = std::make_unique<seen_before>();
+        }
+    }
+
+    void look() noexcept;
+    void look_if_anything_arrived() noexcept;
+    void drop_later(entry& broken) noexcept;
+    void drop_broken() noexcept;
+    void remove(entry& gone) noexcept;
+    [[nodiscard]] bool has_room_for(std::uint64_t body_bytes) noexcept;
+    [[nodiscard]] entry* find(const path& name) noexcept;
+    [[nodiscard]] shared_file_ptr use(entry& hit) noexcept;
+    [[nodiscard]] task<result<shared_file_ptr>> open_anew(const path& name);
+    [[nodiscard]] task<result<shared_file_ptr>> open_again(entry& known, const path& name);
+    [[nodiscard]] task<result<shared_file_ptr>> open_and_keep(const path& name,
+                                                              machine_place place);
+    [[nodiscard]] task<bool> fill(shared_file& into);
+    void keep(std::unique_ptr<entry> fresh, const path& name, shared_file_ptr file);
+
+    runtime::core& here;
+    const tree& files;
+    const bounds limits;
+    std::unique_ptr<change_watch> watch;  ///< Null: nothing is kept. Outlives the entries.
+    std::unique_ptr<seen_before> seen;
+    std::uint64_t looked_at = 0;  ///< The arrivals that the last look was younger than.
+    std::size_t bodies_bytes = 0;
+    counters count;
+    table entries;
+    runtime::intrusive_list<entry> by_use;  ///< Least recently used first.
+    runtime::intrusive_list<entry> broken;  ///< Of the table, to be removed.
+    runtime::event not_empty;
+};
+
+void file_cache::state::drop_later(entry& gone) noexcept {
+    if (!gone.name.empty()) {
+        gone.unlink();
+        broken.push_back(gone);
+    }
+}
+
+void file_cache::state::drop_broken() noexcept {
+    while (auto* each = broken.front()) {
+        ++count.changed;
+        remove(*each);
+    }
+}
+
+void file_cache::state::remove(entry& gone) noexcept {
+    gone.unlink();
+    if (gone.file->body) {
+        bodies_bytes -= gone.file->body->size();
+    }
+    entries.erase(entries.find(gone.name));
+}
+
+void file_cache::state::look() noexcept {
+    if (watch) {
+        watch->look();
+    }
+    drop_broken();
+}
+
+void file_cache::state::look_if_anything_arrived() noexcept {
+    if (looked_at != here.io().arrivals()) {
+        looked_at = here.io().arrivals();
+        watch->look();
+    }
+    drop_broken();  // Others look, too: who adds a watch.
+}
+
+file_cache::state::entry* file_cache::state::find(const path& name) noexcept {
+    const auto found = entries.find(std::string_view(name.text()));
+    if (found == entries.end() || found->second->is_broken()) {
+        return nullptr;
+    }
+    // A file whose name says "directory" is an error that the tree knows.
+    const bool is_fit = found->second->file->file.is_directory() || !name.wants_directory();
+    return is_fit ? found->second.get() : nullptr;
+}
+
+shared_file_ptr file_cache::state::use(entry& hit) noexcept {
+    ++count.hits;
+    hit.used_at = here.now();
+    hit.unlink();
+    by_use.push_back(hit);
+    return hit.file;
+}
+
+/// Removes what has not been used for a while until there is room. What is in use stays: a crowd of
+/// names that is larger than the cache would push each other out for ever, at eight times the cost
+/// of not keeping any.
+bool file_cache::state::has_room_for(std::uint64_t body_bytes) noexcept {
+    while (entries.size() >= limits.entries_max ||
+           bodies_bytes + body_bytes > limits.bodies_bytes_max) {
+        auto* const oldest = by_use.front();
+        if (oldest == nullptr || oldest->used_at + limits.kept_min > here.now()) {
+            return false;
+        }
+        ++count.evicted;
+        remove(*oldest);
+    }
+    return true;
+}
+
+task<result<shared_file_ptr>> file_cache::state::open_anew(const path& name) {
+    ++count.misses;
+    auto opened = co_await files.open(here, name);
+    if (!opened && opened.error() == errc::exhausted && !entries.empty()) {
+        while (auto* each = by_use.front()) {  // Descriptors that nobody needs just now.
+            ++count.evicted;
+            remove(*each);
+        }
+        opened = co_await files.open(here, name);
+    }
+    if (!opened) {
+        co_return failure(opened.error());
+    }
+    co_return std::make_shared<shared_file>(std::move(*opened));
+}
+
+/// For what has been trusted for long enough. Meanwhile others go on trusting it.
+task<result<shared_file_ptr>> file_cache::state::open_again(entry& known, const path& name) {
+    known.opened_at = here.now();
+    const shared_file_ptr file = known.file;
+    auto fresh = co_await open_anew(name);
+    auto* const still = find(name);  // `known` may be gone.
+    if (still == nullptr || still->file != file) {
+        co_return fresh;
+    }
+    if (!fresh || !is_unchanged(file->file.status(), (*fresh)->file.status())) {
+        ++count.changed;
+        remove(*still);
+        co_return fresh;
+    }
+    co_return use(*still);
+}
+
+/// Reads the body of a small file. False: it cannot be read, or is changing.
+task<bool> file_cache::state::fill(shared_file& into) {
+    std::string body(static_cast<std::size_t>(into.file.status().size_bytes), '\0');
+    std::size_t done = 0;
+    while (done < body.size()) {
+        const auto got = co_await into.file.read(
+            here, std::as_writable_bytes(std::span(body)).subspan(done), done);
+        if (!got || *got == 0) {
+            co_return false;
+        }
+        done += *got;
+    }
+    into.body = std::move(body);
+    co_return true;
+}
+
+task<result<shared_file_ptr>> file_cache::state::open_and_keep(const path& name,
+                                                               machine_place place) {
+    auto fresh = std::make_unique<entry>(*this);
+    fresh->opened_at = here.now();
+    const auto way = co_await watch_way(here, *watch, *fresh, place);
+    auto opened = co_await open_anew(name);
+    if (!opened || !way) {
+        co_return opened;
+    }
+    shared_file_ptr file = *opened;
+    const metadata& status = file->file.status();
+    if (status.inode != way->inode || status.device != way->device) {
+        co_return opened;
+    }
+    if (file->file.is_directory()) {
+        file->file = node({}, status);
+    } else {
+        const auto watched = watch->watch_file(
+            *fresh, {.fd = file->file.fd(), .device = status.device, .inode = status.inode});
+        if (!watched) {
+            co_return opened;
+        }
+        const auto now = metadata_of(file->file.fd());  // The file as it is watched.
+        if (!now || !is_unchanged(status, *now)) {
+            co_return opened;
+        }
+        if (status.size_bytes <= limits.body_bytes_max && has_room_for(status.size_bytes)) {
+            const bool is_whole = co_await fill(*file);
+            if (!is_whole) {
+                co_return opened;
+            }
+        }
+    }
+    if (fresh->is_broken()) {
+        file->body.reset();
+        co_return opened;
+    }
+    keep(std::move(fresh), name, file);
+    co_return file;
+}
+
+void file_cache::state::keep(std::unique_ptr<entry> fresh, const path& name, shared_file_ptr file) {
+    if (const auto other = entries.find(std::string_view(name.text())); other != entries.end()) {
+        remove(*other->second);
+    }
+    if (file->body && !has_room_for(file->body->size())) {
+        file->body.reset();  // Others have filled it up meanwhile.
+    }
+    if (!has_room_for(0)) {
+        return;
+    }
+    const std::size_t body_bytes = file->body ? file->body->size() : 0;
+    fresh->file = std::move(file);
+    fresh->used_at = here.now();
+    auto& kept = *fresh;
+    kept.name = name.text();
+    entries.emplace(kept.name, std::move(fresh));
+    bodies_bytes += body_bytes;
+    by_use.push_back(kept);
+    ++count.kept;
+    not_empty.announce();
+}
+
+file_cache::file_cache(runtime::core& here, const tree& files, bounds most)
+    : state_(std::make_unique<state>(here, files, most)) {}
+
+file_cache::~file_cache() = default;
+
+task<result<shared_file_ptr>> file_cache::open(const path& name) {
+    state& my = *state_;
+    if (!my.watch) {
+        auto opened = co_await my.open_anew(name);
+        co_return opened;
+    }
+    my.look_if_anything_arrived();
+    if (auto* const hit = my.find(name)) {
+        if (hit->opened_at + my.limits.trusted_max > my.here.now()) {
+            co_return my.use(*hit);
+        }
+        auto opened = co_await my.open_again(*hit, name);
+        co_return opened;
+    }
+    if (my.seen->again(text_hash{}(name.text())) && my.has_room_for(0)) {
+        auto place = my.files.place_of(name);
+        if (place) {
+            auto kept = co_await my.open_and_keep(name, std::move(*place));
+            co_return kept;
+        }
+    }
+    auto opened = co_await my.open_anew(name);
+    co_return opened;
+}
+
+task<> file_cache::run() {
+    state& my = *state_;
+    for (;;) {
+        if (my.entries.empty()) {
+            const auto woken = co_await my.not_empty.wait(runtime::never);
+            if (!woken) {
+                co_return;
+            }
+        }
+        const auto slept = co_await runtime::sleep_until(my.here, my.here.now() + look_every);
+        if (!slept) {
+            co_return;
+        }
+        my.look();
+        while (auto* oldest = my.by_use.front()) {
+            if (oldest->used_at + my.limits.idle_max > my.here.now()) {
+                break;
+            }
+            ++my.count.evicted;
+            my.remove(*oldest);
+        }
+    }
+}
+
+void file_cache::clear() noexcept {
+    state_->drop_broken();
+    while (auto* each = state_->by_use.front()) {
+        ++state_->count.evicted;
+        state_->remove(*each);
+    }
+}
+
+void file_cache::stop_keeping() noexcept {
+    clear();
+    state_->watch.reset();
+}
+
+std::size_t file_cache::size() const noexcept {
+    return state_->entries.size();
+}
+
+const file_cache::counters& file_cache::counted() const noexcept {
+    return state_->count;
+}
+
+bool file_cache::keeps_files() const noexcept {
+    return state_->watch != nullptr;
+}
+
+}  // namespace ferry::vfs

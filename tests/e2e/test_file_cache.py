@@ -1,0 +1,184 @@
+"""Files stay open between requests, and no answer is older than its request (decision 0016)."""
+
+import dataclasses
+import os
+import threading
+import time
+
+from support import check, trees
+from support.case import rows
+from support.ftp_wire import Control
+from support.http_wire import Connection, ask
+
+
+def changes(root):
+    """What may happen to /d/f, as (name, function); each leaves a tree that is like no other."""
+    at = os.path.join(root, "d", "f")
+    count = [0]
+
+    def content():
+        count[0] += 1
+        return b"%d " % count[0] + b"x" * (count[0] % 50)
+
+    def in_place():
+        with open(at, "r+b") as file:
+            file.write(content())
+            file.truncate()
+
+    def append():
+        with open(at, "ab") as file:
+            file.write(content())
+
+    def rename_over():
+        new = os.path.join(root, "d", "new")
+        with open(new, "wb") as file:
+            file.write(content())
+        os.rename(new, at)
+
+    def remove_and_make():
+        os.remove(at)
+        with open(at, "wb") as file:
+            file.write(content())
+
+    def exchange_directories():
+        other = os.path.join(root, "other")
+        trees.write(root, "other/f", content())
+        os.rename(os.path.join(root, "d"), os.path.join(root, "old"))
+        os.rename(other, os.path.join(root, "d"))
+        os.remove(os.path.join(root, "old", "f"))
+        os.rmdir(os.path.join(root, "old"))
+
+    def through_a_hard_link():
+        other = os.path.join(root, "elsewhere")
+        os.link(at, other)
+        with open(other, "wb") as file:
+            file.write(content())
+        os.remove(other)
+
+    def large_and_small():
+        with open(at, "wb") as file:
+            file.write(content() * 3000)
+
+    return [in_place, append, rename_over, remove_and_make, exchange_directories,
+            through_a_hard_link, large_and_small]
+
+
+def test_no_answer_is_older_than_its_request(t):
+    """After each change the very next request, on a connection that is warm, has it."""
+    root = t.tmp()
+    trees.write(root, "d/f", b"first")
+    server = t.ferry(root, "--cores", "2")
+    every = changes(root)
+    connections = [t.closing(Connection(server)) for _ in range(4)]
+    for turn in range(400):
+        for connection in connections:  # Of either core, and kept by both.
+            connection.ask("/d/f")
+        every[turn % len(every)]()
+        with open(os.path.join(root, "d", "f"), "rb") as file:
+            now = file.read()
+        response = connections[turn % 4].ask("/d/f")
+        check.equal(response.status, 200, "the status")
+        check.equal(response.body, now, f"after {every[turn % len(every)].__name__}, turn {turn}")
+
+
+def test_under_load_a_request_sees_what_was_there_before_it(t):
+    """A writer counts up, by rename; readers on warm connections never see less than had been
+    counted when they asked, and validators go with the content."""
+    root = t.tmp()
+    trees.write(root, "count", b"0")
+    server = t.ferry(root, "--cores", "2")
+    counted, stop, trouble, seen = [0], threading.Event(), [], [0]
+
+    def read_on():
+        tags = {}
+        with Connection(server) as connection:
+            while not stop.is_set():
+                before = counted[0]
+                response = connection.ask("/count")
+                number = int(response.body)
+                seen[0] += 1
+                if number < before:
+                    trouble.append(f"asked after {before}, got {number}")
+                    return
+                tag = response.field("ETag").removeprefix("W/")
+                if tags.setdefault(tag, number) != number:
+                    trouble.append(f"{tag} named {tags[tag]} and {number}")
+                    return
+
+    readers = [threading.Thread(target=read_on, daemon=True) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    until = time.monotonic() + 4
+    number = 0
+    while time.monotonic() < until and not trouble:
+        number += 1
+        new = os.path.join(root, "new")
+        with open(new, "wb") as file:
+            file.write(b"%d" % number)
+        os.rename(new, os.path.join(root, "count"))
+        counted[0] = number
+        if number % 50 == 0:
+            time.sleep(0.01)  # Long enough to be kept.
+    stop.set()
+    for reader in readers:
+        reader.join(10)
+    check.equal(trouble, [], "what readers saw")
+    check.holds(number > 100 and seen[0] > 100, f"{number} changes, {seen[0]} answers")
+
+
+def test_an_upload_is_what_the_next_request_gets(t):
+    """On whatever core: the upload's own, or another that has the old file open."""
+    root = t.tmp()
+    trees.write(root, "file", b"old")
+    server = t.ferry(root, "--cores", "2", "--user", "ann:secret", "--write")
+    connections = [t.closing(Connection(server)) for _ in range(4)]
+    control = t.closing(Control(server)).login("ann", "secret")
+    for turn in range(30):
+        for connection in connections:
+            connection.ask("/file")
+        new = b"new %d" % turn
+        control.store("STOR file", new)
+        for connection in connections:
+            check.equal(connection.ask("/file").body, new, f"after upload {turn}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Reason:
+    id: str
+    idle_timeout: str
+    is_removed: bool
+
+
+@rows([Reason("removed", "1h", True), Reason("idle", "1s", False)])
+def test_descriptors_go(t, row):
+    """A file that was removed is closed within a few seconds, unasked; an idle one, too."""
+    root = t.tmp()
+    for i in range(20):
+        trees.write(root, f"f{i}", b"x" * 100_000)
+    server = t.ferry(root, "--cores", "1", "--file-cache-idle-timeout",
+                     row.idle_timeout)
+    base = len(server.descriptors())
+    for _ in range(3):
+        for i in range(20):
+            check.equal(ask(server, f"/f{i}").status, 200, f"f{i}")
+    check.holds(len(server.descriptors()) >= base + 20, "they are kept open")
+    if row.is_removed:
+        for i in range(20):
+            os.remove(os.path.join(root, f"f{i}"))
+    until = time.monotonic() + 10
+    while len(server.descriptors()) > base and time.monotonic() < until:
+        time.sleep(0.05)
+    check.equal(len(server.descriptors()), base, "descriptors")
+
+
+def test_off(t):
+    root = t.tmp()
+    trees.write(root, "f", b"content")
+    server = t.ferry(root, "--cores", "1", "--file-cache-entries", "off")
+    base = len(server.descriptors())
+    for _ in range(4):
+        check.equal(ask(server, "/f").body, b"content", "the body")
+    until = time.monotonic() + 5
+    while len(server.descriptors()) > base and time.monotonic() < until:
+        time.sleep(0.02)
+    check.equal(len(server.descriptors()), base, "descriptors")

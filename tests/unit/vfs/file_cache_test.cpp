@@ -1,0 +1,423 @@
+#include "ferry/vfs/file_cache.hpp"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "scratch.hpp"
+#include "test_core.hpp"
+
+using namespace ferry;
+using namespace ferry::vfs_test;
+using runtime::core;
+using runtime::opcode;
+using runtime::task;
+using vfs::file_cache;
+using vfs::shared_file_ptr;
+
+namespace {
+
+/// What a client would get.
+struct answer {
+    std::optional<errc> refused;
+    unsigned long inode = 0;
+    bool is_directory = false;
+    std::string content;
+
+    friend bool operator==(const answer&, const answer&) = default;
+};
+
+task<answer> read_all(core& here, const vfs::node& file) {
+    answer got{.refused = {}, .inode = file.status().inode, .is_directory = false, .content = {}};
+    got.content.resize(static_cast<std::size_t>(file.status().size_bytes));
+    const auto read = co_await file.read(here, std::as_writable_bytes(std::span(got.content)), 0);
+    got.content.resize(read.value_or(0));
+    co_return got;
+}
+
+task<answer> ask_cache(core& here, file_cache& files, std::string_view name) {
+    const auto file = co_await files.open(at(name));
+    if (!file) {
+        co_return answer{
+            .refused = file.error().code, .inode = 0, .is_directory = false, .content = {}};
+    }
+    const auto& node = (*file)->file;
+    if (node.is_directory()) {
+        co_return answer{
+            .refused = {}, .inode = node.status().inode, .is_directory = true, .content = {}};
+    }
+    auto got = co_await read_all(here, node);
+    if ((*file)->body) {
+        CHECK(*(*file)->body == got.content);
+    }
+    co_return got;
+}
+
+task<answer> ask_tree(core& here, const vfs::tree& files, std::string_view name) {
+    const auto node = co_await files.open(here, at(name));
+    if (!node) {
+        co_return answer{
+            .refused = node.error().code, .inode = 0, .is_directory = false, .content = {}};
+    }
+    if (node->is_directory()) {
+        co_return answer{
+            .refused = {}, .inode = node->status().inode, .is_directory = true, .content = {}};
+    }
+    auto got = co_await read_all(here, *node);
+    co_return got;
+}
+
+/// A tree and the cache of one core.
+struct cached_site {
+    explicit cached_site(file_cache::bounds most = {.trusted_max = std::chrono::hours(1)})
+        : cache(machine.here, *tree, most) {}
+
+    /// What a request that arrives now gets.
+    answer ask(std::string_view name) {
+        machine.io.note_arrival();
+        return machine.run(&ask_cache, std::ref(cache), name);
+    }
+    answer ask_uncached(std::string_view name) {
+        return machine.run(&ask_tree, std::cref(*tree), name);
+    }
+    /// Twice is enough to be kept.
+    void warm(std::string_view name) {
+        ask(name);
+        ask(name);
+    }
+    [[nodiscard]] bool is_hit(std::string_view name) {
+        const auto before = cache.counted().hits;
+        ask(name);
+        return cache.counted().hits == before + 1;
+    }
+
+    scratch files;
+    test_core machine;
+    std::unique_ptr<vfs::tree> tree = vfs::open_local_tree(files.root().c_str()).value();
+    file_cache cache;
+};
+
+void run_shell(const scratch& in, const std::string& commands) {
+    const std::string line = fmt::format("cd '{}' && {{ {}; }}", in.root(), commands);
+    REQUIRE(std::system(line.c_str()) == 0);
+}
+
+/// How many entries there were.
+struct sizes_seen {
+    std::size_t kept = 0;
+    std::size_t after_removal = 0;
+    std::size_t idle = 0;
+};
+
+/// Waits until there are `size` entries, and gives how many there are.
+task<std::size_t> await_size(core& here, const file_cache& files, std::size_t size) {
+    const auto until = here.now() + std::chrono::seconds(20);
+    while (files.size() != size && here.now() < until) {
+        static_cast<void>(
+            co_await runtime::sleep_until(here, here.now() + std::chrono::milliseconds(20)));
+    }
+    co_return files.size();
+}
+
+task<> watch_sizes(runtime::nursery& bottom, file_cache& files, const scratch& disk,
+                   sizes_seen& seen) {
+    bottom.start(+[](file_cache& which) -> task<> { co_await which.run(); }, std::ref(files));
+    for (const char* name : {"/idle", "/gone", "/idle", "/gone"}) {
+        const auto opened = co_await files.open(at(name));
+        CHECK(opened.has_value());
+    }
+    seen.kept = files.size();
+    run_shell(disk, "rm gone");
+    seen.after_removal = co_await await_size(bottom.here(), files, 1);
+    seen.idle = co_await await_size(bottom.here(), files, 0);
+    bottom.request_stop();
+}
+
+}  // namespace
+
+TEST_CASE("file cache: a name is kept from its second use on, and then opens nothing") {
+    cached_site on;
+    on.files.write("a", "one");
+    std::size_t opens = 0;
+    on.machine.io.set_script([&opens](runtime::op& what) -> std::optional<std::int64_t> {
+        opens += what.code == opcode::open_at ? 1 : 0;
+        return std::nullopt;
+    });
+    REQUIRE(on.cache.keeps_files());
+    CHECK(on.ask("/a").content == "one");
+    CHECK(on.cache.size() == 0);
+    CHECK(opens == 1);
+    CHECK(on.ask("/a").content == "one");
+    CHECK(on.cache.size() == 1);
+    opens = 0;
+    const auto descriptors = open_descriptors();
+    for (int i = 0; i < 3; ++i) {
+        CHECK(on.ask("/a").content == "one");
+    }
+    CHECK(opens == 0);
+    CHECK(open_descriptors() == descriptors);
+    CHECK(on.cache.counted().hits == 3);
+    CHECK(on.cache.counted().misses == 2);
+}
+
+TEST_CASE("file cache: every change is seen by the next request, whatever it was") {
+    struct change {
+        std::string_view asked;
+        std::string commands;
+    };
+    const std::vector<change> changes = {
+        {"/d/e/f", "echo 2 > d/e/f"},
+        {"/d/e/f", "printf 2 | dd of=d/e/f bs=1 conv=notrunc status=none"},
+        {"/d/e/f", "echo more >> d/e/f"},
+        {"/d/e/f", "truncate -s 0 d/e/f"},
+        {"/d/e/f", "truncate -s 90000 d/e/f"},
+        {"/d/e/f", "echo new > d/e/g; mv d/e/g d/e/f"},
+        {"/d/e/f", "rm d/e/f"},
+        {"/d/e/f", "rm d/e/f; echo again > d/e/f"},
+        {"/d/e/f", "mv d/e/f d/e/away"},
+        {"/d/e/f", "mv d/e/f d/e/away; mv d/e/away d/e/f"},
+        {"/d/e/f", "touch -d 1999-12-31 d/e/f"},
+        {"/d/e/f", "chmod 600 d/e/f"},
+        {"/d/e/f", "rm d/e/f; mkdir d/e/f"},
+        {"/d/e/f", "rm d/e/f; mkfifo d/e/f"},
+        {"/d/e/f", "rm d/e/f; ln -s ../../other d/e/f"},
+        {"/d/e/f", "rm d/e/f; ln -s /etc/hostname d/e/f"},
+        {"/d/e/f", "ln d/e/f elsewhere; echo through a link > elsewhere"},
+        {"/d/e/f", "mv d/e d/moved"},
+        {"/d/e/f", "mv d moved; mkdir -p d/e; echo second > d/e/f"},
+        {"/d/e/f", "mv d moved; ln -s moved d; echo same > d/e/f"},
+        {"/d/e/f", "rm -r d"},
+        {"/d/e/f", "mkdir -p x/e; echo exchanged > x/e/f; mv d y; mv x d"},
+        {"/link/f", "rm link; ln -s d/z link"},
+        {"/link/f", "ln -sfn d/z new; mv -T new link"},
+        {"/link/f", "rm link"},
+        {"/link/f", "mv d/e d/moved; mkdir d/e; echo under the link > d/e/f"},
+        {"/link/f", "echo through > d/e/f"},
+        {"/chain", "rm second; ln -s d/z/f second"},
+        {"/chain", "echo at the end > d/e/f"},
+        {"/d/e", "mv d/e d/moved"},
+        {"/d/e", "rm -r d/e; echo a file > d/e"},
+        {"/d/e/", "rm -r d/e; echo a file > d/e"},
+    };
+    for (const auto& each : changes) {
+        CAPTURE(each.asked);
+        CAPTURE(each.commands);
+        cached_site on;
+        run_shell(on.files,
+                  "mkdir -p d/e d/z; echo 1 > d/e/f; echo z > d/z/f; echo other > other; "
+                  "ln -s d/e link; ln -s second chain; ln -s d/e/f second");
+        on.warm(each.asked);
+        REQUIRE(on.is_hit(each.asked));
+        run_shell(on.files, each.commands);
+        const auto fresh = on.ask_uncached(each.asked);
+        CHECK(on.ask(each.asked) == fresh);
+        CHECK(on.ask(each.asked) == fresh);
+        CHECK(on.ask(each.asked) == fresh);
+        // And what is kept by now is watched as well.
+        run_shell(on.files, "rm -rf d; mkdir -p d/e; echo last > d/e/f");
+        CHECK(on.ask(each.asked) == on.ask_uncached(each.asked));
+    }
+}
+
+TEST_CASE("file cache: a change elsewhere leaves an entry alone") {
+    cached_site on;
+    run_shell(on.files, "mkdir -p d/e; echo 1 > d/e/f; echo 2 > d/e/g");
+    on.warm("/d/e/f");
+    run_shell(on.files, "echo 3 > d/e/g; touch d/e/new; rm d/e/new; mkdir d/x; chmod 700 d/x");
+    CHECK(on.is_hit("/d/e/f"));
+    CHECK(on.cache.counted().changed == 0);
+}
+
+TEST_CASE("file cache: a file that changes while it is being kept is not served later") {
+    // The change strikes before each operation of the miss that keeps it, one after the other.
+    for (int nth = 0; nth < 8; ++nth) {
+        CAPTURE(nth);
+        cached_site on;
+        run_shell(on.files, "mkdir d; echo old > d/f");
+        on.ask("/d/f");
+        int seen = 0;
+        on.machine.io.set_script([&](runtime::op&) -> std::optional<std::int64_t> {
+            if (seen++ == nth) {
+                run_shell(on.files, "mv d gone; mkdir d; echo new > d/f");
+            }
+            return std::nullopt;
+        });
+        on.ask("/d/f");
+        on.machine.io.set_script({});
+        CHECK(on.ask("/d/f") == on.ask_uncached("/d/f"));
+        CHECK(on.ask("/d/f") == on.ask_uncached("/d/f"));
+    }
+}
+
+TEST_CASE("file cache: errors are those of the tree and are not kept") {
+    cached_site on;
+    run_shell(on.files, "ln -s /etc/hostname out; mkfifo pipe; echo f > f");
+    for (int i = 0; i < 3; ++i) {
+        CHECK(on.ask("/none").refused == errc::not_found);
+        CHECK(on.ask("/out").refused == errc::outside_tree);
+        CHECK(on.ask("/pipe").refused == errc::not_regular);
+        CHECK(on.ask("/f/").refused == errc::not_directory);
+        CHECK(on.ask("/f/g").refused == errc::not_directory);
+    }
+    CHECK(on.cache.size() == 0);
+    on.warm("/f");
+    CHECK(on.ask("/f/").refused == errc::not_directory);
+    CHECK(on.is_hit("/f"));
+    on.files.write("none", "now");
+    CHECK(on.ask("/none").content == "now");
+}
+
+TEST_CASE("file cache: it stays within its bounds, the least recently used goes first") {
+    cached_site on({.entries_max = 3,
+                    .body_bytes_max = 8,
+                    .bodies_bytes_max = 12,
+                    .kept_min = runtime::duration::zero(),
+                    .trusted_max = std::chrono::hours(1)});
+    for (const char* name : {"a", "b", "c", "d"}) {
+        on.files.write(name, "12345");
+    }
+    on.files.write("large", "1234567890");
+    const auto before = open_descriptors();
+    on.warm("/a");
+    on.warm("/b");
+    CHECK(on.is_hit("/a"));
+    on.warm("/c");  // A third body of five octets is too much: /b goes.
+    CHECK(on.cache.size() == 2);
+    CHECK(on.is_hit("/a"));
+    CHECK(on.is_hit("/c"));
+    on.warm("/large");  // Has no body in memory.
+    CHECK(on.cache.size() == 3);
+    on.ask("/large");
+    on.warm("/d");
+    CHECK(on.cache.size() <= 3);
+    CHECK(on.is_hit("/d"));
+    CHECK(open_descriptors() <= before + 3);
+    on.cache.clear();
+    CHECK(on.cache.size() == 0);
+    CHECK(open_descriptors() == before);
+}
+
+TEST_CASE("file cache: what is in use is not pushed out by a crowd") {
+    cached_site on({.entries_max = 2,
+                    .body_bytes_max = 8,
+                    .bodies_bytes_max = 12,
+                    .kept_min = std::chrono::hours(1),
+                    .trusted_max = std::chrono::hours(1)});
+    for (int i = 0; i < 9; ++i) {
+        on.files.write(fmt::format("f{}", i), "12345678");
+    }
+    for (int turn = 0; turn < 3; ++turn) {
+        for (int i = 0; i < 9; ++i) {
+            CHECK(on.ask(fmt::format("/f{}", i)).content == "12345678");
+        }
+    }
+    CHECK(on.cache.counted().kept == 2);
+    CHECK(on.cache.counted().evicted == 0);
+    CHECK(on.is_hit("/f0"));
+    CHECK(on.is_hit("/f1"));
+}
+
+TEST_CASE("file cache: more changes than the kernel queues are as good as any") {
+    cached_site on;
+    on.files.write("a", "old");
+    on.files.write("b", "old");
+    on.warm("/a");
+    on.warm("/b");
+    // inotify(7): 16,384 by default; what comes later is lost but for the fact.
+    std::FILE* const limit = std::fopen("/proc/sys/fs/inotify/max_queued_events", "r");
+    REQUIRE(limit != nullptr);
+    int most = 0;
+    REQUIRE(std::fscanf(limit, "%d", &most) == 1);
+    std::fclose(limit);
+    REQUIRE(most <= 100'000);
+    on.files.write("x", "");
+    on.files.write("y", "");
+    for (int i = 0; i < most + 10; ++i) {
+        REQUIRE(::chmod((on.files / (i % 2 == 0 ? "x" : "y")).c_str(), 0600) == 0);
+    }
+    on.files.write("a", "new");
+    CHECK(on.ask("/a").content == "new");
+    CHECK(on.cache.counted().changed == 2);
+}
+
+TEST_CASE(
+    "file cache: after a while an entry is opened again, and stays when nothing has changed") {
+    cached_site on({.trusted_max = runtime::duration::zero()});
+    on.files.write("a", "one");
+    on.warm("/a");
+    const auto misses = on.cache.counted().misses;
+    CHECK(on.is_hit("/a"));
+    CHECK(on.cache.counted().misses == misses + 1);
+    CHECK(on.cache.counted().changed == 0);
+    CHECK(on.cache.size() == 1);
+}
+
+TEST_CASE("file cache: without descriptors it gives up what it holds") {
+    cached_site on;
+    std::vector<std::string> names;
+    for (int i = 0; i < 4; ++i) {
+        names.push_back(fmt::format("/f{}", i));
+        on.files.write(names.back().substr(1), "x");
+        on.warm(names.back());
+    }
+    on.files.write("late", "late");
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    std::vector<unique_fd> filling;
+    const rlimit few{.rlim_cur = 64, .rlim_max = before.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+    for (;;) {
+        unique_fd one(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+        if (!one) {
+            break;
+        }
+        filling.push_back(std::move(one));
+    }
+    const auto got = on.ask("/late");
+    filling.clear();
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+    CHECK(got.content == "late");
+    CHECK(on.cache.size() == 0);
+}
+
+TEST_CASE("file cache: nothing is kept where there is nothing to keep it by") {
+    cached_site on({.entries_max = 0});
+    on.files.write("a", "one");
+    for (int i = 0; i < 4; ++i) {
+        CHECK(on.ask("/a").content == "one");
+    }
+    CHECK_FALSE(on.cache.keeps_files());
+    CHECK(on.cache.counted().hits == 0);
+    CHECK(on.cache.counted().misses == 4);
+}
+
+TEST_CASE("file cache: what idles and what was removed is closed unasked") {
+    cached_site on;
+    on.files.write("idle", "x");
+    on.files.write("gone", "x");
+    const auto before = open_descriptors();
+    // Not through the script: that one never sleeps.
+    runtime::core here(0, *on.machine.ring, ferry::random(1));
+    sizes_seen seen;
+    {
+        file_cache cache(here, *on.tree, {.idle_max = std::chrono::seconds(2)});
+        runtime::stop_scope stop;
+        runtime::run_core(here, stop, &watch_sizes, std::ref(cache), std::cref(on.files),
+                          std::ref(seen));
+    }
+    CHECK(seen.kept == 2);
+    CHECK(seen.after_removal == 1);
+    CHECK(seen.idle == 0);
+    CHECK(open_descriptors() == before);
+}
