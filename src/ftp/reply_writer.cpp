@@ -26,12 +26,16 @@ task<result<void>> reply_writer::flush() {
             co_return failure(woken.error());
         }
     }
+    if (is_broken_) {
+        co_return failure(errc::reset);
+    }
     if (pending_.empty()) {
         co_return result<void>{};  // The other writer took it along.
     }
     const std::string sending = std::exchange(pending_, {});
     const turn mine(*this);
     const auto sent = co_await control_.send(std::as_bytes(std::span(sending)), stall_timeout_);
+    is_broken_ = !sent;
     co_return sent;
 }
 

@@ -22,7 +22,8 @@ class reply_writer {
 
     /// Writes `what` and returns when the network has taken it, so that a client who reads nothing
     /// is held back. Errors: errc::reset, timed_out, cancelled: part of it may be sent, so the
-    /// session has to end.
+    /// session has to end, and whatever else is written fails with errc::reset: no line begins in
+    /// the middle of another.
     [[nodiscard]] runtime::task<result<void>> write(const reply& what);
 
     /// The same for octets that are no reply: answers to Telnet options.
@@ -49,6 +50,7 @@ class reply_writer {
     std::string pending_;
     runtime::event finished_;  ///< Told to the other writer when the one that sends is through.
     bool is_sending_ = false;
+    bool is_broken_ = false;  ///< A send has failed.
 };
 
 }  // namespace ferry::ftp

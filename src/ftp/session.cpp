@@ -124,10 +124,16 @@ struct session_end {
     std::string_view why;
 };
 
+/// The client cannot be told: it has gone, or has part of a reply and takes no more of it.
+session_end broken_off() {
+    return {.last_words = {}, .how = net::farewell::abort, .why = "broken off"};
+}
+
+/// What ended the wait for a command.
 session_end end_for(const session& user, const error& why) {
     if (user.life.stop_requested() ||
         (why != errc::cancelled && why != errc::timed_out && why != errc::closed)) {
-        return {.last_words = {}, .how = net::farewell::abort, .why = "broken off"};
+        return broken_off();
     }
     if (why == errc::closed) {
         return {.last_words = {}, .how = net::farewell::orderly, .why = "closed by the client"};
@@ -142,7 +148,7 @@ session_end end_for(const session& user, const error& why) {
 task<session_end> carry_out_commands(session& user) {
     const auto greeted = co_await user.replies.write({220, "ferry FTP server ready"});
     if (!greeted) {
-        co_return end_for(user, greeted.error());
+        co_return broken_off();
     }
     auto waiting_since = user.here.now();
     for (;;) {  // Bounded by the client: each turn costs it a line.
@@ -169,7 +175,7 @@ task<session_end> carry_out_commands(session& user) {
         const auto written = co_await user.replies.write(answer);
         if (!written) {
             user.life.request_stop();
-            co_return end_for(user, written.error());
+            co_return broken_off();
         }
         if (user.is_leaving) {
             co_return session_end{.last_words = {}, .why = answer.code == 221 ? "quit" : "refused"};
@@ -181,8 +187,10 @@ task<session_end> converse(runtime::nursery& children, session& user) {
     children.start(read_commands, std::ref(user));
     auto end = co_await carry_out_commands(user).in_scope(user.life);
     if (end.last_words) {
-        // The session is over whether they arrive or not.
-        static_cast<void>(co_await user.replies.write(*end.last_words).in_scope(user.life));
+        const auto told = co_await user.replies.write(*end.last_words).in_scope(user.life);
+        if (!told) {
+            end = broken_off();
+        }
     }
     children.request_stop();
     co_return end;

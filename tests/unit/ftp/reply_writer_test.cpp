@@ -4,11 +4,13 @@
 
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <new>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "ferry/net/endpoint.hpp"
 #include "ferry/runtime/nursery.hpp"
@@ -47,9 +49,16 @@ class sink final : public net::stream {
             --failures;
             throw std::bad_alloc();
         }
+        if (octets_left < octets.size()) {
+            octets = octets.first(std::exchange(octets_left, std::size_t{0}));
+            timed_out = true;
+        }
         taken.append(static_cast<const char*>(static_cast<const void*>(octets.data())),
                      octets.size());
         ++sends;
+        if (std::exchange(timed_out, false)) {
+            co_return failure(errc::timed_out);
+        }
         co_return result<void>{};
     }
     [[nodiscard]] task<result<std::uint64_t>> send_file(file_message, runtime::duration) override {
@@ -64,6 +73,9 @@ class sink final : public net::stream {
     std::string taken;
     int sends = 0;
     int failures = 0;
+    /// What the peer still takes: the send that passes it times out in mid-line.
+    std::size_t octets_left = std::numeric_limits<std::size_t>::max();
+    bool timed_out = false;
 
   private:
     core& here_;
@@ -128,4 +140,24 @@ TEST_CASE("reply_writer: a send that throws lets the other writer go on") {
         co_return;
     });
     CHECK(session.control.taken == "200 two\r\n");
+}
+
+// RFC 959 section 4.2: a reply is a line: none begins in the middle of another.
+// it.
+TEST_CASE("reply_writer: nothing follows a reply of which only a part was taken") {
+    fixture session;
+    session.control.octets_left = 9;
+    session.run([](nursery&, fixture& on) -> task<> {
+        const auto half = co_await on.replies.write({200, "never read"});
+        REQUIRE_FALSE(half.has_value());
+        CHECK(half.error() == errc::timed_out);
+        on.control.octets_left = 1'000;
+        const auto last = co_await on.replies.write({421, "Nothing heard for too long"});
+        REQUIRE_FALSE(last.has_value());
+        CHECK(last.error() == errc::reset);
+        const auto octets = co_await on.replies.write_octets("\xff\xfc\x06");
+        CHECK_FALSE(octets.has_value());
+    });
+    CHECK(session.control.taken == "200 never");
+    CHECK(session.control.sends == 1);
 }

@@ -1,6 +1,7 @@
 #include "ftp/session.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/socket.h>
 
 #include <chrono>
 #include <string>
@@ -300,4 +301,25 @@ TEST_CASE("session: any allocation may fail" *
         CHECK(again.fetch("RETR a").octets == "content");
     }
     CHECK(whole_sessions >= 1);
+}
+
+// RFC 959 section 4.2: no 421 in the middle of a reply that the client takes no more of.
+TEST_CASE("session: a client that reads nothing is broken off, with no last words") {
+    server_settings settings;
+    settings.numbers.transfer_stall_timeout = 200ms;
+    test_server server(settings);
+    auto deaf = client_socket::connect_to(server.port(), "127.0.0.1", 4'096);
+    for (int i = 0; i < 20'000; ++i) {  // Each is answered by a kilobyte: more than buffers hold.
+        constexpr auto line = "HELP\r\n"sv;
+        if (::send(deaf.fd(), line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL) <= 0) {
+            std::this_thread::sleep_for(1ms);
+        }
+        if (i > 100 && server.sessions() == 0) {
+            break;
+        }
+    }
+    REQUIRE(eventually([&] { return server.sessions() == 0; }));
+    const auto heard = deaf.read_all();
+    CHECK(heard.starts_with("220 "));
+    CHECK_FALSE(heard.contains("421"));
 }
