@@ -1,12 +1,8 @@
 #include "ferry/auth/accounts.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
-#include "auth/split.hpp"
 #include "ferry/auth/password.hpp"
 #include "ferry/base/ascii.hpp"
 #include "ferry/runtime/compute.hpp"
@@ -31,34 +27,13 @@ bool compare(std::string password, std::string hash) {
 
 }  // namespace
 
-std::expected<limits, std::string> limits::parse(std::string_view text) {
-    limits made;
-    for (const auto part : split(text, ',')) {
-        const auto equals = part.find('=');
-        const auto name = part.substr(0, equals);
-        std::uint64_t* const into = name == "sessions"      ? &made.sessions_max
-                                    : name == "per-address" ? &made.sessions_per_address_max
-                                                            : nullptr;
-        if (into == nullptr || equals == std::string_view::npos) {
-            return std::unexpected(
-                fmt::format("{:?} is no limit: sessions=N, per-address=N", part));
-        }
-        const auto number = part.substr(equals + 1);
-        const auto parsed = std::from_chars(number.data(), number.data() + number.size(), *into);
-        if (parsed.ec != std::errc{} || parsed.ptr != number.data() + number.size() || *into == 0) {
-            return std::unexpected(
-                fmt::format("{:?} is no limit: a number from 1 on is wanted", part));
-        }
-    }
-    return made;
-}
-
 bool is_name_of_anonymous(std::string_view name) noexcept {
     return ascii::equal_ignoring_case(name, "anonymous") || ascii::equal_ignoring_case(name, "ftp");
 }
 
-accounts::accounts(std::vector<account> named, std::optional<permissions> anonymous)
-    : named_(std::move(named)), anonymous_(std::move(anonymous)) {
+accounts::accounts(std::vector<account> named, std::optional<permissions> anonymous,
+                   const limits& visitors)
+    : named_(std::move(named)), anonymous_(std::move(anonymous)), visitors_(visitors) {
     for (const auto& each : named_) {
         if (!each.hash.empty()) {
             decoy_ = &each.hash;
@@ -99,10 +74,10 @@ runtime::task<result<std::optional<identity>>> log_in(runtime::core& here,
                                                       std::shared_ptr<const accounts> users,
                                                       std::string name, std::string password) {
     if (users->is_anonymous_name(name)) {
-        co_return identity{.name = "anonymous",
+        co_return identity{.name = std::string(name_of_visitors),
                            .root = "/",
                            .allowed = *users->anonymous(),
-                           .bounds = {},
+                           .bounds = users->visitors(),
                            .anonymous = true};
     }
     const auto against = users->find(name, password);

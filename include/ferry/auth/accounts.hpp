@@ -8,23 +8,13 @@
 #include <string_view>
 #include <vector>
 
+#include "ferry/auth/limits.hpp"
 #include "ferry/auth/rights.hpp"
 #include "ferry/base/result.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/task.hpp"
 
 namespace ferry::auth {
-
-/// How much of the server an account may use at once. 0: as much as there is.
-struct limits {
-    std::uint64_t sessions_max = 0;              ///< Logged in at the same time.
-    std::uint64_t sessions_per_address_max = 0;  ///< Of them from one address.
-
-    /// Reads "sessions=4,per-address=2". The error says what is wrong, for a person.
-    [[nodiscard]] static std::expected<limits, std::string> parse(std::string_view text);
-
-    friend bool operator==(const limits&, const limits&) = default;
-};
 
 /// Somebody who may log in, by `password` or by `hash`, whichever is not empty.
 struct account {
@@ -50,7 +40,9 @@ struct identity {
 class accounts {
   public:
     /// `anonymous`: what a visitor without an account may do; nothing for no anonymous login.
-    accounts(std::vector<account> named, std::optional<permissions> anonymous);
+    /// `visitors`: how much all of them together may use.
+    accounts(std::vector<account> named, std::optional<permissions> anonymous,
+             const limits& visitors = {});
     accounts(const accounts&) = delete;
     accounts& operator=(const accounts&) = delete;
 
@@ -62,6 +54,8 @@ class accounts {
     [[nodiscard]] const std::optional<permissions>& anonymous() const noexcept {
         return anonymous_;
     }
+
+    [[nodiscard]] const limits& visitors() const noexcept { return visitors_; }
 
     [[nodiscard]] std::size_t size() const noexcept { return named_.size(); }
 
@@ -81,8 +75,12 @@ class accounts {
   private:
     std::vector<account> named_;
     std::optional<permissions> anonymous_;
+    limits visitors_;
     const std::string* decoy_ = nullptr;  ///< A hash that nobody's password is compared with.
 };
+
+/// What all visitors without an account are called, over any protocol: no user can be called so.
+inline constexpr std::string_view name_of_visitors = "anonymous";
 
 /// True for the names that an anonymous login goes by, whether there is one or not.
 [[nodiscard]] bool is_name_of_anonymous(std::string_view name) noexcept;

@@ -1,0 +1,112 @@
+#include "ferry/runtime/token_bucket.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+#include "ferry/base/random.hpp"
+
+using namespace ferry;
+using namespace ferry::runtime;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr time_point start{1'000s};
+
+}  // namespace
+
+TEST_CASE("token_bucket: begins full, then each pays for those before it") {
+    token_bucket bucket;
+    constexpr std::uint64_t rate = 8'000;  // An eighth of a second is 1,000 octets.
+    CHECK(bucket.draw(start, 600, rate) <= start);
+    CHECK(bucket.draw(start, 400, rate) <= start);
+    CHECK(bucket.draw(start, 800, rate) == start);  // The last that waits for nobody.
+    CHECK(bucket.draw(start, 80, rate) == start + 100ms);
+    CHECK(bucket.draw(start, 80, rate) == start + 110ms);
+    CHECK(bucket.draw(start + 50ms, 1, rate) == start + 120ms);
+}
+
+TEST_CASE("token_bucket: saves an eighth of a second and no more") {
+    token_bucket bucket;
+    constexpr std::uint64_t rate = 8'000;
+    static_cast<void>(bucket.draw(start, 1'000, rate));
+    const auto later = start + 1h;
+    CHECK(bucket.draw(later, 1'000, rate) <= later);
+    CHECK(bucket.draw(later, 1, rate) <= later);
+    CHECK(bucket.draw(later, 1, rate) > later);
+}
+
+// Goal: whatever is drawn and however late its drawers come, no more moves in the end than the rate
+// gives, beside what was saved, and no less where they keep coming.
+TEST_CASE("token_bucket: the rate holds in the long run") {
+    for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+        CAPTURE(seed);
+        ferry::random rng(seed);
+        token_bucket bucket;
+        const std::uint64_t rate = 1'024 << rng.below(20);
+        const auto quantum = token_bucket::quantum(rate);
+        auto now = start;
+        std::uint64_t moved = 0;
+        for (int i = 0; i < 2'000; ++i) {
+            const auto octets = 1 + rng.below(quantum);
+            const auto when = bucket.draw(now, octets, rate);
+            now = std::max(now, when) + duration(static_cast<std::int64_t>(rng.below(2'000'000)));
+            moved += octets;
+            const auto most = static_cast<double>(rate) *
+                              (std::chrono::duration<double>(now - start).count() + 0.125);
+            REQUIRE(static_cast<double>(moved) <= most + static_cast<double>(quantum) + 1);
+        }
+        // A quantum takes 62 ms and nobody was more than 2 ms late: nothing is lost.
+        if (quantum == rate / 16) {
+            CHECK(static_cast<double>(moved) >=
+                  static_cast<double>(rate) * std::chrono::duration<double>(now - start).count() *
+                      0.98);
+        }
+    }
+}
+
+TEST_CASE("token_bucket: what is put back is there again") {
+    token_bucket bucket;
+    constexpr std::uint64_t rate = 8'000;
+    static_cast<void>(bucket.draw(start, 1'800, rate));
+    bucket.put_back(800, rate);
+    CHECK(bucket.draw(start, 1, rate) == start);
+    bucket.put_back(1'000'000, rate);
+    static_cast<void>(bucket.draw(start, 1'000, rate));
+    CHECK(bucket.draw(start, 1, rate) == start);  // No more than it holds.
+}
+
+TEST_CASE("token_bucket: threads draw each their own") {
+    token_bucket bucket;
+    constexpr std::uint64_t rate = 1'000'000;
+    constexpr int draws = 20'000;
+    std::vector<std::vector<time_point>> drawn(4);
+    {
+        std::vector<std::jthread> threads;
+        for (auto& mine : drawn) {
+            threads.emplace_back([&bucket, &mine] {
+                for (int i = 0; i < draws; ++i) {
+                    mine.push_back(bucket.draw(start, 10, rate));
+                }
+            });
+        }
+    }
+    std::vector<time_point> all;
+    for (const auto& mine : drawn) {
+        CHECK(std::ranges::is_sorted(mine));
+        all.insert(all.end(), mine.begin(), mine.end());
+    }
+    std::ranges::sort(all);
+    CHECK(std::ranges::adjacent_find(all) == all.end());
+    CHECK(all.back() - all.front() == (all.size() - 1) * 10us);
+}
+
+TEST_CASE("token_bucket: a quantum is a sixteenth of a second, within bounds") {
+    CHECK(token_bucket::quantum(1) == 1);
+    CHECK(token_bucket::quantum(16'384) == 1'024);
+    CHECK(token_bucket::quantum(1'000'000'000'000) == 256 * 1'024);
+}
