@@ -19,6 +19,7 @@
 #include "ferry/runtime/offload.hpp"
 #include "ferry/runtime/task.hpp"
 #include "ferry/runtime/timers.hpp"
+#include "ferry/runtime/token_bucket.hpp"
 #include "ferry/runtime/uring.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "runtime/channel.hpp"
@@ -333,6 +334,17 @@ void event_kept(benchmark::State& state) {
         std::ref(state));
 }
 BENCHMARK(event_kept);
+
+/// A quantum of a paced transfer: `state.threads()` cores that share an account's rate.
+void token_bucket_draw(benchmark::State& state) {
+    static token_bucket bucket;
+    time_point now{};
+    for (auto _ : state) {
+        benchmark::DoNotOptimize(bucket.draw(now, 65'536, 1'048'576));
+        now += std::chrono::milliseconds(62);
+    }
+}
+BENCHMARK(token_bucket_draw)->ThreadRange(1, 2)->UseRealTime();
 
 /// Two coroutines wake each other by turns: two announcements and two switches.
 void event_ping_pong(benchmark::State& state) {

@@ -9,7 +9,7 @@ namespace ferry::auth {
 std::expected<session_counts::place, full> session_counts::take(const identity& who,
                                                                 std::string_view address) {
     const auto& bounds = who.bounds;
-    if (bounds == limits{}) {
+    if (bounds.sessions_max == 0 && bounds.sessions_per_address_max == 0) {
         return place{};
     }
     place taken;

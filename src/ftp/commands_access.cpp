@@ -85,6 +85,9 @@ task<reply> do_pass(session& user, std::string_view password) {
         }
         user.user.own_files = std::move(*own);
     }
+    if (identity->bounds.together != auth::rates{}) {
+        user.user.usage = user.shared.usages.of(identity->name);
+    }
     user.user.root = std::move(*root);
     user.user.identity = std::move(*identity);
     user.user.place = std::move(*place);

@@ -12,6 +12,7 @@
 #include "ferry/ftp/server.hpp"
 #include "ferry/net/stream.hpp"
 #include "ferry/runtime/stop.hpp"
+#include "ferry/runtime/token_bucket.hpp"
 #include "ferry/vfs/path.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "ftp/command_queue.hpp"
@@ -29,6 +30,7 @@ struct user_state {
     std::optional<std::string> claimed_name;  ///< From USER, until PASS.
     std::optional<auth::identity> identity;   ///< Nothing: nobody is logged in.
     auth::session_counts::place place;        ///< Among the sessions of that account.
+    std::shared_ptr<auth::usage> usage;       ///< Of that account; null: nothing shared is limited.
     vfs::path root;                           ///< In the tree: what the user sees as "/".
     std::unique_ptr<vfs::tree> own_files;     ///< What lies there; null for the whole tree.
     vfs::path directory;                      ///< The working directory, as the user sees it.
@@ -55,6 +57,8 @@ struct session {
     reply_writer replies;
     command_queue commands;
     data_channel data;
+    runtime::token_bucket download;  ///< What the session's own rates leave.
+    runtime::token_bucket upload;
     user_state user;
     transfer_settings settings;
     /// Of the whole session: a login in between, which anybody has where there is an anonymous one,

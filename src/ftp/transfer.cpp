@@ -5,6 +5,7 @@
 #include <new>
 #include <utility>
 
+#include "ferry/net/paced_stream.hpp"
 #include "ftp/line_parser.hpp"
 
 namespace ferry::ftp {
@@ -51,6 +52,16 @@ task<> answer_waiting_status(session& user) {
             co_return;
         }
     }
+}
+
+/// How fast content goes one way: as the session may, and as all of its account together may.
+net::pacer make_pacer(session& user, std::uint64_t auth::rates::* way,
+                      runtime::token_bucket session::* own,
+                      runtime::token_bucket auth::usage::* shared) noexcept {
+    const auto& bounds = user.user.identity->bounds;
+    return {{.bucket = &(user.*own), .octets_per_second = bounds.each_session.*way},
+            {.bucket = user.user.usage ? &((*user.user.usage).*shared) : nullptr,
+             .octets_per_second = bounds.together.*way}};
 }
 
 }  // namespace
@@ -129,9 +140,16 @@ task<reply> carry_out(session& user, prepared_transfer what) {
     progress.is_announced = true;
     co_await answer_waiting_status(user);
 
+    net::pacer sending =
+        make_pacer(user, &auth::rates::download, &session::download, &auth::usage::download);
+    net::pacer receiving =
+        make_pacer(user, &auth::rates::upload, &session::upload, &auth::usage::upload);
+    net::paced_stream paced(*data, sending, receiving);
+    const bool is_limited = sending.is_limited() || receiving.is_limited();
+    net::stream& content = is_limited ? static_cast<net::stream&>(paced) : *data;
     transfer_end end;
     try {
-        const auto ended = co_await what.work.run(*data, progress).in_scope(progress.scope());
+        const auto ended = co_await what.work.run(content, progress).in_scope(progress.scope());
         end = ended;
     } catch (const std::bad_alloc&) {  // Ends this transfer, not the session (threats.md, R14).
         end = {.how = transfer_end::kind::file_failed, .why = {.code = errc::exhausted}};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <memory>
 #include <new>
 #include <span>
 #include <string>
@@ -9,6 +10,7 @@
 #include "ferry/base/log.hpp"
 #include "ferry/http/server.hpp"
 #include "ferry/net/endpoint.hpp"
+#include "ferry/net/paced_stream.hpp"
 #include "ferry/net/plain_stream.hpp"
 #include "ferry/net/send_plan.hpp"
 #include "http/head_parser.hpp"
@@ -350,11 +352,26 @@ task<farewell> converse(conversation& talk) {
     }
 }
 
+/// A connection whose answers go no faster than they may. Made where there is such a rate.
+struct paced_connection {
+    paced_connection(net::stream& below, const options& settings, auth::usage* visitors) noexcept
+        : sending({.bucket = &own, .octets_per_second = settings.connection_rates.download},
+                  {.bucket = visitors == nullptr ? nullptr : &visitors->download,
+                   .octets_per_second = settings.visitors_rates.download}),
+          peer(below, sending, receiving) {}
+
+    runtime::token_bucket own;
+    net::pacer sending;
+    net::pacer receiving;  // Requests have no content that anybody wants.
+    net::paced_stream peer;
+};
+
 }  // namespace
 
 service::service(runtime::core& here, const options& settings, const vfs::tree& files,
                  vfs::file_cache& open_files, vfs::listing_bounds& listings,
-                 const media_types& types, access_sink& access_log, runtime::stop_scope& draining)
+                 const media_types& types, access_sink& access_log, runtime::stop_scope& draining,
+                 auth::usage* visitors)
     : state_(std::make_unique<state>(state{.here = here,
                                            .settings = settings,
                                            .files = files,
@@ -363,6 +380,7 @@ service::service(runtime::core& here, const options& settings, const vfs::tree& 
                                            .types = types,
                                            .access_log = access_log,
                                            .draining = draining,
+                                           .visitors = visitors,
                                            .dates = {}})) {}
 
 service::~service() = default;
@@ -370,13 +388,18 @@ service::~service() = default;
 task<> serve_connection(service& shared, unique_fd socket) {
     service::state& inside = shared.inside();
     net::plain_stream peer(inside.here, std::move(socket));
+    std::unique_ptr<paced_connection> paced;
     auto parting = farewell::abort;
     try {
         runtime::stop_scope idle(&co_await runtime::current_scope());
         idle.follow(inside.draining);
+        if (inside.settings.connection_rates.download != 0 ||
+            inside.settings.visitors_rates.download != 0) {
+            paced = std::make_unique<paced_connection>(peer, inside.settings, inside.visitors);
+        }
         conversation talk{
             .shared = inside,
-            .peer = peer,
+            .peer = paced ? static_cast<net::stream&>(paced->peer) : peer,
             .idle = idle,
             .parser = head_parser({.head_bytes_max = inside.settings.head_bytes_max,
                                    .target_bytes_max = inside.settings.target_bytes_max,

@@ -28,6 +28,7 @@ struct service::state {
     const media_types& types;
     access_sink& access_log;
     runtime::stop_scope& draining;
+    auth::usage* visitors;
     date_cache dates;
 };
 

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ferry/auth/limits.hpp"
 #include "ferry/auth/rights.hpp"
 #include "ferry/base/log.hpp"
 #include "ferry/base/units.hpp"
@@ -114,6 +115,7 @@ struct config {
     // Access.
     /// What visitors without an account may do; none: they cannot log in over FTP.
     std::optional<auth::permissions> anonymous = auth::rights::read_only();
+    auth::limits anonymous_limits;    ///< Of all of them together, and of each session.
     std::vector<user_account> users;  ///< No name twice, none of the anonymous ones.
     std::string users_file;           ///< More of them; empty: none. Not known to exist.
     bool write = false;               ///< The named users above may change files.

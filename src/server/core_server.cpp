@@ -85,14 +85,17 @@ result<void> core_server::open() {
                         "(/proc/sys/fs/inotify/max_user_instances)",
                         index_));
     }
-    http_ = std::make_unique<http::service>(*here_, parts_.http, parts_.files, *open_files_,
-                                            *listings_, parts_.types, *log_, draining_);
+    visitors_ = parts_.usages.of(auth::name_of_visitors);
+    http_ =
+        std::make_unique<http::service>(*here_, parts_.http, parts_.files, *open_files_, *listings_,
+                                        parts_.types, *log_, draining_, visitors_.get());
     ftp_ = std::make_unique<ftp::service>(ftp::service{.here = *here_,
                                                        .settings = parts_.ftp,
                                                        .files = parts_.files,
                                                        .listings = *listings_,
                                                        .users = users_,
                                                        .sessions = parts_.sessions,
+                                                       .usages = parts_.usages,
                                                        .access_log = *log_,
                                                        .draining = draining_});
     return {};

@@ -59,6 +59,7 @@ struct shared_parts {
     const vfs::tree& files;
     std::shared_ptr<const auth::accounts> users;  ///< Those of the start: see `replace_users`.
     auth::session_counts& sessions;
+    auth::usage_table& usages;
     const http::media_types& types;
     http::options http;
     ftp::options ftp;
@@ -154,6 +155,7 @@ class core_server {
     std::unique_ptr<access_log> log_;
     std::unique_ptr<vfs::listing_bounds> listings_;  ///< Of both protocols.
     std::unique_ptr<vfs::file_cache> open_files_;
+    std::shared_ptr<auth::usage> visitors_;
     std::unique_ptr<http::service> http_;
     std::unique_ptr<ftp::service> ftp_;
     runtime::stop_scope never_stopped_;

@@ -307,6 +307,28 @@ std::string show_anonymous(const config& from) {
     return *from.anonymous == auth::permissions(upload_rights) ? "upload" : from.anonymous->text();
 }
 
+constexpr std::string_view anonymous_limits_bounds =
+    "limits such as sessions=20,per-address=2,rate=10M,session-rate=1M, or none";
+
+std::string set_anonymous_limits(config& into, std::string_view value) {
+    if (value == "none") {
+        into.anonymous_limits = {};
+        return {};
+    }
+    const auto parsed = auth::limits::parse(value);
+    if (!parsed) {
+        return fmt::format("{} is not {}: {}", in_quotes(value), anonymous_limits_bounds,
+                           parsed.error());
+    }
+    into.anonymous_limits = *parsed;
+    return {};
+}
+
+std::string show_anonymous_limits(const config& from) {
+    auto shown = from.anonymous_limits.text();
+    return shown.empty() ? "none" : shown;
+}
+
 constexpr std::string_view mount_bounds =
     "/path=DIR or /path=DIR:options, where %3A, %2C, %3D, %25 stand for ':', ',', '=', '%'";
 
@@ -380,6 +402,12 @@ constexpr auto table = std::to_array<flag>({
      "upload lets them read and store new files; and over HTTP, where permissions say what may be "
      "listed and read",
      text{anonymous_bounds, set_anonymous, show_anonymous}},
+    {"anonymous-limits", "LIMITS|none", group::access,
+     "limits of visitors without an account, as in a users file: sessions=N, per-address=N over "
+     "FTP; "
+     "octets a second: rate=SIZE or download=SIZE, upload=SIZE for all of them together, "
+     "session-rate=SIZE and so on for each session or HTTP connection",
+     text{anonymous_limits_bounds, set_anonymous_limits, show_anonymous_limits}},
     {"user", "NAME:PASSWORD[:DIR]", group::access,
      "an FTP account; DIR, a directory within the tree, is all it sees; repeatable. A "
      "password cannot hold ':'. On a command line others on this machine can read it: better "

@@ -85,7 +85,8 @@ std::expected<loaded_accounts, std::string> load_accounts(const config& settings
             return std::unexpected("--anonymous: " + refuse_rules("visitors", *where));
         }
     }
-    loaded.users = std::make_shared<const auth::accounts>(std::move(named), settings.anonymous);
+    loaded.users = std::make_shared<const auth::accounts>(std::move(named), settings.anonymous,
+                                                          settings.anonymous_limits);
     return loaded;
 }
 

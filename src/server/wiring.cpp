@@ -50,6 +50,8 @@ http::options http_options(const config& settings) {
             .requests_per_connection_max = settings.requests_per_connection_max,
             .body_drain_bytes_max = settings.body_drain_bytes_max,
             .visitors = settings.anonymous.value_or(auth::rights::read_only()),
+            .connection_rates = settings.anonymous_limits.each_session,
+            .visitors_rates = settings.anonymous_limits.together,
             .list_sorted_max = settings.list_sorted_max,
             .list_wait_timeout = settings.list_wait_timeout};
 }
@@ -357,6 +359,7 @@ int run(const config& settings) {
         log_writer.emplace(std::move(*made));
     }
     auth::session_counts sessions;
+    auth::usage_table usages;
     const auto types = http::media_types::load();
     runtime::offload_pool offload(
         count_offload_threads(settings.offload_threads, ready->io.uses, core_count));
@@ -367,6 +370,7 @@ int run(const config& settings) {
         .files = *ready->files,
         .users = ready->users,
         .sessions = sessions,
+        .usages = usages,
         .types = *types,
         .http = http_options(settings),
         .ftp = ftp_options(settings),

@@ -8,7 +8,7 @@ import time
 
 from support import check, trees
 from support.clients import run
-from support.ftp_wire import Control
+from support.ftp_wire import Control, read_all
 from support.http_wire import ask
 
 TREE = {"pub.txt": b"public\n", "in/old": b"old\n", "in/box/x": b"x\n", "private/secret": b"s\n",
@@ -258,3 +258,84 @@ def test_sessions(t):
     while refused("bob") or refused("ann"):
         check.holds(time.monotonic() < limit, "the place is never free again")
         time.sleep(0.05)
+
+
+def timed(work):
+    began = time.monotonic()
+    result = work()
+    return time.monotonic() - began, result
+
+
+def test_rates(t):
+    """What an account or a visitor moves takes as long as its rate wants: lower bounds alone."""
+    root = tree(t)
+    content = trees.octets(1, 256 * 1024)
+    trees.write(root, "big", content)
+    users = users_file(t, ann="::all:session-download=128k,upload=192k")
+    server = t.ferry(root, "--users-file", users, "--anonymous-limits", "session-rate=128KiB")
+    # Less the eighth of a second that a rate saves, and the last sixteenth, which nobody waits for.
+    seconds_min = 2 - 0.19
+
+    ann = session(t, server, "ann")
+    for mode in ("TYPE I", "TYPE A"):
+        ann.ask(mode, 200)
+        took, got = timed(lambda: ann.retrieve("RETR big"))
+        check.holds(took >= seconds_min - (0 if mode == "TYPE I" else 0.1), f"{mode}: {took}")
+        if mode == "TYPE I":
+            check.same_bytes(got, content, "the file")
+    ann.ask("TYPE I", 200)
+    both = [session(t, server, "ann") for _ in range(2)]
+    began = time.monotonic()
+    datas = []
+    for number, control in enumerate(both):
+        control.ask("TYPE I", 200)
+        data = control.passive()
+        control.ask(f"STOR up{number}", 150)
+        datas.append(data)
+    for data in datas:
+        data.sendall(content[:192 * 1024])
+        data.close()
+    for control in both:
+        control.expect("the end of an upload", 226)
+    took = time.monotonic() - began
+    check.holds(took >= seconds_min, f"two uploads that share a rate: {took}")
+    check.same_bytes(trees.read(root, "up1"), content[:192 * 1024], "the upload")
+
+    took, answer = timed(lambda: ask(server, "/big"))
+    check.same_bytes(answer.body, content, "over HTTP")
+    check.holds(took >= seconds_min, f"over HTTP: {took}")
+    with Control(server) as visitor:
+        visitor.login()
+        visitor.ask("TYPE I", 200)
+        took, got = timed(lambda: visitor.retrieve("RETR big"))
+        check.same_bytes(got, content, "for a visitor")
+        check.holds(took >= seconds_min, f"for a visitor: {took}")
+
+
+def test_rate_of_all_visitors(t):
+    """One rate for HTTP and FTP together; who is on neither core nor protocol of theirs waits."""
+    root = tree(t)
+    content = trees.octets(2, 128 * 1024)
+    trees.write(root, "big", content)
+    server = t.ferry(root, "--anonymous-limits", "download=128k,sessions=1", "--cores", "2")
+    with Control(server) as visitor, Control(server) as other:
+        visitor.login()
+        visitor.ask("TYPE I", 200)
+        other.ask("USER ftp", 331)
+        other.ask("PASS x", 530)
+        began = time.monotonic()
+        data = visitor.passive()
+        visitor.ask("RETR big", 150)
+        check.same_bytes(ask(server, "/big").body, content, "over HTTP")
+        check.same_bytes(read_all(data), content, "over FTP")
+        visitor.expect("its end", 226)
+        took = time.monotonic() - began
+        check.holds(took >= 2 - 0.25, f"both: {took}")
+
+
+def test_limits_refused(t):
+    """A limit that is none keeps ferry from starting."""
+    for words, why in (("rate=1", "octets a second are wanted"), ("speed=1k", "is no limit"),
+                       ("rate=1k,rate=2k", "comes twice")):
+        done = run([t.binary, "--anonymous-limits", words, tree(t)], status=2)
+        check.contains(done.errors.decode(), why, words)

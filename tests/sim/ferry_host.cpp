@@ -131,6 +131,7 @@ struct ferry_host::life {
             .files = *files,
             .users = users,
             .sessions = sessions,
+            .usages = usages,
             .types = types,
             .http = settings.http,
             .ftp = settings.ftp,
@@ -158,6 +159,7 @@ struct ferry_host::life {
     sim::pool offload;
     std::shared_ptr<const auth::accounts> users;
     auth::session_counts sessions;
+    auth::usage_table usages;
     http::media_types types;
     server::connection_counts counts;
     std::unique_ptr<vfs::tree> files;

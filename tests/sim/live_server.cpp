@@ -72,6 +72,7 @@ live_server::live_server(const model_tree& model, const server_numbers& numbers)
         .files = *files_,
         .users = users_,
         .sessions = sessions_,
+        .usages = usages_,
         .types = types_,
         .http = http_numbers(numbers),
         .ftp = ftp_numbers(numbers),

@@ -51,6 +51,7 @@ class live_server {
     std::unique_ptr<vfs::tree> files_;
     std::shared_ptr<const auth::accounts> users_;
     auth::session_counts sessions_;
+    auth::usage_table usages_;
     http::media_types types_ = http::media_types::built_in();
     runtime::offload_pool offload_{1};
     server::connection_counts counts_{.connections_max = 1'000, .ftp_sessions_max = 1'000};

@@ -26,7 +26,7 @@ class session_counts {
     session_counts(const session_counts&) = delete;
     session_counts& operator=(const session_counts&) = delete;
 
-    /// One session's place, given back when it dies. Empty: of an account without limits.
+    /// One session's place, given back when it dies. Empty: of an account without such limits.
     class place {
       public:
         place() noexcept = default;

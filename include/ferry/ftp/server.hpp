@@ -9,6 +9,7 @@
 
 #include "ferry/auth/accounts.hpp"
 #include "ferry/auth/session_counts.hpp"
+#include "ferry/auth/usage.hpp"
 #include "ferry/base/access_sink.hpp"
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/net/endpoint.hpp"
@@ -52,6 +53,7 @@ struct service {
     /// Replaced between two turns of the core when the accounts are read anew; never null.
     const std::shared_ptr<const auth::accounts>& users;
     auth::session_counts& sessions;  ///< Of all cores.
+    auth::usage_table& usages;       ///< Of all cores.
     access_sink& access_log;
     /// Asked to stop when the server drains: idle sessions then end with 421, transfers finish
     /// first.

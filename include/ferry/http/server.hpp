@@ -4,7 +4,9 @@
 #include <memory>
 #include <string_view>
 
+#include "ferry/auth/limits.hpp"
 #include "ferry/auth/rights.hpp"
+#include "ferry/auth/usage.hpp"
 #include "ferry/base/access_sink.hpp"
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/runtime/core.hpp"
@@ -40,18 +42,23 @@ struct options {
     std::size_t body_drain_bytes_max = 64 * 1024;  ///< Of a request body nobody wants; then close.
     /// What everybody may do: `list` shows the names in a directory, `read` gives files.
     auth::permissions visitors = auth::rights::read_only();
+    /// How fast answers go, heads and pages included: on each connection, and all together.
+    auth::rates connection_rates;
+    auth::rates visitors_rates;
     std::size_t list_sorted_max = 10'000;
     /// How long a directory waits for its turn to be listed; then 503.
     runtime::duration list_wait_timeout = std::chrono::seconds(5);
 };
 
-/// What one core's connections share. Make one a core; it outlives them.
+/// What one core's connections share. Make one a core; it outlives them. `visitors`: of everybody,
+/// on all cores, over any protocol; null: `options::visitors_rates` does not hold.
 class service {
   public:
     /// `open_files` is the core's, of `files`.
     service(runtime::core& here, const options& settings, const vfs::tree& files,
             vfs::file_cache& open_files, vfs::listing_bounds& listings, const media_types& types,
-            access_sink& access_log, runtime::stop_scope& draining);
+            access_sink& access_log, runtime::stop_scope& draining,
+            auth::usage* visitors = nullptr);
     service(const service&) = delete;
     service& operator=(const service&) = delete;
     ~service();

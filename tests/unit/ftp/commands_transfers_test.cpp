@@ -354,3 +354,41 @@ TEST_CASE("transfers: a file that shrinks while it is sent is not passed off as 
     CHECK(data.was_reset());
     CHECK(code_of(user.reply()) == 451);
 }
+
+// What a rate is worth is told by tests/unit/net/paced_stream_test: here, that it holds for every
+// kind of transfer. Lower bounds only: a slow machine makes nothing faster.
+TEST_CASE("transfers: an account's rates hold for all of them") {
+    server_settings settings;
+    settings.bounds.each_session = {.download = 64'000, .upload = 64'000};
+    SUBCASE("of each session") {}
+    SUBCASE("of all sessions together") {
+        settings.bounds = {.together = {.download = 64'000, .upload = 64'000}};
+    }
+    test_server server(settings);
+    const std::string content(32'000, 'x');
+    server.put("a", content);
+    client user(server);
+    user.log_in();
+    const auto takes_its_time = [](auto work) {
+        const auto began = std::chrono::steady_clock::now();
+        work();
+        // Half a second, less the eighth that is saved and the quantum that nobody waits for.
+        CHECK(std::chrono::steady_clock::now() - began >= 310ms);
+    };
+    for (const char* type : {"TYPE I", "TYPE A"}) {
+        CAPTURE(type);
+        CHECK(user.code(type) == 200);
+        takes_its_time([&] { CHECK(user.fetch("RETR a").octets == content); });
+        takes_its_time([&] { CHECK(code_of(user.store("STOR b", content).last) == 226); });
+        CHECK(server.get("b") == content);
+    }
+    SUBCASE("a transfer that waits its turn is aborted like any other") {
+        CHECK(user.code("TYPE I") == 200);
+        auto data = user.passive();
+        CHECK(user.code("RETR a") == 150);
+        CHECK(user.code("ABOR") == 426);
+        CHECK(code_of(user.reply()) == 226);
+        static_cast<void>(data.read_all());
+        CHECK(data.was_reset());
+    }
+}

@@ -36,19 +36,20 @@ std::filesystem::path make_directory() {
 
 std::shared_ptr<const auth::accounts> make_accounts(const server_settings& settings) {
     constexpr auto all = auth::rights::all();
-    return std::make_shared<const auth::accounts>(std::vector<auth::account>{{.name = "ann",
-                                                                              .password = "secret",
-                                                                              .hash = {},
-                                                                              .root = "/",
-                                                                              .allowed = all,
-                                                                              .bounds = {}},
-                                                                             {.name = "bob",
-                                                                              .password = "secret",
-                                                                              .hash = {},
-                                                                              .root = "/home/bob",
-                                                                              .allowed = all,
-                                                                              .bounds = {}}},
-                                                  settings.anonymous);
+    return std::make_shared<const auth::accounts>(
+        std::vector<auth::account>{{.name = "ann",
+                                    .password = "secret",
+                                    .hash = {},
+                                    .root = "/",
+                                    .allowed = all,
+                                    .bounds = settings.bounds},
+                                   {.name = "bob",
+                                    .password = "secret",
+                                    .hash = {},
+                                    .root = "/home/bob",
+                                    .allowed = all,
+                                    .bounds = {}}},
+        settings.anonymous, settings.bounds);
 }
 
 sockaddr_storage address_of(std::string_view address, std::uint16_t port, socklen_t& bytes) {
@@ -115,6 +116,7 @@ void test_server::run() {
                    .listings = listings,
                    .users = users_,
                    .sessions = logins_,
+                   .usages = usages_,
                    .access_log = log_,
                    .draining = draining_};
     auto at = net::parse_address(settings_.listen_at).value();

@@ -37,6 +37,7 @@ struct server_settings {
     options numbers;
     vfs::listing_bounds::numbers listings;
     std::optional<auth::permissions> anonymous = auth::rights::read_only();
+    auth::limits bounds = {};  ///< Of ann, and of visitors.
     std::string listen_at = "127.0.0.1";
     /// Which allocation of the first session fails, 1 being its first; 0: none.
     std::size_t failing_allocation = 0;
@@ -91,6 +92,7 @@ class test_server {
     std::unique_ptr<vfs::tree> files_;
     std::shared_ptr<const auth::accounts> users_;
     auth::session_counts logins_;
+    auth::usage_table usages_;
     sink log_;
     runtime::stop_scope stop_;
     runtime::stop_scope draining_;

@@ -891,3 +891,18 @@ TEST_CASE("connection: any allocation may fail" *
     }
     CHECK(whole_conversations >= 1);
 }
+
+TEST_CASE("connection: answers go no faster than visitors may have them") {
+    web on;
+    const std::string content = pattern(32'000);
+    on.files.write("a", content);
+    on.settings.connection_rates.download = 64'000;
+    on.run([](nursery& tasks, web& my) -> task<> {
+        const auto began = my.here.now();
+        auto& guest = my.arrive_saying(tasks, get("/a", "Connection: close\r\n"));
+        co_await until_over(my, guest);
+        // Half a second, less the eighth that is saved and the quantum that nobody waits for.
+        CHECK(my.here.now() - began >= 310ms);
+    });
+    CHECK(on.visits.front().hears.octets.ends_with(content));
+}
