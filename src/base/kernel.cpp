@@ -5,7 +5,13 @@
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <limits>
+#include <string>
 
 namespace ferry::kernel {
 
@@ -52,8 +58,22 @@ int fstat(int fd, struct stat& status) noexcept {
 int fstatfs(int fd, struct statfs& status) noexcept {
     return ::fstatfs(fd, &status);
 }
+int ftruncate(int fd, std::uint64_t size_bytes) noexcept {
+    return ::ftruncate(fd, static_cast<off_t>(size_bytes));
+}
 int fchmod(int fd, mode_t mode) noexcept {
     return ::fchmod(fd, mode);
+}
+int chmod_opened(int fd, mode_t mode) noexcept {
+    constexpr long fchmodat2 = 452;  // The same on every architecture; newer than the headers.
+    const auto changed = ::syscall(fchmodat2, fd, "", mode, AT_EMPTY_PATH);
+    if (changed == 0 || errno != ENOSYS) {
+        return static_cast<int>(changed);
+    }
+    char path[sizeof "/proc/self/fd/" + std::numeric_limits<int>::digits10 + 1] = "/proc/self/fd/";
+    const auto length = std::char_traits<char>::length(path);
+    std::to_chars(path + length, path + sizeof path - 1, fd);
+    return ::chmod(path, mode);
 }
 int faccessat(int directory, const char* path, int mode, int flags) noexcept {
     return ::faccessat(directory, path, mode, flags);

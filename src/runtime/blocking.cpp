@@ -170,6 +170,10 @@ std::int64_t perform_blocking(op& what) noexcept {
                 return read_through(what.args.send_file.file, send_file_window(what));
             case opcode::sync:
                 return or_errno(what.args.sync.data_only ? ::fdatasync(what.fd) : ::fsync(what.fd));
+            case opcode::allocate:
+                return or_errno(::fallocate(what.fd, FALLOC_FL_KEEP_SIZE,
+                                            static_cast<off64_t>(what.args.allocate.offset),
+                                            static_cast<off64_t>(what.args.allocate.size_bytes)));
             case opcode::open_at:
                 return open_at(what.fd, what.args.open_at);
             case opcode::rename_at: {

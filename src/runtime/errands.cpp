@@ -9,6 +9,7 @@ namespace {
 job_length length_of(const op& what) noexcept {
     switch (what.code) {
         case opcode::sync:
+        case opcode::allocate:
         case opcode::copy_range:
         case opcode::compute:
             return job_length::lengthy;

@@ -100,6 +100,10 @@ class disk {
     /// all changes of its names are, and every change of names before them.
     int sync(const open_file_ptr& file, bool data_only);
     int truncate(const open_file_ptr& file, std::uint64_t size_bytes);
+    /// fallocate(2) with FALLOC_FL_KEEP_SIZE, but that it only looks whether there is room now
+    /// (-ENOSPC) and keeps none for later: no more than a program may rely on, since the disk of a
+    /// host can fill up under reserved blocks too (delayed allocation, snapshots, thin volumes).
+    int allocate(const open_file_ptr& file, std::uint64_t offset, std::uint64_t size_bytes);
     /// copy_file_range(2). Holes stay holes.
     std::int64_t copy_range(const open_file_ptr& from, std::uint64_t from_offset,
                             const open_file_ptr& to, std::uint64_t to_offset,
@@ -131,6 +135,7 @@ class disk {
 
     int status(const open_file_ptr& file, struct stat& status) const;
     int change_mode(const open_file_ptr& file, mode_t mode);
+    int change_mode_opened(const open_file_ptr& file, mode_t mode);  ///< Of O_PATH, too.
     int set_times(const open_file_ptr& file, const timespec times[2]);
 
     /// flock(2) with LOCK_NB: LOCK_EX, LOCK_SH, LOCK_UN. -EWOULDBLOCK: another holds it, and a

@@ -175,6 +175,28 @@ int disk::truncate(const open_file_ptr& file, std::uint64_t size_bytes) {
     return 0;
 }
 
+int disk::allocate(const open_file_ptr& file, std::uint64_t offset, std::uint64_t size_bytes) {
+    if (const int failed = state_->check_open(file)) {
+        return failed;
+    }
+    const inode& what = *file->what;
+    if (offset > size_bytes_max || size_bytes > size_bytes_max || size_bytes == 0) {
+        return -EINVAL;
+    }
+    if (!is_writable(*file)) {
+        return -EBADF;
+    }
+    if (what.is_fifo()) {
+        return -ESPIPE;
+    }
+    if (size_bytes > size_bytes_max - offset) {
+        return -EFBIG;
+    }
+    const bool is_room =
+        what.content.count_holes(offset, size_bytes) <= state_->ledger->free_blocks();
+    return is_room ? 0 : -ENOSPC;
+}
+
 std::int64_t disk::copy_range(const open_file_ptr& from, std::uint64_t from_offset,
                               const open_file_ptr& to, std::uint64_t to_offset,
                               std::uint64_t size_bytes) {
@@ -283,7 +305,12 @@ int disk::status(const open_file_ptr& file, struct stat& status) const {
 }
 
 int disk::change_mode(const open_file_ptr& file, mode_t mode) {
-    if (const int failed = state_->check_open(file)) {
+    const int failed = state_->check_open(file);
+    return failed != 0 ? failed : change_mode_opened(file, mode);
+}
+
+int disk::change_mode_opened(const open_file_ptr& file, mode_t mode) {
+    if (const int failed = state_->check(file)) {
         return failed;
     }
     inode& what = *file->what;

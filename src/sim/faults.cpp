@@ -58,6 +58,7 @@ constexpr auto rename_errnos = std::to_array<int>({EIO, ENOSPC, EROFS, EBUSY});
 constexpr auto link_errnos = std::to_array<int>({EIO, ENOSPC, EMLINK, EPERM, EROFS});
 constexpr auto unlink_errnos = std::to_array<int>({EIO, EROFS, EBUSY});
 constexpr auto make_directory_errnos = std::to_array<int>({EIO, ENOSPC, EDQUOT, EROFS});
+constexpr auto allocate_errnos = std::to_array<int>({EIO, ENOSPC, EDQUOT, EOPNOTSUPP});
 constexpr auto list_errnos = std::to_array<int>({EIO, ENOMEM});
 constexpr auto copy_errnos = std::to_array<int>({EIO, ENOSPC, EOPNOTSUPP, EXDEV});
 
@@ -80,6 +81,8 @@ constexpr auto copy_errnos = std::to_array<int>({EIO, ENOSPC, EOPNOTSUPP, EXDEV}
             return write_errnos;
         case opcode::sync:
             return sync_errnos;
+        case opcode::allocate:
+            return allocate_errnos;
         case opcode::open_at:
             return open_errnos;
         case opcode::rename_at:

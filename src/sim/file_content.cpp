@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <iterator>
 
 namespace ferry::sim {
 
@@ -110,6 +111,14 @@ void file_content::fill(std::uint64_t index, std::size_t begin, const std::byte*
     } else {
         std::memcpy(each->data() + begin, octets, count);
     }
+}
+
+std::uint64_t file_content::count_holes(std::uint64_t offset,
+                                        std::uint64_t size_bytes) const noexcept {
+    const std::uint64_t first = offset / block_bytes;
+    const std::uint64_t last = (offset + size_bytes - 1) / block_bytes;
+    const auto there = std::distance(blocks_.lower_bound(first), blocks_.upper_bound(last));
+    return last - first + 1 - static_cast<std::uint64_t>(there);
 }
 
 std::size_t file_content::write(std::span<const std::byte> octets, std::uint64_t offset,

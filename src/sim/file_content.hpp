@@ -31,6 +31,10 @@ class file_content {
     /// Those that are no holes.
     [[nodiscard]] std::uint64_t count_blocks() const noexcept { return blocks_.size(); }
 
+    /// Blocks without content that `size_bytes` octets from `offset` on, at least one, lie in.
+    [[nodiscard]] std::uint64_t count_holes(std::uint64_t offset,
+                                            std::uint64_t size_bytes) const noexcept;
+
     /// As many octets as there are from `offset` on. Cost: a look-up, then a copy.
     std::size_t read(std::span<std::byte> into, std::uint64_t offset) const;
 

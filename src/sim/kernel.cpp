@@ -16,6 +16,7 @@
 #include <cstring>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "sim/calls.hpp"
@@ -306,6 +307,20 @@ int fstatfs(int fd, struct statfs& status) noexcept {
     });
 }
 
+int ftruncate(int fd, std::uint64_t size_bytes) noexcept {
+    host* const on = host_of(fd);
+    if (on == nullptr) {
+        return ::ftruncate(fd, static_cast<off_t>(size_bytes));
+    }
+    const in_simulator here;
+    if (fails(*on, EIO)) {
+        return -1;
+    }
+    return on_file(*on, fd, [&](const sim::open_file_ptr& which) {
+        return on->files().truncate(which, size_bytes);
+    });
+}
+
 int fchmod(int fd, mode_t mode) noexcept {
     host* const on = host_of(fd);
     if (on == nullptr) {
@@ -317,6 +332,21 @@ int fchmod(int fd, mode_t mode) noexcept {
     }
     return on_file(*on, fd, [&](const sim::open_file_ptr& which) {
         return on->files().change_mode(which, mode);
+    });
+}
+
+int chmod_opened(int fd, mode_t mode) noexcept {
+    host* const on = host_of(fd);
+    if (on == nullptr) {
+        const std::string path = "/proc/self/fd/" + std::to_string(fd);
+        return ::chmod(path.c_str(), mode);
+    }
+    const in_simulator here;
+    if (fails(*on, EIO)) {
+        return -1;
+    }
+    return on_file(*on, fd, [&](const sim::open_file_ptr& which) {
+        return on->files().change_mode_opened(which, mode);
     });
 }
 

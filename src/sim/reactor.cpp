@@ -42,6 +42,7 @@ constexpr auto names = std::to_array<opcode_names>({
     {"read", "read done"},
     {"write", "write done"},
     {"sync", "sync done"},
+    {"allocate", "allocate done"},
     {"open_at", "open_at done"},
     {"rename_at", "rename_at done"},
     {"link_at", "link_at done"},
@@ -385,6 +386,7 @@ void reactor::begin_flight(serial of) {
         case opcode::read:
         case opcode::write:
         case opcode::sync:
+        case opcode::allocate:
         case opcode::open_at:
         case opcode::rename_at:
         case opcode::link_at:
@@ -431,6 +433,7 @@ void reactor::attempt(serial of) {
             return;
         case opcode::nop:
         case opcode::sync:
+        case opcode::allocate:
         case opcode::open_at:
         case opcode::rename_at:
         case opcode::link_at:
@@ -808,6 +811,10 @@ std::int64_t reactor::perform(op& what) {
         }
         case opcode::sync:
             return files.sync(file, what.args.sync.data_only);
+        case opcode::allocate: {
+            const auto& args = what.args.allocate;
+            return files.allocate(file, args.offset, args.size_bytes);
+        }
         case opcode::rename_at: {
             const auto& args = what.args.rename_at;
             const auto to = host_.file(args.to_directory);

@@ -239,6 +239,32 @@ TEST_CASE("copy_range: refusals arrive as results") {
     }
 }
 
+TEST_CASE("allocate: room for a stretch, and the size stays") {
+    for (const backend& under_test : backends()) {
+        CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
+        machine host(under_test);
+        const temporary_directory directory;
+        const unique_fd file = directory.make_file("file", "0123456789");
+        probe each(host, opcode::allocate, file.get());
+        each.args.allocate = {.offset = 10, .size_bytes = 3'000'000};
+        host.submit(each);
+        host.finish(each);
+        CHECK(each.results.back() == 0);
+        struct stat status{};
+        REQUIRE(kernel::fstat(file.get(), status) == 0);
+        CHECK(status.st_size == 10);
+        each.args.allocate = {.offset = 0, .size_bytes = 0};
+        host.submit(each);
+        host.finish(each);
+        CHECK(each.results.back() == -EINVAL);
+        each.args.allocate = {.offset = 1'000, .size_bytes = (std::uint64_t{1} << 63U) - 1};
+        host.submit(each);
+        host.finish(each);
+        CHECK(each.results.back() == -EFBIG);
+    }
+}
+
 TEST_CASE("compute: runs once each, off this thread, while the core goes on") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);

@@ -242,9 +242,12 @@ void workshop::fill(op& what, opcode code) {
             return;
         case opcode::write:
         case opcode::sync:
+        case opcode::allocate:
             what.fd = hold(directory_.make_file(fresh_name(), greeting));
             if (code == opcode::sync) {
                 args.sync = {};
+            } else if (code == opcode::allocate) {
+                args.allocate = {.offset = 0, .size_bytes = 10'000};
             } else {
                 args.write = {.data = octets_of(greeting).data(),
                               .size_bytes = greeting.size(),
@@ -319,6 +322,7 @@ std::int64_t workshop::right_result(opcode code) const {
         case opcode::accept:
         case opcode::connect:
         case opcode::sync:
+        case opcode::allocate:
         case opcode::open_at:
         case opcode::rename_at:
         case opcode::link_at:
@@ -372,6 +376,7 @@ bool workshop::fill_waiting(op& what, opcode code) {
         }
         case opcode::nop:
         case opcode::sync:
+        case opcode::allocate:
         case opcode::open_at:
         case opcode::rename_at:
         case opcode::link_at:

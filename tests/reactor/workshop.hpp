@@ -30,6 +30,7 @@ inline constexpr auto all_opcodes = std::to_array<runtime::opcode>({
     runtime::opcode::read,
     runtime::opcode::write,
     runtime::opcode::sync,
+    runtime::opcode::allocate,
     runtime::opcode::open_at,
     runtime::opcode::rename_at,
     runtime::opcode::link_at,

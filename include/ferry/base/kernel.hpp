@@ -33,9 +33,14 @@ int count_unread(int socket, int& count) noexcept;
 int open(const char* path, int flags) noexcept;  ///< Never with O_CREAT.
 int close(int fd) noexcept;
 int fstat(int fd, struct stat& status) noexcept;
-/// The one call here that may wait, for a file server: for start-up and the offload pool.
+/// These two may wait, for a file server or while blocks are freed: for start-up and the offload
+/// pool.
 int fstatfs(int fd, struct statfs& status) noexcept;
+int ftruncate(int fd, std::uint64_t size_bytes) noexcept;
 int fchmod(int fd, mode_t mode) noexcept;
+/// fchmodat2(2) with AT_EMPTY_PATH (Linux 6.6), else chmod(2) by way of /proc: of what an O_PATH
+/// descriptor stands for. Not for symbolic links.
+int chmod_opened(int fd, mode_t mode) noexcept;
 int faccessat(int directory, const char* path, int mode, int flags) noexcept;
 int utimensat(int directory, const char* path, const timespec times[2], int flags) noexcept;
 int unlinkat(int directory, const char* path, int flags) noexcept;

@@ -32,6 +32,8 @@ enum class opcode : std::uint8_t {
     write,             ///< Octets to a file at an offset (or appended, if it was opened so). May be
                        ///< done inline: write in pieces of a few hundred KiB.
     sync,              ///< File content (and metadata) to stable storage.
+    allocate,          ///< fallocate(2): room on the disk for a stretch of a file, whose size stays
+                       ///< as it is. Lengthy where the file system writes zeros for it.
     open_at,           ///< openat2(2); result is the descriptor.
     rename_at,         ///< renameat2(2).
     link_at,           ///< linkat(2).
@@ -111,6 +113,10 @@ struct write_args {
 struct sync_args {
     bool data_only = false;  ///< fdatasync(2).
 };
+struct allocate_args {
+    std::uint64_t offset = 0;
+    std::uint64_t size_bytes = 0;  ///< Not 0.
+};
 struct open_at_args {
     const char* path = nullptr;
     open_how how{};
@@ -188,6 +194,7 @@ struct op : list_node {
         read_args read;
         write_args write;
         sync_args sync;
+        allocate_args allocate;
         open_at_args open_at;
         rename_at_args rename_at;
         link_at_args link_at;

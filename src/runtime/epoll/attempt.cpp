@@ -124,6 +124,7 @@ attempt try_once(op& what) noexcept {
         case opcode::receive_provided:
         case opcode::send_file:
         case opcode::sync:
+        case opcode::allocate:
         case opcode::open_at:
         case opcode::rename_at:
         case opcode::link_at:

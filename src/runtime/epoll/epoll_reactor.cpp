@@ -151,6 +151,7 @@ bool epoll_reactor::begin(op& what) noexcept {
         case opcode::write:
             return begin_write(what);
         case opcode::sync:
+        case opcode::allocate:
         case opcode::rename_at:
         case opcode::link_at:
         case opcode::unlink_at:

@@ -176,6 +176,7 @@ submission uring_reactor::submit(op& what) noexcept {
         case opcode::receive_provided:
         case opcode::send:
         case opcode::sync:
+        case opcode::allocate:
         case opcode::open_at:
         case opcode::rename_at:
         case opcode::link_at:
@@ -257,6 +258,11 @@ void uring_reactor::prepare(op& what, io_uring_sqe& entry) noexcept {
             return;
         case opcode::sync:
             io_uring_prep_fsync(sqe, what.fd, args.sync.data_only ? IORING_FSYNC_DATASYNC : 0U);
+            return;
+        case opcode::allocate:
+            io_uring_prep_fallocate(sqe, what.fd, FALLOC_FL_KEEP_SIZE,
+                                    static_cast<off_t>(args.allocate.offset),
+                                    static_cast<off_t>(args.allocate.size_bytes));
             return;
         case opcode::open_at:
             io_uring_prep_openat2(sqe, what.fd, args.open_at.path, &args.open_at.how);

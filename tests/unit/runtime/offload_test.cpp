@@ -167,6 +167,8 @@ TEST_CASE("offload: syncs, copies, computations and lists that can wait are leng
     };
     using arguments = op::arguments;
     CHECK(length_of(opcode::sync, [](arguments& args) { args.sync = {}; }) == job_length::lengthy);
+    CHECK(length_of(opcode::allocate, [](arguments& args) { args.allocate = {.size_bytes = 1}; }) ==
+          job_length::lengthy);
     CHECK(length_of(opcode::copy_range, [&](arguments& args) {
               args.copy_range = {.to = here.get(), .size_bytes = 1};
           }) == job_length::lengthy);

@@ -70,6 +70,25 @@ TEST_CASE("disk: a write to a full disk goes as far as there is room, then it is
     CHECK(on.files.copy_range(other, 50 * block_bytes, other, 0, 5) == 5);  // Hole to hole.
 }
 
+TEST_CASE("disk: allocate tells whether there is room, and keeps none") {
+    machine on;
+    on.files.set_capacity(10 * block_bytes);
+    const auto file = on.make("/f");
+    CHECK(on.write(file, "x", 2 * block_bytes) == 1);
+    CHECK(on.files.allocate(file, 0, 10 * block_bytes) == 0);  // One is there already.
+    CHECK(on.files.allocate(file, 0, 10 * block_bytes + 1) == -ENOSPC);
+    CHECK(on.files.allocate(file, 5 * block_bytes - 1, 5 * block_bytes + 1) == 0);
+    CHECK(on.files.allocate(file, 3 * block_bytes, 9 * block_bytes) == 0);
+    CHECK(on.files.allocate(file, 3 * block_bytes, 9 * block_bytes + 1) == -ENOSPC);
+    CHECK(on.files.used_bytes() == block_bytes);
+    CHECK(on.status(file).st_size == static_cast<off_t>(2 * block_bytes + 1));
+    CHECK(on.files.allocate(file, 0, 0) == -EINVAL);
+    CHECK(on.files.allocate(file, 1, std::uint64_t{1} << 63U) == -EINVAL);
+    CHECK(on.files.allocate(file, 1, (std::uint64_t{1} << 63U) - 1) == -EFBIG);
+    CHECK(on.files.allocate(on.open("/f", O_RDONLY), 0, 1) == -EBADF);
+    CHECK(on.files.allocate(nullptr, 0, 1) == -EBADF);
+}
+
 TEST_CASE("disk: space comes back with a cut, and with the last name and descriptor") {
     machine on;
     on.files.set_capacity(10 * block_bytes);
