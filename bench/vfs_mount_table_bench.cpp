@@ -57,6 +57,10 @@ class instant_tree final : public vfs::tree {
                                              wall_time) const override {
         co_return failure(errc::unsupported);
     }
+    runtime::task<result<void>> set_permissions(runtime::core&, const vfs::path&,
+                                                std::uint32_t) const override {
+        co_return failure(errc::unsupported);
+    }
     runtime::task<vfs::leftovers_found> remove_leftovers(runtime::core&,
                                                          vfs::listing_bounds&) const override {
         co_return vfs::leftovers_found{};

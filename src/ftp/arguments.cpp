@@ -152,6 +152,26 @@ result<allocation> parse_allocation(std::string_view argument) {
     return allocation{.size_bytes = size_bytes, .record_bytes = record_bytes};
 }
 
+result<permission_change> parse_permission_change(std::string_view argument) {
+    constexpr std::size_t digits_max = 4;
+    constexpr std::uint32_t permissions_max = 0777;
+    const auto space = argument.find(' ');
+    if (space == 0 || space > digits_max || space + 1 == argument.size()) {
+        return failure(errc::invalid);
+    }
+    std::uint32_t permissions = 0;
+    for (const char c : argument.substr(0, space)) {
+        if (c < '0' || c > '7') {
+            return failure(errc::invalid);
+        }
+        permissions = permissions * 8 + static_cast<std::uint32_t>(c - '0');
+    }
+    if (permissions > permissions_max) {
+        return failure(errc::invalid);
+    }
+    return permission_change{.permissions = permissions, .name = argument.substr(space + 1)};
+}
+
 result<option_request> parse_option(std::string_view argument) {
     const auto space = argument.find(' ');
     const auto name = argument.substr(0, space);

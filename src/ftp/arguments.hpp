@@ -44,6 +44,16 @@ struct allocation {
 /// Errors: errc::invalid (not "N" or "N R N" with N as in `parse_restart`).
 [[nodiscard]] result<allocation> parse_allocation(std::string_view argument);
 
+/// SITE CHMOD: "644 name", one to four octal digits up to 0777.
+struct permission_change {
+    std::uint32_t permissions = 0;
+    std::string_view name;
+};
+
+/// Errors: errc::invalid (set-id and sticky bits, more digits, other digits, letters as of
+/// chmod(1), no name): answer 501 and change nothing (threats.md, V14).
+[[nodiscard]] result<permission_change> parse_permission_change(std::string_view argument);
+
 /// What OPTS may set (RFC 2389 section 4).
 enum class option : std::uint8_t {
     utf8,  ///< "UTF8" or "UTF-8": see `parse_utf8_switch`. Windows sends it before login.

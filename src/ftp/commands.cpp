@@ -7,6 +7,7 @@
 #include "ftp/commands_access.hpp"
 #include "ftp/commands_names.hpp"
 #include "ftp/commands_settings.hpp"
+#include "ftp/commands_site.hpp"
 #include "ftp/commands_transfers.hpp"
 #include "ftp/line_parser.hpp"
 
@@ -37,7 +38,7 @@ constexpr auto required = argument::required;
 constexpr auto commands = std::to_array<command>({
     {"ABOR", login, none, no_argument, do_abor, "ABOR (abort the transfer)", ""},
     {"ACCT", login, none, required, do_acct, "ACCT <sp> account", ""},
-    {"ALLO", login, none, required, do_allo, "ALLO <sp> octets (reserve room)", ""},
+    {"ALLO", login, none, required, do_allo, "ALLO <sp> octets (is there room?)", ""},
     {"APPE", create, data, required, do_appe, "APPE <sp> path (append to a file)", ""},
     {"CDUP", login, none, no_argument, do_cdup, "CDUP (change to the directory above)", ""},
     {"CLNT", anyone, none, optional, do_clnt, "CLNT <sp> name of the client", "CLNT"},
@@ -69,7 +70,7 @@ constexpr auto commands = std::to_array<command>({
     {"RMD", remove_name, none, required, do_rmd, "RMD <sp> path (remove a directory)", ""},
     {"RNFR", rename_name, none, required, do_rnfr, "RNFR <sp> path (rename from)", ""},
     {"RNTO", rename_name, none, required, do_rnto, "RNTO <sp> path (rename to)", ""},
-    {"SITE", login, none, optional, do_site, "SITE <sp> HELP", ""},
+    {"SITE", login, none, optional, do_site, "SITE <sp> CHMOD or HELP", ""},
     {"SIZE", facts, none, required, do_size, "SIZE <sp> path", "SIZE"},
     {"STAT", login, none, optional, do_stat, "STAT [<sp> path]", ""},
     {"STOR", create, data, required, do_stor, "STOR <sp> path (store a file)", ""},
@@ -143,6 +144,7 @@ task<reply> perform(session& user, std::string_view line) {
     }
     if (row->uses == data) {
         user.user.restart_offset = 0;
+        user.user.announced_bytes.reset();
         user.data.close();
     }
     if (answer.code != 350 || row->verb != "RNFR") {  // RNTO comes right behind RNFR or not at all.

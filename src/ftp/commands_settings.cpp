@@ -120,15 +120,6 @@ task<reply> do_rest(session& user, std::string_view argument) {
     co_return reply{350, fmt::format("Restarting at {}, send RETR or STOR", *offset)};
 }
 
-/// ALLO: files take their room as they grow (RFC 959 section 4.1.3: 202).
-task<reply> do_allo(session&, std::string_view argument) {
-    const auto wanted = parse_allocation(argument);
-    if (!wanted) {
-        co_return argument_refused(wanted.error());
-    }
-    co_return reply{202, "No room has to be reserved"};
-}
-
 task<reply> do_pasv(session& user, std::string_view) {
     if (user.settings.extended_only) {
         co_return extended_only();
@@ -283,15 +274,6 @@ task<reply> do_help(session&, std::string_view argument) {
         answer.lines.push_back(std::move(line));
     }
     co_return answer;
-}
-
-/// SITE: nothing of its own yet but HELP, which says so; devices that send SITE RECFM and the like
-/// go on after the refusal.
-task<reply> do_site(session&, std::string_view argument) {
-    if (ascii::equal_ignoring_case(ascii::trim(argument), "HELP")) {
-        co_return reply{214, "There are no SITE commands but HELP"};
-    }
-    co_return reply{504, "No such SITE command"};
 }
 
 }  // namespace ferry::ftp

@@ -14,7 +14,6 @@ namespace ferry::ftp {
 [[nodiscard]] runtime::task<reply> do_stru(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_mode(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_rest(session& user, std::string_view argument);
-[[nodiscard]] runtime::task<reply> do_allo(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_pasv(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_epsv(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_port(session& user, std::string_view argument);
@@ -27,6 +26,5 @@ namespace ferry::ftp {
 [[nodiscard]] runtime::task<reply> do_feat(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_opts(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_help(session& user, std::string_view argument);
-[[nodiscard]] runtime::task<reply> do_site(session& user, std::string_view argument);
 
 }  // namespace ferry::ftp

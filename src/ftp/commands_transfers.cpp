@@ -145,6 +145,7 @@ struct upload_request {
 
 /// Receives one upload. Errors before the 150 are those of the name.
 task<reply> receive_file(session& user, running_transfer& progress, upload_request what) {
+    what.how.size_bytes = user.user.announced_bytes;
     auto begun = co_await user.files()
                      .begin_upload(user.here, what.name, what.how)
                      .in_scope(progress.scope());
@@ -234,6 +235,35 @@ task<reply> do_appe(session& user, std::string_view argument) {
     running_transfer progress(user, "APPE");
     auto answer = co_await store(user, progress, argument, {.mode = vfs::upload_mode::append});
     co_return progress.finish(std::move(answer));
+}
+
+/// ALLO: says at once when the file that is to come is too large for the disk or a quota, by
+/// setting room aside in the working directory and giving it back (RFC 959 section 4.1.3). The next
+/// STOR, APPE or STOU does the same where its file goes, and keeps the room.
+task<reply> do_allo(session& user, std::string_view argument) {
+    const auto wanted = parse_allocation(argument);
+    if (!wanted) {
+        co_return reply{501, "Wanted: octets, or octets R octets"};
+    }
+    user.user.announced_bytes = wanted->size_bytes;
+    const auto where = locate(user, fmt::format("room-{:016x}", user.here.rng().next()));
+    if (wanted->size_bytes < vfs::reserved_bytes_min || !where ||
+        !user.rights_at(*where).has(auth::right::create)) {
+        co_return reply{200, "Noted"};
+    }
+    auto tried = co_await user.files().begin_upload(
+        user.here, *where, {.mode = vfs::upload_mode::create, .size_bytes = wanted->size_bytes});
+    if (tried) {
+        co_await tried->discard(user.here);
+        co_return reply{200, "There is room"};
+    }
+    const bool is_too_much = tried.error() == errc::no_space || tried.error() == errc::over_quota ||
+                             tried.error() == errc::too_large;
+    if (!is_too_much) {
+        co_return reply{200, "Noted"};  // The file may go elsewhere: STOR will tell.
+    }
+    user.user.announced_bytes.reset();
+    co_return reply_for(tried.error(), file_use::target);
 }
 
 /// STOU: the name is ferry's, told in the one form clients read (RFC 1123 section 4.1.2.9).

@@ -35,7 +35,9 @@ struct user_state {
     std::unique_ptr<vfs::tree> own_files;     ///< What lies there; null for the whole tree.
     vfs::path directory;                      ///< The working directory, as the user sees it.
     std::uint64_t restart_offset = 0;         ///< From REST, until the next transfer.
-    std::optional<vfs::path> rename_from;     ///< From RNFR, for the command right behind it.
+    /// From ALLO, until the next transfer.
+    std::optional<std::uint64_t> announced_bytes;
+    std::optional<vfs::path> rename_from;  ///< From RNFR, for the command right behind it.
 };
 
 /// How transfers go: kept by USER, emptied by REIN (RFC 959 section 4.1.1).

@@ -24,6 +24,7 @@ namespace ferry::vfs {
 namespace {
 
 constexpr mode_t directory_permissions = 0755;
+constexpr mode_t permission_bits = 0777;
 
 /// The directory that holds a name, and the name in it.
 struct entry_place {
@@ -233,6 +234,34 @@ class local_tree final : public tree {
             {.tv_sec = modified.seconds, .tv_nsec = modified.nanoseconds},
         };
         if (kernel::utimensat(opened->get(), "", times, AT_EMPTY_PATH) != 0) {
+            co_return failure_from_errno(errno);
+        }
+        co_return result<void>{};
+    }
+
+    runtime::task<result<void>> set_permissions(runtime::core& here, const path& name,
+                                                std::uint32_t permissions) const override {
+        if ((permissions & ~permission_bits) != 0) {
+            co_return failure(errc::invalid);
+        }
+        if (const auto refused = why_not_changed(name)) {
+            co_return failure(*refused);
+        }
+        const auto opened = co_await open_beneath(here, {.directory = root_.get(),
+                                                         .name = name.relative(),
+                                                         .flags = O_PATH,
+                                                         .links = options_.links});
+        if (!opened) {
+            co_return failure(opened.error());
+        }
+        const auto status = servable_status(opened->get(), name);
+        if (!status) {
+            co_return failure(status.error());
+        }
+        // Those of a directory are no danger and say whose what is made in it will be.
+        const bool keeps_bits = status->kind == file_kind::directory;
+        const mode_t kept = keeps_bits ? status->mode & ~permission_bits : 0U;
+        if (kernel::chmod_opened(opened->get(), permissions | kept) != 0) {
             co_return failure_from_errno(errno);
         }
         co_return result<void>{};

@@ -313,6 +313,19 @@ class mount_table final : public tree {
         co_return set;
     }
 
+    runtime::task<result<void>> set_permissions(runtime::core& here, const path& name,
+                                                std::uint32_t permissions) const override {
+        const place where = find(root_, name);
+        const auto set =
+            co_await in_owner<void>(where, name, [&](const tree& files, const path& seen) {
+                return files.set_permissions(here, seen, permissions);
+            });
+        if (!set && where.is_on_the_way() && has_no_directory(set.error())) {
+            co_return failure(errc::read_only, EROFS);
+        }
+        co_return set;
+    }
+
     runtime::task<leftovers_found> remove_leftovers(runtime::core& here,
                                                     listing_bounds& turns) const override {
         leftovers_found sum;

@@ -141,6 +141,13 @@ class variant_tree final : public tree {
         });
     }
 
+    runtime::task<result<void>> set_permissions(runtime::core& here, const path& name,
+                                                std::uint32_t permissions) const override {
+        co_return co_await with_variant<void>(here, name, [&](const path& stored) {
+            return inner_->set_permissions(here, stored, permissions);
+        });
+    }
+
     runtime::task<leftovers_found> remove_leftovers(runtime::core& here,
                                                     listing_bounds& turns) const override {
         co_return co_await inner_->remove_leftovers(here, turns);

@@ -35,6 +35,8 @@ struct upload::state {
     file_system home;               ///< What is known of it, or of another one.
     std::uint64_t offset = 0;       ///< Where the next octet goes.
     std::uint64_t written_bytes = 0;
+    std::uint64_t end_bytes = 0;       ///< The file's size, by what has been written.
+    std::uint64_t reserved_bytes = 0;  ///< There is room for a file of that size; 0: nobody knows.
     std::optional<error> lost;  ///< Set by the first write that failed: the content has a gap.
     bool is_commit_begun = false;
     runtime::offload_pool* closing = nullptr;
@@ -333,10 +335,47 @@ runtime::task<result<void>> take_over(runtime::core& here, upload::state& my, co
         co_return failure(copied.error());
     }
     my.offset = my.mode == upload_mode::append ? *copied : restart_offset;
+    my.end_bytes = *copied;
     if (*copied < old.status().size_bytes) {
         co_return failure(errc::busy);  // Somebody truncated it: the commit would be refused.
     }
     co_return result<void>{};
+}
+
+/// What refuses a reservation because of its size. All else says nothing of room: a file system
+/// that cannot reserve, a call that was interrupted.
+bool is_about_room(const error& refused) noexcept {
+    return refused == errc::no_space || refused == errc::over_quota || refused == errc::too_large ||
+           refused == errc::cancelled;
+}
+
+/// Sets room aside for what is to come, behind what there is.
+runtime::task<result<void>> reserve(runtime::core& here, upload::state& my,
+                                    std::uint64_t size_bytes) {
+    const std::uint64_t end = my.mode == upload_mode::append ? my.offset + size_bytes : size_bytes;
+    if (size_bytes < reserved_bytes_min || end <= my.end_bytes) {
+        co_return result<void>{};
+    }
+    const auto reserved = co_await runtime::op_wait(
+        here.io(), runtime::opcode::allocate, my.file.get(), runtime::never, [&](runtime::op& op) {
+            op.args.allocate = {.offset = my.end_bytes, .size_bytes = end - my.end_bytes};
+        });
+    if (reserved) {
+        my.reserved_bytes = end;
+    } else if (is_about_room(reserved.error())) {
+        co_return failure(reserved.error());
+    }
+    co_return result<void>{};
+}
+
+/// Gives back what was set aside and not needed: it would stay behind the file's end for ever.
+runtime::task<> give_back_room(runtime::core& here, upload::state& my) {
+    if (my.reserved_bytes > my.end_bytes) {
+        // Refused, it costs room and harms nobody.
+        static_cast<void>(co_await runtime::run_offloaded(
+            here, +[](int file, std::uint64_t end) { return kernel::ftruncate(file, end); },
+            my.file.get(), my.end_bytes));
+    }
 }
 
 /// Hard-links the unnamed file as `name`: errc::exists when it is taken.
@@ -455,6 +494,7 @@ runtime::task<result<void>> commit_steps(runtime::core& here, upload::state& my,
         }
         directory = std::move(*opened);
     }
+    co_await give_back_room(here, my);
     if (level != durability::none) {
         const auto synced = co_await sync(here, my.file.get(), level == durability::data);
         if (!synced) {
@@ -536,6 +576,12 @@ runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target ta
             co_return failure(taken.error());
         }
     }
+    if (options.size_bytes) {
+        const auto reserved = co_await reserve(here, *made, *options.size_bytes);
+        if (!reserved) {
+            co_return failure(reserved.error());
+        }
+    }
     co_return upload(std::move(made));
 }
 
@@ -556,6 +602,7 @@ runtime::task<result<void>> upload::write(runtime::core& here, std::span<const s
         co_return failure(put.error());
     }
     my.offset += octets.size();
+    my.end_bytes = std::max(my.end_bytes, my.offset);
     my.written_bytes += octets.size();
     co_return result<void>{};
 }

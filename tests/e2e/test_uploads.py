@@ -321,3 +321,25 @@ def test_a_full_disk(t):
         server.stop()
     finally:
         run(["umount", "-l", root])
+
+
+def test_a_disk_too_small_is_told_before_an_octet_is_taken(t):
+    """threats.md, V13 and RFC 959 section 4.1.3: ALLO, and STOR behind it, without any data."""
+    check.equal(os.geteuid(), 0, "user id (the test makes a small file system)")
+    root = t.tmp()
+    run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", root])
+    try:
+        server = t.ferry(root, "--user", "ann:secret", "--write")
+        control = writer(t, server)
+        control.ask("ALLO 5000000", 452, 552)
+        control.ask("ALLO 3000000", 200)
+        trees.write(root, "much", bytes(2 << 20))  # Somebody has taken it meanwhile.
+        control.passive()
+        control.ask("STOR file", 452, 552)
+        check.equal(sorted(trees.contents(root)), [b"much"], "the files")
+        control.ask("ALLO 1500000", 200)
+        control.store("STOR file", bytes(1500000))
+        check.equal(len(trees.read(root, "file")), 1500000, "what fits")
+        server.stop()
+    finally:
+        run(["umount", "-l", root])

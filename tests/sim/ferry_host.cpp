@@ -78,6 +78,10 @@ class watched_tree final : public vfs::tree {
                                     wall_time modified) const override {
         return real_->set_modified(here, name, modified);
     }
+    task<result<void>> set_permissions(runtime::core& here, const vfs::path& name,
+                                       std::uint32_t permissions) const override {
+        return real_->set_permissions(here, name, permissions);
+    }
     task<vfs::leftovers_found> remove_leftovers(runtime::core& here,
                                                 vfs::listing_bounds& turns) const override {
         const runtime::stop_scope& scope = co_await runtime::current_scope();

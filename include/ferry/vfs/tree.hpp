@@ -133,7 +133,14 @@ struct upload_options {
     /// Mode bits (0777) of a new file, less the umask. A replaced file's are kept instead, without
     /// set-id bits; its owner, group and extended attributes are not.
     std::uint32_t permissions = 0644;
+    /// How large the whole file is going to be, where that is known; with `append` how much comes.
+    /// If that is `reserved_bytes_min` or more, the room is set aside first, so that a disk too
+    /// full says so before an octet is taken. It binds nobody: fewer or more may be written.
+    std::optional<std::uint64_t> size_bytes = {};
 };
+
+/// Room for less is not asked for: so much has come before any answer has gone.
+inline constexpr std::uint64_t reserved_bytes_min = 1_MiB;
 
 /// A file being written that nobody sees yet: unnamed where the file system can (O_TMPFILE), else
 /// under a hidden name of ferry's own. `commit` gives it its name in one step; readers, and a
@@ -251,7 +258,8 @@ class tree {
 
     /// Begins an upload to `name`. errc::is_directory (also the root and a name that
     /// `wants_directory`), not_found (no such directory), not_regular (a FIFO or device has the
-    /// name), exists (`create`), invalid (`restart` beyond the end), no_space. `append` and
+    /// name), exists (`create`), invalid (`restart` beyond the end). With a size known beforehand:
+    /// no_space, over_quota, too_large (more than the file system lets a file have). `append` and
     /// `restart` of a link that leads out: outside_tree.
     [[nodiscard]] virtual runtime::task<result<upload>> begin_upload(
         runtime::core& here, const path& name, upload_options options) const = 0;
@@ -293,6 +301,12 @@ class tree {
     [[nodiscard]] virtual runtime::task<result<void>> set_modified(runtime::core& here,
                                                                    const path& name,
                                                                    wall_time modified) const = 0;
+
+    /// Sets the permission bits (0777) of a file or directory; a file loses its set-id and sticky
+    /// bits (V14), a directory keeps what it has of them. Takes no permission to read it.
+    /// errc::invalid (other bits: nothing is done), not_regular, denied (not the owner's).
+    [[nodiscard]] virtual runtime::task<result<void>> set_permissions(
+        runtime::core& here, const path& name, std::uint32_t permissions) const = 0;
 
     /// Removes what uploads that a crash cut short have left under hidden names, anywhere in the
     /// tree: regular files of this process's own user, with one other name at most. Those of

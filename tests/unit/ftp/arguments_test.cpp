@@ -78,6 +78,23 @@ TEST_CASE("arguments: ALLO with and without a record size (RFC 959 section 4.1.3
     }
 }
 
+TEST_CASE("arguments: SITE CHMOD takes permission bits and nothing else (threats.md, V14)") {
+    const auto usual = ftp::parse_permission_change("640 a b");
+    REQUIRE(usual);
+    CHECK(usual->permissions == 0640);
+    CHECK(usual->name == "a b");
+    CHECK(ftp::parse_permission_change("0777 x")->permissions == 0777);
+    CHECK(ftp::parse_permission_change("7 x")->permissions == 7);
+    CHECK(ftp::parse_permission_change("0 x")->permissions == 0);
+    CHECK(ftp::parse_permission_change("644  x")->name == " x");
+    for (const auto text : {""sv, " "sv, "644"sv, "644 "sv, " 644 x"sv, "99999 x"sv, "00644 x"sv,
+                            "1777 x"sv, "2755 x"sv, "4755 x"sv, "1000 x"sv, "648 x"sv, "-1 x"sv,
+                            "+7 x"sv, "u+x x"sv, "6\0 x"sv, "0x7 x"sv}) {
+        CAPTURE(text);
+        CHECK(ftp::parse_permission_change(text).error() == errc::invalid);
+    }
+}
+
 TEST_CASE("arguments: OPTS names a command and its options (RFC 2389 section 4)") {
     const auto utf8 = ftp::parse_option("utf8 ON");
     REQUIRE(utf8);

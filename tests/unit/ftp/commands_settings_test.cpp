@@ -22,7 +22,7 @@ TEST_CASE("settings: parameters of transfers and their codes") {
         {"TYPE A", 200},    {"TYPE i", 200},        {"TYPE L 8", 200},
         {"TYPE E", 504},    {"TYPE X", 501},        {"TYPE", 501},
         {"STRU F", 200},    {"STRU R", 504},        {"MODE S", 200},
-        {"mode s", 200},    {"MODE Z", 504},        {"ALLO 100", 202},
+        {"mode s", 200},    {"MODE Z", 504},        {"ALLO 100", 200},
         {"ALLO x", 501},    {"REST 100", 350},      {"REST -1", 501},
         {"REST abc", 501},  {"REST 1 ", 501},       {"REST 18446744073709551616", 501},
         {"SYST", 215},      {"SYST now", 501},      {"NOOP", 200},

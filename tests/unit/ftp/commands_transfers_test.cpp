@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <chrono>
 #include <filesystem>
@@ -197,6 +198,38 @@ TEST_CASE("transfers: uploads are atomic") {
     }
     CHECK(server.count_names() == 1);
     CHECK(writer.code("PWD") == 257);
+}
+
+TEST_CASE("transfers: ALLO says early that there is no room (RFC 959 section 4.1.3; V13)") {
+    test_server server;
+    client user(server);
+    user.log_in();
+    CHECK(user.code("TYPE I") == 200);
+    CHECK(user.ask("ALLO 5") == "200 Noted");
+    CHECK(user.ask("ALLO 2000000") == "200 There is room");
+    CHECK(user.ask("ALLO 2000000 R 512") == "200 There is room");
+    CHECK(server.count_names() == 0);
+    auto data = user.passive();
+    CHECK(user.code("STOR file") == 150);
+    data.send("short");
+    data.close();
+    CHECK(code_of(user.reply()) == 226);
+    CHECK(server.get("file") == "short");
+    struct stat status{};
+    REQUIRE(::stat((server.directory() / "file").c_str(), &status) == 0);
+    CHECK(status.st_blocks * 512 < 1'000'000);  // What was set aside has gone back.
+    // No disk has it: which of the two depends on the file system.
+    const auto refused = user.code("ALLO 9223372036854775807");
+    CHECK((refused == 552 || refused == 452));
+    auto again = user.passive();
+    CHECK(user.code("STOR file") == 150);  // What was refused is forgotten.
+    again.close();
+    CHECK(code_of(user.reply()) == 226);
+    // Where one may store nothing, another directory may take it: STOR tells.
+    CHECK(user.code("CWD /") == 250);
+    client visitor(server);
+    visitor.log_in("anonymous", "x");
+    CHECK(visitor.ask("ALLO 9223372036854775807") == "200 Noted");
 }
 
 TEST_CASE("transfers: a stalled one ends") {

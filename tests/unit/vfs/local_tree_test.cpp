@@ -126,6 +126,14 @@ struct fixture {
             },
             std::ref(*files), at(name), when);
     }
+
+    result<void> set_permissions(std::string_view name, std::uint32_t permissions) {
+        return machine.run(
+            [](core& here, vfs::tree& tree, path where, std::uint32_t bits) -> task<result<void>> {
+                co_return co_await tree.set_permissions(here, where, bits);
+            },
+            std::ref(*files), at(name), permissions);
+    }
 };
 
 errc code_of(const result<void>& outcome) {
@@ -298,6 +306,8 @@ TEST_CASE("changes: no link leads them out of the tree (threats.md, V2)") {
     CHECK(code_of(tree.rename({.from = "/out/file", .to = "/stolen"})) == errc::outside_tree);
     CHECK(code_of(tree.set_modified("/out/file", {.seconds = 1})) == errc::outside_tree);
     CHECK(code_of(tree.set_modified("/fileout", {.seconds = 1})) == errc::outside_tree);
+    CHECK(code_of(tree.set_permissions("/out/file", 0777)) == errc::outside_tree);
+    CHECK(code_of(tree.set_permissions("/fileout", 0777)) == errc::outside_tree);
     CHECK(code_of(tree.remove_directory("/out")) == errc::not_directory);
     CHECK(host.names("outside") == std::vector<std::string>{"file"});
 
@@ -307,6 +317,37 @@ TEST_CASE("changes: no link leads them out of the tree (threats.md, V2)") {
     CHECK(host.names("served") == std::vector<std::string>{"out"});
     CHECK(host.read("served/out") == "mine");
     CHECK(host.read("outside/file") == "safe");
+}
+
+TEST_CASE("set_permissions: nine bits and no others (threats.md, V14)") {
+    fixture tree;
+    tree.host.write("file", "x");
+    tree.host.make_directory("dir");
+    tree.host.link({.at = "link", .to = "file"});
+    REQUIRE(::mkfifo((tree.host / "fifo").c_str(), 0600) == 0);
+    const auto mode_of = [&tree](const char* name) {
+        struct stat status{};
+        REQUIRE(::stat((tree.host / name).c_str(), &status) == 0);
+        return status.st_mode & 07777U;
+    };
+    REQUIRE(::chmod((tree.host / "file").c_str(), 06755) == 0);
+    CHECK(tree.set_permissions("/file", 0755));
+    CHECK(mode_of("file") == 0755);  // What it had of set-id bits is gone.
+    for (const std::uint32_t bits : {01000U, 02755U, 04755U, 07777U, 0100644U, ~0U}) {
+        CAPTURE(bits);
+        CHECK(code_of(tree.set_permissions("/file", bits)) == errc::invalid);
+    }
+    CHECK(mode_of("file") == 0755);
+    CHECK(tree.set_permissions("/file", 0));
+    CHECK(mode_of("file") == 0);
+    CHECK(tree.set_permissions("/link", 0640));  // As chmod(2): what it leads to.
+    CHECK(mode_of("file") == 0640);
+    // A group's directory stays one: whose files in it are is not the client's to change.
+    REQUIRE(::chmod((tree.host / "dir").c_str(), 03770) == 0);
+    CHECK(tree.set_permissions("/dir", 0755));
+    CHECK(mode_of("dir") == 03755);
+    CHECK(code_of(tree.set_permissions("/fifo", 0644)) == errc::not_regular);
+    CHECK(code_of(tree.set_permissions("/none", 0644)) == errc::not_found);
 }
 
 TEST_CASE("status: what open would find, without permission to read it") {

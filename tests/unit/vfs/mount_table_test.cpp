@@ -147,6 +147,9 @@ TEST_CASE("mounts: points and the way to them stay") {
     CHECK(tree.content("/real/at/mine") == "first");
     CHECK(tree.set_modified("/real/at", {.seconds = 77}));
     CHECK(tree.status("/real/at")->modified.seconds == 77);
+    CHECK(tree.set_permissions("/real/at", 0700));
+    CHECK(tree.status("/real/at")->mode == 0700);
+    CHECK(tree.code_of(tree.set_permissions("/way", 0700)) == errc::read_only);
 }
 
 TEST_CASE("mounts: changes go to the tree that has the name, and not from one to another") {

@@ -172,6 +172,15 @@ struct tree_calls {
             std::cref(*files), at(name), when);
     }
 
+    result<void> set_permissions(std::string_view name, std::uint32_t permissions) {
+        return machine.run(
+            [](runtime::core& here, const vfs::tree& tree, vfs::path where,
+               std::uint32_t bits) -> runtime::task<result<void>> {
+                co_return co_await tree.set_permissions(here, where, bits);
+            },
+            std::cref(*files), at(name), permissions);
+    }
+
     result<std::unique_ptr<vfs::tree>> subtree(std::string_view name) {
         return machine.run(
             [](runtime::core& here, const vfs::tree& tree,

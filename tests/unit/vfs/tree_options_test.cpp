@@ -47,6 +47,7 @@ TEST_CASE("read only: every change is refused before the disk is asked, and noth
     CHECK(tree.code_of(tree.make_directory("/new")) == errc::read_only);
     CHECK(tree.code_of(tree.rename({.from = "/file", .to = "/new"})) == errc::read_only);
     CHECK(tree.code_of(tree.set_modified("/file", {.seconds = 1})) == errc::read_only);
+    CHECK(tree.code_of(tree.set_permissions("/file", 0600)) == errc::read_only);
 
     CHECK(tree.host.names("srv") == strings{"dir", "file"});
     CHECK(tree.content("/file") == "file");

@@ -641,6 +641,93 @@ TEST_CASE("upload: an old file that shrinks while it is taken over") {
     CHECK(tree.host.names() == names{"file"});
 }
 
+TEST_CASE("upload: room for a known size is set aside first, and what was not needed goes back") {
+    constexpr std::uint64_t much = 3 * vfs::reserved_bytes_min;
+    const auto blocks_of = [](const fixture& tree) {
+        struct stat status{};
+        REQUIRE(::stat((tree.host / "file").c_str(), &status) == 0);
+        return static_cast<std::uint64_t>(status.st_blocks) * 512;
+    };
+    for (const auto holding : both_places) {
+        CAPTURE(static_cast<int>(holding));
+        fixture tree;
+        std::vector<runtime::allocate_args> asked;
+        tree.machine.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
+            if (what.code == opcode::allocate) {
+                asked.push_back(what.args.allocate);
+            }
+            return std::nullopt;
+        });
+        const auto upload = [&](std::string octets, vfs::upload_options options) {
+            asked.clear();
+            CHECK(tree.upload(
+                {.pieces = {std::move(octets)}, .options = options, .holding = holding}));
+        };
+        upload("short", {.size_bytes = much});
+        REQUIRE(asked.size() == 1);
+        CHECK(asked[0].offset == 0);
+        CHECK(asked[0].size_bytes == much);
+        CHECK(tree.host.read("file") == "short");
+        CHECK(blocks_of(tree) < vfs::reserved_bytes_min);
+
+        upload("++", {.mode = upload_mode::append, .size_bytes = much});
+        REQUIRE(asked.size() == 1);
+        CHECK(asked[0].offset == 5);  // How much comes.
+        CHECK(asked[0].size_bytes == much);
+        upload("S", {.mode = upload_mode::restart, .restart_offset = 0, .size_bytes = much});
+        REQUIRE(asked.size() == 1);
+        CHECK(asked[0].offset == 7);  // How large the whole is going to be.
+        CHECK(asked[0].size_bytes == much - 7);
+        CHECK(tree.host.read("file") == "Short++");  // The tail is not cut with the room.
+        CHECK(blocks_of(tree) < vfs::reserved_bytes_min);
+
+        upload("x", {.size_bytes = vfs::reserved_bytes_min - 1});
+        upload("x", {});
+        CHECK(asked.empty());
+        upload(std::string(much + 1, 'l'), {.size_bytes = much});
+        CHECK(tree.host.read("file").size() == much + 1);  // More than was said is no error.
+    }
+}
+
+TEST_CASE("upload: too little room is told before an octet is taken (threats.md, V13)") {
+    fixture tree;
+    const vfs::upload_options sized{.size_bytes = vfs::reserved_bytes_min};
+    const std::pair<int, errc> refusals[] = {
+        {ENOSPC, errc::no_space}, {EDQUOT, errc::over_quota}, {EFBIG, errc::too_large}};
+    for (const auto& [refused, code] : refusals) {
+        CAPTURE(refused);
+        tree.answer(opcode::allocate, -refused);
+        const auto begun = tree.begin_one({.options = sized});
+        REQUIRE_FALSE(begun);
+        CHECK(begun.error().code == code);
+        CHECK(tree.host.names().empty());
+    }
+    // None of these is about room: a file system that cannot tell, one that fails, a signal.
+    for (const int refused : {EOPNOTSUPP, ENOSYS, EIO, EINTR, ENODEV, ENOMEM}) {
+        CAPTURE(refused);
+        tree.answer(opcode::allocate, -refused);
+        CHECK(tree.upload({.pieces = {"x"}, .options = sized}));
+        CHECK(tree.host.read("file") == "x");
+    }
+    // What was set aside and cannot be given back costs room and nothing else.
+    tree.answer(opcode::compute, -ENOMEM);
+    CHECK(tree.upload({.pieces = {"y"}, .options = sized}));
+    CHECK(tree.host.read("file") == "y");
+}
+
+TEST_CASE("upload: a file that the disk has no room for (threats.md, V13)") {
+    fixture tree;
+    const small_disk disk(tree.host.root(), 0);
+    if (!disk.is_mounted) {
+        MESSAGE("not root: no file system of its own to fill");
+        return;
+    }
+    tree.root = unique_fd(::open(tree.host.root().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    CHECK(tree.refusal({.options = {.size_bytes = 64_MiB}}) == errc::no_space);
+    CHECK(tree.host.names().empty());
+    CHECK(tree.upload({.pieces = {std::string(900'000, 'x')}}));  // All of it is free again.
+}
+
 TEST_CASE("upload: a hidden name where the file system has no unnamed files") {
     for (const int refused : {EOPNOTSUPP, EISDIR, EINVAL, ENOENT}) {
         CAPTURE(refused);
