@@ -196,19 +196,30 @@ task<result<shared_file_ptr>> file_cache::state::open_anew(const path& name) {
     co_return std::make_shared<shared_file>(std::move(*opened));
 }
 
-/// For what has been trusted for long enough. Meanwhile others go on trusting it.
+/// For what has been trusted for long enough. Meanwhile others go on trusting it, for a moment: who
+/// opens may find no memory, or a disk that lets it wait.
 task<result<shared_file_ptr>> file_cache::state::open_again(entry& known, const path& name) {
-    known.opened_at = here.now();
+    const auto begun = here.now();
+    known.opened_at = begun - limits.trusted_max + limits.trusted_max / 16;
     const shared_file_ptr file = known.file;
     auto fresh = co_await open_anew(name);
+    bool is_same = fresh && is_unchanged(file->file.status(), (*fresh)->file.status());
+    if (is_same && file->body) {
+        // No time says so when a page is written to by mmap(2) for a second time.
+        is_same = co_await fill(**fresh);
+    }
     auto* const still = find(name);  // `known` may be gone.
     if (still == nullptr || still->file != file) {
         co_return fresh;
     }
-    if (!fresh || !is_unchanged(file->file.status(), (*fresh)->file.status())) {
+    if (!is_same) {
         ++count.changed;
         remove(*still);
         co_return fresh;
+    }
+    still->opened_at = begun;
+    if (file->body) {
+        still->file = *fresh;  // As many octets as before.
     }
     co_return use(*still);
 }

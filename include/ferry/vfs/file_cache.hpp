@@ -34,8 +34,9 @@ using shared_file_ptr = std::shared_ptr<shared_file>;
 /// watched, and the queue of changes is read before the first answer to what has arrived since
 /// (`reactor::arrivals`). Only file systems known as local are trusted so; files elsewhere are
 /// opened each time, and so is everything when no watch can be had (decision 0016). What inotify
-/// does not tell of, writes by mmap(2) and file systems mounted over a directory, is seen after
-/// `trusted_max` at the latest.
+/// does not tell of (writes by mmap(2) and io_submit(2), file systems mounted over a directory) is
+/// seen by who asks later than `trusted_max`, or a sixteenth of it more while the file is being
+/// opened again.
 class file_cache {
   public:
     struct bounds {

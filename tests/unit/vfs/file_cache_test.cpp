@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -62,6 +63,15 @@ task<answer> ask_cache(core& here, file_cache& files, std::string_view name) {
         CHECK(*(*file)->body == got.content);
     }
     co_return got;
+}
+
+/// The content that is in memory.
+task<std::string> ask_body(core&, file_cache& files, std::string_view name) {
+    const auto file = co_await files.open(at(name));
+    if (!file || !(*file)->body) {
+        co_return "no body";
+    }
+    co_return *(*file)->body;
 }
 
 task<answer> ask_tree(core& here, const vfs::tree& files, std::string_view name) {
@@ -361,6 +371,30 @@ TEST_CASE(
     CHECK(on.cache.counted().misses == misses + 1);
     CHECK(on.cache.counted().changed == 0);
     CHECK(on.cache.size() == 1);
+}
+
+TEST_CASE("file cache: a body is read again with its file, whatever the times say") {
+    // A write by mmap(2) is no event, and only the first to a page before it is written back
+    // changes the file's times.
+    cached_site on({.trusted_max = runtime::duration::zero()});
+    on.files.write("a", "0");
+    const unique_fd file(::open((on.files / "a").c_str(), O_RDWR | O_CLOEXEC));
+    REQUIRE(file);
+    void* const pages = ::mmap(nullptr, 1, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
+    REQUIRE(pages != MAP_FAILED);
+    auto& letter = *static_cast<volatile char*>(pages);
+    letter = '1';
+    on.warm("/a");
+    const auto changed = on.cache.counted().changed;
+    for (const char next : {'2', '3', '4'}) {
+        letter = next;
+        on.machine.io.note_arrival();
+        const auto body = on.machine.run(&ask_body, std::ref(on.cache), std::string_view("/a"));
+        CHECK(body == std::string(1, next));
+    }
+    CHECK(on.cache.counted().changed == changed);  // It was the same entry all the time.
+    CHECK(on.cache.size() == 1);
+    ::munmap(pages, 1);
 }
 
 TEST_CASE("file cache: without descriptors it gives up what it holds") {
