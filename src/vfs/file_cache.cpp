@@ -22,14 +22,24 @@ namespace {
 
 constexpr runtime::duration look_every = std::chrono::seconds(1);
 
-/// Remembers names that were asked for a short while ago, in a fixed room: the four latest of those
-/// that share a place.
-class seen_before {
+// Of one core. Each has the directories on its way open, besides what is kept (threats.md, H6).
+constexpr unsigned keeps_at_once_max = 4;
+
+/// Remembers names of a short while ago, in a fixed room: the four latest of those that share one
+/// of `places`.
+template <std::size_t places>
+class recent_names {
   public:
-    /// Whether `hash` is among them; it is from now on.
+    /// Whether `hash` is among them.
+    [[nodiscard]] bool has(std::size_t hash) const noexcept {
+        const auto& latest = places_[hash % places];
+        return std::ranges::find(latest, mark_of(hash)) != latest.end();
+    }
+
+    /// The same; it is from now on.
     bool again(std::size_t hash) noexcept {
-        auto& latest = places_[hash % places_.size()];
-        const auto mark = static_cast<std::uint32_t>(hash >> 32U) | 1U;
+        auto& latest = places_[hash % places];
+        const auto mark = mark_of(hash);
         const auto known = std::ranges::find(latest, mark);
         const bool found = known != latest.end();
         std::rotate(latest.begin(), found ? known : latest.end() - 1,
@@ -38,13 +48,24 @@ class seen_before {
         return found;
     }
 
+    void clear() noexcept { places_ = {}; }
+
   private:
-    std::array<std::array<std::uint32_t, 4>, 2'048> places_{};
+    static std::uint32_t mark_of(std::size_t hash) noexcept {
+        return static_cast<std::uint32_t>(hash >> 32U) | 1U;
+    }
+
+    std::array<std::array<std::uint32_t, 4>, places> places_{};
 };
 
 struct text_hash : std::hash<std::string_view> {
     using is_transparent = void;
 };
+
+/// Of a name as it was asked for: "/f/" is an error where "/f" is a file.
+std::size_t hash_of(const path& name) noexcept {
+    return text_hash{}(name.text()) + (name.wants_directory() ? std::size_t{1} << 40U : 0);
+}
 
 /// True when both are of one file that nothing has happened to between them.
 bool is_unchanged(const metadata& before, const metadata& now) noexcept {
@@ -65,6 +86,28 @@ struct file_cache::state {
         shared_file_ptr file;
         runtime::time_point opened_at{};  ///< When it was last found to be what the name leads to.
         runtime::time_point used_at{};
+        bool was_used = false;  ///< By another request than the one that it was kept for.
+    };
+    /// One that is being made of a name, kept or not.
+    class attempt {
+      public:
+        attempt(state& of, std::size_t hash) noexcept : owner_(of), hash_(hash) {
+            ++owner_.keeps_under_way;
+        }
+        attempt(const attempt&) = delete;
+        attempt& operator=(const attempt&) = delete;
+        ~attempt() {
+            --owner_.keeps_under_way;
+            if (!has_succeeded) {
+                owner_.not_worth_it.again(hash_);
+            }
+        }
+
+        bool has_succeeded = false;
+
+      private:
+        state& owner_;
+        std::size_t hash_;
     };
     using table =
         std::unordered_map<std::string, std::unique_ptr<entry>, text_hash, std::equal_to<>>;
@@ -76,7 +119,7 @@ struct file_cache::state {
         }
         if (auto opened = change_watch::open()) {
             watch = std::move(*opened);
-            seen = std::make_unique<seen_before>();
+            seen = std::make_unique<recent_names<2'048>>();
         }
     }
 
@@ -85,6 +128,7 @@ struct file_cache::state {
     void drop_later(entry& broken) noexcept;
     void drop_broken() noexcept;
     void remove(entry& gone) noexcept;
+    [[nodiscard]] bool is_worth_keeping(const path& name) noexcept;
     [[nodiscard]] bool has_room_for(std::uint64_t body_bytes) noexcept;
     [[nodiscard]] entry* find(const path& name) noexcept;
     [[nodiscard]] shared_file_ptr use(entry& hit) noexcept;
@@ -93,13 +137,17 @@ struct file_cache::state {
     [[nodiscard]] task<result<shared_file_ptr>> open_and_keep(const path& name,
                                                               machine_place place);
     [[nodiscard]] task<bool> fill(shared_file& into);
-    void keep(std::unique_ptr<entry> fresh, const path& name, shared_file_ptr file);
+    [[nodiscard]] bool keep(std::unique_ptr<entry> fresh, const path& name, shared_file_ptr file);
 
     runtime::core& here;
     const tree& files;
     const bounds limits;
     std::unique_ptr<change_watch> watch;  ///< Null: nothing is kept. Outlives the entries.
-    std::unique_ptr<seen_before> seen;
+    std::unique_ptr<recent_names<2'048>> seen;
+    /// Names that could not be kept, or changed before they were used.
+    recent_names<256> not_worth_it;
+    runtime::time_point not_worth_it_since{};
+    unsigned keeps_under_way = 0;
     std::uint64_t looked_at = 0;  ///< The arrivals that the last look was younger than.
     std::size_t bodies_bytes = 0;
     counters count;
@@ -119,6 +167,9 @@ void file_cache::state::drop_later(entry& gone) noexcept {
 void file_cache::state::drop_broken() noexcept {
     while (auto* each = broken.front()) {
         ++count.changed;
+        if (!each->was_used) {
+            not_worth_it.again(text_hash{}(each->name));
+        }
         remove(*each);
     }
 }
@@ -158,16 +209,31 @@ file_cache::state::entry* file_cache::state::find(const path& name) noexcept {
 
 shared_file_ptr file_cache::state::use(entry& hit) noexcept {
     ++count.hits;
+    hit.was_used = true;
     hit.used_at = here.now();
     hit.unlink();
     by_use.push_back(hit);
     return hit.file;
 }
 
+/// Whether to try: it was asked for before, and not in vain. What cannot be kept, a name that is
+/// not there above all, would cost ten times an open at every request.
+bool file_cache::state::is_worth_keeping(const path& name) noexcept {
+    if (here.now() >= not_worth_it_since + limits.retry_min) {
+        not_worth_it.clear();
+        not_worth_it_since = here.now();
+    }
+    return seen->again(text_hash{}(name.text())) && !not_worth_it.has(hash_of(name)) &&
+           keeps_under_way < keeps_at_once_max;
+}
+
 /// Removes what has not been used for a while until there is room. What is in use stays: a crowd of
 /// names that is larger than the cache would push each other out for ever, at eight times the cost
 /// of not keeping any.
 bool file_cache::state::has_room_for(std::uint64_t body_bytes) noexcept {
+    if (body_bytes > limits.bodies_bytes_max) {
+        return false;  // However much makes room for it.
+    }
     while (entries.size() >= limits.entries_max ||
            bodies_bytes + body_bytes > limits.bodies_bytes_max) {
         auto* const oldest = by_use.front();
@@ -242,6 +308,7 @@ task<bool> file_cache::state::fill(shared_file& into) {
 
 task<result<shared_file_ptr>> file_cache::state::open_and_keep(const path& name,
                                                                machine_place place) {
+    attempt keeping(*this, hash_of(name));
     auto fresh = std::make_unique<entry>(*this);
     fresh->opened_at = here.now();
     const auto way = co_await watch_way(here, *watch, *fresh, place);
@@ -277,11 +344,11 @@ task<result<shared_file_ptr>> file_cache::state::open_and_keep(const path& name,
         file->body.reset();
         co_return opened;
     }
-    keep(std::move(fresh), name, file);
+    keeping.has_succeeded = keep(std::move(fresh), name, file);
     co_return file;
 }
 
-void file_cache::state::keep(std::unique_ptr<entry> fresh, const path& name, shared_file_ptr file) {
+bool file_cache::state::keep(std::unique_ptr<entry> fresh, const path& name, shared_file_ptr file) {
     if (const auto other = entries.find(std::string_view(name.text())); other != entries.end()) {
         remove(*other->second);
     }
@@ -289,7 +356,7 @@ void file_cache::state::keep(std::unique_ptr<entry> fresh, const path& name, sha
         file->body.reset();  // Others have filled it up meanwhile.
     }
     if (!has_room_for(0)) {
-        return;
+        return false;
     }
     const std::size_t body_bytes = file->body ? file->body->size() : 0;
     fresh->file = std::move(file);
@@ -301,6 +368,7 @@ void file_cache::state::keep(std::unique_ptr<entry> fresh, const path& name, sha
     by_use.push_back(kept);
     ++count.kept;
     not_empty.announce();
+    return true;
 }
 
 file_cache::file_cache(runtime::core& here, const tree& files, bounds most)
@@ -322,7 +390,7 @@ task<result<shared_file_ptr>> file_cache::open(const path& name) {
         auto opened = co_await my.open_again(*hit, name);
         co_return opened;
     }
-    if (my.seen->again(text_hash{}(name.text())) && my.has_room_for(0)) {
+    if (my.is_worth_keeping(name) && my.has_room_for(0)) {
         auto place = my.files.place_of(name);
         if (place) {
             auto kept = co_await my.open_and_keep(name, std::move(*place));

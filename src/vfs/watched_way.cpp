@@ -20,6 +20,10 @@ using runtime::task;
 namespace {
 
 constexpr unsigned links_max = 40;  // As many as the kernel follows (path_resolution(7)).
+// Each name is a watch of the kernel's and some memory for as long as the file is kept, each
+// directory a descriptor on the way (threats.md, H6).
+constexpr unsigned names_max = 64;
+constexpr std::size_t directories_max = 32;
 
 /// What a link, open as `fd`, says; errc::outside_tree where that cannot be beneath the root.
 result<std::string> read_link(int fd) {
@@ -41,6 +45,7 @@ struct progress {
     std::vector<unique_fd> directories;  ///< Entered, beneath the root, one in the other.
     std::string left;                    ///< Of the name, and of what links on the way said.
     unsigned links = 0;
+    unsigned names = 0;
 
     [[nodiscard]] int at() const noexcept {
         return directories.empty() ? root : directories.back().get();
@@ -115,6 +120,9 @@ task<result<metadata>> watch_way(runtime::core& here, change_watch& watch, trail
             }
             status = metadata_of(way.at());
             continue;
+        }
+        if (++way.names > names_max || way.directories.size() >= directories_max) {
+            co_return failure(errc::unsupported);
         }
         const auto directory = metadata_of(way.at());  // After a link it is not the last status.
         if (!directory) {

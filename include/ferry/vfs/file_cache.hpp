@@ -44,7 +44,9 @@ class file_cache {
         std::size_t body_bytes_max = 8'192;  ///< Of a file that is kept in memory whole.
         std::size_t bodies_bytes_max = 4 * 1'024 * 1'024;  ///< Of all of them.
         /// As long after its last use it makes no room for another.
-        runtime::duration kept_min = std::chrono::seconds(1);
+        runtime::duration kept_min = std::chrono::seconds(5);
+        /// What could not be kept is opened for each answer as long, and then tried again.
+        runtime::duration retry_min = std::chrono::seconds(1);
         runtime::duration idle_max = std::chrono::seconds(10);    ///< Not asked for, it is closed.
         runtime::duration trusted_max = std::chrono::seconds(1);  ///< Then it is opened again.
     };
