@@ -78,7 +78,12 @@ result<int> change_watch::find_or_add(opened_inode which, std::uint32_t mask) {
     }
     entry->second = watch;
     made.key() = watch;
-    inodes_.insert(std::move(made));
+    const auto added = inodes_.insert(std::move(made));
+    if (!added.inserted && added.position->second.key != key) {
+        // The kernel has watched it under another number: overlayfs may give a file a new one when
+        // it copies it up.
+        watch_of_.erase(std::exchange(added.position->second.key, key));
+    }
     return watch;
 }
 
@@ -131,6 +136,9 @@ void change_watch::break_marks(marks& some) noexcept {
 }
 
 void change_watch::break_all() noexcept {
+    // That a watch has ended may be among what was lost. Who adds to one asks the kernel again,
+    // which gives the same while it lasts.
+    watch_of_.clear();
     for (auto& [watch, inode] : inodes_) {
         break_marks(inode.itself);
         for (auto& [name, list] : inode.entries) {
