@@ -83,6 +83,9 @@ SUITES = [
           build="release", targets=("src/server/ferry",), beside=True,
           command=("python3", "tests/e2e/run.py", "--ferry", "build/release/ferry", "--jobs", "3",
                    "--contained")),
+    Suite("crash", "kill -9 while clients upload, a few times (tools/crash does it 300 times)",
+          build="release", targets=("src/server/ferry",), beside=True,
+          command=("tools/crash", "--kills", "12", "--ferry", "build/release/ferry")),
 ]
 
 
