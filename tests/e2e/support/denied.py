@@ -16,6 +16,9 @@ SECCOMP_RET_ERRNO = 0x00050000
 IO_URING_CALLS = SETUP, ENTER, REGISTER = (425, 426, 427)
 OPENAT2 = 437
 STATX = {"x86_64": 332, "aarch64": 291, "riscv64": 291}[os.uname().machine]
+_OTHERS = {"pwrite64": 68, "pwritev2": 287, "mkdirat": 34, "sendfile": 71}
+NUMBERS = {"x86_64": {"pwrite64": 18, "pwritev2": 328, "mkdirat": 258, "sendfile": 40},
+           "aarch64": _OTHERS, "riscv64": _OTHERS}[os.uname().machine]
 NEW_CALLS = (441, 451)  # epoll_pwait2, cachestat: unknown to filters older than they are.
 BPF_LD_W_ABS, BPF_JMP_JEQ_K, BPF_RET_K = 0x20, 0x15, 0x06
 USER = 61_234  # Nobody's: no account has it, so none of its rights come from anywhere else.

@@ -1,0 +1,208 @@
+"""A disk on which nothing fits any more, one without room for another name, and one that fails
+(threats.md, V13 and V15).
+
+The small file systems are mounted where only this process and its children see them, so that they go
+with it whatever becomes of it.
+"""
+
+import dataclasses
+import errno
+import os
+import time
+
+from support import check, denied, mounts, trees
+from support.case import Failure, limit, needs_root, rows
+from support.ftp_wire import Control, read_all
+from support.http_wire import Connection, ask
+
+OLD = b"old content\n" * 5000
+DISK_BYTES = 2 << 20
+TOO_MUCH = trees.octets(21, 3 << 20)
+FULL_CODES = (452, 552)  # RFC 959 section 4.2.2.
+
+
+def free_bytes(root):
+    found = os.statvfs(root)
+    return found.f_bavail * found.f_frsize
+
+
+def refused_upload(control, command, octets, codes=FULL_CODES):
+    """An upload that must be refused: before its octets or behind them."""
+    data = control.passive()
+    reply = control.ask(command)
+    if reply.code == 150:
+        try:
+            data.sendall(octets)
+        except OSError:
+            pass  # The server has closed it: there is no use for the rest.
+        data.close()
+        reply = control.expect(command)
+    data.close()
+    check.one_of(reply.code, codes, f"{command}: {reply}")
+
+
+def must_be_free_again(root, octets, what):
+    """The space comes back when the server has closed the file, right behind its reply."""
+    limit_at = time.monotonic() + 5
+    while free_bytes(root) < octets and time.monotonic() < limit_at:
+        time.sleep(0.01)
+    check.equal(free_bytes(root), octets, f"octets free {what}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    id: str
+    commands: tuple  # Before the last one each wants 350.
+
+
+@needs_root
+@limit(60)
+@rows([Way("stor-new", ("STOR fresh",)), Way("stor-old", ("STOR kept",)), Way("appe", ("APPE kept",)),
+       Way("appe-new", ("APPE fresh",)), Way("rest", ("REST 100", "STOR kept")),
+       Way("stou", ("STOU",))])
+def test_nothing_fits(t, row):
+    """452 or 552; the old file stands, the space is given back, the session and HTTP go on."""
+    root = t.tmp()
+    with mounts.tmpfs(root, f"size={DISK_BYTES}"):
+        trees.write(root, "kept", OLD)
+        server = t.ferry(root, "--user", "ann:secret", "--write")
+        with Control(server) as control, Connection(server) as reader:
+            control.login("ann", "secret")
+            before = free_bytes(root)
+            for turn in range(3):
+                for command in row.commands[:-1]:
+                    control.ask(command, 350)
+                refused_upload(control, row.commands[-1], TOO_MUCH)
+                check.equal(trees.contents(root), {b"kept": OLD}, "the files")
+                must_be_free_again(root, before, f"behind refusal {turn}")
+                check.same_bytes(reader.ask("/kept").body, OLD, "HTTP")
+            control.store("STOR fresh", b"fits")
+            check.equal(reader.ask("/fresh").body, b"fits", "what fits")
+        server.stop()
+
+
+@needs_root
+@limit(60)
+def test_a_disk_filled_by_another(t):
+    """Not an octet is free: what needs none goes on, and all is well once there is room."""
+    root = t.tmp()
+    with mounts.tmpfs(root, f"size={DISK_BYTES}"):
+        trees.fill(root, {"kept": OLD, "d/goes": b"goes"})
+        server = t.ferry(root, "--user", "ann:secret", "--write")
+        with Control(server) as control, Connection(server) as reader:
+            control.login("ann", "secret")
+            filler = trees.write(root, "filler", bytes(free_bytes(root)))
+            check.equal(free_bytes(root), 0, "octets free")
+            for verb in ("STOR", "APPE"):
+                for name in ("kept", "fresh"):
+                    refused_upload(control, f"{verb} {name}", b"x")
+            check.same_bytes(reader.ask("/kept").body, OLD, "HTTP")
+            check.same_bytes(control.retrieve("RETR kept"), OLD, "RETR")
+            control.store("STOR empty", b"")
+            control.ask("RNFR empty", 350)
+            control.ask("RNTO renamed", 250)
+            control.ask("DELE d/goes", 250)
+            check.equal(trees.names_in(root), [b"d", b"filler", b"kept", b"renamed"], "the names")
+            os.unlink(filler)
+            control.store("STOR fresh", OLD)
+            check.same_bytes(reader.ask("/fresh").body, OLD, "once there is room")
+        server.stop()
+
+
+@needs_root
+@limit(60)
+def test_no_name_is_left(t):
+    """The file system has no inode left: MKD and each upload are refused, the rest goes on."""
+    root = t.tmp()
+    with mounts.tmpfs(root, "size=8m,nr_inodes=24"):
+        trees.write(root, "kept", OLD)
+        server = t.ferry(root, "--user", "ann:secret", "--write")
+        with Control(server) as control, Connection(server) as reader:
+            control.login("ann", "secret")
+            made = 0
+            while os.statvfs(root).f_favail > 0:
+                control.ask(f"MKD made{made}", 257)
+                made += 1
+            before = trees.names_in(root)
+            for _ in range(3):
+                control.ask("MKD another", *FULL_CODES)
+                for command in ("STOR fresh", "STOR kept", "APPE kept", "STOU"):
+                    refused_upload(control, command, b"x")
+                check.equal(trees.names_in(root), before, "the names")
+                check.same_bytes(trees.read(root, "kept"), OLD, "the old file")
+                check.same_bytes(reader.ask("/kept").body, OLD, "HTTP")
+            control.ask("RMD made0", 250)
+            control.store("STOR fresh", b"fits")
+            check.equal(reader.ask("/fresh").body, b"fits", "what fits")
+            control.ask("DELE fresh", 250)
+            control.ask("MKD another", 257)
+        server.stop()
+
+
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    id: str
+    number: int
+    calls: tuple
+    upload: int = 226
+    directory: int = 257
+
+
+WRITES = ("pwrite64", "pwritev2")
+
+
+@rows([
+    Refusal("write-full", errno.ENOSPC, WRITES, upload=452),
+    Refusal("write-quota", errno.EDQUOT, WRITES, upload=552),
+    Refusal("write-too-large", errno.EFBIG, WRITES, upload=552),
+    Refusal("write-broken", errno.EIO, WRITES, upload=451),
+    Refusal("mkdir-full", errno.ENOSPC, ("mkdirat",), directory=452),
+    Refusal("mkdir-quota", errno.EDQUOT, ("mkdirat",), directory=552),
+    Refusal("mkdir-read-only", errno.EROFS, ("mkdirat",), directory=550),
+    Refusal("mkdir-denied", errno.EACCES, ("mkdirat",), directory=550),
+    Refusal("mkdir-broken", errno.EIO, ("mkdirat",), directory=451),
+])
+def test_what_the_kernel_refuses(t, row):
+    """Each error of the disk has its reply, nothing is left, and the session goes on."""
+    root = trees.fill(t.tmp(), {"kept": OLD})
+    # A filter sees system calls only; with io_uring some of these would be none.
+    server = t.ferry(root, "--io", "epoll", "--user", "ann:secret", "--write", preexec=lambda:
+                     denied.calls([denied.NUMBERS[name] for name in row.calls], row.number))
+    control = t.closing(Control(server)).login("ann", "secret")
+    for turn in range(2):
+        for command in ("STOR kept", "APPE kept", f"STOR fresh{turn}"):
+            if row.upload == 226:
+                control.store(command, b"stored")
+                continue
+            refused_upload(control, command, b"x" * 100_000, (row.upload,))
+            check.equal(trees.contents(root), {b"kept": OLD}, f"the files after {command}")
+            check.same_bytes(ask(server, "/kept").body, OLD, "HTTP")
+        control.ask(f"MKD made{turn}", row.directory)
+
+
+@rows([Refusal("read-broken", errno.EIO, ("sendfile",))])
+def test_a_file_that_cannot_be_read(t, row):
+    """threats.md, V15: the answer ends short and is closed, at once and not tried again; others are
+    served, and a session goes on."""
+    content = trees.octets(3, 3 << 20)
+    root = trees.fill(t.tmp(), {"broken": content, "small": b"small"})
+    server = t.ferry(root, "--user", "ann:secret", preexec=lambda:
+                     denied.calls([denied.NUMBERS[name] for name in row.calls], row.number))
+    for _ in range(2):
+        with Connection(server) as connection:
+            connection.send(b"GET /broken HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            head, _, body = connection.read_all().partition(b"\r\n\r\n")
+            check.one_of(head[:12], (b"", b"HTTP/1.1 200"), "the answer")  # The head may go with it.
+            check.equal(body, b"", "what was sent")
+        check.equal(ask(server, "/small").body, b"small", "another file")
+    check.equal(server.errors().count("was broken off"), 2, "lines in the log")
+    control = t.closing(Control(server)).login("ann", "secret")
+    for _ in range(2):
+        data = control.passive()
+        control.ask("RETR broken", 150)
+        try:
+            check.equal(read_all(data), b"", "what was sent")
+        except Failure as reset:
+            check.contains(str(reset), "was reset", "RETR of a file that cannot be read")
+        control.expect("RETR broken", 451)
+        check.equal(control.retrieve("LIST")[:1], b"-", "a listing behind it")
