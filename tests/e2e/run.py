@@ -5,6 +5,7 @@
     python3 tests/e2e/run.py --ferry PATH --only http_rows -v
     python3 tests/e2e/run.py --ferry PATH --io epoll
     python3 tests/e2e/run.py --ferry PATH --contained
+    python3 tests/e2e/run.py --ferry PATH --long --only swapped_links --only million_names
     python3 tests/e2e/run.py --list
 
 --only takes a pattern (a regular expression) that is looked for in MODULE.TEST; repeatable.
@@ -12,6 +13,8 @@
 below a seccomp filter that denies io_uring, with no memory to lock, and as an ordinary user but for
 the tests that do what root alone may; servers decide by themselves then, and must say that they use
 epoll.
+--long: tests that have a long form take it (a hundred thousand exchanges, a million names), have more
+time, and tell what they measured.
 -v shows the server's own words for every test, -k keeps the temporary directories.
 
 Every module test_*.py runs in a process of its own, in a process group of its own, so that whatever
@@ -39,6 +42,7 @@ from support import denied, worker  # noqa: E402  (the path above comes first)
 
 SETUP_SECONDS_MAX = 60  # Importing a module and making what its tests share.
 SHOWN_LINES_MAX = 80  # Of one failure.
+LONG_TIMES = 20  # As much time as usual has a test in its long form.
 
 
 class Module:
@@ -83,7 +87,8 @@ class Run:
                 denied.root()
             settings = worker.Settings(ferry=self.options.ferry, folder=self.folder_of(module),
                                        verbose=self.options.verbose, keep=self.options.keep,
-                                       io="denied" if self.options.contained else self.options.io)
+                                       io="denied" if self.options.contained else self.options.io,
+                                       is_long=self.options.long)
             worker.main(module.name, [case.name for case in module.waiting], settings, writer)
             os._exit(0)
         os.close(writer)
@@ -122,13 +127,14 @@ class Run:
     def take(self, module, event):
         if event["what"] == "start":
             module.current = next(c for c in module.waiting if c.name == event["name"])
-            module.limit = time.monotonic() + module.current.limit_seconds
+            times = LONG_TIMES if self.options.long else 1
+            module.limit = time.monotonic() + module.current.limit_seconds * times
             return
         name = f"{module.name}.{event['name']}"
         if event["ok"]:
             self.passed += 1
             self.tell(f"ok    {name} ({event['seconds']:.2f} s)")
-            if self.options.verbose and event["text"]:
+            if event["text"] and (self.options.verbose or self.options.long):
                 self.tell(indent(event["text"]))
         else:
             self.fail(name, event["text"])
@@ -217,6 +223,7 @@ def main(arguments):
     parser.add_argument("--io", choices=("auto", "uring", "epoll"), default="auto",
                         help="what servers use")
     parser.add_argument("--contained", action="store_true", help="without io_uring and root")
+    parser.add_argument("--long", action="store_true", help="tests take their long form")
     parser.add_argument("--list", action="store_true", help="print the tests and exit")
     parser.add_argument("-k", "--keep", action="store_true", help="keep temporary directories")
     parser.add_argument("-v", "--verbose", action="store_true")

@@ -77,10 +77,20 @@ class Context:
         self._servers = []
         self._to_close = []
         self._folders = []
+        self.told = []
 
     @property
     def binary(self):
         return self.settings.ferry
+
+    @property
+    def is_long(self):
+        """True when a test is to do as much as its long form does (run.py --long)."""
+        return self.settings.is_long
+
+    def tell(self, line):
+        """Something measured, for whoever runs the long forms or wants to see all (-v)."""
+        self.told.append(line)
 
     def tmp(self):
         """A new empty directory, removed when the test ends."""

@@ -20,6 +20,7 @@ class Settings:
     verbose: bool = False
     keep: bool = False
     io: str = "auto"  # For --io of the server; "denied": auto, where there is no io_uring.
+    is_long: bool = False  # Tests that have a long form take it.
 
 
 def cases_of(module_name):
@@ -91,4 +92,6 @@ def run_one(one, context):
     except Exception as error:
         text += f"{error}\n" if isinstance(error, case.Failure) else traceback.format_exc()
     ok = not text
+    if ok and context.told:
+        text = "\n".join(context.told)
     return ok, text + ("\n" + logs if logs else "")
