@@ -4,10 +4,9 @@ import dataclasses
 import os
 import socket
 import threading
-import time
 
 from support import check, trees
-from support.case import Failure, limit, rows
+from support.case import limit, rows
 from support.ftp_wire import Control, read_all
 from support.http_wire import Connection, ask, fetch
 
@@ -333,47 +332,3 @@ def test_ferrys_own_names_are_out_of_reach(t):
             control.passive()
         control.ask(f"{verb} .ferry-upload-1", 5)
     check.equal(trees.read(root, ".ferry-upload-1"), trees.SECRET, "the file")
-
-
-def test_moving_files(t):
-    """threats.md, V6 and V7: a file that changes while it is sent."""
-    root = t.tmp()
-    size = 12 * 1024 * 1024
-    content = trees.octets(7, size)
-    server = t.ferry(root)
-    for name, change in (
-            ("renamed-over", lambda path: (trees.write(root, "other", b"new"),
-                                           os.rename(os.path.join(root, "other"), path))),
-            ("unlinked", os.unlink),
-            ("grown", lambda path: append(path, b"more" * 100000))):
-        path = trees.write(root, name, content)
-        with Connection(server, receive_buffer_bytes=8192) as connection:
-            connection.send(f"GET /{name} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-            connection.fill(limit_of(5))
-            change(os.fsencode(path))
-            response = connection.read_response()
-            check.equal(response.status, 200, name)
-            check.same_bytes(response.body, content, name)
-            trees.write(root, "next", b"next")
-            check.equal(connection.ask("/next").body, b"next", "the next request")
-    path = trees.write(root, "truncated", content)
-    with Connection(server, receive_buffer_bytes=8192) as connection:
-        connection.send(b"GET /truncated HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        connection.fill(limit_of(5))
-        os.truncate(path, 1000)
-        try:
-            response = connection.read_response()
-        except Failure as short:
-            check.contains(str(short), "cut short", "a file truncated while it is sent")
-        else:
-            raise Failure(f"{len(response.body)} octets of a file truncated to 1000")
-    check.equal(fetch(server, "/next"), b"next", "an honest request")
-
-
-def append(path, octets):
-    with open(path, "ab") as file:
-        file.write(octets)
-
-
-def limit_of(seconds):
-    return time.monotonic() + seconds
