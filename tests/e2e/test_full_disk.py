@@ -83,6 +83,27 @@ def test_nothing_fits(t, row):
 
 @needs_root
 @limit(60)
+def test_a_disk_too_small_is_told_before_an_octet_is_taken(t):
+    """RFC 959 section 4.1.3: ALLO, and STOR behind it, without any data."""
+    root = t.tmp()
+    with mounts.tmpfs(root, "size=4m"):
+        server = t.ferry(root, "--user", "ann:secret", "--write")
+        with Control(server) as control:
+            control.login("ann", "secret")
+            control.ask("ALLO 5000000", *FULL_CODES)
+            control.ask("ALLO 3000000", 200)
+            trees.write(root, "much", bytes(2 << 20))  # Somebody has taken it meanwhile.
+            control.passive()
+            control.ask("STOR file", *FULL_CODES)
+            check.equal(sorted(trees.contents(root)), [b"much"], "the files")
+            control.ask("ALLO 1500000", 200)
+            control.store("STOR file", bytes(1500000))
+            check.equal(len(trees.read(root, "file")), 1500000, "what fits")
+        server.stop()
+
+
+@needs_root
+@limit(60)
 def test_a_disk_filled_by_another(t):
     """Not an octet is free: what needs none goes on, and all is well once there is room."""
     root = t.tmp()

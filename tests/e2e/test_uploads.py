@@ -8,8 +8,7 @@ import threading
 import time
 
 from support import check, trees
-from support.case import limit, needs_root, rows
-from support.clients import run
+from support.case import rows
 from support.ftp_wire import Control, reset
 from support.http_wire import Connection, ask
 
@@ -292,54 +291,3 @@ def may(control, allowed, command, octets):
         reply = control.expect(command)
     data.close()
     check.equal(reply.code // 100 == 2, allowed, f"{command}: {reply}")
-
-
-@needs_root
-@limit(60)
-def test_a_full_disk(t):
-    """threats.md, V13: 452, the space is given back, and the connection is usable."""
-    check.equal(os.geteuid(), 0, "user id (the test makes a small file system)")
-    root = t.tmp()
-    run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", root])
-    try:
-        trees.write(root, "kept", OLD)
-        server = t.ferry(root, "--user", "ann:secret", "--write")
-        control = writer(t, server)
-        for name in ("fresh", "kept"):
-            for _ in range(3):
-                data = control.passive()
-                control.ask(f"STOR {name}", 150, 125)
-                try:
-                    data.sendall(NEW)
-                except OSError:
-                    pass  # The server has closed it: there is no use for the rest.
-                data.close()
-                control.expect("a full disk", 452, 552)
-                check.equal(trees.contents(root), {b"kept": OLD}, "the files")
-        control.store("STOR fresh", b"fits")
-        check.equal(ask(server, "/fresh").body, b"fits", "what fits")
-        server.stop()
-    finally:
-        run(["umount", "-l", root])
-
-
-def test_a_disk_too_small_is_told_before_an_octet_is_taken(t):
-    """threats.md, V13 and RFC 959 section 4.1.3: ALLO, and STOR behind it, without any data."""
-    check.equal(os.geteuid(), 0, "user id (the test makes a small file system)")
-    root = t.tmp()
-    run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", root])
-    try:
-        server = t.ferry(root, "--user", "ann:secret", "--write")
-        control = writer(t, server)
-        control.ask("ALLO 5000000", 452, 552)
-        control.ask("ALLO 3000000", 200)
-        trees.write(root, "much", bytes(2 << 20))  # Somebody has taken it meanwhile.
-        control.passive()
-        control.ask("STOR file", 452, 552)
-        check.equal(sorted(trees.contents(root)), [b"much"], "the files")
-        control.ask("ALLO 1500000", 200)
-        control.store("STOR file", bytes(1500000))
-        check.equal(len(trees.read(root, "file")), 1500000, "what fits")
-        server.stop()
-    finally:
-        run(["umount", "-l", root])

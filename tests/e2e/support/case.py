@@ -92,9 +92,9 @@ class Context:
         """Something measured, for whoever runs the long forms or wants to see all (-v)."""
         self.told.append(line)
 
-    def tmp(self):
-        """A new empty directory, removed when the test ends."""
-        path = tempfile.mkdtemp(prefix="t-", dir=self._module_folder)
+    def tmp(self, place=None):
+        """A new empty directory, in `place` if that is given, removed when the test ends."""
+        path = tempfile.mkdtemp(prefix="t-", dir=place or self._module_folder)
         os.chmod(path, 0o755)  # Some tests run the server as another user.
         self._folders.append(path)
         return path

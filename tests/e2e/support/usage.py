@@ -36,3 +36,12 @@ def cpu_seconds(server):
 def resident_bytes(server):
     with open(f"/proc/{server.pid}/statm", encoding="ascii") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def anonymous_bytes(server):
+    """Of its resident memory, what no file is behind: heap and stacks, not its own code."""
+    with open(f"/proc/{server.pid}/status", encoding="ascii", errors="replace") as file:
+        for line in file:
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) << 10
+    raise Failure("no RssAnon in /proc/PID/status")
