@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "vfs/file_system.hpp"
 #include "vfs/leftovers.hpp"
 #include "vfs/listing.hpp"
+#include "vfs/name_locks.hpp"
 #include "vfs/name_variants.hpp"
 #include "vfs/upload.hpp"
 #include "vfs/windows_name.hpp"
@@ -58,8 +60,12 @@ runtime::task<result<entry_place>> locate(runtime::core& here, int root, const p
 class local_tree final : public tree {
   public:
     local_tree(unique_fd root, file_system home, tree_options options,
-               runtime::offload_pool* closing = nullptr) noexcept
-        : root_(std::move(root)), home_(home), options_(options), closing_(closing) {}
+               std::shared_ptr<name_locks> locks, runtime::offload_pool* closing = nullptr) noexcept
+        : root_(std::move(root)),
+          home_(home),
+          options_(options),
+          locks_(std::move(locks)),
+          closing_(closing) {}
 
     void close_on(runtime::offload_pool& pool) noexcept override { closing_ = &pool; }
 
@@ -124,7 +130,8 @@ class local_tree final : public tree {
                                               .name = name,
                                               .links = options_.links,
                                               .home = home_,
-                                              .closing = closing_},
+                                              .closing = closing_,
+                                              .locks = locks_.get()},
                                              options);
     }
 
@@ -177,6 +184,16 @@ class local_tree final : public tree {
         if (!to) {
             co_return failure(to.error());
         }
+        const auto held_from = co_await locks_->take(here, from->directory.get(), from->name,
+                                                     name_locks::manner::shared);
+        if (!held_from) {
+            co_return failure(held_from.error());
+        }
+        const auto held_to =
+            co_await locks_->take(here, to->directory.get(), to->name, name_locks::manner::shared);
+        if (!held_to) {
+            co_return failure(held_to.error());
+        }
         const auto renamed = co_await runtime::op_wait(
             here.io(), runtime::opcode::rename_at, from->directory.get(), runtime::never,
             [&](runtime::op& rename) {
@@ -207,7 +224,8 @@ class local_tree final : public tree {
         if (!directory) {
             co_return failure(directory.error());
         }
-        co_return std::make_unique<local_tree>(std::move(*directory), home_, options_, closing_);
+        co_return std::make_unique<local_tree>(std::move(*directory), home_, options_, locks_,
+                                               closing_);
     }
 
     runtime::task<result<void>> set_modified(runtime::core& here, const path& name,
@@ -309,6 +327,11 @@ class local_tree final : public tree {
         if (!place) {
             co_return failure(place.error());
         }
+        const auto held = co_await locks_->take(here, place->directory.get(), place->name,
+                                                name_locks::manner::shared);
+        if (!held) {
+            co_return failure(held.error());
+        }
         const auto removed = co_await runtime::op_wait(
             here.io(), runtime::opcode::unlink_at, place->directory.get(), runtime::never,
             [&](runtime::op& unlink) {
@@ -324,6 +347,7 @@ class local_tree final : public tree {
     unique_fd root_;    // O_PATH.
     file_system home_;  // Of the outermost tree's root; what lies elsewhere has another device.
     tree_options options_;
+    std::shared_ptr<name_locks> locks_;  // One for the outermost tree and all within it.
     runtime::offload_pool* closing_;
 };
 
@@ -339,7 +363,8 @@ result<std::unique_ptr<tree>> open_local_tree(const char* directory, tree_option
         return failure_from_errno(errno);
     }
     const file_system home = file_system_of(root.get());
-    auto made = std::make_unique<local_tree>(std::move(root), home, options);
+    auto made = std::make_unique<local_tree>(std::move(root), home, options,
+                                             std::make_shared<name_locks>());
     if (options.names.are_any()) {
         return find_variants(std::move(made), options.names);
     }

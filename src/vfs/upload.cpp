@@ -21,6 +21,7 @@
 #include "vfs/closing.hpp"
 #include "vfs/file_system.hpp"
 #include "vfs/leftovers.hpp"
+#include "vfs/name_locks.hpp"
 #include "vfs/system_metadata.hpp"
 
 namespace ferry::vfs {
@@ -40,6 +41,7 @@ struct upload::state {
     std::optional<error> lost;  ///< Set by the first write that failed: the content has a gap.
     bool is_commit_begun = false;
     runtime::offload_pool* closing = nullptr;
+    name_locks* locks = nullptr;  ///< Of the tree, or none.
 
     state() = default;
     state(const state&) = delete;
@@ -501,6 +503,17 @@ runtime::task<result<void>> commit_steps(runtime::core& here, upload::state& my,
             co_return synced;
         }
     }
+    // From the look at what has the name until it is replaced nobody else replaces it.
+    name_locks::hold name;
+    if (my.locks != nullptr) {
+        auto taken = co_await my.locks->take(
+            here, my.directory.get(), my.name,
+            takes_over(my.mode) ? name_locks::manner::alone : name_locks::manner::shared);
+        if (!taken) {
+            co_return failure(taken.error());
+        }
+        name = std::move(*taken);
+    }
     if (takes_over(my.mode)) {
         // Else what another upload has added since would be lost, although it was acknowledged.
         const auto entry = co_await find_entry(here, my);
@@ -512,6 +525,7 @@ runtime::task<result<void>> commit_steps(runtime::core& here, upload::state& my,
         }
     }
     const auto named = co_await give_name(here, my);
+    name = {};  // Not for as long as the directory is synced.
     if (!named && named.error() == errc::exists && takes_over(my.mode)) {
         co_return failure(errc::busy, EEXIST);
     }
@@ -531,6 +545,7 @@ runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target ta
     auto made = std::make_unique<upload::state>();
     made->mode = options.mode;
     made->closing = target.closing;
+    made->locks = target.locks;
     made->home = target.home;
     made->name = target.name.name();
     const path parent = target.name.parent();

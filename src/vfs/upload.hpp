@@ -9,6 +9,7 @@
 #include "ferry/vfs/tree.hpp"
 #include "ferry/vfs/tree_options.hpp"
 #include "vfs/file_system.hpp"
+#include "vfs/name_locks.hpp"
 
 namespace ferry::vfs {
 
@@ -25,6 +26,7 @@ struct upload_target {
     link_policy links = link_policy::inside;
     file_system home{};                        ///< What is known of the tree's.
     runtime::offload_pool* closing = nullptr;  ///< As for `close_file`.
+    name_locks* locks = nullptr;               ///< Taken by the commit; null: it excludes nobody.
 };
 
 /// Begins an upload: what `tree::begin_upload` promises. Copies the old content first for `append`

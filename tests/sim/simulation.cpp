@@ -90,11 +90,11 @@ network_weather draw_weather(world& in, fault_level level) {
     return drawn;
 }
 
-/// What nobody renames or removes, in every tenth world: not drawn, so that the others stay as they
+/// What nobody renames or removes, in every fifth world: not drawn, so that the others stay as they
 /// are.
 std::vector<std::string> choose_mounts(std::uint64_t seed) {
-    return seed % 10 == 2 ? std::vector<std::string>{"/home", "/static", "/static/sub"}
-                          : std::vector<std::string>{};
+    return seed % 5 == 2 ? std::vector<std::string>{"/home", "/static", "/static/sub"}
+                         : std::vector<std::string>{};
 }
 
 /// From a source of its own: the worlds of before, which had no file cache, stay as they were.

@@ -5,10 +5,10 @@
 
 namespace ferry::runtime {
 
-/// A value that all cores share and hardly ever touch: at a login, at a reload. Whoever uses it
-/// excludes the others for that moment, so what is done to it is short, waits for nothing and never
-/// uses a second one. For what a request or a transfer does cores exchange messages, or count in
-/// atomics. From any thread.
+/// A value that all cores share and hardly ever touch: at a login, at a reload, when a name is
+/// changed (which costs the file system far more). Whoever uses it excludes the others for that
+/// moment, so what is done to it is short, waits for nothing and never uses a second one. For what
+/// a request or a transfer does cores exchange messages, or count in atomics. From any thread.
 template <class Value>
 class rarely_shared {
   public:

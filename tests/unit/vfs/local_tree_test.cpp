@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <barrier>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -647,4 +648,65 @@ TEST_CASE("set_modified: to the nanosecond, of files, directories and what links
     CHECK(tree.open("/")->status().modified == when);
     CHECK(code_of(tree.set_modified("/missing", when)) == errc::not_found);
     CHECK(code_of(tree.set_modified("/file/", when)) == errc::not_directory);
+}
+
+namespace {
+
+/// Begins an upload, meets the other at `ready`, commits.
+task<result<void>> upload_together(core& here, const vfs::tree& files, vfs::upload_mode mode,
+                                   std::string_view content, std::barrier<>& ready) {
+    auto begun = co_await files.begin_upload(here, at("/file"), {.mode = mode});
+    REQUIRE(begun.has_value());
+    const auto put = co_await begun->write(here, octets(content));
+    REQUIRE(put.has_value());
+    ready.arrive_and_wait();
+    const auto done = co_await begun->commit(here, vfs::durability::none);
+    co_return done;
+}
+
+/// The same on a core of its own. Not a `test_core`: that one never sleeps.
+result<void> upload_from_core(const vfs::tree& files, vfs::upload_mode mode,
+                              std::string_view content, std::barrier<>& ready) {
+    runtime::offload_pool pool(1);
+    const auto ring = runtime::make_uring_reactor({.receive_buffers = 16}, pool).value();
+    core here(0, *ring, ferry::random(seed_from_kernel()));
+    runtime::stop_scope stop;
+    result<void> done;
+    runtime::run_core(
+        here, stop,
+        +[](runtime::nursery& bottom, const vfs::tree& tree, vfs::upload_mode how,
+            std::string_view text, std::barrier<>& both, result<void>& outcome) -> task<> {
+            outcome = co_await upload_together(bottom.here(), tree, how, text, both);
+        },
+        std::cref(files), mode, content, std::ref(ready), std::ref(done));
+    return done;
+}
+
+}  // namespace
+
+// Goal: threats.md, F13. An append that was confirmed has not undone a file that was confirmed, in
+// whatever moment each took its name.
+TEST_CASE("local tree: an append and a new file at once, on two cores: none is lost unsaid") {
+    const scratch host;
+    const auto tree = vfs::open_local_tree(host.root().c_str()).value();
+    int both = 0;
+    for (int turn = 0; turn < 400; ++turn) {
+        host.write("file", "old");
+        std::barrier<> ready(2);
+        result<void> appended;
+        std::thread other(
+            [&] { appended = upload_from_core(*tree, vfs::upload_mode::append, "+more", ready); });
+        const auto replaced = upload_from_core(*tree, vfs::upload_mode::replace, "new", ready);
+        other.join();
+        CHECK(replaced.has_value());
+        if (appended) {
+            ++both;
+            CHECK(host.read("file") == "new");  // The append came first.
+        } else {
+            CHECK(appended.error() == errc::busy);
+            CHECK(host.read("file") == "new");
+        }
+    }
+    MESSAGE("both confirmed: ", both, " of 400");
+    CHECK(host.names() == std::vector<std::string>{"file"});
 }
