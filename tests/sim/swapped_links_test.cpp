@@ -1,0 +1,165 @@
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "ferry/base/log.hpp"
+#include "ferry/net/connect.hpp"
+#include "ferry/runtime/nursery.hpp"
+#include "ferry/runtime/wait.hpp"
+#include "ferry_host.hpp"
+#include "http_answer.hpp"
+#include "sim/world.hpp"
+#include "wire.hpp"
+
+namespace ferry::sim::test {
+namespace {
+
+using namespace std::chrono_literals;
+using runtime::task;
+
+constexpr const char* swapped = "/srv/file";
+constexpr const char* beside = "/beside";
+constexpr std::string_view honest = "what may be seen";
+constexpr std::string_view secret = "what lies outside the root";
+constexpr unsigned requests = 300;
+
+/// A server, one client, and another program that turns a file into a link out of the tree, or into
+/// a FIFO, and back.
+struct scenario {
+    explicit scenario(std::uint64_t seed) : in(seed) {
+        log::set_level(log::level::off);
+        REQUIRE(files().make_directory(files().root(), served_directory, 0755) == 0);
+        store("/secret", secret);
+        store(swapped, honest);
+    }
+    ~scenario() { log::set_level(log::level::info); }
+
+    [[nodiscard]] disk& files() { return server.machine().files(); }
+
+    void store(const char* path, std::string_view octets) {
+        open_file_ptr opened;
+        const open_how how{.flags = O_WRONLY | O_CREAT, .mode = 0644, .resolve = 0};
+        REQUIRE(files().open(files().root(), path, how, opened) == 0);
+        REQUIRE(files().write(opened, std::as_bytes(std::span(octets)), 0) ==
+                static_cast<std::int64_t>(octets.size()));
+    }
+
+    /// Now, and again and again, at moments that the seed chooses: between any two operations.
+    void swap_on() {
+        if (is_over) {
+            return;
+        }
+        ++swaps;
+        is_file = !is_file;
+        if (is_file) {
+            store(beside, honest);
+        } else if (in.chance(3)) {
+            REQUIRE(files().make_fifo(files().root(), beside, 0644) == 0);
+        } else {
+            REQUIRE(files().make_symlink(files().root(), beside, "../secret") == 0);
+        }
+        REQUIRE(files().rename(files().root(), beside, files().root(), swapped, 0) == 0);
+        // Now and then for so long that the server keeps the file open.
+        in.events().after(in.chance(20) ? in.between(5ms, 50ms) : in.between(1us, 300us),
+                          [this] { swap_on(); });
+    }
+
+    world in;
+    ferry_host server{in, {}};  // It keeps files open.
+    host clients_host{in};
+    reactor clients{clients_host, {.receive_buffers = 16}};
+    runtime::core core{0, clients, ferry::random(in.rng().next())};
+    bool is_file = true;
+    std::uint64_t swaps = 0;
+    std::uint64_t honest_answers = 0;
+    std::uint64_t refusals = 0;
+    bool is_over = false;
+};
+
+/// Asks for the file on one connection. What was so from before a request to behind its answer is
+/// what the answer must tell.
+task<> ask_again_and_again(runtime::nursery&, scenario& on) {
+    auto connected =
+        co_await net::connect(on.core, {.to = ferry_host::http_address()}, on.core.now() + 10s);
+    REQUIRE(connected);
+    wire peer(on.core, std::move(*connected));
+    for (unsigned i = 0; i < requests; ++i) {
+        const bool was_file = on.is_file;
+        const std::uint64_t swaps_before = on.swaps;
+        const auto deadline = on.core.now() + 10s;
+        const auto sent =
+            co_await peer.send("GET /file HTTP/1.1\r\nHost: ferry.example\r\n\r\n", deadline);
+        REQUIRE(sent);
+        head_reading got;
+        do {
+            const auto more = co_await peer.fill(deadline);
+            REQUIRE((more && *more));
+            got = take_answer_head(peer.input(), false);
+        } while (got.progress == answer_progress::incomplete);
+        REQUIRE_MESSAGE(got.progress == answer_progress::complete, got.problem);
+        while (peer.input().size() < got.head.content_length) {
+            const auto more = co_await peer.fill(deadline);
+            REQUIRE((more && *more));
+        }
+        const std::string body = peer.input().substr(0, got.head.content_length);
+        peer.input().erase(0, got.head.content_length);
+        CAPTURE(i);
+        REQUIRE(body.find(secret) == std::string::npos);
+        const bool is_honest = got.head.status == 200;
+        CHECK((is_honest ? body == honest : got.head.status == 403 || got.head.status == 404));
+        if (on.swaps == swaps_before) {
+            CHECK(is_honest == was_file);
+        }
+        ++(is_honest ? on.honest_answers : on.refusals);
+    }
+    on.is_over = true;
+}
+
+}  // namespace
+
+// Goal: a name that turns into a link out of the tree leaks nothing, kept open or not, no core
+// waits for a FIFO, and no answer is older than its request (threats.md, V3, V4, V8). Method:
+// another program swaps it between any two operations of the server.
+TEST_CASE("swapped links: nothing from outside, and nothing that was so before the request") {
+    std::uint64_t honest_answers = 0;
+    std::uint64_t refusals = 0;
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        CAPTURE(seed);
+        scenario on(seed);
+        on.server.start();
+        on.clients.begin();
+        runtime::stop_scope stop;
+        std::optional<runtime::core_tasks> tasks;
+        {
+            const host::in_use here(on.clients_host);
+            tasks.emplace(on.core, stop);
+            tasks->start(&ask_again_and_again, std::ref(on));
+        }
+        on.swap_on();
+        const auto until = on.in.now() + 60s;
+        while (!on.is_over && on.in.events().step(until)) {}
+        REQUIRE(on.is_over);
+        honest_answers += on.honest_answers;
+        refusals += on.refusals;
+        {
+            const host::in_use here(on.server.machine());
+            on.server.drain();
+        }
+        const auto end = on.in.now() + 15s;
+        while (on.in.events().step(end)) {}
+        CHECK(on.server.has_ended());
+        CHECK(tasks->have_ended());
+    }
+    CHECK(honest_answers > 500);  // Else nothing was shown.
+    CHECK(refusals > 500);
+}
+
+}  // namespace ferry::sim::test
