@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "vfs/name_charset.hpp"
+#include "ferry/vfs/name_charset.hpp"
 #include "vfs/unicode_name.hpp"
 
 using namespace ferry;

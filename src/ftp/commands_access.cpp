@@ -104,6 +104,7 @@ task<reply> do_rein(session& user, std::string_view) {
     user.data.close();
     user.user = {};
     user.settings = {};
+    user.names.speak_utf8(false);
     co_return reply{220, "Ready for a new user"};
 }
 

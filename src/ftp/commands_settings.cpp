@@ -236,10 +236,10 @@ task<reply> do_opts(session& user, std::string_view argument) {
             if (!on) {
                 co_return argument_refused(on.error());
             }
-            if (!*on) {
+            if (!user.names.speak_utf8(*on)) {
                 co_return reply{504, "Names are UTF-8 always"};
             }
-            co_return reply{200, "Names are UTF-8"};
+            co_return reply{200, *on ? "Names are UTF-8" : "Names are in this server's own set"};
         }
         case option::mlst:
             user.settings.facts = parse_facts(wanted->value);

@@ -49,6 +49,7 @@ class listing_work final : public transfer_work {
                                        .why = appended.error()};
             }
             more = *appended;
+            piece = user_.names.to_client(std::move(piece));  // Whole lines.
             const auto sent = co_await data.send(std::as_bytes(std::span(piece)),
                                                  user_.shared.settings.transfer_stall_timeout);
             if (!sent) {

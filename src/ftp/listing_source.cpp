@@ -36,11 +36,11 @@ std::string shown_below(std::string_view directory, std::string_view name) {
 
 task<result<void>> listing_source::open() {
     now_seconds_ = read_wall_clock().seconds;
-    const auto typed = request_.wanted.path;
-    auto where = locate(user_, typed);
+    auto where = locate(user_, request_.wanted.path);
     if (!where) {
         co_return failure(where.error());
     }
+    const std::string typed = user_.names.to_stored(request_.wanted.path).value_or("");
     seen_ = *where;
     auto opened = co_await user_.files().open(user_.here, *where);
     std::string shown(typed);

@@ -8,7 +8,15 @@ namespace ferry::ftp {
 using runtime::task;
 
 task<result<void>> reply_writer::write(const reply& what) {
-    append_reply(pending_, what);
+    if (names_.is_utf8()) {
+        append_reply(pending_, what);
+    } else {
+        reply said{what.code, names_.to_client(what.text)};
+        for (const auto& line : what.lines) {
+            said.lines.push_back(names_.to_client(line));
+        }
+        append_reply(pending_, said);
+    }
     const auto written = co_await flush();
     co_return written;
 }

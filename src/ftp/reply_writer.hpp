@@ -8,6 +8,7 @@
 #include "ferry/runtime/task.hpp"
 #include "ferry/runtime/time.hpp"
 #include "ferry/runtime/wait.hpp"
+#include "ftp/client_names.hpp"
 #include "ftp/reply.hpp"
 
 namespace ferry::ftp {
@@ -17,13 +18,17 @@ namespace ferry::ftp {
 /// STAT in mid-transfer.
 class reply_writer {
   public:
-    reply_writer(net::stream& control, runtime::duration stall_timeout) noexcept
-        : control_(control), stall_timeout_(stall_timeout), finished_(control.here().io()) {}
+    reply_writer(net::stream& control, const client_names& names,
+                 runtime::duration stall_timeout) noexcept
+        : control_(control),
+          names_(names),
+          stall_timeout_(stall_timeout),
+          finished_(control.here().io()) {}
 
-    /// Writes `what` and returns when the network has taken it, so that a client who reads nothing
-    /// is held back. Errors: errc::reset, timed_out, cancelled: part of it may be sent, so the
-    /// session has to end, and whatever else is written fails with errc::reset: no line begins in
-    /// the middle of another.
+    /// Writes `what`, names in it as the client reads them, and returns when the network has taken
+    /// it, so that a client who reads nothing is held back. Errors: errc::reset, timed_out,
+    /// cancelled: part of it may be sent, so the session has to end, and whatever else is written
+    /// fails with errc::reset: no line begins in the middle of another.
     [[nodiscard]] runtime::task<result<void>> write(const reply& what);
 
     /// The same for octets that are no reply: answers to Telnet options.
@@ -46,6 +51,7 @@ class reply_writer {
     [[nodiscard]] runtime::task<result<void>> flush();
 
     net::stream& control_;
+    const client_names& names_;
     runtime::duration stall_timeout_;
     std::string pending_;
     runtime::event finished_;  ///< Told to the other writer when the one that sends is through.

@@ -212,7 +212,8 @@ session::session(service& server, net::stream& connection, runtime::stop_scope& 
       here(server.here),
       life(&enclosing),
       idle(&life),
-      replies(connection, server.settings.transfer_stall_timeout),
+      names(server.settings.charset.get()),
+      replies(connection, names, server.settings.transfer_stall_timeout),
       commands(server.here),
       data(server.here, server.settings) {
     idle.follow(server.draining);
@@ -249,7 +250,8 @@ task<> serve_session(service& shared, unique_fd control) {
 }
 
 result<vfs::path> locate(const session& user, std::string_view name) {
-    return user.user.directory.resolve(name);
+    FERRY_TRY(stored, user.names.to_stored(name));
+    return user.user.directory.resolve(stored);
 }
 
 auth::rights session::rights_at(const vfs::path& seen) const {

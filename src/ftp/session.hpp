@@ -15,6 +15,7 @@
 #include "ferry/runtime/token_bucket.hpp"
 #include "ferry/vfs/path.hpp"
 #include "ferry/vfs/tree.hpp"
+#include "ftp/client_names.hpp"
 #include "ftp/command_queue.hpp"
 #include "ftp/data_channel.hpp"
 #include "ftp/list_format.hpp"
@@ -56,6 +57,7 @@ struct session {
     runtime::core& here;
     runtime::stop_scope life;  ///< Stopped when nothing can be said to the client any more.
     runtime::stop_scope idle;  ///< Also stopped when the server drains: for waiting for commands.
+    client_names names;
     reply_writer replies;
     command_queue commands;
     data_channel data;

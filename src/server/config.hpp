@@ -123,6 +123,7 @@ struct config {
     // Files.
     upload_durability durability = upload_durability::data;
     leftovers_policy leftovers = leftovers_policy::remove;
+    std::string ftp_charset;  ///< Empty: UTF-8. A name that iconv knows; as the user wrote it.
     std::size_t list_sorted_max =
         10'000;                       ///< Entries sorted in memory; more are streamed unsorted.
     std::size_t list_reads_max = 16;  ///< Directories of each core that are read at once.

@@ -14,6 +14,7 @@
 #include "ferry/base/ascii.hpp"
 #include "ferry/base/assert.hpp"
 #include "ferry/net/endpoint.hpp"
+#include "ferry/vfs/name_charset.hpp"
 #include "ferry/vfs/path.hpp"
 #include "server/flag_values.hpp"
 #include "server/mount_text.hpp"
@@ -160,6 +161,23 @@ std::string set_public_address(config& into, std::string_view value) {
 
 std::string show_public_address(const config& from) {
     return from.public_address ? net::format_address(*from.public_address) : "auto";
+}
+
+constexpr std::string_view charset_bounds =
+    "utf-8, or a set of single octets above US-ASCII that iconv(3) knows, such as iso-8859-1, "
+    "cp1252 "
+    "or cp437";
+
+std::string set_ftp_charset(config& into, std::string_view value) {
+    if (ascii::equal_ignoring_case(value, "utf-8")) {
+        into.ftp_charset.clear();
+        return {};
+    }
+    if (value.empty() || has_control(value) || !vfs::name_charset::open(value)) {
+        return fmt::format("{} is not {}", in_quotes(value), charset_bounds);
+    }
+    into.ftp_charset = value;
+    return {};
 }
 
 constexpr std::string_view congestion_bounds =
@@ -453,6 +471,12 @@ constexpr auto table = std::to_array<flag>({
      "machine, else (NFS, SMB, FUSE) what nobody has touched for 2 hours. keep: if this machine "
      "exports the tree to others that upload, too",
      choice_of<&config::leftovers>(leftovers_words)},
+    {"ftp-charset", "NAME", group::files,
+     "what clients speak that have not asked for UTF-8 (OPTS UTF8 ON, RFC 2640): names that are "
+     "stored in UTF-8 are shown to them and taken from them in that set, what it lacks as %XX",
+     text{
+         charset_bounds, set_ftp_charset,
+         [](const config& from) { return from.ftp_charset.empty() ? "utf-8" : from.ftp_charset; }}},
     {"list-sorted-max", "COUNT", group::files,
      "entries of a directory that are sorted in memory; a larger one is listed unsorted",
      count{&config::list_sorted_max, 0, 1'000'000}},

@@ -68,7 +68,7 @@ vfs::durability to_vfs(upload_durability level) noexcept {
     return vfs::durability::full;
 }
 
-ftp::options ftp_options(const config& settings) {
+ftp::options ftp_options(const config& settings, std::shared_ptr<const vfs::name_charset> charset) {
     const auto ports = settings.passive_ports.value_or(port_range{});
     return {.line_bytes_max = settings.ftp_line_bytes_max,
             .login_tries_max = settings.ftp_login_tries_max,
@@ -80,6 +80,7 @@ ftp::options ftp_options(const config& settings) {
             .passive_port_last = ports.last,
             .public_address = settings.public_address,
             .congestion = settings.tcp_congestion,
+            .charset = charset,
             .list_sorted_max = settings.list_sorted_max,
             .list_wait_timeout = settings.list_wait_timeout,
             .durability = to_vfs(settings.durability)};
@@ -358,6 +359,15 @@ int run(const config& settings) {
         }
         log_writer.emplace(std::move(*made));
     }
+    std::shared_ptr<const vfs::name_charset> charset;
+    if (!settings.ftp_charset.empty()) {
+        auto opened = vfs::name_charset::open(settings.ftp_charset);
+        if (!opened) {  // It was there when the flag was read.
+            return refuse(fmt::format("--ftp-charset {}: {}", settings.ftp_charset,
+                                      describe(opened.error().code)));
+        }
+        charset = std::make_shared<const vfs::name_charset>(std::move(*opened));
+    }
     auth::session_counts sessions;
     auth::usage_table usages;
     const auto types = http::media_types::load();
@@ -373,7 +383,7 @@ int run(const config& settings) {
         .usages = usages,
         .types = *types,
         .http = http_options(settings),
-        .ftp = ftp_options(settings),
+        .ftp = ftp_options(settings, std::move(charset)),
         .listings = {.reads_max = settings.list_reads_max, .held_max = settings.list_held_max},
         .open_files = {.entries_max = ready->file_cache_entries,
                        .body_bytes_max = http::inline_body_bytes_max,

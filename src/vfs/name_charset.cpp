@@ -1,4 +1,4 @@
-#include "vfs/name_charset.hpp"
+#include "ferry/vfs/name_charset.hpp"
 
 #include <errno.h>
 #include <iconv.h>

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "ferry/base/assert.hpp"
-#include "vfs/name_charset.hpp"
+#include "ferry/vfs/name_charset.hpp"
 #include "vfs/unicode_name.hpp"
 #include "vfs/windows_name.hpp"
 

@@ -17,6 +17,7 @@
 #include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/task.hpp"
 #include "ferry/vfs/listing_bounds.hpp"
+#include "ferry/vfs/name_charset.hpp"
 #include "ferry/vfs/tree.hpp"
 
 namespace ferry::ftp {
@@ -38,6 +39,8 @@ struct options {
     std::uint16_t passive_port_last = 0;
     std::optional<net::endpoint> public_address;  ///< For PASV behind address translation; v4.
     std::string congestion;                       ///< TCP_CONGESTION of data connections, or empty.
+    /// What clients speak that have not asked for UTF-8; null: UTF-8.
+    std::shared_ptr<const vfs::name_charset> charset;
     std::size_t list_sorted_max = 10'000;
     /// How long a directory waits for its turn to be listed; then 450.
     runtime::duration list_wait_timeout = std::chrono::seconds(5);

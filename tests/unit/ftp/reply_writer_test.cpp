@@ -90,7 +90,8 @@ struct fixture {
     core here{0, *ring, ferry::random(1)};
     runtime::stop_scope stop;
     sink control{here};
-    ftp::reply_writer replies{control, std::chrono::seconds(1)};
+    ftp::client_names names{nullptr};
+    ftp::reply_writer replies{control, names, std::chrono::seconds(1)};
 
     void run(task<> (*body)(nursery&, fixture&)) {
         runtime::run_core(here, stop, body, std::ref(*this));

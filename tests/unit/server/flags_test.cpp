@@ -92,6 +92,8 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"mount", {"/a//b=/c:ro", "/=/d:links=inside"}, "/a/b=/c:ro, /=/d"},
         {"durability", {"full"}, "full"},
         {"leftovers", {"keep"}, "keep"},
+        {"ftp-charset", {"CP1252"}, "CP1252"},
+        {"ftp-charset", {"utf-8"}, "utf-8"},
         {"list-sorted-max", {"0"}, "0"},
         {"list-held-max", {"0"}, "0"},
         {"list-reads-max", {"1"}, "1"},
