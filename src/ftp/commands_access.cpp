@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <cstddef>
 #include <utility>
 
 #include "ferry/base/log.hpp"
@@ -14,22 +14,31 @@ using runtime::task;
 
 namespace {
 
-/// After the n-th wrong password the answer waits n of these (threats.md, F10). Sleeping costs the
-/// session's frame, no thread.
-constexpr auto failed_login_delay = std::chrono::seconds(1);
-constexpr auto failed_login_delay_max = std::chrono::seconds(10);
+/// As much of the address as one customer has.
+auth::origin origin_of(const net::endpoint& peer) noexcept {
+    const auto at = net::unmapped(peer);
+    auth::origin made{.prefix = 0, .is_v6 = at.family == net::address_family::v6};
+    for (std::size_t i = 0; i < sizeof made.prefix; ++i) {  // Of a v4 address the rest is 0.
+        made.prefix = made.prefix << 8U | at.octets[i];
+    }
+    return made;
+}
 
-task<reply> refuse_login(session& user, const std::string& name) {
+/// Too many answers to this address are put off: said whatever the password is.
+reply turn_away(session& user) {
+    user.is_leaving = true;
+    return {421, "Too many failed logins from your address, try again later"};
+}
+
+/// Answers a wrong password at `when`. Waiting costs the session's frame, no thread.
+task<reply> refuse_login(session& user, const std::string& name, runtime::time_point when) {
     ++user.failed_logins;
     if (log::enabled(log::level::info)) {
         log::info(fmt::format("ftp {}: login of {:?} refused, try {} of {}",
                               net::format_address(user.control.peer()), name, user.failed_logins,
                               user.shared.settings.login_tries_max));
     }
-    const auto delay = std::min<runtime::duration>(
-        failed_login_delay * static_cast<int>(std::min<std::size_t>(user.failed_logins, 10)),
-        failed_login_delay_max);
-    const auto slept = co_await runtime::sleep_until(user.here, user.here.now() + delay);
+    const auto slept = co_await runtime::sleep_until(user.here, when);
     if (user.failed_logins >= user.shared.settings.login_tries_max || !slept) {
         user.is_leaving = true;
         co_return reply{421, "Too many failed logins, closing the control connection"};
@@ -56,15 +65,32 @@ task<reply> do_pass(session& user, std::string_view password) {
         co_return reply{503, "Send USER first"};
     }
     const auto name = *std::exchange(user.user.claimed_name, std::nullopt);
+    const auto from = origin_of(user.control.peer());
+    const bool is_visitor = user.shared.users->is_anonymous_name(name);
+    if (!is_visitor && !user.shared.failures.is_heard(from, user.here.now())) {
+        co_return turn_away(user);
+    }
     auto checked = co_await auth::log_in(user.here, user.shared.users, name, std::string(password));
     if (!checked) {
         user.is_leaving = checked.error() == errc::cancelled;
         co_return reply{421, "Logins are not possible just now, try again later"};
     }
     auto& identity = *checked;
-    if (!identity) {
-        auto refused = co_await refuse_login(user, name);
-        co_return refused;
+    if (!is_visitor) {
+        const auto when = user.shared.failures.judge(from, user.here.now(), identity.has_value());
+        if (!when) {
+            co_return turn_away(user);
+        }
+        if (!identity) {
+            auto refused = co_await refuse_login(user, name, *when);
+            co_return refused;
+        }
+        if (*when > user.here.now()) {
+            const auto slept = co_await runtime::sleep_until(user.here, *when);
+            if (!slept) {
+                co_return turn_away(user);
+            }
+        }
     }
     auto place = user.shared.sessions.take(*identity, net::format_address(user.control.peer()));
     if (!place) {

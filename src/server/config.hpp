@@ -163,6 +163,7 @@ struct config {
     std::size_t ftp_sessions_max = 1'000;  ///< In the whole process, out of `connections_max`.
     std::size_t ftp_line_bytes_max = 8_KiB;
     std::size_t ftp_login_tries_max = 3;
+    std::chrono::milliseconds ftp_login_delay_max = std::chrono::seconds(30);
     std::chrono::milliseconds ftp_idle_timeout = std::chrono::seconds(300);
     std::chrono::milliseconds ftp_transfer_stall_timeout = std::chrono::seconds(30);
     std::chrono::milliseconds ftp_data_connect_timeout = std::chrono::seconds(30);

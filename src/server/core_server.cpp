@@ -96,6 +96,7 @@ result<void> core_server::open() {
                                                        .users = users_,
                                                        .sessions = parts_.sessions,
                                                        .usages = parts_.usages,
+                                                       .failures = parts_.failures,
                                                        .access_log = *log_,
                                                        .draining = draining_});
     return {};

@@ -60,6 +60,7 @@ struct shared_parts {
     std::shared_ptr<const auth::accounts> users;  ///< Those of the start: see `replace_users`.
     auth::session_counts& sessions;
     auth::usage_table& usages;
+    auth::failed_logins& failures;
     const http::media_types& types;
     http::options http;
     ftp::options ftp;

@@ -575,6 +575,11 @@ constexpr auto table = std::to_array<flag>({
     {"ftp-login-tries-max", "COUNT", group::ftp_limits,
      "wrong passwords of a session; then 421 (RFC 2577 section 5)",
      count{&config::ftp_login_tries_max, 1, 100}},
+    {"ftp-login-delay-max", "DURATION", group::ftp_limits,
+     "each wrong password from an address doubles the time, 1s at first, that logins from there "
+     "wait "
+     "for their answer, up to this; beyond it 421; 0: nobody waits (RFC 2577 section 5)",
+     duration{&config::ftp_login_delay_max, 0ms, 1h}},
     {"ftp-idle-timeout", "DURATION", group::ftp_limits,
      "how long a session may do nothing (RFC 1123 section 4.1.3.2 asks for 5m at least)",
      duration{&config::ftp_idle_timeout, 100ms, 24h}},

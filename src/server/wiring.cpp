@@ -370,6 +370,7 @@ int run(const config& settings) {
     }
     auth::session_counts sessions;
     auth::usage_table usages;
+    auth::failed_logins failures({.delay_max = settings.ftp_login_delay_max});
     const auto types = http::media_types::load();
     runtime::offload_pool offload(
         count_offload_threads(settings.offload_threads, ready->io.uses, core_count));
@@ -381,6 +382,7 @@ int run(const config& settings) {
         .users = ready->users,
         .sessions = sessions,
         .usages = usages,
+        .failures = failures,
         .types = *types,
         .http = http_options(settings),
         .ftp = ftp_options(settings, std::move(charset)),

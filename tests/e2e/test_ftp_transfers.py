@@ -477,16 +477,16 @@ def test_many_sessions(t):
 
 
 def test_wrong_passwords(t):
-    """threats.md, F10: three tries, the same text for unknown users, others not held up."""
+    """threats.md, F10: three tries, the same text for unknown users, other addresses not held up."""
     server = t.shared(make_server)
     texts = []
-    for name in ("ann", "nobody"):
-        with Control(server) as control:
+    for name, source in (("ann", "127.0.0.1"), ("nobody", "127.0.0.3")):
+        with Control(server, source=source) as control:
             for i in range(3):
                 control.ask(f"USER {name}", 331)
                 control.send(f"PASS wrong{i}\r\n")
                 if i == 0:  # While this one is made to wait, somebody else is not.
-                    with Control(server) as honest:
+                    with Control(server, source="127.0.0.2") as honest:
                         honest.login("ann", "secret")
                 reply = control.expect("a wrong password", 530, 421, seconds=20)
                 texts.append((i, reply.text))

@@ -15,6 +15,9 @@
 
 namespace ferry::sim::test {
 
+/// What the server's logins wait for at most, each for the one before and then for itself.
+inline constexpr runtime::duration failed_login_delay_max = std::chrono::seconds(10);
+
 /// The numbers of the server that bound how long it may keep silent, as it was configured.
 struct server_numbers {
     runtime::duration header_timeout = std::chrono::seconds(10);

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "client_context.hpp"
 #include "ferry/base/assert.hpp"
 #include "ferry/net/listener.hpp"
 #include "ferry/vfs/mount_table.hpp"
@@ -136,6 +137,7 @@ struct ferry_host::life {
             .users = users,
             .sessions = sessions,
             .usages = usages,
+            .failures = failures,
             .types = types,
             .http = settings.http,
             .ftp = settings.ftp,
@@ -164,6 +166,7 @@ struct ferry_host::life {
     std::shared_ptr<const auth::accounts> users;
     auth::session_counts sessions;
     auth::usage_table usages;
+    auth::failed_logins failures{{.delay_max = failed_login_delay_max}};
     http::media_types types;
     server::connection_counts counts;
     std::unique_ptr<vfs::tree> files;
@@ -290,6 +293,10 @@ std::size_t ferry_host::connections() const noexcept {
 
 std::size_t ferry_host::ftp_sessions() const noexcept {
     return lives_.empty() ? 0 : lives_.back()->counts.ftp_sessions.load();
+}
+
+bool ferry_host::has_failed_logins() const {
+    return !lives_.empty() && lives_.back()->failures.size() != 0;
 }
 
 std::uint64_t ferry_host::operations() const noexcept {

@@ -84,6 +84,9 @@ class ferry_host {
     [[nodiscard]] std::size_t connections() const noexcept;
     [[nodiscard]] std::size_t ftp_sessions() const noexcept;
 
+    /// Whether somebody has guessed a password wrong: answers to logins may be put off.
+    [[nodiscard]] bool has_failed_logins() const;
+
     /// Operations that the cores have submitted, since the beginning of the world.
     [[nodiscard]] std::uint64_t operations() const noexcept;
     /// The most that one core submitted in one turn.

@@ -15,7 +15,7 @@ using runtime::task;
 
 namespace {
 
-constexpr auto failed_login_delay = std::chrono::seconds(1);  // Times how often it has failed.
+constexpr auto failed_login_delay = std::chrono::seconds(1);  // At least.
 
 task<outcome> read_greeting(ftp_session& user) {
     auto& context = user.context;
@@ -39,13 +39,17 @@ task<outcome> send_password(ftp_session& user, const ftp_account& who, std::stri
     const auto line = "PASS " + password;
     static_cast<void>(co_await send_line(user, line));
     const auto failures = user.failed_logins + (is_right ? 0 : 1);
-    const auto delay =
-        is_right ? runtime::duration{} : failed_login_delay * static_cast<int>(failures);
     ftp_reply reply;
     const auto began = context.here.now();
-    auto went = co_await read_reply(user, reply, began + delay + context.server.slack, line);
+    // Others at this address may have failed before.
+    const auto until = began + 2 * failed_login_delay_max + context.server.slack;
+    auto went = co_await read_reply(user, reply, until, line);
     if (went != outcome::fine) {
         co_return went;
+    }
+    if (reply.code == 421 && reply.text.contains("from your address")) {
+        context.findings.count("ftp turned away for failed logins");
+        co_return outcome::over;
     }
     user.claimed_name.reset();
     const bool is_last = !is_right && failures >= context.server.login_tries_max;
@@ -60,7 +64,7 @@ task<outcome> send_password(ftp_session& user, const ftp_account& who, std::stri
     user.failed_logins = failures;
     if (reply.code == 230) {
         user.who = who;
-    } else if (!is_right && context.here.now() - began < delay / 2) {
+    } else if (!is_right && context.here.now() - began < failed_login_delay / 2) {
         context.complain("a wrong password was answered too fast", reply.describe(), line);
         co_return outcome::broken;
     }

@@ -73,6 +73,7 @@ live_server::live_server(const model_tree& model, const server_numbers& numbers)
         .users = users_,
         .sessions = sessions_,
         .usages = usages_,
+        .failures = failures_,
         .types = types_,
         .http = http_numbers(numbers),
         .ftp = ftp_numbers(numbers),

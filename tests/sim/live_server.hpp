@@ -52,6 +52,7 @@ class live_server {
     std::shared_ptr<const auth::accounts> users_;
     auth::session_counts sessions_;
     auth::usage_table usages_;
+    auth::failed_logins failures_{{.delay_max = failed_login_delay_max}};
     http::media_types types_ = http::media_types::built_in();
     runtime::offload_pool offload_{1};
     server::connection_counts counts_{.connections_max = 1'000, .ftp_sessions_max = 1'000};

@@ -160,8 +160,10 @@ task<> scene::visit(runtime::nursery&, scene& on, protocol speaks) {
             static_cast<void>(
                 co_await runtime::sleep_until(on.here_, on.here_.now() + fresh_retry_pause));
         }
-        // Where the server has few places, those who leave must be out of the door first.
-    } while (!is_served && mine.excused.crowding && on.findings_.is_clean());
+        // Where the server has few places, those who leave must be out of the door first; where
+        // others at this address have guessed wrong, its answers wait their turn.
+    } while (!is_served && (mine.excused.crowding || on.may_be_put_off_) &&
+             on.findings_.is_clean());
     if (is_served) {
         (speaks == protocol::http ? on.is_http_fresh_ : on.is_ftp_fresh_) = false;
     }
@@ -200,7 +202,8 @@ void scene::ask_to_leave() {
     old_ones_.request_stop();
 }
 
-void scene::enter_fresh(runtime::core_tasks& tasks) {
+void scene::enter_fresh(runtime::core_tasks& tasks, bool may_be_put_off) {
+    may_be_put_off_ = may_be_put_off;
     is_http_fresh_ = is_ftp_fresh_ = true;
     for (const auto each : {protocol::http, protocol::ftp}) {
         tasks.start(&scene::visit, std::ref(*this), each);

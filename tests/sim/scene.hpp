@@ -41,8 +41,9 @@ class scene {
     /// Nobody begins anew, and whoever is at it leaves.
     void ask_to_leave();
     /// One client of each protocol comes to see whether the server is well: strict, one request
-    /// each. Where `excuses::crowding` they come again until there is a place.
-    void enter_fresh(runtime::core_tasks& tasks);
+    /// each. Where `excuses::crowding` they come again until there is a place; where their login
+    /// may be put off, until it is heard.
+    void enter_fresh(runtime::core_tasks& tasks, bool may_be_put_off);
     [[nodiscard]] bool are_fresh_served() const noexcept {
         return !is_http_fresh_ && !is_ftp_fresh_;
     }
@@ -92,6 +93,7 @@ class scene {
     bool is_http_fresh_ = false;
     bool is_ftp_fresh_ = false;
     bool is_leaving_ = false;
+    bool may_be_put_off_ = false;  ///< Logins of fresh clients: others have guessed wrong.
 };
 
 }  // namespace ferry::sim::test

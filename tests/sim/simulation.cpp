@@ -414,9 +414,11 @@ class run {
         }
         const host::in_use here(clients_host_);
         scene_->ask_to_leave();
-        scene_->enter_fresh(*tasks_);
+        const bool may_be_put_off = server_.has_failed_logins();
+        scene_->enter_fresh(*tasks_, may_be_put_off);
         clients_.wake();  // This was not in one of its turns.
-        const auto time_max = is_crowded_ ? place_time_max : served_time_max;
+        const auto time_max = (is_crowded_ ? place_time_max : served_time_max) +
+                              (may_be_put_off ? 2 * failed_login_delay_max : 0s);
         if (!step_until([this] { return scene_->are_fresh_served(); }, time_max) &&
             seen_.is_clean()) {
             fail("a fresh client is not served in time once all is calm",

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "ferry/auth/accounts.hpp"
+#include "ferry/auth/failed_logins.hpp"
 #include "ferry/auth/session_counts.hpp"
 #include "ferry/auth/usage.hpp"
 #include "ferry/base/access_sink.hpp"
@@ -57,6 +58,7 @@ struct service {
     const std::shared_ptr<const auth::accounts>& users;
     auth::session_counts& sessions;  ///< Of all cores.
     auth::usage_table& usages;       ///< Of all cores.
+    auth::failed_logins& failures;   ///< Of all cores.
     access_sink& access_log;
     /// Asked to stop when the server drains: idle sessions then end with 421, transfers finish
     /// first.

@@ -4,7 +4,11 @@
 
 #include <chrono>
 #include <filesystem>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
 
 #include "ftp_conversation.hpp"
 
@@ -125,8 +129,8 @@ TEST_CASE("access: wrong passwords") {
     server_settings settings;
     settings.numbers.login_tries_max = 2;
     test_server server(settings);
-    const auto try_twice = [&](const std::string& name) {
-        client user(server);
+    const auto try_twice = [&](const std::string& name, const char* from) {
+        client user(server, from);
         std::string all = user.reply();
         const auto began = std::chrono::steady_clock::now();
         all += user.ask("USER " + name);
@@ -140,10 +144,57 @@ TEST_CASE("access: wrong passwords") {
         CHECK(user.reply() == "(closed)");
         return all;
     };
-    const auto known = try_twice("ann");
+    const auto known = try_twice("ann", "127.0.0.1");
     CHECK(known.contains("530 Login incorrect331 "));
     CHECK(known.contains("421 Too many failed logins"));
-    CHECK(known == try_twice("nobody"));
+    CHECK(known == try_twice("nobody", "127.0.0.2"));
+}
+
+// threats.md, F10: more connections are no more tries, and leaving early saves no time.
+TEST_CASE("access: an address that guesses waits for each answer, whatever the connection") {
+    test_server server;  // Which lets nobody wait for more than 3 s.
+    const auto ask_for = [&server](client& user, std::string_view password) {
+        CHECK(code_of(user.reply()) == 220);
+        CHECK(user.code("USER ann") == 331);
+        user.send("PASS " + std::string(password) + "\r\n");
+    };
+    const auto began = std::chrono::steady_clock::now();
+    {
+        client gone(server);
+        ask_for(gone, "wrong");  // Answered in a second; it does not wait for that.
+        std::this_thread::sleep_for(100ms);
+    }
+    client wrong(server);
+    ask_for(wrong, "wrong again");  // Answered two seconds behind that.
+    std::this_thread::sleep_for(100ms);
+    client right(server);
+    ask_for(right, "secret");  // Right, and answered no sooner.
+    client other(server, "127.0.0.2");
+    other.log_in();
+    client visitor(server);
+    visitor.log_in("anonymous", "");
+    CHECK(code_of(right.reply()) == 230);
+    CHECK(std::chrono::steady_clock::now() - began >= 3s);
+    CHECK(code_of(wrong.reply()) == 530);
+}
+
+TEST_CASE("access: too many guesses side by side are not heard") {
+    test_server server;
+    std::vector<std::unique_ptr<client>> guests;
+    int turned_away = 0;
+    for (int i = 0; i < 8; ++i) {
+        client& each = *guests.emplace_back(std::make_unique<client>(server));
+        CHECK(code_of(each.reply()) == 220);
+        CHECK(each.code("USER ann") == 331);
+        each.send(i == 7 ? "PASS secret\r\n" : "PASS wrong\r\n");
+        std::this_thread::sleep_for(20ms);
+    }
+    for (const auto& each : guests) {
+        const auto answer = each->reply();
+        turned_away += answer.starts_with("421 Too many failed logins from your address") ? 1 : 0;
+        CHECK_FALSE(answer.starts_with("230"));
+    }
+    CHECK(turned_away >= 4);
 }
 
 TEST_CASE("access: logging in as somebody else in between buys no more tries") {

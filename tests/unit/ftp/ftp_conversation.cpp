@@ -117,6 +117,7 @@ void test_server::run() {
                    .users = users_,
                    .sessions = logins_,
                    .usages = usages_,
+                   .failures = failures_,
                    .access_log = log_,
                    .draining = draining_};
     auto at = net::parse_address(settings_.listen_at).value();

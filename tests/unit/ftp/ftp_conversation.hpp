@@ -93,6 +93,7 @@ class test_server {
     std::shared_ptr<const auth::accounts> users_;
     auth::session_counts logins_;
     auth::usage_table usages_;
+    auth::failed_logins failures_{{.delay_max = std::chrono::seconds(3)}};
     sink log_;
     runtime::stop_scope stop_;
     runtime::stop_scope draining_;

@@ -84,6 +84,7 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"tcp-congestion", {"cubic"}, "cubic"},
         {"anonymous", {"upload"}, "upload"},
         {"anonymous", {"list+read,/x=none"}, "read-only,/x=none"},
+        {"ftp-login-delay-max", {"1m"}, "1m"},
         {"anonymous-limits", {"upload=2M,session-rate=1k"}, "upload=2MiB,session-rate=1KiB"},
         {"users-file", {"/etc/ferry/users"}, "/etc/ferry/users"},
         {"user", {"ann:secret:/home//ann/", "bob:x"}, "ann:***:/home/ann, bob:***:/"},
