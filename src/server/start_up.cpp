@@ -25,8 +25,10 @@
 namespace ferry::server {
 namespace {
 
-// Descriptors that are neither connections nor their files: rings, logs, listeners, the root.
+// Descriptors that are neither connections nor their files: logs, the root, what libraries open.
 constexpr std::size_t descriptors_reserved = 64;
+// Of each core: its ring, what wakes it, its inotify; its listening sockets come on top.
+constexpr std::size_t descriptors_of_core = 3;
 
 std::string_view name_of(protocol speaks) noexcept {
     return speaks == protocol::http ? "http" : "ftp";
@@ -115,7 +117,9 @@ void fit_descriptors(const config& settings, std::size_t cores, prepared& ready)
     static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
     static_cast<void>(::getrlimit(RLIMIT_NOFILE, &limit));
     const std::size_t descriptors = limit.rlim_cur;
-    const std::size_t reserved = descriptors_reserved + settings.mounts.size();
+    const std::size_t reserved =
+        descriptors_reserved + settings.mounts.size() +
+        cores * (descriptors_of_core + settings.http.size() + settings.ftp.size());
     const std::size_t room = descriptors > reserved + 2 ? (descriptors - reserved) / 2 : 1;
     // A default that does not fit is fitted in silence; a wish that cannot be met is not.
     if (room < settings.connections_max && settings.connections_max != config{}.connections_max) {
