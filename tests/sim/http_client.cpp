@@ -472,8 +472,11 @@ task<outcome> wait_for_timeout(conversation& talk) {
                          asked);
     }
     if (is_idle) {
-        if (*got && context.excused.crowding && talk.peer.input().starts_with("HTTP/1.1 503 ")) {
-            co_return outcome::over;  // At the door.
+        // At the door; of what it is told there the network may have brought a beginning.
+        constexpr std::string_view turned_away = "HTTP/1.1 503 ";
+        const auto told = std::string_view(talk.peer.input()).substr(0, turned_away.size());
+        if (*got && context.excused.crowding && turned_away.starts_with(told)) {
+            co_return outcome::over;
         }
         if (*got) {
             co_return broken(talk, "an idle connection was told something", talk.peer.input(),
