@@ -61,6 +61,10 @@ class instant_tree final : public vfs::tree {
                                                 std::uint32_t) const override {
         co_return failure(errc::unsupported);
     }
+    runtime::task<result<vfs::metadata>> part_status(runtime::core&, const vfs::path&,
+                                                     std::string_view) const override {
+        co_return failure(errc::unsupported);
+    }
     runtime::task<vfs::leftovers_found> remove_leftovers(runtime::core&,
                                                          vfs::listing_bounds&) const override {
         co_return vfs::leftovers_found{};

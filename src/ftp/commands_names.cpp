@@ -1,5 +1,7 @@
 #include "ftp/commands_names.hpp"
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -84,6 +86,20 @@ task<reply> set_modified(session& user, dated_name what) {
     co_return reply{213, text + "; " + where->text()};
 }
 
+/// How much came of the user's own upload to a name that nobody has, if it was cut off: where a
+/// client goes on, with REST and STOR or with APPE.
+task<std::optional<std::uint64_t>> size_of_part(session& user, const vfs::path& where) {
+    const auto owner = part_owner_at(user, where);
+    if (owner.empty()) {
+        co_return std::nullopt;
+    }
+    const auto part = co_await user.files().part_status(user.here, where, owner);
+    if (!part) {
+        co_return std::nullopt;
+    }
+    co_return part->size_bytes;
+}
+
 }  // namespace
 
 task<reply> do_pwd(session& user, std::string_view) {
@@ -109,7 +125,8 @@ task<reply> do_cdup(session& user, std::string_view) {
     co_return answer;
 }
 
-/// SIZE: octets RETR would send for this file in the current TYPE (RFC 3659 section 4).
+/// SIZE: octets RETR would send for this file in the current TYPE (RFC 3659 section 4). Of a name
+/// that nobody has: what came of the user's upload to it, if that was cut off.
 task<reply> do_size(session& user, std::string_view argument) {
     const auto where = locate(user, argument);
     if (!where) {
@@ -120,7 +137,10 @@ task<reply> do_size(session& user, std::string_view argument) {
     }
     const auto found = co_await user.files().status(user.here, *where);
     if (!found) {
-        co_return refuse(found.error());
+        const auto part_bytes = co_await size_of_part(user, *where);
+        co_return found.error() == errc::not_found&& part_bytes
+            ? reply{213, std::to_string(*part_bytes)}
+            : refuse(found.error());
     }
     if (found->kind == vfs::file_kind::directory) {
         co_return refuse({.code = errc::is_directory});

@@ -158,6 +158,7 @@ task<reply> receive_file(session& user, running_transfer& progress, upload_reque
     storage work(user, *begun);
     auto answer = co_await carry_out(
         user, {.progress = progress, .work = work, .announcement = std::move(what.announcement)});
+    co_await work.leave();  // Where it has not run: there was no data connection.
     co_return answer;
 }
 
@@ -179,6 +180,7 @@ task<reply> store(session& user, running_transfer& progress, std::string_view na
         }
         what.mode = vfs::upload_mode::create;
     }
+    what.part_owner = part_owner_at(user, *where);
     if (what.mode == vfs::upload_mode::restart) {
         const auto offset = co_await stored_restart_offset(user, *where, what.restart_offset)
                                 .in_scope(progress.scope());

@@ -258,6 +258,13 @@ auth::rights session::rights_at(const vfs::path& seen) const {
     return user.identity ? user.identity->allowed.at(name_in_tree(*this, seen)) : auth::rights{};
 }
 
+std::string_view part_owner_at(const session& user, const vfs::path& seen) {
+    const auto& who = user.user.identity;
+    const bool may_go_on = who && !who->anonymous && !converts_lines(user.settings.how) &&
+                           user.rights_at(seen).has(auth::right::replace);
+    return may_go_on ? std::string_view(who->name) : std::string_view();
+}
+
 std::string name_in_tree(const session& user, const vfs::path& seen) {
     if (user.user.root.is_root()) {
         return seen.text();

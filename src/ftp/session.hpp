@@ -96,6 +96,11 @@ struct session {
 /// with `reply_for`.
 [[nodiscard]] result<vfs::path> locate(const session& user, std::string_view name);
 
+/// Whose parts of uploads that were cut off count at `seen`: the user's, where files may be
+/// replaced and the octets of the transfer are those of the file (`vfs::upload_options`). Empty for
+/// nobody's: visitors are not told apart, and who may replace nothing goes on with nothing.
+[[nodiscard]] std::string_view part_owner_at(const session& user, const vfs::path& seen);
+
 /// The name in the whole tree of what the user sees as `seen`: for the log.
 [[nodiscard]] std::string name_in_tree(const session& user, const vfs::path& seen);
 

@@ -3,6 +3,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "ferry/base/units.hpp"
 #include "ferry/runtime/wait.hpp"
@@ -29,11 +30,24 @@ transfer_end file_end(const error& why) noexcept {
 
 task<transfer_end> storage::run(net::stream& data, running_transfer& progress) {
     const auto end = co_await receive_and_commit(data, progress);
-    if (end.how != transfer_end::kind::complete) {
+    if (end.how == transfer_end::kind::data_failed) {
+        co_await leave();
+    } else if (end.how == transfer_end::kind::file_failed) {
         // The space is free again before the client reads that there was none (threats.md, V13).
         co_await into_.discard(user_.here);
     }
+    is_over_ = true;
     co_return end;
+}
+
+task<> storage::leave() {
+    if (std::exchange(is_over_, true)) {
+        co_return;
+    }
+    const auto kept = co_await into_.keep(user_.here, user_.shared.settings.durability);
+    if (!kept) {
+        co_await into_.discard(user_.here);
+    }
 }
 
 task<transfer_end> storage::receive_and_commit(net::stream& data, running_transfer& progress) {

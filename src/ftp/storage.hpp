@@ -10,13 +10,18 @@
 namespace ferry::ftp {
 
 /// Receives a file into `into` until the client ends the data connection in order, then commits it.
-/// Whatever else ends it leaves the upload uncommitted, so nothing of it stays (threats.md, V12).
+/// Whatever else ends it leaves the upload uncommitted, so nothing of it stays but a hidden part
+/// that its owner can go on with (threats.md, V12).
 class storage final : public transfer_work {
   public:
     storage(session& user, vfs::upload& into) noexcept : user_(user), into_(into) {}
 
     [[nodiscard]] runtime::task<transfer_end> run(net::stream& data,
                                                   running_transfer& progress) override;
+
+    /// Keeps what has come and is not committed, if somebody may go on with it, or drops it.
+    /// Nothing when `run` has seen to that.
+    [[nodiscard]] runtime::task<> leave();
 
   private:
     [[nodiscard]] runtime::task<transfer_end> receive_and_commit(net::stream& data,
@@ -28,6 +33,7 @@ class storage final : public transfer_work {
 
     session& user_;
     vfs::upload& into_;
+    bool is_over_ = false;
 };
 
 }  // namespace ferry::ftp

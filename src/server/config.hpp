@@ -124,6 +124,8 @@ struct config {
     upload_durability durability = upload_durability::data;
     leftovers_policy leftovers = leftovers_policy::remove;
     std::string ftp_charset;  ///< Empty: UTF-8. A name that iconv knows; as the user wrote it.
+    /// How long a part of an upload that was cut off waits for its owner to go on; 0: none is kept.
+    std::chrono::milliseconds upload_part_keep = std::chrono::hours(24);
     std::size_t list_sorted_max =
         10'000;                       ///< Entries sorted in memory; more are streamed unsorted.
     std::size_t list_reads_max = 16;  ///< Directories of each core that are read at once.

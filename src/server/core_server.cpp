@@ -1,6 +1,7 @@
 #include "server/core_server.hpp"
 
 #include <fmt/format.h>
+#include <algorithm>
 
 #include <chrono>
 #include <functional>
@@ -138,23 +139,40 @@ task<> core_server::serve(runtime::nursery& bottom, core_server& self) {
 }
 
 task<> core_server::remove_leftovers(core_server& self) {
-    co_await self.look_for_leftovers_twice().in_scope(self.draining_);
+    co_await self.keep_looking_for_leftovers().in_scope(self.draining_);
 }
 
-task<> core_server::look_for_leftovers_twice() {
+task<> core_server::keep_looking_for_leftovers() {
     const auto found = co_await look_for_leftovers();
-    if (found.undecided == 0) {
-        co_return;
+    const auto parts_kept = parts_.parts_kept;
+    const bool keeps_parts = parts_kept > runtime::duration::zero();
+    auto again_for_parts = keeps_parts ? here_->now() + parts_kept : runtime::never;
+    auto again_for_others = runtime::never;
+    if (found.undecided != 0) {
+        const auto pause = vfs::leftovers_look_again;
+        again_for_others = here_->now() + pause;
+        log::info(
+            fmt::format("{} unfinished upload{} may be in use by another machine that shares the "
+                        "file system: looking again in {} minutes",
+                        found.undecided, found.undecided == 1 ? "" : "s",
+                        std::chrono::ceil<std::chrono::minutes>(pause).count()));
     }
-    const auto pause = vfs::leftovers_look_again;
-    log::info(
-        fmt::format("{} unfinished upload{} may be in use by another machine that shares the "
-                    "file system: looking again in {} minutes",
-                    found.undecided, found.undecided == 1 ? "" : "s",
-                    std::chrono::ceil<std::chrono::minutes>(pause).count()));
-    const auto slept = co_await runtime::sleep_until(*here_, here_->now() + pause);
-    if (slept) {
+    for (;;) {
+        const auto next = std::min(again_for_parts, again_for_others);
+        if (next == runtime::never) {
+            co_return;
+        }
+        const auto slept = co_await runtime::sleep_until(*here_, next);
+        if (!slept) {
+            co_return;
+        }
         static_cast<void>(co_await look_for_leftovers());
+        if (next == again_for_others) {
+            again_for_others = runtime::never;
+        }
+        if (keeps_parts) {
+            again_for_parts = here_->now() + parts_kept;
+        }
     }
 }
 
@@ -164,6 +182,10 @@ task<vfs::leftovers_found> core_server::look_for_leftovers() {
     if (found.removed != 0) {
         log::info(fmt::format("removed {} unfinished upload{} that a crash had left", found.removed,
                               found.removed == 1 ? "" : "s"));
+    }
+    if (found.parts_removed != 0) {
+        log::info(fmt::format("removed {} part{} of uploads that nobody went on with",
+                              found.parts_removed, found.parts_removed == 1 ? "" : "s"));
     }
     if (found.passed_over != 0) {
         log::warning(fmt::format(

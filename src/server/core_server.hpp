@@ -70,6 +70,7 @@ struct shared_parts {
     std::function<result<std::unique_ptr<runtime::reactor>>(unsigned core)> make_reactor;
     runtime::duration drain_timeout{};
     bool removes_leftovers = false;  ///< The first core does, beside its service.
+    runtime::duration parts_kept{};  ///< It looks for older parts as often as that; 0: never.
     connection_counts& counts;
     int access_log_fd = -1;
     std::size_t access_log_buffer_bytes = 0;
@@ -135,7 +136,7 @@ class core_server {
 
     static runtime::task<> serve(runtime::nursery& bottom, core_server& self);
     static runtime::task<> remove_leftovers(core_server& self);
-    runtime::task<> look_for_leftovers_twice();
+    runtime::task<> keep_looking_for_leftovers();
     runtime::task<vfs::leftovers_found> look_for_leftovers();
     static runtime::task<> serve_doors(runtime::nursery& connections, core_server& self);
     static runtime::task<> accept_all(core_server& self, runtime::nursery& connections,

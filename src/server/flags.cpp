@@ -477,6 +477,11 @@ constexpr auto table = std::to_array<flag>({
      text{
          charset_bounds, set_ftp_charset,
          [](const config& from) { return from.ftp_charset.empty() ? "utf-8" : from.ftp_charset; }}},
+    {"upload-part-keep", "DURATION", group::files,
+     "how long what came of an FTP upload that was cut off is kept, hidden (.ferry-part-*), for "
+     "its "
+     "account to go on with: SIZE tells it how much there is; 0: not at all",
+     duration{&config::upload_part_keep, 0ms, 720h}},
     {"list-sorted-max", "COUNT", group::files,
      "entries of a directory that are sorted in memory; a larger one is listed unsorted",
      count{&config::list_sorted_max, 0, 1'000'000}},

@@ -375,6 +375,7 @@ int run(const config& settings) {
     runtime::offload_pool offload(
         count_offload_threads(settings.offload_threads, ready->io.uses, core_count));
     ready->files->close_on(offload);
+    ready->files->keep_parts(settings.upload_part_keep);
     connection_counts counts{.connections_max = ready->connections_max,
                              .ftp_sessions_max = settings.ftp_sessions_max};
     const shared_parts parts{
@@ -399,6 +400,7 @@ int run(const config& settings) {
         .removes_leftovers = settings.leftovers == leftovers_policy::remove &&
                              !settings.ftp.empty() &&
                              ready->users->may_anywhere(auth::right::create),
+        .parts_kept = settings.upload_part_keep,
         .counts = counts,
         .access_log_fd = log_writer ? log_writer->inlet() : ready->access_log_fd,
         .access_log_buffer_bytes = settings.access_log_buffer_bytes};

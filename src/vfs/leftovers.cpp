@@ -10,14 +10,17 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "ferry/base/kernel.hpp"
+#include "ferry/base/wall_clock.hpp"
 #include "ferry/runtime/compute.hpp"
 #include "ferry/runtime/op.hpp"
 #include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "vfs/beneath.hpp"
 #include "vfs/directories_ahead.hpp"
+#include "vfs/upload_part.hpp"
 
 namespace ferry::vfs {
 
@@ -147,14 +150,18 @@ runtime::task<result<std::int64_t>> file_system_time(runtime::core& here, int di
     co_return status.st_mtim.tv_sec;
 }
 
-/// True when nothing has happened to what was seen in `directory` for so long that nobody on any
-/// machine can be about to write to it.
-runtime::task<bool> is_old(runtime::core& here, const sweep& how, int directory, sight seen) {
+/// True when nothing has happened to what was seen in `directory` for `age_min`, by the clock of
+/// its file system.
+runtime::task<bool> is_old(runtime::core& here, int directory, sight seen,
+                           runtime::duration age_min) {
+    const auto seconds_min = std::chrono::ceil<std::chrono::seconds>(age_min).count();
+    if (seen.is_local) {
+        co_return seen.last_use <= read_wall_clock().seconds - seconds_min;
+    }
     // In a scope of its own: an open that made the name and reported a stop would leave it behind.
     runtime::stop_scope unstopped;
     const auto now = co_await file_system_time(here, directory).in_scope(unstopped);
-    const auto age_min = std::chrono::ceil<std::chrono::seconds>(how.age_min).count();
-    co_return now.has_value() && seen.last_use <= *now - age_min;
+    co_return now.has_value() && seen.last_use <= *now - seconds_min;
 }
 
 /// Removes the file `name` if it is a leftover, and counts what became of it.
@@ -168,17 +175,22 @@ runtime::task<> judge(runtime::core& here, const sweep& how, int directory, std:
     if (!seen || !seen->is_upload) {
         co_return;
     }
+    const bool is_part = is_part_name(name);
+    auto age_min = is_part ? how.parts_kept + how.parts_kept / 4 : runtime::duration::zero();
+    if (!seen->is_local) {  // So long that nobody on any machine can be about to write to it.
+        age_min = std::max(age_min, how.age_min);
+    }
     bool is_leftover = seen->is_ours;
-    if (is_leftover && !seen->is_local) {
-        is_leftover = co_await is_old(here, how, directory, *seen);
+    if (is_leftover && (!seen->is_local || age_min > runtime::duration::zero())) {
+        is_leftover = co_await is_old(here, directory, *seen, age_min);
     }
     if (!is_leftover) {
-        found.undecided += seen->is_local ? 0U : 1U;
+        found.undecided += seen->is_local || is_part ? 0U : 1U;
         co_return;
     }
     // Held until the name is gone: its maker, had it been about to claim it, cannot now.
     const auto removed = co_await remove_name(here, directory, name.c_str());
-    found.removed += removed ? 1U : 0U;
+    (is_part ? found.parts_removed : found.removed) += removed ? 1U : 0U;
 }
 
 /// Removes the leftovers in the current directory and remembers the directories in it.
@@ -203,7 +215,7 @@ runtime::task<> sweep_directory(runtime::core& here, const sweep& how, directori
                 std::string_view(batch.names).substr(record.name_offset, record.name_bytes);
             if (S_ISDIR(status.stx_mode)) {
                 found.passed_over += ahead.add(name) ? 0U : 1U;
-            } else if (is_upload_name(name) &&
+            } else if ((is_upload_name(name) || is_part_name(name)) &&
                        may_be_upload(status.stx_mode, status.stx_uid, status.stx_nlink)) {
                 co_await judge(here, how, directory->get(), std::string(name), found);
             }
@@ -244,6 +256,43 @@ runtime::task<leftovers_found> remove_leftovers(runtime::core& here, sweep how) 
         co_await sweep_directory(here, how, ahead, found);
     }
     co_return found;
+}
+
+runtime::task<bool> remove_parts_alone(runtime::core& here, int above, const char* name) {
+    constexpr std::size_t parts_max = 1'000;
+    const auto directory = co_await open_beneath(
+        here, {.directory = above, .name = name, .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW});
+    if (!directory) {
+        co_return false;
+    }
+    std::vector<std::string> parts;
+    runtime::directory_batch batch;
+    while (!batch.at_end) {
+        const auto read = co_await runtime::op_wait(
+            here.io(), runtime::opcode::list_directory, directory->get(), runtime::never,
+            [&](runtime::op& list) {
+                list.args.list_directory = {
+                    .batch = &batch, .root = directory->get(), .directory = "."};
+            });
+        if (!read) {
+            co_return false;
+        }
+        for (const auto& record : batch.records) {
+            const auto each =
+                std::string_view(batch.names).substr(record.name_offset, record.name_bytes);
+            if (!is_part_name(each) || parts.size() == parts_max) {
+                co_return false;
+            }
+            parts.emplace_back(each);
+        }
+    }
+    for (const auto& each : parts) {
+        const auto removed = co_await remove_name(here, directory->get(), each.c_str());
+        if (!removed) {
+            co_return false;
+        }
+    }
+    co_return !parts.empty();
 }
 
 }  // namespace ferry::vfs

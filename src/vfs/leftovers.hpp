@@ -45,7 +45,14 @@ struct sweep {
     /// What it remembers of directories still to be read.
     std::size_t ahead_bytes_max = leftovers_ahead_bytes_max;
     runtime::duration age_min = leftover_age_min;
+    runtime::duration parts_kept{};  ///< Parts are leftovers when they are a quarter older.
 };
+
+/// Removes the parts of uploads (`upload_part.hpp`) in the directory `name`, if nothing else is in
+/// it and they are not very many: whether that was so. For who removes a directory that looks
+/// empty.
+[[nodiscard]] runtime::task<bool> remove_parts_alone(runtime::core& here, int above,
+                                                     const char* name);
 
 /// What `tree::remove_leftovers` promises. Has two or three descriptors open, one batch of a
 /// directory and `ahead_bytes_max` in memory.

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "ferry/base/assert.hpp"
@@ -20,6 +21,7 @@
 #include "vfs/name_locks.hpp"
 #include "vfs/name_variants.hpp"
 #include "vfs/upload.hpp"
+#include "vfs/upload_part.hpp"
 #include "vfs/windows_name.hpp"
 
 namespace ferry::vfs {
@@ -68,6 +70,8 @@ class local_tree final : public tree {
           closing_(closing) {}
 
     void close_on(runtime::offload_pool& pool) noexcept override { closing_ = &pool; }
+
+    void keep_parts(runtime::duration age_max) noexcept override { parts_kept_ = age_max; }
 
     runtime::task<result<node>> open(runtime::core& here, const path& name) const override {
         if (const auto refused = why_not_reached(name)) {
@@ -122,6 +126,7 @@ class local_tree final : public tree {
             (options_.uploads == upload_policy::create && options.restart_offset != 0)) {
             co_return failure(errc::denied);
         }
+        const bool keeps_parts = options_.uploads == upload_policy::any;
         if (options_.uploads == upload_policy::create) {
             options.mode = upload_mode::create;  // A file that is not there is empty to all modes.
         }
@@ -131,8 +136,30 @@ class local_tree final : public tree {
                                               .links = options_.links,
                                               .home = home_,
                                               .closing = closing_,
-                                              .locks = locks_.get()},
-                                             options);
+                                              .locks = locks_.get(),
+                                              .parts_kept = keeps_parts ? parts_kept_ : zero},
+                                             std::move(options));
+    }
+
+    runtime::task<result<metadata>> part_status(runtime::core& here, const path& name,
+                                                std::string_view owner) const override {
+        const auto hidden = make_part_name(owner, name.name());
+        if (parts_kept_ == zero || options_.uploads != upload_policy::any || hidden.empty() ||
+            why_not_made(name) || name.wants_directory()) {
+            co_return failure(errc::not_found);
+        }
+        const auto place = co_await locate(here, root_.get(), name, options_.links);
+        if (!place) {
+            co_return failure(place.error());
+        }
+        const auto found = co_await open_a_part(
+            here,
+            {.directory = place->directory.get(), .name = hidden.c_str(), .age_max = parts_kept_},
+            O_PATH);
+        if (!found) {
+            co_return failure(found.error());
+        }
+        co_return found->status;
     }
 
     runtime::task<result<void>> remove_file(runtime::core& here, const path& name) const override {
@@ -194,14 +221,24 @@ class local_tree final : public tree {
         if (!held_to) {
             co_return failure(held_to.error());
         }
-        const auto renamed = co_await runtime::op_wait(
-            here.io(), runtime::opcode::rename_at, from->directory.get(), runtime::never,
-            [&](runtime::op& rename) {
-                rename.args.rename_at = {.from = from->name.c_str(),
-                                         .to_directory = to->directory.get(),
-                                         .to = to->name.c_str(),
-                                         .flags = replaces ? 0U : RENAME_NOREPLACE};
-            });
+        const auto move = [&] {
+            return runtime::op_wait(here.io(), runtime::opcode::rename_at, from->directory.get(),
+                                    runtime::never, [&](runtime::op& rename) {
+                                        rename.args.rename_at = {
+                                            .from = from->name.c_str(),
+                                            .to_directory = to->directory.get(),
+                                            .to = to->name.c_str(),
+                                            .flags = replaces ? 0U : RENAME_NOREPLACE};
+                                    });
+        };
+        auto renamed = co_await move();
+        if (!renamed && renamed.error() == errc::not_empty) {
+            const bool is_empty =
+                co_await remove_parts_alone(here, to->directory.get(), to->name.c_str());
+            if (is_empty) {
+                renamed = co_await move();
+            }
+        }
         if (!renamed && renamed.error().os_errno == EXDEV) {
             // Another file system mounted inside the tree: nothing led out of it.
             co_return failure(errc::unsupported, EXDEV);
@@ -224,8 +261,10 @@ class local_tree final : public tree {
         if (!directory) {
             co_return failure(directory.error());
         }
-        co_return std::make_unique<local_tree>(std::move(*directory), home_, options_, locks_,
-                                               closing_);
+        auto made =
+            std::make_unique<local_tree>(std::move(*directory), home_, options_, locks_, closing_);
+        made->keep_parts(parts_kept_);
+        co_return made;
     }
 
     runtime::task<result<void>> set_modified(runtime::core& here, const path& name,
@@ -291,10 +330,12 @@ class local_tree final : public tree {
             co_return leftovers_found{};
         }
         co_return co_await vfs::remove_leftovers(
-            here, {.root = root_.get(), .home = home_, .turns = turns});
+            here, {.root = root_.get(), .home = home_, .turns = turns, .parts_kept = parts_kept_});
     }
 
   private:
+    static constexpr auto zero = runtime::duration::zero();
+
     // Why a name may not be read, changed or given to something new, by the options alone.
     [[nodiscard]] std::optional<error> why_not_reached(const path& name) const noexcept {
         if (options_.hides_dot_names && name.has_dot_name()) {
@@ -332,15 +373,26 @@ class local_tree final : public tree {
         if (!held) {
             co_return failure(held.error());
         }
-        const auto removed = co_await runtime::op_wait(
-            here.io(), runtime::opcode::unlink_at, place->directory.get(), runtime::never,
-            [&](runtime::op& unlink) {
-                unlink.args.unlink_at = {.path = place->name.c_str(), .flags = flags};
-            });
+        auto removed = co_await unlink(here, *place, flags);
+        if (!removed && removed.error() == errc::not_empty) {
+            // What nobody sees keeps no directory there.
+            const bool is_empty =
+                co_await remove_parts_alone(here, place->directory.get(), place->name.c_str());
+            if (is_empty) {
+                removed = co_await unlink(here, *place, flags);
+            }
+        }
         if (!removed) {
             co_return failure(removed.error());
         }
         co_return result<void>{};
+    }
+
+    static runtime::op_wait unlink(runtime::core& here, const entry_place& place, int flags) {
+        return {here.io(), runtime::opcode::unlink_at, place.directory.get(), runtime::never,
+                [&place, flags](runtime::op& unlink) {
+                    unlink.args.unlink_at = {.path = place.name.c_str(), .flags = flags};
+                }};
     }
 
     // All are read by every core and changed by none.
@@ -349,6 +401,7 @@ class local_tree final : public tree {
     tree_options options_;
     std::shared_ptr<name_locks> locks_;  // One for the outermost tree and all within it.
     runtime::offload_pool* closing_;
+    runtime::duration parts_kept_ = zero;
 };
 
 }  // namespace

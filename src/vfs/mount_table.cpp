@@ -153,6 +153,8 @@ class mount_table final : public tree {
 
     void close_on(runtime::offload_pool& pool) noexcept override { close_on(root_, pool); }
 
+    void keep_parts(runtime::duration age_max) noexcept override { keep_parts(root_, age_max); }
+
     runtime::task<result<node>> open(runtime::core& here, const path& name) const override {
         const place where = find(root_, name);
         auto opened = co_await in_owner<node>(
@@ -220,6 +222,18 @@ class mount_table final : public tree {
             co_return failure(why_not_made(begun.error(), name));
         }
         co_return begun;
+    }
+
+    runtime::task<result<metadata>> part_status(runtime::core& here, const path& name,
+                                                std::string_view owner) const override {
+        const place where = find(root_, name);
+        if (where.at != nullptr) {
+            co_return failure(errc::not_found);
+        }
+        co_return co_await in_owner<metadata>(where, name,
+                                              [&](const tree& files, const path& seen) {
+                                                  return files.part_status(here, seen, owner);
+                                              });
     }
 
     runtime::task<result<void>> remove_file(runtime::core& here, const path& name) const override {
@@ -339,6 +353,7 @@ class mount_table final : public tree {
             if (next.files) {
                 const auto found = co_await next.files->remove_leftovers(here, turns);
                 sum.removed += found.removed;
+                sum.parts_removed += found.parts_removed;
                 sum.undecided += found.undecided;
                 sum.passed_over += found.passed_over;
             }
@@ -379,6 +394,15 @@ class mount_table final : public tree {
                 .mode = way_permissions,
                 .modified = made_,
                 .changed = made_};
+    }
+
+    static void keep_parts(const point& from, runtime::duration age_max) noexcept {
+        if (from.files) {
+            from.files->keep_parts(age_max);
+        }
+        for (const point& each : from.beneath) {
+            keep_parts(each, age_max);
+        }
     }
 
     static void close_on(const point& from, runtime::offload_pool& pool) noexcept {

@@ -54,6 +54,17 @@ class variant_tree final : public tree {
 
     void close_on(runtime::offload_pool& pool) noexcept override { inner_->close_on(pool); }
 
+    void keep_parts(runtime::duration age_max) noexcept override { inner_->keep_parts(age_max); }
+
+    runtime::task<result<metadata>> part_status(runtime::core& here, const path& name,
+                                                std::string_view owner) const override {
+        const auto stored = co_await as_stored(here, name);  // As an upload finds its name.
+        if (!stored) {
+            co_return failure(stored.error());
+        }
+        co_return co_await inner_->part_status(here, *stored, owner);
+    }
+
     runtime::task<result<node>> open(runtime::core& here, const path& name) const override {
         co_return co_await with_variant<node>(
             here, name, [&](const path& stored) { return inner_->open(here, stored); });

@@ -23,6 +23,7 @@
 #include "vfs/leftovers.hpp"
 #include "vfs/name_locks.hpp"
 #include "vfs/system_metadata.hpp"
+#include "vfs/upload_part.hpp"
 
 namespace ferry::vfs {
 
@@ -31,6 +32,7 @@ struct upload::state {
     unique_fd file;       ///< For writing.
     std::string name;     ///< What the commit gives it.
     std::string hidden;   ///< What it is called meanwhile; empty: nothing.
+    std::string part;     ///< What it is called if it is cut off; empty: then it is dropped.
     upload_mode mode = upload_mode::replace;
     std::optional<metadata> entry;  ///< `append` and `restart`: what the name was; none: free.
     file_system home;               ///< What is known of it, or of another one.
@@ -370,16 +372,6 @@ runtime::task<result<void>> reserve(runtime::core& here, upload::state& my,
     co_return result<void>{};
 }
 
-/// Gives back what was set aside and not needed: it would stay behind the file's end for ever.
-runtime::task<> give_back_room(runtime::core& here, upload::state& my) {
-    if (my.reserved_bytes > my.end_bytes) {
-        // Refused, it costs room and harms nobody.
-        static_cast<void>(co_await runtime::run_offloaded(
-            here, +[](int file, std::uint64_t end) { return kernel::ftruncate(file, end); },
-            my.file.get(), my.end_bytes));
-    }
-}
-
 /// Hard-links the unnamed file as `name`: errc::exists when it is taken.
 runtime::task<result<void>> link_unnamed(runtime::core& here, const upload::state& my,
                                          const char* name) {
@@ -475,6 +467,101 @@ runtime::task<result<void>> give_name(runtime::core& here, upload::state& my) {
     co_return renamed;
 }
 
+/// Not a coroutine, so nothing fails before it. For what harms nobody when it stays.
+runtime::op_wait remove_name(runtime::core& here, int directory, const char* name) {
+    return {here.io(), runtime::opcode::unlink_at, directory, runtime::never,
+            [name](runtime::op& unlink) { unlink.args.unlink_at = {.path = name}; }};
+}
+
+/// Cuts the file where its octets end.
+runtime::task<result<void>> cut_at(runtime::core& here, int file, std::uint64_t end_bytes) {
+    const auto cut = co_await runtime::run_offloaded(
+        here,
+        +[](int fd, std::uint64_t end) { return kernel::ftruncate(fd, end) == 0 ? 0 : errno; },
+        file, end_bytes);
+    if (!cut) {
+        co_return failure(cut.error());
+    }
+    if (*cut != 0) {
+        co_return failure_from_errno(*cut);
+    }
+    co_return result<void>{};
+}
+
+/// Gives back what was set aside and not needed: it would stay behind the file's end for ever.
+runtime::task<> give_back_room(runtime::core& here, upload::state& my) {
+    if (my.reserved_bytes > my.end_bytes) {
+        // Refused, it costs room and harms nobody.
+        static_cast<void>(co_await cut_at(here, my.file.get(), my.end_bytes));
+    }
+}
+
+/// Makes an open part the file of an upload that goes on at `from`: under a name of this upload's,
+/// so that nobody else goes on with it too, and a crash leaves no half of it behind.
+runtime::task<result<void>> adopt_part(runtime::core& here, upload::state& my, unique_fd file,
+                                       std::uint64_t from) {
+    const bool is_ours = co_await claim(here, file.get(), my.home);
+    if (!is_ours) {
+        co_return failure(errc::busy);
+    }
+    std::string name = make_upload_name(here);
+    const auto move = [&](const char* old_name, const char* new_name, unsigned flags) {
+        return runtime::op_wait(here.io(), runtime::opcode::rename_at, my.directory.get(),
+                                runtime::never, [=, &my](runtime::op& rename) {
+                                    rename.args.rename_at = {.from = old_name,
+                                                             .to_directory = my.directory.get(),
+                                                             .to = new_name,
+                                                             .flags = flags};
+                                });
+    };
+    const auto moved = co_await move(my.part.c_str(), name.c_str(), 0);
+    if (!moved) {
+        co_return failure(moved.error() == errc::not_found ? error{.code = errc::busy}
+                                                           : moved.error());
+    }
+    struct stat status{};
+    if (kernel::fstat(file.get(), status) == 0 && status.st_nlink == 0) {
+        // Another session of the same owner has just left a newer one in its place.
+        static_cast<void>(co_await move(name.c_str(), my.part.c_str(), RENAME_NOREPLACE));
+        co_return failure(errc::busy);
+    }
+    my.hidden = std::move(name);
+    my.file = std::move(file);
+    my.offset = my.end_bytes = from;
+    if (static_cast<std::uint64_t>(status.st_size) > from) {
+        co_return co_await cut_at(here, my.file.get(), from);
+    }
+    co_return result<void>{};
+}
+
+/// Goes on with the part of the upload's owner, if there is one: whether there was.
+runtime::task<result<bool>> take_part(runtime::core& here, upload::state& my,
+                                      const upload_target& target, std::uint64_t restart_offset) {
+    // Who was told its size a moment ago may still go on with it.
+    const auto age_max = target.parts_kept + target.parts_kept / 8;
+    auto found = co_await open_a_part(
+        here, {.directory = my.directory.get(), .name = my.part.c_str(), .age_max = age_max},
+        O_WRONLY);
+    if (!found && found.error() == errc::not_found) {
+        co_return false;
+    }
+    if (!found) {
+        co_return failure(found.error());
+    }
+    const std::uint64_t size_bytes = found->status.size_bytes;
+    const std::uint64_t from = my.mode == upload_mode::append ? size_bytes : restart_offset;
+    if (from > size_bytes) {
+        co_return failure(errc::invalid);
+    }
+    runtime::stop_scope unstopped;  // A rename that has happened and says it was stopped.
+    const auto adopted =
+        co_await adopt_part(here, my, std::move(found->file), from).in_scope(unstopped);
+    if (!adopted) {
+        co_return failure(adopted.error());
+    }
+    co_return true;
+}
+
 runtime::task<result<void>> sync(runtime::core& here, int fd, bool is_data_only) {
     const auto synced = co_await runtime::op_wait(
         here.io(), runtime::opcode::sync, fd, runtime::never,
@@ -529,10 +616,59 @@ runtime::task<result<void>> commit_steps(runtime::core& here, upload::state& my,
     if (!named && named.error() == errc::exists && takes_over(my.mode)) {
         co_return failure(errc::busy, EEXIST);
     }
+    if (named && !my.part.empty()) {
+        // Else it would be seen again when the file is removed.
+        static_cast<void>(co_await remove_name(here, my.directory.get(), my.part.c_str()));
+    }
     if (!named || level != durability::full) {
         co_return named;
     }
     co_return co_await sync(here, directory.get(), false);
+}
+
+runtime::task<result<void>> keep_steps(runtime::core& here, upload::state& my, durability level) {
+    if (my.lost) {  // The write that was stopped may have gone further than it said.
+        const auto cut = co_await cut_at(here, my.file.get(), my.end_bytes);
+        if (!cut) {
+            co_return cut;
+        }
+    } else {
+        co_await give_back_room(here, my);
+    }
+    if (level != durability::none) {
+        const auto synced = co_await sync(here, my.file.get(), true);
+        if (!synced) {
+            co_return synced;
+        }
+    }
+    my.name = my.part;
+    my.mode = upload_mode::replace;
+    co_return co_await give_name(here, my);
+}
+
+/// Begins with a new file, and what it takes over of the old one.
+runtime::task<result<void>> begin_new(runtime::core& here, upload::state& my,
+                                      const upload_target& target, const old_file& old,
+                                      const upload_options& options) {
+    const std::uint64_t old_bytes = old.status ? old.status->size_bytes : 0;
+    if (options.mode == upload_mode::restart && options.restart_offset > old_bytes) {
+        co_return failure(errc::invalid);
+    }
+    // What takes the place of a private file is private from its first octet on.
+    const mode_t mode = old.status ? private_permissions : options.permissions & permission_bits;
+    const auto opened = co_await open_temporary(here, my, target.holding, mode);
+    if (!opened) {
+        co_return failure(opened.error());
+    }
+    if (old.status) {
+        // Refused only where the file system has no modes of its own, and then there is nothing to
+        // keep.
+        static_cast<void>(kernel::fchmod(my.file.get(), old.status->mode & permission_bits));
+    }
+    if (old.content) {
+        co_return co_await take_over(here, my, *old.content, options.restart_offset);
+    }
+    co_return result<void>{};
 }
 
 }  // namespace
@@ -569,26 +705,22 @@ runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target ta
     if (!old) {
         co_return failure(old.error());
     }
-    const std::uint64_t old_bytes = old->status ? old->status->size_bytes : 0;
-    if (options.mode == upload_mode::restart && options.restart_offset > old_bytes) {
-        co_return failure(errc::invalid);
+    const bool is_free = !old->status && !made->entry;
+    if (is_free && target.parts_kept > runtime::duration::zero()) {
+        made->part = make_part_name(options.part_owner, made->name);
     }
-
-    // What takes the place of a private file is private from its first octet on.
-    const mode_t mode = old->status ? private_permissions : options.permissions & permission_bits;
-    const auto opened = co_await open_temporary(here, *made, target.holding, mode);
-    if (!opened) {
-        co_return failure(opened.error());
-    }
-    if (old->status) {
-        // Refused only where the file system has no modes of its own, and then there is nothing to
-        // keep.
-        static_cast<void>(kernel::fchmod(made->file.get(), old->status->mode & permission_bits));
-    }
-    if (old->content) {
-        const auto taken = co_await take_over(here, *made, *old->content, options.restart_offset);
+    bool goes_on = false;
+    if (takes_over(options.mode) && !made->part.empty()) {
+        const auto taken = co_await take_part(here, *made, target, options.restart_offset);
         if (!taken) {
             co_return failure(taken.error());
+        }
+        goes_on = *taken;
+    }
+    if (!goes_on) {
+        const auto begun = co_await begin_new(here, *made, target, *old, options);
+        if (!begun) {
+            co_return failure(begun.error());
         }
     }
     if (options.size_bytes) {
@@ -624,6 +756,20 @@ runtime::task<result<void>> upload::write(runtime::core& here, std::span<const s
 
 std::uint64_t upload::written_bytes() const noexcept {
     return state_->written_bytes;
+}
+
+runtime::task<result<void>> upload::keep(runtime::core& here, durability level) {
+    state& my = *state_;
+    const bool is_whole_so_far = !my.lost || *my.lost == errc::cancelled;
+    if (my.part.empty() || my.is_commit_begun || !is_whole_so_far || my.end_bytes == 0) {
+        co_return failure(errc::unsupported);
+    }
+    runtime::stop_scope unstopped;
+    const auto kept = co_await keep_steps(here, my, level).in_scope(unstopped);
+    if (kept) {
+        state_.reset();
+    }
+    co_return kept;
 }
 
 runtime::task<> upload::discard(runtime::core& here) {

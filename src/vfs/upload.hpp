@@ -5,6 +5,7 @@
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/offload.hpp"
 #include "ferry/runtime/task.hpp"
+#include "ferry/runtime/time.hpp"
 #include "ferry/vfs/path.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "ferry/vfs/tree_options.hpp"
@@ -27,6 +28,7 @@ struct upload_target {
     file_system home{};                        ///< What is known of the tree's.
     runtime::offload_pool* closing = nullptr;  ///< As for `close_file`.
     name_locks* locks = nullptr;               ///< Taken by the commit; null: it excludes nobody.
+    runtime::duration parts_kept{};            ///< As for `tree::keep_parts`.
 };
 
 /// Begins an upload: what `tree::begin_upload` promises. Copies the old content first for `append`

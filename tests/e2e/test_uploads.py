@@ -8,7 +8,8 @@ import threading
 import time
 
 from support import check, trees
-from support.case import rows
+from support.case import limit, rows
+from support.clients import run
 from support.ftp_wire import Control, reset
 from support.http_wire import Connection, ask
 
@@ -87,7 +88,8 @@ class Cut:
 def test_a_cut_upload_leaves_the_old_file(t, row):
     """Data, control or the server itself ends in mid-upload: the old files stand, nothing else."""
     root = trees.fill(t.tmp(), {"kept": OLD, "d/other": b"other"})
-    server = t.ferry(root, "--user", "ann:secret", "--write", "--drain-timeout", "60s")
+    server = t.ferry(root, "--user", "ann:secret", "--write", "--drain-timeout", "60s",
+                     "--upload-part-keep", "0")
     controls = [writer(t, server), writer(t, server)]
     datas = []
     for control, name in zip(controls, ("kept", "d/fresh")):
@@ -291,3 +293,121 @@ def may(control, allowed, command, octets):
         reply = control.expect(command)
     data.close()
     check.equal(reply.code // 100 == 2, allowed, f"{command}: {reply}")
+
+
+def begin_and_break(control, line, octets, how="reset"):
+    """Stores `octets` and breaks the transfer, once they have come."""
+    data = control.passive()
+    control.ask(line, 150, 125)
+    data.sendall(octets)
+    time.sleep(0.3)  # A reset loses what has not been read.
+    if how == "abort":
+        control.send(b"ABOR\r\n")
+        control.expect("ABOR", 426)
+        control.expect("ABOR", 226)
+    elif how == "killed":  # Both connections end in order, and the file is not whole.
+        data.close()
+        control.close()
+    else:
+        reset(data)
+        control.expect("a broken upload", 426)
+
+
+def parts_in(root):
+    return [name for name in trees.names_in(root) if name.startswith(b".ferry-part-")]
+
+
+@limit(90)
+def test_a_cut_upload_goes_on(t):
+    """threats.md, V12 and RFC 3659 section 5.3: SIZE tells the owner what there is, REST and STOR or
+    APPE go on, everybody else sees nothing until the end. By hand and by clients."""
+    root, source = t.tmp(), t.tmp()
+    trees.write(source, "file", NEW)
+    server = t.ferry(root, "--user", "ann:secret", "--user", "bob:secret", "--write")
+    control = writer(t, server)
+    control.ask("TYPE I", 200)
+    half = len(NEW) // 2
+    bob = t.closing(Control(server)).login("bob", "secret")
+    bob.ask("TYPE I", 200)
+
+    def cut(how="reset"):
+        nonlocal control
+        if os.path.exists(os.path.join(root, "file")):
+            os.remove(os.path.join(root, "file"))
+        begin_and_break(control, "STOR file", NEW[:half], how)
+        if how == "killed":
+            control = writer(t, server)
+            control.ask("TYPE I", 200)
+            until = time.monotonic() + 5
+            while not parts_in(root) and time.monotonic() < until:
+                time.sleep(0.02)
+        check.equal(len(parts_in(root)), 1, "the hidden part")
+        check.equal(control.ask("SIZE file", 213).text, f"213 {half}", "SIZE for its owner")
+        bob.ask("SIZE file", 550)
+        control.ask("RETR file", 425, 550)
+        check.equal(control.lines_of("NLST"), [], "NLST")
+        check.equal(ask(server, "/file").status, 404, "over HTTP")
+
+    def is_whole(what):
+        check.same_bytes(trees.read(root, "file"), NEW, what)
+        check.equal(parts_in(root), [], f"parts, {what}")
+
+    cut()
+    control.ask(f"REST {half}", 350)
+    control.store("STOR file", NEW[half:])
+    is_whole("REST and STOR")
+    cut("abort")
+    control.store("APPE file", NEW[half:])
+    is_whole("APPE")
+    cut("killed")
+    bob.store("STOR file", b"bob's")
+    check.equal(control.ask("SIZE file", 213).text, "213 5", "SIZE once somebody has the name")
+    control.store("STOR file", NEW)
+    os.remove(os.path.join(root, "file"))
+    for name in parts_in(root):
+        os.remove(os.path.join(os.fsencode(root), name))
+    cut()
+    run(["curl", "-sS", "-C", "-", "-u", "ann:secret", "-T", f"{source}/file",
+         f"{server.ftp_url}/file"])
+    is_whole("curl -C -")
+    cut()
+    run(["lftp", "-c", "set net:max-retries 1; set cmd:fail-exit yes; "
+         f"open -u ann,secret {server.ftp_url}; put -c {source}/file"])
+    is_whole("lftp put -c")
+    # ncftpput -z 3.2.6 is of no use here: behind the right REST it sends all of the file, of a file
+    # that is there as well.
+    cut()
+    server.kill()  # What was kept before is whole.
+    server = t.ferry(root, "--user", "ann:secret", "--write")
+    control = writer(t, server)
+    control.ask("TYPE I", 200)
+    check.equal(control.ask("SIZE file", 213).text, f"213 {half}", "SIZE after kill -9")
+    control.store("APPE file", NEW[half:])
+    is_whole("after kill -9")
+
+
+def test_parts_of_cut_uploads_do_not_stay_for_ever(t):
+    """--upload-part-keep: swept while running and at the start; 0 keeps none."""
+    root = t.tmp()
+    os.mkdir(os.path.join(root, "d"))
+    server = t.ferry(root, "--user", "ann:secret", "--write", "--upload-part-keep", "1s")
+    control = writer(t, server)
+    begin_and_break(control, "STOR d/file", b"some")
+    limit_at = time.monotonic() + 15
+    while trees.names_in(root, b"d") and time.monotonic() < limit_at:
+        time.sleep(0.1)
+    check.equal(trees.contents(root), {}, "the files, some seconds later")
+    server.stop()
+    server = t.ferry(root, "--user", "ann:secret", "--write")
+    control = writer(t, server)
+    begin_and_break(control, "STOR d/file", b"some")
+    check.equal(len(trees.contents(root)), 1, "what is kept for a day")
+    server.stop()
+    server = t.ferry(root, "--user", "ann:secret", "--write", "--upload-part-keep", "0")
+    limit_at = time.monotonic() + 15
+    while trees.names_in(root, b"d") and time.monotonic() < limit_at:
+        time.sleep(0.1)
+    check.equal(trees.contents(root), {}, "the files after a start that keeps none")
+    control = writer(t, server)
+    begin_and_break(control, "STOR d/file", b"some")
+    check.equal(trees.contents(root), {}, "the files where none are kept")

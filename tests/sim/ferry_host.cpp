@@ -42,6 +42,11 @@ class watched_tree final : public vfs::tree {
         : real_(std::move(real)), machine_(machine) {}
 
     void close_on(runtime::offload_pool& pool) noexcept override { real_->close_on(pool); }
+    void keep_parts(runtime::duration age_max) noexcept override { real_->keep_parts(age_max); }
+    task<result<vfs::metadata>> part_status(runtime::core& here, const vfs::path& name,
+                                            std::string_view owner) const override {
+        return real_->part_status(here, name, owner);
+    }
     task<result<vfs::node>> open(runtime::core& here, const vfs::path& name) const override {
         return real_->open(here, name);
     }
@@ -125,6 +130,7 @@ struct ferry_host::life {
                  .ftp_sessions_max = settings.ftp_sessions_max},
           files(std::make_unique<watched_tree>(open_served(settings), machine)) {
         files->close_on(offload);
+        files->keep_parts(settings.parts_kept);
         if (settings.has_access_log) {
             sim::open_file_ptr log;
             const open_how how{.flags = O_WRONLY | O_APPEND | O_CREAT, .mode = 0640, .resolve = 0};
@@ -151,6 +157,7 @@ struct ferry_host::life {
             },
             .drain_timeout = settings.drain_timeout,
             .removes_leftovers = true,
+            .parts_kept = settings.parts_kept,
             .counts = counts,
             .access_log_fd = access_log.get(),
             .access_log_buffer_bytes = access_log_buffer_bytes});

@@ -33,6 +33,7 @@ struct ferry_settings {
     vfs::file_cache::bounds open_files;
     sim::reactor_options reactor;
     bool has_access_log = true;
+    runtime::duration parts_kept{};  ///< As `--upload-part-keep`.
     /// Directories of the served one that are mounted where they are: names lead to the same files,
     /// by another way.
     std::vector<std::string> mounts;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "ftp_listing.hpp"
@@ -67,6 +68,34 @@ emptiness emptiness_of(client_context& context, const std::string& directory, mo
     return made;
 }
 
+/// True when nobody may have the name and the user may have left a part of an upload to it.
+bool may_be_part(const ftp_session& user, const std::string& argument, moment since) {
+    auto& model = user.context.model;
+    const auto path = user.in_model(argument);
+    return model.parts_of(part_owner(user), path).may_be_any() &&
+           std::ranges::any_of(model.possible_since(path, since), [](const node_state& each) {
+               return each.kind == node_kind::absent || each.kind == node_kind::anything;
+           });
+}
+
+/// Judges the size where it may be that of a part.
+std::string size_of_part(const ftp_session& user, const std::string& argument,
+                         const std::string& told, const states& possible) {
+    const auto parts = user.context.model.parts_of(part_owner(user), user.in_model(argument));
+    std::uint64_t size = 0;
+    const auto [end, status] = std::from_chars(told.data(), told.data() + told.size(), size);
+    if (status != std::errc{} || end != told.data() + told.size()) {
+        return "a size should be a number";
+    }
+    const auto is_right = [size](const content& each) { return size <= each.size_bytes(); };
+    const auto is_state = [size](const node_state& each) {
+        return each.kind == node_kind::anything || size == each.octets.size_bytes();
+    };
+    const bool may_be = parts.is_unknown || std::ranges::any_of(parts.wholes, is_right) ||
+                        std::ranges::any_of(possible, is_state);
+    return may_be ? "" : "the size should be that of a file or of a part of one";
+}
+
 }  // namespace
 
 std::string time_text(std::int64_t seconds) {
@@ -128,17 +157,24 @@ planned_command plan_size(ftp_session& user, std::string argument) {
          .argument = argument,
          .codes =
              [&user, since, argument] {
-                 return codes_of(
+                 auto codes = codes_of(
                      user.context, user.in_model(argument), since, [&user](const node_state& each) {
                          const bool counts =
                              user.is_image || each.octets.size_bytes() <= counted_bytes_max;
                          return each.kind == node_kind::file && counts ? 213 : 550;
                      });
+                 if (may_be_part(user, argument, since)) {
+                     codes.push_back(213);
+                 }
+                 return codes;
              },
          .effect =
              [&user, since, argument](const ftp_reply& reply) {
                  const auto possible =
                      user.context.model.possible_since(user.in_model(argument), since);
+                 if (may_be_part(user, argument, since)) {
+                     return size_of_part(user, argument, reply.text, possible);
+                 }
                  std::string sizes;
                  for (const auto& each : possible) {
                      const auto size =

@@ -38,6 +38,12 @@ struct ftp_session {
     [[nodiscard]] bool may_change() const noexcept { return who && who->may_change; }
 };
 
+/// Whose parts of uploads that were cut off the server keeps and tells of: the account's, if it may
+/// change files and the transfer's octets are the file's; empty for nobody's.
+[[nodiscard]] inline std::string part_owner(const ftp_session& user) {
+    return user.may_change() && user.is_image ? user.who->name : std::string();
+}
+
 /// A command line and how to judge its reply. Planned before it is sent: a change of the tree
 /// begins then.
 struct planned_command {

@@ -26,6 +26,7 @@ struct upload {
     std::uint64_t changes = 0;  ///< Of the name, its own among them.
     bool was_settled = false;
     std::optional<model_tree::token> change;
+    cut_uploads parts;  ///< What it may go on with.
     /// The network has ended the data connection in order: what came is the whole for the server.
     std::shared_ptr<bool> is_cut = std::make_shared<bool>(false);
 
@@ -82,7 +83,7 @@ upload draw_upload(ftp_session& user) {
 }
 
 change change_of(const ftp_session& user, const upload& what) {
-    change made{.octets = what.octets, .offset = what.offset};
+    change made{.octets = what.octets, .offset = what.offset, .parts = what.parts};
     switch (what.kind) {
         case store_kind::whole:
             made.kind = change_kind::replace;
@@ -105,6 +106,11 @@ change change_of(const ftp_session& user, const upload& what) {
 
 void begin_change(ftp_session& user, upload& what) {
     auto& model = user.context.model;
+    const auto owner = part_owner(user);
+    if (what.kind != store_kind::unique) {
+        what.parts = model.parts_of(owner, what.path);
+        model.may_be_cut(owner, what.path, change_of(user, what));
+    }
     what.since = model.now();
     what.was_settled = model.is_settled(what.path);
     what.change = model.begin(what.path, change_of(user, what));
@@ -165,6 +171,9 @@ std::vector<int> right_codes(ftp_session& user, const upload& what) {
                 break;
             case node_kind::absent:
                 codes.push_back(restarts ? may_change ? 554 : 550 : 150);
+                if (what.parts.may_be_any()) {
+                    codes.insert(codes.end(), {150, 450});  // Another session may be at the part.
+                }
                 break;
             case node_kind::file:
                 if (restarts) {
@@ -357,7 +366,11 @@ task<outcome> store(ftp_session& user) {
     auto what = draw_upload(user);
     if (what.kind == store_kind::restarted) {
         const auto states = context.model.possible(what.path);
-        const auto size = states.front().octets.size_bytes();
+        auto size = states.front().octets.size_bytes();
+        const auto parts = context.model.parts_of(part_owner(user), what.path);
+        if (states.front().kind == node_kind::absent && !parts.wholes.empty()) {
+            size = parts.wholes.back().size_bytes();
+        }
         what.offset = context.rng.below(size + size / 8 + 2);
         const auto restarted = co_await carry_out(
             user, assemble(user, {.verb = "REST",

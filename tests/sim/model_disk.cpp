@@ -9,6 +9,7 @@ namespace ferry::sim::test {
 namespace {
 
 constexpr std::string_view reserved_prefix = ".ferry-";
+constexpr std::string_view part_prefix = ".ferry-part-";
 
 std::string describe_all(const std::vector<node_state>& states) {
     std::string text;
@@ -42,6 +43,9 @@ void model_tree::check_disk(const disk_view& disk, report& into) {
             continue;
         }
         seen.insert(path);
+        if (keeps_parts_ && name_of(path).starts_with(part_prefix)) {
+            continue;
+        }
         if (name_of(path).starts_with(reserved_prefix)) {
             if (!disk.may_be_left || !disk.may_be_left(path)) {
                 complain("a hidden name of an upload is left", path);

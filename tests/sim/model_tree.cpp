@@ -57,6 +57,34 @@ model_tree::token model_tree::begin(const std::string& path, change what) {
     return {.number = number};
 }
 
+void model_tree::may_be_cut(const std::string& owner, const std::string& path, const change& what) {
+    constexpr std::size_t wholes_max = 12;
+    if (!keeps_parts_ || owner.empty()) {
+        return;
+    }
+    auto& cut = cut_[{owner, name_of(path)}];
+    if (what.kind == change_kind::restart) {
+        for (const auto& each : continued(what)) {
+            cut.is_unknown = cut.is_unknown || each.kind == node_kind::anything;
+            if (each.kind == node_kind::file) {
+                cut.wholes.push_back(each.octets);
+            }
+        }
+    } else {
+        cut.is_unknown =
+            cut.is_unknown || (what.kind == change_kind::append && what.parts.may_be_any());
+        cut.wholes.push_back(what.octets);
+    }
+    if (cut.wholes.size() > wholes_max) {
+        cut = {.wholes = {}, .is_unknown = true};
+    }
+}
+
+cut_uploads model_tree::parts_of(const std::string& owner, const std::string& path) const {
+    const auto found = owner.empty() ? cut_.end() : cut_.find({owner, name_of(path)});
+    return found == cut_.end() ? cut_uploads{} : found->second;
+}
+
 model_tree::token model_tree::begin_rename(const std::string& from, const std::string& to) {
     expire();
     ++now_;
@@ -344,6 +372,11 @@ std::vector<content> model_tree::narrow_by_tag(const std::string& tag,
 }
 
 void model_tree::after_crash(promised level) {
+    if (level == promised::nothing) {
+        for (auto& [key, cut] : cut_) {
+            cut.is_unknown = true;  // Torn, as everything that was not synced.
+        }
+    }
     settle_all();
     ++now_;
     for (auto& [path, history] : names_) {

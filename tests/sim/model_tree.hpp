@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "content.hpp"
@@ -66,6 +67,14 @@ class model_tree {
     void set_settle_time(runtime::duration settle_time) noexcept { settle_time_ = settle_time; }
     /// Every change of unknown outcome has happened or will not: the server is quiet, or dead.
     void settle_all();
+
+    /// The server keeps parts of uploads that were cut off.
+    void set_keeps_parts(bool keeps) noexcept { keeps_parts_ = keeps; }
+    /// From here on `what` may be cut off, an upload of `owner`'s to `path`. Parts go with the
+    /// directory they are in, so only the last component of `path` counts.
+    void may_be_cut(const std::string& owner, const std::string& path, const change& what);
+    /// What there may be a part of, if nobody has the name.
+    [[nodiscard]] cut_uploads parts_of(const std::string& owner, const std::string& path) const;
 
     /// An upload under a name of the server's choice whose name nobody heard: `upload-*` in
     /// `directory` may hold a beginning of `what` from here on.
@@ -170,6 +179,8 @@ class model_tree {
     std::vector<disturbance> disturbances_;
     std::vector<unnamed_upload> unnamed_;
     std::map<std::string, std::vector<content>, std::less<>> tags_;
+    bool keeps_parts_ = false;
+    std::map<std::pair<std::string, std::string>, cut_uploads> cut_;  ///< By owner and name.
 };
 
 /// "/a/b" for "/a/b/c"; "/" for "/a".

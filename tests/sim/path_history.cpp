@@ -46,12 +46,18 @@ std::vector<node_state> apply(const change& what, const node_state& before) {
         case change_kind::create:
             return is_free ? std::vector{file_state(what.octets)} : std::vector<node_state>{};
         case change_kind::append:
+            if (is_free && what.parts.may_be_any()) {
+                return {file_state(what.octets), {.kind = node_kind::anything}};
+            }
             if (is_free) {
                 return {file_state(what.octets)};
             }
             return is_file(before) ? std::vector{file_state(before.octets.followed_by(what.octets))}
                                    : std::vector<node_state>{};
         case change_kind::restart:
+            if (is_free && what.parts.may_be_any()) {
+                return continued(what);
+            }
             if (!is_file(before) || before.octets.size_bytes() < what.offset) {
                 return {};
             }
@@ -93,6 +99,20 @@ std::vector<node_state> apply(const change& what, const node_state& before) {
             return what.arriving;
     }
     return {};
+}
+
+/// Going on with a part: what was behind the offset is gone.
+std::vector<node_state> continued(const change& what) {
+    std::vector<node_state> made;
+    for (const auto& whole : what.parts.wholes) {
+        if (whole.size_bytes() >= what.offset) {
+            made.push_back(file_state(whole.prefix(what.offset).followed_by(what.octets)));
+        }
+    }
+    if (what.parts.is_unknown) {
+        made.push_back({.kind = node_kind::anything});
+    }
+    return made;
 }
 
 path_history::path_history(node_state initial, moment now) {

@@ -58,16 +58,30 @@ enum class change_kind : std::uint8_t {
     accompany,  ///< The same for what is in a renamed directory.
 };
 
+/// What somebody's uploads to a name held, or would have, that may have been cut off: if there is a
+/// part, it is a beginning of one of them.
+struct cut_uploads {
+    std::vector<content> wholes{};
+    bool is_unknown = false;  ///< Or of something else.
+
+    [[nodiscard]] bool may_be_any() const noexcept { return is_unknown || !wholes.empty(); }
+};
+
 struct change {
     change_kind kind = change_kind::replace;
     content octets{};
     std::uint64_t offset = 0;
     std::int64_t modified = 0;
     std::vector<node_state> arriving{};  ///< What the old name may have stood for.
+    /// `append` and `restart` to a name that nobody has: what there may be a part of.
+    cut_uploads parts{};
 };
 
 /// What `before` becomes by `what`; empty when that is no place for it.
 [[nodiscard]] std::vector<node_state> apply(const change& what, const node_state& before);
+
+/// What a `restart` that goes on with a part makes of a name that nobody has.
+[[nodiscard]] std::vector<node_state> continued(const change& what);
 
 /// When something was so, in steps of the model.
 using moment = std::uint64_t;

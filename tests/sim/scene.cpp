@@ -63,6 +63,7 @@ scene::scene(world& in, host& server, runtime::core& clients, scene_settings set
       settings_(std::move(settings)),
       findings_(findings),
       model_([&in] { return in.now(); }) {
+    model_.set_keeps_parts(settings_.keeps_parts);
     plant_seed_tree(model_, in.rng(), clients_each_max, settings_.crowd);
     plant();
 }
@@ -306,8 +307,11 @@ void scene::check_recovered_disk() {
 }
 
 bool scene::has_hidden_names() const {
-    return std::ranges::any_of(
-        names_seen_, [](const std::string& path) { return name_of(path).starts_with(".ferry-"); });
+    return std::ranges::any_of(names_seen_, [this](const std::string& path) {
+        const auto name = name_of(path);
+        return name.starts_with(".ferry-") &&
+               !(settings_.keeps_parts && name.starts_with(".ferry-part-"));
+    });
 }
 
 }  // namespace ferry::sim::test

@@ -113,6 +113,12 @@ vfs::file_cache::bounds draw_open_files(const run_options& options) {
     return drawn;
 }
 
+/// Whether what came of an upload that was cut off stays for its owner, as it does by default.
+bool keeps_parts(const run_options& options) {
+    ferry::random own(options.seed ^ 0x70617274U);
+    return own.below(3) != 0;
+}
+
 /// What inotify has room for, now and then less than is wanted.
 void limit_watches(const run_options& options, host& machine) {
     ferry::random own(options.seed ^ 0x77617463U);
@@ -133,6 +139,7 @@ ferry_settings draw_settings(const run_options& options, world& in, vfs::durabil
     drawn.reactor.receive_buffers = 16U << in.rng().below(4);
     drawn.reactor.receive_buffer_bytes = in.chance(3) ? 512 : 4'096;
     drawn.ftp.durability = durability;
+    drawn.parts_kept = keeps_parts(options) ? runtime::duration(24h) : runtime::duration::zero();
     drawn.users = server_accounts();
     drawn.anonymous = auth::rights::read_only();
     if (in.chance(2)) {
@@ -188,7 +195,8 @@ class run {
     void begin() {
         world_.wires().set_weather(draw_weather(world_, options_.faults));
         scene_settings about{.durability = static_cast<promised>(durability_),
-                             .excused = draw_excuses()};
+                             .excused = draw_excuses(),
+                             .keeps_parts = keeps_parts(options_)};
         if (options_.clients == cast::mixed && world_.chance(4)) {
             about.crowd = crowd_min + world_.rng().below(crowd_min);
         }

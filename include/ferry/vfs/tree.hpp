@@ -6,6 +6,8 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "ferry/base/result.hpp"
@@ -137,6 +139,10 @@ struct upload_options {
     /// If that is `reserved_bytes_min` or more, the room is set aside first, so that a disk too
     /// full says so before an octet is taken. It binds nobody: fewer or more may be written.
     std::optional<std::uint64_t> size_bytes = {};
+    /// An account, for who may go on with what is cut off; empty: nobody. To a name that nobody has
+    /// yet, `upload::keep` leaves a part for it, and `append` and `restart` go on with that part
+    /// where there is one: its size is then what counts as the old size.
+    std::string part_owner = {};
 };
 
 /// Room for less is not asked for: so much has come before any answer has gone.
@@ -179,6 +185,15 @@ class upload {
     /// denied.
     [[nodiscard]] runtime::task<result<void>> commit(runtime::core& here, durability level);
 
+    /// Leaves what was written as a part under a hidden name, in the place of an older one of the
+    /// same owner and name, so that a later upload can go on with it: see
+    /// `upload_options::part_owner`. Waits for its octets to be on stable storage, where `level`
+    /// is not `none`: a part that a crash has torn would make a torn file. Deaf to stop requests.
+    ///
+    /// Errors: errc::unsupported (nothing came, a write failed, the name is taken, or nobody may go
+    /// on with it), or why it failed: `discard` it. After success nothing else may follow.
+    [[nodiscard]] runtime::task<result<void>> keep(runtime::core& here, durability level);
+
     /// Drops what was written and waits until its space is free again, off the core: before the
     /// client is told that there was none. Deaf to stop requests. For an upload that failed; one
     /// that dies without it is dropped all the same, some time later. Nothing else may follow.
@@ -197,6 +212,7 @@ inline constexpr runtime::duration leftovers_look_again = std::chrono::minutes(1
 
 struct leftovers_found {
     std::size_t removed = 0;
+    std::size_t parts_removed = 0;  ///< Of `tree::keep_parts`, too old.
     /// Files on file systems that other machines may share: in use, or changed a short while ago.
     std::size_t undecided = 0;
     /// Directories that it did not look into, nor into those beneath: more would have had to be
@@ -228,6 +244,11 @@ class tree {
     /// without a pool the core that closes it stands still meanwhile. Call before the cores start;
     /// the pool must outlive every node and upload of this tree.
     virtual void close_on([[maybe_unused]] runtime::offload_pool& pool) noexcept {}
+
+    /// Lets uploads that are cut off leave a part, and go on with it for `age_max` after its last
+    /// octet; 0, as at first, for never. `remove_leftovers` removes parts a quarter older. Call
+    /// before the cores start.
+    virtual void keep_parts([[maybe_unused]] runtime::duration age_max) noexcept {}
 
     /// Opens a regular file or a directory for reading. Never waits for a FIFO or device: those are
     /// errc::not_regular at once (V4). Also errc::not_found, outside_tree; errc::busy when renames
@@ -263,6 +284,11 @@ class tree {
     /// `restart` of a link that leads out: outside_tree.
     [[nodiscard]] virtual runtime::task<result<upload>> begin_upload(
         runtime::core& here, const path& name, upload_options options) const = 0;
+
+    /// What `owner` has left of an upload to `name` that was cut off; ask when nobody has the name.
+    /// errc::not_found.
+    [[nodiscard]] virtual runtime::task<result<metadata>> part_status(
+        runtime::core& here, const path& name, std::string_view owner) const = 0;
 
     /// Removes a file, or a link and not what it leads to. errc::is_directory for a directory,
     /// errc::denied for the root.
@@ -309,7 +335,8 @@ class tree {
         runtime::core& here, const path& name, std::uint32_t permissions) const = 0;
 
     /// Removes what uploads that a crash cut short have left under hidden names, anywhere in the
-    /// tree: regular files of this process's own user, with one other name at most. Those of
+    /// tree, and parts that are too old (`keep_parts`; all, where none are kept): regular files of
+    /// this process's own user, with one other name at most. Those of
     /// uploads under way, of this process or of another that serves the same files, stay: each
     /// holds a lock. Where locks may not tell of other machines (NFS, SMB, FUSE; all but file
     /// systems known as local), a file must also have been left alone for two hours, by the file

@@ -232,6 +232,90 @@ TEST_CASE("transfers: ALLO says early that there is no room (RFC 959 section 4.1
     CHECK(visitor.ask("ALLO 9223372036854775807") == "200 Noted");
 }
 
+TEST_CASE("transfers: what was cut off goes on (RFC 3659 section 5.3; threats.md, V12)") {
+    server_settings settings;
+    settings.parts_kept = 1h;
+    test_server server(settings);
+    client ann(server);
+    ann.log_in();
+    CHECK(ann.code("TYPE I") == 200);
+    const auto cut = [](client& user, const char* line, const char* octets) {
+        auto data = user.passive();
+        CHECK(user.code(line) == 150);
+        data.send(octets);
+        std::this_thread::sleep_for(50ms);  // Until they are there: a reset loses what is not.
+        data.reset();
+        CHECK(code_of(user.reply()) == 426);
+    };
+    const auto store = [](client& user, const char* line, const char* octets) {
+        auto data = user.passive();
+        CHECK(user.code(line) == 150);
+        data.send(octets);
+        data.close();
+        CHECK(code_of(user.reply()) == 226);
+    };
+    cut(ann, "STOR file", "hello ");
+    CHECK(ann.ask("SIZE file") == "213 6");
+    CHECK(ann.code("MDTM file") == 550);  // There is no such file:
+    CHECK(ann.code("MLST file") == 550);
+    CHECK(ann.fetch("NLST").octets.empty());
+    client bob(server);
+    bob.log_in("anonymous", "x");
+    CHECK(bob.code("TYPE I") == 200);
+    CHECK(bob.code("SIZE file") == 550);
+    SUBCASE("REST and STOR") {
+        CHECK(ann.code("REST 6") == 350);
+        store(ann, "STOR file", "world");
+        CHECK(server.get("file") == "hello world");
+    }
+    SUBCASE("APPE, cut off again") {
+        cut(ann, "APPE file", "wor");
+        CHECK(ann.ask("SIZE file") == "213 9");
+        store(ann, "APPE file", "ld");
+        CHECK(server.get("file") == "hello world");
+    }
+    SUBCASE("no data connection: nothing is lost") {
+        ann.passive().close();
+        static_cast<void>(ann.code("QUIT"));
+        client again(server);
+        again.log_in();
+        CHECK(again.code("TYPE I") == 200);
+        CHECK(again.code("PORT 127,0,0,1,255,254") == 200);  // Where nobody listens.
+        CHECK(again.code("REST 6") == 350);
+        CHECK(again.code("STOR file") == 425);
+        CHECK(again.ask("SIZE file") == "213 6");
+        CHECK(again.code("TYPE A") == 200);
+        CHECK(again.code("SIZE file") == 550);  // Its octets would be others.
+        CHECK(again.code("TYPE I") == 200);
+        CHECK(again.code("REST 7") == 350);
+        static_cast<void>(again.passive());
+        CHECK(again.code("STOR file") == 554);
+        CHECK(again.code("REST 6") == 350);
+        store(again, "STOR file", "");
+        CHECK(server.get("file") == "hello ");
+    }
+    CHECK(server.count_names() == 1);
+}
+
+TEST_CASE("transfers: a directory that looks empty can be removed") {
+    server_settings settings;
+    settings.parts_kept = 1h;
+    test_server server(settings);
+    client ann(server);
+    ann.log_in();
+    CHECK(ann.code("TYPE I") == 200);
+    CHECK(ann.code("MKD d") == 257);
+    auto data = ann.passive();
+    CHECK(ann.code("STOR d/file") == 150);
+    data.send("x");
+    std::this_thread::sleep_for(50ms);
+    data.reset();
+    CHECK(code_of(ann.reply()) == 426);
+    CHECK(server.count_names() == 2);
+    CHECK(ann.code("RMD d") == 250);
+    CHECK(server.count_names() == 0);
+}
+
 TEST_CASE("transfers: a stalled one ends") {
     server_settings settings;
     settings.numbers.transfer_stall_timeout = 150ms;

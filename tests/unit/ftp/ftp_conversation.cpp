@@ -103,6 +103,7 @@ test_server::~test_server() {
 }
 
 void test_server::run() {
+    files_->keep_parts(settings_.parts_kept);
     runtime::offload_pool pool(1);
     const auto io =
         runtime::make_uring_reactor(

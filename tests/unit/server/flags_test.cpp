@@ -93,6 +93,7 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"mount", {"/a//b=/c:ro", "/=/d:links=inside"}, "/a/b=/c:ro, /=/d"},
         {"durability", {"full"}, "full"},
         {"leftovers", {"keep"}, "keep"},
+        {"upload-part-keep", {"0"}, "0s"},
         {"ftp-charset", {"CP1252"}, "CP1252"},
         {"ftp-charset", {"utf-8"}, "utf-8"},
         {"list-sorted-max", {"0"}, "0"},
