@@ -32,11 +32,13 @@ task<transfer_end> storage::run(net::stream& data, running_transfer& progress) {
     const auto end = co_await receive_and_commit(data, progress);
     if (end.how == transfer_end::kind::data_failed) {
         co_await leave();
-    } else if (end.how == transfer_end::kind::file_failed) {
+        co_return end;
+    }
+    is_over_ = true;  // Before anything throws: of what is dropped nothing can be left.
+    if (end.how == transfer_end::kind::file_failed) {
         // The space is free again before the client reads that there was none (threats.md, V13).
         co_await into_.discard(user_.here);
     }
-    is_over_ = true;
     co_return end;
 }
 

@@ -303,6 +303,40 @@ TEST_CASE("session: any allocation may fail" *
     CHECK(whole_sessions >= 1);
 }
 
+TEST_CASE("session: any allocation may fail while an upload fails" *
+          doctest::skip(!ferry::test::allocation_fault::is_possible)) {
+    bool happened = true;
+    std::size_t refusals = 0;
+    for (std::size_t which = 1; happened; ++which) {
+        CAPTURE(which);
+        test_server server({.parts_kept = 1h, .failing_allocation = which});
+        server.put("a", "old");
+        {
+            client user(server);
+            static_cast<void>(user.reply());
+            static_cast<void>(user.ask("USER ann"));
+            static_cast<void>(user.ask("PASS secret"));
+            auto data = user.passive();
+            if (data.is_open() && user.code("APPE a") == 150) {
+                server.put("a", "somebody else's");  // So the commit is refused.
+                data.send("more");
+                data.close();
+                refusals += ftp::test::code_of(user.reply()) == 450 ? 1 : 0;
+            }
+            static_cast<void>(user.code("QUIT"));
+        }
+        CHECK(eventually([&] { return server.sessions() == 0; }));
+        happened = server.fault_happened();
+        const auto stored = server.get("a");
+        CHECK((stored == "old" || stored == "somebody else's"));
+        CHECK(server.count_names() == 1);
+        client again(server);
+        again.log_in();
+        CHECK(again.fetch("RETR a").octets == stored);
+    }
+    CHECK(refusals >= 1);
+}
+
 // RFC 959 section 4.2: no 421 in the middle of a reply that the client takes no more of.
 TEST_CASE("session: a client that reads nothing is broken off, with no last words") {
     server_settings settings;
