@@ -44,7 +44,7 @@ task<> talk_through(runtime::nursery& all, live_run& run, const live_server& ser
 
 /// What the clients say of a lie, within a few seeds; empty: it went unnoticed.
 std::string confront(const lie& told) {
-    for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 24; ++seed) {
         live_run run(seed);
         run.numbers.slack = std::chrono::milliseconds(700);
         live_server server(run.model, run.numbers);
