@@ -147,8 +147,9 @@ def test_drain_timeout(t):
     server.signal(signal.SIGTERM)
     check.equal(server.wait(10), 0, "status")
     check.lacks(trees.names_in(server.root), b"never", "the names")
-    check.equal([n for n in trees.names_in(server.root) if n.startswith(b".ferry")], [],
-                "temporary files")
+    # What came of it waits for its client, who may go on after the restart (decision 0007).
+    hidden = [n for n in trees.names_in(server.root) if n.startswith(b".ferry")]
+    check.equal(hidden, [b".ferry-part-3-ann-never"], "hidden files")
     download.close()
 
 
