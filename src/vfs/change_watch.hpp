@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ferry/base/result.hpp"
+#include "ferry/base/text_hash.hpp"
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/runtime/intrusive_list.hpp"
 
@@ -89,9 +90,6 @@ class change_watch {
 
   private:
     friend trail;
-    struct text_hash : std::hash<std::string_view> {
-        using is_transparent = void;
-    };
     using marks = runtime::intrusive_list<trail::mark>;
     struct inode_key {
         std::uint64_t device;

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "ferry/base/text_hash.hpp"
 #include "ferry/runtime/intrusive_list.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "vfs/change_watch.hpp"
@@ -56,10 +57,6 @@ class recent_names {
     }
 
     std::array<std::array<std::uint32_t, 4>, places> places_{};
-};
-
-struct text_hash : std::hash<std::string_view> {
-    using is_transparent = void;
 };
 
 /// Of a name as it was asked for: "/f/" is an error where "/f" is a file.
@@ -128,6 +125,8 @@ struct file_cache::state {
     void drop_later(entry& broken) noexcept;
     void drop_broken() noexcept;
     void remove(entry& gone) noexcept;
+    void evict(entry& gone) noexcept;
+    void evict_all() noexcept;
     [[nodiscard]] bool is_worth_keeping(const path& name) noexcept;
     [[nodiscard]] bool has_room_for(std::uint64_t body_bytes) noexcept;
     [[nodiscard]] entry* find(const path& name) noexcept;
@@ -240,20 +239,28 @@ bool file_cache::state::has_room_for(std::uint64_t body_bytes) noexcept {
         if (oldest == nullptr || oldest->used_at + limits.kept_min > here.now()) {
             return false;
         }
-        ++count.evicted;
-        remove(*oldest);
+        evict(*oldest);
     }
     return true;
+}
+
+void file_cache::state::evict(entry& gone) noexcept {
+    ++count.evicted;
+    remove(gone);
+}
+
+void file_cache::state::evict_all() noexcept {
+    drop_broken();
+    while (auto* each = by_use.front()) {
+        evict(*each);
+    }
 }
 
 task<result<shared_file_ptr>> file_cache::state::open_anew(const path& name) {
     ++count.misses;
     auto opened = co_await files.open(here, name);
     if (!opened && opened.error() == errc::exhausted && !entries.empty()) {
-        while (auto* each = by_use.front()) {  // Descriptors that nobody needs just now.
-            ++count.evicted;
-            remove(*each);
-        }
+        evict_all();  // Descriptors that nobody needs just now.
         opened = co_await files.open(here, name);
     }
     if (!opened) {
@@ -419,18 +426,13 @@ task<> file_cache::run() {
             if (oldest->used_at + my.limits.idle_max > my.here.now()) {
                 break;
             }
-            ++my.count.evicted;
-            my.remove(*oldest);
+            my.evict(*oldest);
         }
     }
 }
 
 void file_cache::clear() noexcept {
-    state_->drop_broken();
-    while (auto* each = state_->by_use.front()) {
-        ++state_->count.evicted;
-        state_->remove(*each);
-    }
+    state_->evict_all();
 }
 
 void file_cache::stop_keeping() noexcept {

@@ -270,27 +270,16 @@ class local_tree final : public tree {
     runtime::task<result<void>> set_modified(runtime::core& here, const path& name,
                                              wall_time modified) const override {
         FERRY_ASSERT(modified.nanoseconds < 1'000'000'000);  // Above lie UTIME_NOW and UTIME_OMIT.
-        if (const auto refused = why_not_changed(name)) {
-            co_return failure(*refused);
-        }
-        // O_PATH: needs no permission to read the file and touches no FIFO or device. That
-        // utimensat takes such a descriptor is Linux's, since 5.8.
-        const auto opened = co_await open_beneath(here, {.directory = root_.get(),
-                                                         .name = name.relative(),
-                                                         .flags = O_PATH,
-                                                         .links = options_.links});
-        if (!opened) {
-            co_return failure(opened.error());
-        }
-        const auto status = servable_status(opened->get(), name);
-        if (!status) {
-            co_return failure(status.error());
+        const auto found = co_await open_changed(here, name);
+        if (!found) {
+            co_return failure(found.error());
         }
         const timespec times[2] = {
             {.tv_sec = 0, .tv_nsec = UTIME_OMIT},
             {.tv_sec = modified.seconds, .tv_nsec = modified.nanoseconds},
         };
-        if (kernel::utimensat(opened->get(), "", times, AT_EMPTY_PATH) != 0) {
+        // That it takes such a descriptor is Linux's, since 5.8.
+        if (kernel::utimensat(found->file.get(), "", times, AT_EMPTY_PATH) != 0) {
             co_return failure_from_errno(errno);
         }
         co_return result<void>{};
@@ -301,24 +290,14 @@ class local_tree final : public tree {
         if ((permissions & ~permission_bits) != 0) {
             co_return failure(errc::invalid);
         }
-        if (const auto refused = why_not_changed(name)) {
-            co_return failure(*refused);
-        }
-        const auto opened = co_await open_beneath(here, {.directory = root_.get(),
-                                                         .name = name.relative(),
-                                                         .flags = O_PATH,
-                                                         .links = options_.links});
-        if (!opened) {
-            co_return failure(opened.error());
-        }
-        const auto status = servable_status(opened->get(), name);
-        if (!status) {
-            co_return failure(status.error());
+        const auto found = co_await open_changed(here, name);
+        if (!found) {
+            co_return failure(found.error());
         }
         // Those of a directory are no danger and say whose what is made in it will be.
-        const bool keeps_bits = status->kind == file_kind::directory;
-        const mode_t kept = keeps_bits ? status->mode & ~permission_bits : 0U;
-        if (kernel::chmod_opened(opened->get(), permissions | kept) != 0) {
+        const bool keeps_bits = found->status.kind == file_kind::directory;
+        const mode_t kept = keeps_bits ? found->status.mode & ~permission_bits : 0U;
+        if (kernel::chmod_opened(found->file.get(), permissions | kept) != 0) {
             co_return failure_from_errno(errno);
         }
         co_return result<void>{};
@@ -358,6 +337,29 @@ class local_tree final : public tree {
             return error{.code = errc::invalid};
         }
         return std::nullopt;
+    }
+
+    /// A file or directory whose attributes change, and its status.
+    struct changed_file {
+        unique_fd file;  ///< O_PATH: needs no permission to read, touches no FIFO or device.
+        metadata status;
+    };
+    runtime::task<result<changed_file>> open_changed(runtime::core& here, const path& name) const {
+        if (const auto refused = why_not_changed(name)) {
+            co_return failure(*refused);
+        }
+        auto opened = co_await open_beneath(here, {.directory = root_.get(),
+                                                   .name = name.relative(),
+                                                   .flags = O_PATH,
+                                                   .links = options_.links});
+        if (!opened) {
+            co_return failure(opened.error());
+        }
+        const auto status = servable_status(opened->get(), name);
+        if (!status) {
+            co_return failure(status.error());
+        }
+        co_return changed_file{.file = std::move(*opened), .status = *status};
     }
 
     runtime::task<result<void>> remove(runtime::core& here, const path& name, int flags) const {

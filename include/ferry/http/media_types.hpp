@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "ferry/base/result.hpp"
+#include "ferry/base/text_hash.hpp"
 
 namespace ferry::http {
 
@@ -51,17 +52,10 @@ class media_types {
     [[nodiscard]] std::size_t size() const noexcept { return by_extension_.size(); }
 
   private:
-    struct octets_hash {
-        using is_transparent = void;
-        std::size_t operator()(std::string_view text) const noexcept {
-            return std::hash<std::string_view>{}(text);
-        }
-    };
-
     void add_lines(std::string_view text);
     void add(std::string_view extension, std::string_view type);
 
-    std::unordered_map<std::string, std::string, octets_hash, std::equal_to<>> by_extension_;
+    std::unordered_map<std::string, std::string, text_hash, std::equal_to<>> by_extension_;
 };
 
 }  // namespace ferry::http
