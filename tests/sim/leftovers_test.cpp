@@ -2,13 +2,11 @@
 #include <fcntl.h>
 
 #include <chrono>
-#include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 
-#include "ferry/base/log.hpp"
-#include "ferry_host.hpp"
-#include "sim/world.hpp"
+#include "small_scene.hpp"
 
 namespace ferry::sim::test {
 namespace {
@@ -21,57 +19,26 @@ constexpr const char* beneath = "/srv/d/.ferry-upload-fedcba9876543210";
 constexpr std::string_view half = "half of it";
 
 /// A machine on which ferry, in an earlier life, was killed in the middle of two uploads.
-struct scenario {
-    scenario() {
-        log::set_level(log::level::off);
-        disk& files = server.machine().files();
-        REQUIRE(files.make_directory(files.root(), served_directory, 0755) == 0);
-        REQUIRE(files.make_directory(files.root(), "/srv/d", 0755) == 0);
-        store(at_the_top);
-        store(beneath);
+struct scenario : small_scene {
+    scenario() : small_scene(1) {
+        REQUIRE(files().make_directory(files().root(), "/srv/d", 0755) == 0);
+        store(at_the_top, half);
+        store(beneath, half);
     }
-    ~scenario() { log::set_level(log::level::info); }
 
-    open_file_ptr open(const char* path, unsigned flags) {
-        open_file_ptr opened;
-        disk& files = server.machine().files();
-        const open_how how{
-            .flags = flags, .mode = (flags & O_CREAT) != 0 ? 0644U : 0U, .resolve = 0};
-        REQUIRE(files.open(files.root(), path, how, opened) == 0);
-        return opened;
-    }
-    void store(const char* path) { write(open(path, O_WRONLY | O_CREAT)); }
     void write(const open_file_ptr& file) {
-        REQUIRE(server.machine().files().write(file, std::as_bytes(std::span(half)), 0) ==
+        REQUIRE(files().write(file, std::as_bytes(std::span(half)), 0) ==
                 static_cast<std::int64_t>(half.size()));
     }
     bool has(const char* path) {
         std::string ignored;
-        return server.machine().files().content(path, ignored);
+        return files().content(path, ignored);
     }
-    void let_pass(runtime::duration time) {
-        const auto until = in.now() + time;
-        while (in.events().step(until)) {}
-    }
-    void end() {
-        {
-            const host::in_use here(server.machine());
-            server.drain();
-        }
-        let_pass(15s);
-        REQUIRE(server.has_ended());
-        for (const auto& each : server.leftovers()) {
-            FAIL_CHECK(each);
-        }
-    }
-
-    world in{1};
-    ferry_host server{in, {}};
 };
 
 TEST_CASE("leftovers: on a disk of this machine they are gone at once") {
     scenario on;
-    on.server.start();
+    on.server().start();
     on.let_pass(1s);
     CHECK_FALSE(on.has(at_the_top));
     CHECK_FALSE(on.has(beneath));
@@ -83,8 +50,8 @@ TEST_CASE("leftovers: on a disk of this machine they are gone at once") {
 // its files every hour and never again to the other.
 TEST_CASE("leftovers: on a shared file system they go two hours after their last change") {
     scenario on;
-    on.server.machine().files().set_type(nfs);
-    on.server.start();
+    on.files().set_type(nfs);
+    on.server().start();
     const auto other_machine = on.open(at_the_top, O_WRONLY);
     on.let_pass(59min);
     on.write(other_machine);
@@ -95,16 +62,16 @@ TEST_CASE("leftovers: on a shared file system they go two hours after their last
     on.let_pass(10min);
     CHECK(on.has(at_the_top));
     CHECK_FALSE(on.has(beneath));
-    CHECK(on.server.machine().files().names().size() == 4);  // /access.log, /srv/, d/ and the file.
+    CHECK(on.files().names().size() == 4);  // /access.log, /srv/, d/ and the file.
     on.end();
 }
 
 TEST_CASE("leftovers: on a shared file system old ones are gone at once, by its own clock") {
     scenario on;
-    on.server.machine().files().set_type(nfs);
-    on.server.machine().jump_wall_clock(3h);
-    on.store(beneath);  // As if just now.
-    on.server.start();
+    on.files().set_type(nfs);
+    on.server().machine().jump_wall_clock(3h);
+    on.store(beneath, half);  // As if just now.
+    on.server().start();
     on.let_pass(1s);
     CHECK_FALSE(on.has(at_the_top));
     CHECK(on.has(beneath));

@@ -1,22 +1,15 @@
 #include <doctest/doctest.h>
-#include <fcntl.h>
-#include <fmt/format.h>
 
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
-#include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
-#include "ferry/base/log.hpp"
 #include "ferry/net/connect.hpp"
 #include "ferry/runtime/nursery.hpp"
 #include "ferry/runtime/wait.hpp"
-#include "ferry_host.hpp"
 #include "http_answer.hpp"
-#include "sim/world.hpp"
+#include "small_scene.hpp"
 #include "wire.hpp"
 
 namespace ferry::sim::test {
@@ -31,25 +24,12 @@ constexpr std::string_view honest = "what may be seen";
 constexpr std::string_view secret = "what lies outside the root";
 constexpr unsigned requests = 300;
 
-/// A server, one client, and another program that turns a file into a link out of the tree, or into
-/// a FIFO, and back.
-struct scenario {
-    explicit scenario(std::uint64_t seed) : in(seed) {
-        log::set_level(log::level::off);
-        REQUIRE(files().make_directory(files().root(), served_directory, 0755) == 0);
+/// A server that keeps files open, one client, and another program that turns a file into a link
+/// out of the tree, or into a FIFO, and back.
+struct scenario : small_scene {
+    explicit scenario(std::uint64_t seed) : small_scene(seed) {
         store("/secret", secret);
         store(swapped, honest);
-    }
-    ~scenario() { log::set_level(log::level::info); }
-
-    [[nodiscard]] disk& files() { return server.machine().files(); }
-
-    void store(const char* path, std::string_view octets) {
-        open_file_ptr opened;
-        const open_how how{.flags = O_WRONLY | O_CREAT, .mode = 0644, .resolve = 0};
-        REQUIRE(files().open(files().root(), path, how, opened) == 0);
-        REQUIRE(files().write(opened, std::as_bytes(std::span(octets)), 0) ==
-                static_cast<std::int64_t>(octets.size()));
     }
 
     /// Now, and again and again, at moments that the seed chooses: between any two operations.
@@ -61,22 +41,17 @@ struct scenario {
         is_file = !is_file;
         if (is_file) {
             store(beside, honest);
-        } else if (in.chance(3)) {
+        } else if (in().chance(3)) {
             REQUIRE(files().make_fifo(files().root(), beside, 0644) == 0);
         } else {
             REQUIRE(files().make_symlink(files().root(), beside, "../secret") == 0);
         }
         REQUIRE(files().rename(files().root(), beside, files().root(), swapped, 0) == 0);
         // Now and then for so long that the server keeps the file open.
-        in.events().after(in.chance(20) ? in.between(5ms, 50ms) : in.between(1us, 300us),
-                          [this] { swap_on(); });
+        in().events().after(in().chance(20) ? in().between(5ms, 50ms) : in().between(1us, 300us),
+                            [this] { swap_on(); });
     }
 
-    world in;
-    ferry_host server{in, {}};  // It keeps files open.
-    host clients_host{in};
-    reactor clients{clients_host, {.receive_buffers = 16}};
-    runtime::core core{0, clients, ferry::random(in.rng().next())};
     bool is_file = true;
     std::uint64_t swaps = 0;
     std::uint64_t honest_answers = 0;
@@ -86,15 +61,17 @@ struct scenario {
 
 /// Asks for the file on one connection. What was so from before a request to behind its answer is
 /// what the answer must tell.
-task<> ask_again_and_again(runtime::nursery&, scenario& on) {
+task<> ask_again_and_again(runtime::nursery&, small_scene& scene) {
+    auto& on = static_cast<scenario&>(scene);
+    runtime::core& core = on.client_core();
     auto connected =
-        co_await net::connect(on.core, {.to = ferry_host::http_address()}, on.core.now() + 10s);
+        co_await net::connect(core, {.to = ferry_host::http_address()}, core.now() + 10s);
     REQUIRE(connected);
-    wire peer(on.core, std::move(*connected));
+    wire peer(core, std::move(*connected));
     for (unsigned i = 0; i < requests; ++i) {
         const bool was_file = on.is_file;
         const std::uint64_t swaps_before = on.swaps;
-        const auto deadline = on.core.now() + 10s;
+        const auto deadline = core.now() + 10s;
         const auto sent =
             co_await peer.send("GET /file HTTP/1.1\r\nHost: ferry.example\r\n\r\n", deadline);
         REQUIRE(sent);
@@ -134,29 +111,10 @@ TEST_CASE("swapped links: nothing from outside, and nothing that was so before t
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         CAPTURE(seed);
         scenario on(seed);
-        on.server.start();
-        on.clients.begin();
-        runtime::stop_scope stop;
-        std::optional<runtime::core_tasks> tasks;
-        {
-            const host::in_use here(on.clients_host);
-            tasks.emplace(on.core, stop);
-            tasks->start(&ask_again_and_again, std::ref(on));
-        }
         on.swap_on();
-        const auto until = on.in.now() + 60s;
-        while (!on.is_over && on.in.events().step(until)) {}
-        REQUIRE(on.is_over);
+        on.serve(ask_again_and_again);
         honest_answers += on.honest_answers;
         refusals += on.refusals;
-        {
-            const host::in_use here(on.server.machine());
-            on.server.drain();
-        }
-        const auto end = on.in.now() + 15s;
-        while (on.in.events().step(end)) {}
-        CHECK(on.server.has_ended());
-        CHECK(tasks->have_ended());
     }
     CHECK(honest_answers > 500);  // Else nothing was shown.
     CHECK(refusals > 500);

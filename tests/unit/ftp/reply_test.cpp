@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
+#include <iterator>
 #include <string>
 #include <string_view>
 
@@ -89,6 +91,7 @@ TEST_CASE("reply: every failure has its code (RFC 959 section 5.4, threats.md V1
         {errc::cancelled, 426, 426},    {errc::closed, 426, 426},
         {errc::reset, 426, 426},        {errc::io, 451, 451},
     };
+    static_assert(std::size(rows) == static_cast<std::size_t>(errc::io) + 1);  // io is the last.
     for (const auto& each : rows) {
         CAPTURE(describe(each.code));
         CHECK(ftp::reply_for({.code = each.code}, file_use::existing).code == each.existing);
