@@ -303,6 +303,10 @@ void disk::set_type(std::uint64_t type) noexcept {
     state_->type = type;
 }
 
+void disk::tell_size(const open_file_ptr& file, std::uint64_t size_bytes) noexcept {
+    file->what->told_size_bytes = size_bytes;
+}
+
 void disk::set_cold(bool is_cold) noexcept {
     state_->is_cold = is_cold;
 }

@@ -89,6 +89,10 @@ class disk {
     /// From then on openat2(2) with RESOLVE_CACHED fails every other time: names are not in memory.
     void set_cold(bool is_cold) noexcept;
 
+    /// From then on stat(2) tells this size of the file, whatever is in it: as FUSE, /proc and /sys
+    /// do. Reading, writing and what is durable know nothing of it.
+    void tell_size(const open_file_ptr& file, std::uint64_t size_bytes) noexcept;
+
     /// `offset` may be `runtime::at_position` here and in `write`: then the position moves on.
     std::int64_t read(const open_file_ptr& file, std::span<std::byte> into, std::uint64_t offset);
     /// With O_APPEND always at the end, whatever `offset` says (pwrite(2), BUGS). -ENOSPC after

@@ -64,7 +64,7 @@ std::uint64_t inode::size_bytes() const noexcept {
     if (is_directory()) {
         return is_dead() ? 0 : block_bytes;
     }
-    return content.size_bytes();
+    return told_size_bytes.value_or(content.size_bytes());
 }
 
 void inode::give_space_back_if_gone() noexcept {

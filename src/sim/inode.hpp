@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -118,6 +119,7 @@ struct inode : std::enable_shared_from_this<inode> {
     std::uint32_t readers = 0;        ///< Descriptors that read from it: of a FIFO.
     bool may_get_first_name = false;  ///< Made by O_TMPFILE, without O_EXCL, never named.
     bool is_spared = false;           ///< `disk::spare`
+    std::optional<std::uint64_t> told_size_bytes;  ///< `disk::tell_size`
     advisory_lock lock;
     std::string target;  ///< Of a symbolic link.
     file_content content;
@@ -146,6 +148,7 @@ struct inode : std::enable_shared_from_this<inode> {
     [[nodiscard]] bool is_fifo() const noexcept { return S_ISFIFO(is.mode); }
     /// A directory that was removed: nothing can be made in it.
     [[nodiscard]] bool is_dead() const noexcept { return links == 0; }
+    /// As stat(2) tells it.
     [[nodiscard]] std::uint64_t size_bytes() const noexcept;
 
     [[nodiscard]] inode* find(std::string_view name) const noexcept {
