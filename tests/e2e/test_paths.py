@@ -6,7 +6,7 @@ import socket
 import threading
 
 from support import check, trees
-from support.case import limit, rows
+from support.case import Failure, limit, rows
 from support.ftp_wire import Control, read_all
 from support.http_wire import Connection, ask, fetch
 
@@ -332,3 +332,36 @@ def test_ferrys_own_names_are_out_of_reach(t):
             control.passive()
         control.ask(f"{verb} .ferry-upload-1", 5)
     check.equal(trees.read(root, ".ferry-upload-1"), trees.SECRET, "the file")
+
+
+LIES = "/sys/kernel/mm"  # Each file there says that it has 4096 octets (sysfs).
+
+
+def test_a_file_system_that_lies_about_sizes(t):
+    """Nothing is promised that does not come, or the connection ends (threats.md, V5)."""
+    folder, name = next(((folder, name) for folder, _, names in os.walk(LIES) for name in names
+                         if can_lie(os.path.join(folder, name))), (None, None))
+    if folder is None:
+        t.tell("no file system that lies is mounted here")
+        return
+    server = t.ferry(folder)
+    check.equal(ask(server, f"/{name}").status, 500, "a body that is shorter than its size")
+    check.equal(ask(server, f"/{name}", method="HEAD").status, 200, "HEAD, which reads nothing")
+    control = t.closing(Control(server)).login()
+    data = control.passive()
+    control.ask(f"RETR {name}", 150)
+    try:
+        read_all(data)
+        raise Failure("the data connection ended as if the file were complete")
+    except Failure as ended:
+        check.contains(str(ended), "reset", "the data connection")
+    check.one_of(control.expect("RETR").code, (426, 451), "what ends before its size")
+    control.ask("NOOP", 200)
+
+
+def can_lie(path):
+    try:
+        with open(path, "rb") as file:
+            return os.stat(path).st_size > len(file.read()) > 0
+    except OSError:
+        return False
