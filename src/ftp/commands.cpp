@@ -70,7 +70,7 @@ constexpr auto commands = std::to_array<command>({
     {"RMD", remove_name, none, required, do_rmd, "RMD <sp> path (remove a directory)", ""},
     {"RNFR", rename_name, none, required, do_rnfr, "RNFR <sp> path (rename from)", ""},
     {"RNTO", rename_name, none, required, do_rnto, "RNTO <sp> path (rename to)", ""},
-    {"SITE", login, none, optional, do_site, "SITE <sp> CHMOD or HELP", ""},
+    {"SITE", login, none, optional, do_site, "SITE <sp> CHMOD, CPFR, CPTO or HELP", "SITE COPY"},
     {"SIZE", facts, none, required, do_size, "SIZE <sp> path", "SIZE"},
     {"STAT", login, none, optional, do_stat, "STAT [<sp> path]", ""},
     {"STOR", create, data, required, do_stor, "STOR <sp> path (store a file)", ""},
@@ -129,6 +129,7 @@ task<reply> perform(session& user, std::string_view line) {
     const command* row = find_command(parsed.verb());
     if (row == nullptr) {
         user.user.rename_from.reset();
+        user.user.copy_from.reset();
         if (std::ranges::binary_search(not_implemented, parsed.verb())) {
             co_return reply{502, "Command not implemented"};
         }
@@ -149,6 +150,9 @@ task<reply> perform(session& user, std::string_view line) {
     }
     if (answer.code != 350 || row->verb != "RNFR") {  // RNTO comes right behind RNFR or not at all.
         user.user.rename_from.reset();
+    }
+    if (answer.code != 350 || row->verb != "SITE") {  // The same of SITE CPFR and CPTO.
+        user.user.copy_from.reset();
     }
     co_return answer;
 }

@@ -4,10 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <utility>
 
 #include "ferry/base/ascii.hpp"
+#include "ferry/vfs/copy.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "ftp/arguments.hpp"
+#include "ftp/transfer.hpp"
 
 namespace ferry::ftp {
 
@@ -35,8 +39,77 @@ task<reply> site_chmod(session& user, std::string_view argument) {
     co_return reply{200, fmt::format("Permissions are {:03o}", wanted->permissions)};
 }
 
+/// SITE CPFR and CPTO are RNFR and RNTO for a copy, as ProFTPD's mod_copy has them and clients
+/// know them ("SITE COPY" in FEAT).
+task<reply> site_copy_from(session& user, std::string_view argument) {
+    if (argument.empty()) {
+        co_return reply{501, "Wanted: SITE CPFR <sp> path"};
+    }
+    auto where = locate(user, argument);
+    if (!where) {
+        co_return reply_for(where.error(), file_use::existing);
+    }
+    if (!user.rights_at(*where).has(auth::right::read)) {
+        co_return reply_for({.code = errc::denied}, file_use::existing);
+    }
+    const auto found = co_await user.files().status(user.here, *where);
+    if (!found) {
+        co_return reply_for(found.error(), file_use::existing);
+    }
+    if (found->kind == vfs::file_kind::directory) {
+        co_return reply_for({.code = errc::is_directory}, file_use::existing);
+    }
+    user.user.copy_from = std::move(*where);
+    co_return reply{350, "Send SITE CPTO with the name of the copy"};
+}
+
+/// Takes the rights of STOR, and those of RETR that CPFR has looked at.
+task<reply> copy(session& user, running_transfer& progress, const vfs::path& from,
+                 std::string_view name) {
+    const auto where = locate(user, name);
+    if (!where) {
+        co_return reply_for(where.error(), file_use::target);
+    }
+    progress.set_name(*where);
+    const auto allowed = user.rights_at(*where);
+    if (!allowed.has(auth::right::create)) {
+        co_return reply_for({.code = errc::denied}, file_use::target);
+    }
+    const auto copied =
+        co_await vfs::copy_file(
+            user.here, user.files(),
+            {.from = from, .to = *where, .replace = allowed.has(auth::right::replace)},
+            user.shared.settings.durability)
+            .in_scope(progress.scope());
+    if (!copied && copied.error() == errc::cancelled) {
+        co_return reply{426, "Aborted, nothing was copied"};
+    }
+    if (!copied) {
+        co_return reply_for(copied.error(), file_use::target);
+    }
+    co_return reply{250, fmt::format("Copied {} octets", *copied)};
+}
+
+/// Has no preliminary reply, so what comes meanwhile has its answer behind it, STAT too; ABOR ends
+/// it all the same.
+task<reply> site_copy_to(session& user, std::string_view argument) {
+    if (!user.user.copy_from) {
+        co_return reply{503, "Send SITE CPFR right before SITE CPTO"};
+    }
+    if (argument.empty()) {
+        co_return reply{501, "Wanted: SITE CPTO <sp> path"};
+    }
+    const auto from = *std::exchange(user.user.copy_from, std::nullopt);
+    running_transfer progress(user, "CPTO");
+    auto answer = co_await copy(user, progress, from, argument);
+    co_return progress.finish(std::move(answer));
+}
+
 task<reply> site_help(session&, std::string_view) {
-    co_return reply{214, "SITE commands: CHMOD <sp> 0 to 777 <sp> path, HELP"};
+    co_return reply{214,
+                    "SITE commands",
+                    {"CHMOD <sp> 0 to 777 <sp> path", "CPFR <sp> path (copy from)",
+                     "CPTO <sp> path (copy to)", "HELP"}};
 }
 
 struct site_command {
@@ -46,6 +119,8 @@ struct site_command {
 
 constexpr auto site_commands = std::to_array<site_command>({
     {"CHMOD", site_chmod},
+    {"CPFR", site_copy_from},
+    {"CPTO", site_copy_to},
     {"HELP", site_help},
 });
 

@@ -39,6 +39,7 @@ struct user_state {
     /// From ALLO, until the next transfer.
     std::optional<std::uint64_t> announced_bytes;
     std::optional<vfs::path> rename_from;  ///< From RNFR, for the command right behind it.
+    std::optional<vfs::path> copy_from;    ///< From SITE CPFR, the same.
 };
 
 /// How transfers go: kept by USER, emptied by REIN (RFC 959 section 4.1.1).

@@ -754,6 +754,23 @@ runtime::task<result<void>> upload::write(runtime::core& here, std::span<const s
     co_return result<void>{};
 }
 
+runtime::task<result<void>> upload::write_all_of(runtime::core& here, const node& from) {
+    state& my = *state_;
+    FERRY_ASSERT(!my.is_commit_begun && my.end_bytes == 0);
+    if (my.lost) {
+        co_return failure(*my.lost);
+    }
+    const std::uint64_t size_bytes = from.status().size_bytes;
+    const auto copied = co_await copy_content(
+        here, {.from = from.fd(), .to = my.file.get(), .size_bytes = size_bytes});
+    if (!copied || *copied < size_bytes) {
+        my.lost = copied ? error{.code = errc::busy} : copied.error();
+        co_return failure(*my.lost);
+    }
+    my.offset = my.end_bytes = my.written_bytes = size_bytes;
+    co_return result<void>{};
+}
+
 std::uint64_t upload::written_bytes() const noexcept {
     return state_->written_bytes;
 }

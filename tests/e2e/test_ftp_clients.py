@@ -106,6 +106,14 @@ def test_lftp_commands(t):
     check.lacks(trees.names_in(server.root), b"a", "names after rm -r")
 
 
+def test_lftp_copies(t):
+    server = t.shared(make_writable)
+    lftp(server, "site cpfr size-3m.bin; site cpto copy.bin; site cpfr hello.txt; "
+                 "site cpto copy.bin")
+    check.same_bytes(trees.read(server.root, "copy.bin"), b"hello, world\n", "site cpto")
+    check.same_bytes(trees.read(server.root, "size-3m.bin"), BIG, "what was copied")
+
+
 def test_lftp_resumes(t):
     server, folder = t.shared(make_writable), t.tmp()
     trees.write(folder, "down.bin", BIG[:1000000])

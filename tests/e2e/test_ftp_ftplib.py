@@ -76,6 +76,25 @@ def test_store(t):
         check.equal(trees.read(root, "empty.bin"), b"", f"{what}: nothing")
 
 
+def test_copy(t):
+    """SITE CPFR and CPTO: 350 and 250, as clients of ProFTPD's mod_copy know them."""
+    root = t.shared(make_server).root
+    for client, what in clients(t):
+        for source, target in (("size-3m.bin", "copy.bin"), ("sp ace.txt", "a copy.bin"),
+                               ("ünï.txt", "cöpy"), ("empty.txt", "copy.bin")):
+            check.holds(client.sendcmd(f"SITE CPFR {source}").startswith("350 "), what)
+            check.holds(client.voidcmd(f"SITE CPTO {target}").startswith("250 "), what)
+            check.same_bytes(trees.read(root, target), SITE[source.encode()],
+                             f"{what}: {source} copied")
+        for refused in ("SITE CPFR nowhere", "SITE CPTO copy.bin"):
+            try:
+                client.sendcmd(refused)
+            except ftplib.error_perm as error:
+                check.one_of(int(str(error)[:3]), (503, 550), f"{what}: {refused}")
+            else:
+                check.holds(False, f"{what}: {refused} was taken")
+
+
 def test_lists(t):
     for client, what in clients(t):
         check.equal(sorted(client.nlst("plain")), ["plain/a.txt", "plain/b.css", "plain/deep"],

@@ -103,6 +103,27 @@ def test_a_disk_too_small_is_told_before_an_octet_is_taken(t):
 
 
 @needs_root
+def test_a_copy_does_not_fit(t):
+    """SITE CPTO: 452, the old file stands, the space is given back, and what fits is copied."""
+    root, large = t.tmp(), trees.octets(22, 1_200_000)
+    with mounts.tmpfs(root, f"size={DISK_BYTES}"):
+        trees.fill(root, {"large": large, "kept": OLD})
+        server = t.ferry(root, "--user", "ann:secret", "--write")
+        with Control(server) as control:
+            control.login("ann", "secret")
+            before = free_bytes(root)
+            for to in ("fresh", "kept"):
+                control.ask("SITE CPFR large", 350)
+                control.ask(f"SITE CPTO {to}", *FULL_CODES)
+                check.equal(trees.contents(root), {b"large": large, b"kept": OLD}, "the files")
+                must_be_free_again(root, before, f"behind the refusal of {to}")
+            control.ask("SITE CPFR kept", 350)
+            control.ask("SITE CPTO large", 250)
+            check.equal(trees.contents(root), {b"large": OLD, b"kept": OLD}, "the files")
+        server.stop()
+
+
+@needs_root
 @limit(60)
 def test_a_disk_filled_by_another(t):
     """Not an octet is free: what needs none goes on, and all is well once there is room."""

@@ -170,6 +170,14 @@ class upload {
     [[nodiscard]] runtime::task<result<void>> write(runtime::core& here,
                                                     std::span<const std::byte> octets);
 
+    /// Writes what `from` holds, as much as that was when it was opened: blocks are shared where
+    /// the file system can, else copied in the kernel or through memory. In pieces of 16 MiB at
+    /// most on the offload pool, each behind what others have given it meanwhile. Nothing may have
+    /// been written before. A file that is written in place meanwhile is taken over as it is read.
+    ///
+    /// Errors: as `write`, and errc::busy: it was cut shorter meanwhile.
+    [[nodiscard]] runtime::task<result<void>> write_all_of(runtime::core& here, const node& from);
+
     /// Octets of the writes that succeeded; what `append` and `restart` took over not counted.
     [[nodiscard]] std::uint64_t written_bytes() const noexcept;
 

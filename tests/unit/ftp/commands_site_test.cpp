@@ -3,6 +3,9 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <string>
+#include <string_view>
+
 #include "ftp_conversation.hpp"
 
 using namespace ferry;
@@ -51,6 +54,129 @@ TEST_CASE("site: CHMOD needs the right to replace") {
     const auto before = mode_of(server, "file");
     CHECK(user.code("SITE CHMOD 777 file") == 550);
     CHECK(mode_of(server, "file") == before);
+}
+
+TEST_CASE("site: CPFR and CPTO copy on the server, as ProFTPD's mod_copy") {
+    test_server server;
+    server.put("a file", "some words");
+    server.put("dir/old", "old");
+    client user(server);
+    user.log_in();
+    CHECK(user.ask("FEAT").contains("\n SITE COPY\n"));
+    CHECK(code_of(user.ask("SITE CPFR a file")) == 350);
+    CHECK(user.ask("SITE CPTO dir/new") == "250 Copied 10 octets");
+    CHECK(server.get("dir/new") == "some words");
+    CHECK(user.code("site cpfr a file") == 350);
+    CHECK(user.code("Site Cpto /dir/old") == 250);
+    CHECK(server.get("dir/old") == "some words");
+    CHECK(server.get("a file") == "some words");
+    CHECK(server.count_names() == 4);
+    const auto records = server.records();
+    REQUIRE(records.size() == 2);
+    CHECK(records[1].method == "CPTO");
+    CHECK(records[1].target == "/dir/old");
+    CHECK(records[1].status == 250);
+    CHECK(records[1].body_bytes == 0);
+}
+
+TEST_CASE("site: CPTO comes right behind CPFR") {
+    test_server server;
+    server.put("a", "words");
+    client user(server);
+    user.log_in();
+    CHECK(user.code("SITE CPTO b") == 503);
+    for (const char* between :
+         {"NOOP", "SITE HELP", "NONE", "SITE CPFR missing", "RNFR a", "REST 1", "USER ann"}) {
+        CAPTURE(between);
+        CHECK(user.code("SITE CPFR a") == 350);
+        static_cast<void>(user.code(between));
+        if (std::string_view(between) == "USER ann") {
+            CHECK(user.code("PASS secret") == 230);
+        }
+        CHECK(user.code("SITE CPTO b") == 503);
+    }
+    CHECK(user.code("SITE CPFR a") == 350);
+    CHECK(user.code("SITE CPTO missing/b") == 553);
+    CHECK(user.code("SITE CPTO b") == 503);
+    CHECK(user.code("SITE CPFR a") == 350);
+    CHECK(user.code("RNTO b") == 503);
+    CHECK(user.code("SITE CPFR a") == 350);
+    CHECK(user.code("SITE CPTO") == 501);
+    CHECK(user.code("SITE CPFR") == 501);
+    CHECK(server.count_names() == 1);
+}
+
+TEST_CASE("site: ABOR ends a copy, and nothing is left of it") {
+    test_server server;
+    server.put("a", "words");
+    client user(server);
+    user.log_in();
+    CHECK(user.code("SITE CPFR a") == 350);
+    user.send("SITE CPTO b\r\nABOR\r\nSTAT\r\n");
+    CHECK(user.reply() == "426 Aborted, nothing was copied");
+    CHECK(code_of(user.reply()) == 226);
+    CHECK(code_of(user.reply()) == 211);
+    CHECK(server.count_names() == 1);
+}
+
+TEST_CASE("site: what CPFR and CPTO refuse") {
+    test_server server;
+    server.put("a", "words");
+    server.put("dir/x", "x");
+    client user(server);
+    user.log_in();
+    CHECK(user.code("SITE CPFR missing") == 550);
+    CHECK(user.code("SITE CPFR dir") == 550);
+    CHECK(user.code("SITE CPFR .ferry-upload-0123456789abcdef") == 550);
+    for (const char* to : {"a", "./dir/../a", "dir", "/", "b/"}) {
+        CAPTURE(to);
+        CHECK(user.code("SITE CPFR a") == 350);
+        CHECK(user.code(std::string("SITE CPTO ") + to) == 553);
+    }
+    CHECK(server.get("a") == "words");
+    CHECK(server.count_names() == 3);
+
+    client visitor(server);
+    visitor.log_in("anonymous", "x");
+    CHECK(visitor.code("SITE CPFR a") == 350);
+    CHECK(visitor.code("SITE CPTO b") == 550);
+    CHECK(server.count_names() == 3);
+}
+
+TEST_CASE("site: a copy takes the rights of RETR and STOR") {
+    using auth::right;
+    SUBCASE("who may not read") {
+        test_server server({.anonymous = auth::rights{right::list, right::create}});
+        server.put("a", "words");
+        client user(server);
+        user.log_in("anonymous", "x");
+        CHECK(user.code("SITE CPFR a") == 550);
+        CHECK(user.code("SITE CPTO b") == 503);
+    }
+    SUBCASE("who may create and not replace") {
+        test_server server({.anonymous = auth::rights{right::read, right::create}});
+        server.put("a", "words");
+        server.put("b", "kept");
+        client user(server);
+        user.log_in("anonymous", "x");
+        CHECK(user.code("SITE CPFR a") == 350);
+        CHECK(user.code("SITE CPTO b") == 553);
+        CHECK(user.code("SITE CPFR a") == 350);
+        CHECK(user.code("SITE CPTO c") == 250);
+        CHECK(server.get("b") == "kept");
+        CHECK(server.get("c") == "words");
+    }
+    SUBCASE("who sees a directory only") {
+        test_server server;
+        server.put("a", "words");
+        server.put("home/bob/own", "bob's");
+        client user(server);
+        user.log_in("bob");
+        CHECK(user.code("SITE CPFR ../../a") == 550);
+        CHECK(user.code("SITE CPFR own") == 350);
+        CHECK(user.code("SITE CPTO /copy") == 250);
+        CHECK(server.get("home/bob/copy") == "bob's");
+    }
 }
 
 TEST_CASE("site: HELP, and what there is not") {
