@@ -208,10 +208,15 @@ task<result<void>> execute(conversation& talk, response_plan& plan) {
         talk.batch += plan.message;
         std::string().swap(plan.message);  // A large page is not held twice.
     }
-    if (plan.file_part.size_bytes > 0) {
+    if (plan.file) {
         net::send_plan sending;
         sending.add(octets_of(talk.batch));
         sending.add(plan.file->file.span(plan.file_part));
+        for (const auto& each : plan.further_parts) {
+            sending.add(octets_of(each.before));
+            sending.add(plan.file->file.span(each.octets));
+        }
+        sending.add(octets_of(plan.body_end));
         std::uint64_t sent_bytes = 0;
         const auto sent = co_await net::execute(
             talk.peer, sending, {.stall_timeout = talk.shared.settings.send_timeout}, sent_bytes);

@@ -70,24 +70,6 @@ class digits {
     std::size_t size_bytes_;
 };
 
-/// `bytes 0-99/1000`, or `bytes */1000` without a part (RFC 9110 section 14.4).
-void append_content_range(std::string& out, const response_head& head) {
-    out += name_of(field::content_range);
-    out += ": bytes ";
-    if (head.part) {
-        FERRY_ASSERT(head.part->size_bytes > 0 && head.part->offset <= head.whole_size_bytes &&
-                     head.part->size_bytes <= head.whole_size_bytes - head.part->offset);
-        out += digits(head.part->offset).view();
-        out += '-';
-        out += digits(head.part->offset + head.part->size_bytes - 1).view();
-    } else {
-        out += '*';
-    }
-    out += '/';
-    out += digits(head.whole_size_bytes).view();
-    out += "\r\n";
-}
-
 void append_framing(std::string& out, const response_head& head) {
     const auto code = code_of(head.what);
     if (code < 200 || head.what == status::no_content || head.what == status::not_modified) {
@@ -103,11 +85,26 @@ void append_framing(std::string& out, const response_head& head) {
 
 }  // namespace
 
+void append_content_range(std::string& out, const byte_range& part,
+                          std::uint64_t whole_size_bytes) {
+    FERRY_ASSERT(part.size_bytes > 0 && part.offset <= whole_size_bytes &&
+                 part.size_bytes <= whole_size_bytes - part.offset);
+    out += name_of(field::content_range);
+    out += ": bytes ";
+    out += digits(part.offset).view();
+    out += '-';
+    out += digits(part.offset + part.size_bytes - 1).view();
+    out += '/';
+    out += digits(whole_size_bytes).view();
+    out += "\r\n";
+}
+
 void append_head(std::string& out, const response_head& head) {
     const bool success = !is_error(head.what);
     const bool has_content = head.what != status::not_modified;
     FERRY_ASSERT(head.what != status::method_not_allowed || !head.allow.empty());
-    FERRY_ASSERT((head.what == status::partial_content) == head.part.has_value());
+    FERRY_ASSERT((head.what == status::partial_content) ==
+                 (head.part.has_value() || head.is_multipart));
 
     out += status_line(head.what);
     for (const auto& row : text_rows) {
@@ -123,8 +120,13 @@ void append_head(std::string& out, const response_head& head) {
     if (head.accepts_ranges && success && has_content) {
         append_field(out, field::accept_ranges, "bytes");
     }
-    if (head.part || head.what == status::range_not_satisfiable) {
-        append_content_range(out, head);
+    if (head.part) {
+        append_content_range(out, *head.part, head.whole_size_bytes);
+    } else if (head.what == status::range_not_satisfiable) {
+        out += name_of(field::content_range);
+        out += ": bytes */";
+        out += digits(head.whole_size_bytes).view();
+        out += "\r\n";
     }
     append_framing(out, head);
     if (head.no_sniff && has_content) {

@@ -37,6 +37,8 @@ struct response_head {
     bool accepts_ranges = false;          ///< The representation can be asked for in parts.
     /// The part that is sent; with 206 only. `content_length` is then the part's.
     std::optional<byte_range> part = {};
+    /// 206 with several parts, each with a range of its own in the content; `content_type` says so.
+    bool is_multipart = false;
     /// Of the whole representation; with 206 and 416 (RFC 9110 sections 14.4, 15.5.17).
     std::uint64_t whole_size_bytes = 0;
 
@@ -62,6 +64,10 @@ struct response_head {
 /// A control octet in a value stops the program: it would be an answer split in two (threats.md,
 /// H7). Cost: one pass, at most one allocation by `out`.
 void append_head(std::string& out, const response_head& head);
+
+/// Appends the line Content-Range of `part` (RFC 9110 section 14.4), as it also stands in the parts
+/// of a multipart/byteranges (section 14.6).
+void append_content_range(std::string& out, const byte_range& part, std::uint64_t whole_size_bytes);
 
 /// The type of the pages ferry makes.
 inline constexpr std::string_view page_content_type = "text/html; charset=utf-8";

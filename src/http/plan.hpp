@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ferry/http/media_types.hpp"
 #include "ferry/http/server.hpp"
@@ -41,10 +42,17 @@ struct response_plan {
     after then = after::close;
     /// The head, and the body too where that is in memory.
     std::string message;
-    std::uint64_t body_bytes = 0;  ///< Of content in `message` and `file_part`.
+    std::uint64_t body_bytes = 0;  ///< Of content in `message`, `file_part` and what follows.
     /// The body in a file: `file` stays open until `file_part` is sent.
     vfs::shared_file_ptr file;
     runtime::file_span file_part;
+    /// More of `file`, each behind its text, and what ends the body (RFC 9110 section 14.6).
+    struct further_part {
+        std::string before;
+        runtime::file_span octets;
+    };
+    std::vector<further_part> further_parts;
+    std::string body_end;
     /// The body as a directory too large for memory: rows are made while it is sent.
     std::optional<vfs::listing> entries;
     std::string page_begin;  ///< What precedes the rows of `entries`.

@@ -1,8 +1,10 @@
 #include "http/range.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <limits>
 #include <optional>
+#include <tuple>
 
 #include "ferry/base/ascii.hpp"
 
@@ -97,6 +99,29 @@ result<std::vector<byte_range>> parse_range(std::string_view value, const range_
     }
     if (ranges.empty()) {
         return failure(errc::not_found);
+    }
+    return ranges;
+}
+
+std::vector<byte_range> merge_ranges(std::vector<byte_range> ranges) {
+    const auto touch = [](const byte_range& a, const byte_range& b) {
+        const auto& [low, high] = a.offset <= b.offset ? std::tie(a, b) : std::tie(b, a);
+        return high.offset - low.offset <= low.size_bytes ||
+               high.offset - low.offset - low.size_bytes <= part_gap_bytes_max;
+    };
+    for (std::size_t i = 0; i < ranges.size(); ++i) {
+        for (std::size_t other = i + 1; other < ranges.size();) {
+            if (!touch(ranges[i], ranges[other])) {
+                ++other;
+                continue;
+            }
+            const auto begin = std::min(ranges[i].offset, ranges[other].offset);
+            const auto end = std::max(ranges[i].offset + ranges[i].size_bytes,
+                                      ranges[other].offset + ranges[other].size_bytes);
+            ranges[i] = {.offset = begin, .size_bytes = end - begin};
+            ranges.erase(ranges.begin() + static_cast<std::ptrdiff_t>(other));
+            other = i + 1;  // It may touch by now what it did not before.
+        }
     }
     return ranges;
 }

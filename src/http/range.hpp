@@ -43,4 +43,13 @@ struct range_limits {
 [[nodiscard]] result<std::vector<byte_range>> parse_range(std::string_view value,
                                                           const range_limits& limits);
 
+/// A gap between two parts that costs less to send than a second part's head.
+inline constexpr std::uint64_t part_gap_bytes_max = 80;
+
+/// Joins ranges that overlap, touch or lie at most `part_gap_bytes_max` apart, so that no octet is
+/// sent twice (threats.md, H5; RFC 9110 section 15.3.7.2). A joined range stands where the first of
+/// its members stood; the others keep their order. Cost: quadratic, of as many as `parse_range`
+/// lets through.
+[[nodiscard]] std::vector<byte_range> merge_ranges(std::vector<byte_range> ranges);
+
 }  // namespace ferry::http

@@ -1,6 +1,8 @@
 """What HTTP says of a file: conditions, ranges, types, redirects, listings (RFC 9110)."""
 
 import dataclasses
+import email
+import email.policy
 import email.utils
 import html.parser
 import os
@@ -229,6 +231,39 @@ def test_range(t, row):
         elif response.status == 200:
             check.same_bytes(response.body, whole, row.id)
         check.equal(connection.ask("/one.txt").body, b"1\n", "the next request")
+
+
+def parts_of(response):
+    """Of a multipart/byteranges, as (Content-Range, octets), read by Python's own parser."""
+    message = email.message_from_bytes(
+        b"Content-Type: " + response.field("Content-Type").encode() + b"\r\n\r\n" + response.body,
+        policy=email.policy.HTTP)
+    check.holds(message.is_multipart(), "a multipart body")
+    check.equal(message.defects, [], "what is wrong with it")
+    return [(part["Content-Range"], part.get_payload(decode=True)) for part in message.get_payload()]
+
+
+def test_several_ranges(t):
+    """RFC 9110 section 14.6: from memory, by sendfile(2), and with more requests behind it."""
+    root = t.tmp()
+    octets = trees.octets("several ranges", 3 << 20)
+    trees.write(root, "file.txt", octets)
+    server = t.ferry(root)
+    with Connection(server) as connection:
+        for spans in (((0, 9), (1000, 1009)), ((0, 99), (-5, None), (500000, 500099)),
+                      ((2000000, 2999999), (5, 5), (1000, 800000))):
+            value = ",".join(f"{first}-{last}" if last is not None else f"{first}"
+                             for first, last in spans)
+            response = connection.ask("/file.txt", fields=[("Range", f"bytes={value}")])
+            check.equal(response.status, 206, value)
+            places = [(len(octets) + first, len(octets) - 1) if last is None else (first, last)
+                      for first, last in spans]
+            check.equal([place for place, _ in parts_of(response)],
+                        [f"bytes {first}-{last}/{len(octets)}" for first, last in places], value)
+            check.equal([part == octets[first:last + 1] for (_, part), (first, last)
+                         in zip(parts_of(response), places)], [True] * len(places), value)
+        check.equal(connection.ask("/file.txt", method="HEAD",
+                                   fields=[("Range", "bytes=0-1,500-501")]).status, 200, "HEAD")
 
 
 def test_many_ranges_are_never_more_than_twice_the_file(t):

@@ -37,6 +37,15 @@ struct planned {
     std::string inline_body;
 };
 
+/// The alphabet, again and again.
+std::string letters(std::size_t size_bytes) {
+    std::string made(size_bytes, '\0');
+    for (std::size_t i = 0; i < made.size(); ++i) {
+        made[i] = static_cast<char>('a' + i % 26);
+    }
+    return made;
+}
+
 /// A tree of files and the service that plans answers from it.
 struct site {
     vfs_test::scratch files;
@@ -236,10 +245,7 @@ TEST_CASE("plan: 412 says nothing of the file (RFC 9110 sections 13.2.2 and 15.5
 
 TEST_CASE("plan: one range is 206 with its place (RFC 9110 sections 14.2 and 15.3.7)") {
     site on;
-    std::string content(20'000, '\0');
-    for (std::size_t i = 0; i < content.size(); ++i) {
-        content[i] = static_cast<char>('a' + i % 26);
-    }
+    const auto content = letters(20'000);
     on.put("a.bin", content);
     struct row {
         const char* range;
@@ -272,6 +278,65 @@ TEST_CASE("plan: one range is 206 with its place (RFC 9110 sections 14.2 and 15.
     }
 }
 
+TEST_CASE("plan: several ranges come as multipart/byteranges (RFC 9110 section 14.6)") {
+    site on;
+    const auto content = letters(20'000);
+    on.put("a.bin", content);
+    const auto made = on.get("/a.bin", "Range: bytes=0-1, 30000-, 500-599,-3");
+    CHECK(made.head.status == 206);
+    CHECK_FALSE(made.head.has("Content-Range"));
+    const auto type = made.head.field("Content-Type");
+    constexpr std::string_view before = "multipart/byteranges; boundary=";
+    REQUIRE(type.starts_with(before));
+    const std::string boundary = "\r\n--" + type.substr(before.size());
+    std::string expected;
+    struct part {
+        std::size_t first;
+        std::size_t last;
+    };
+    for (const part& each : {part{0, 1}, part{500, 599}, part{19'997, 19'999}}) {
+        expected += boundary + "\r\nContent-Type: application/octet-stream\r\n" +
+                    "Content-Range: bytes " + std::to_string(each.first) + "-" +
+                    std::to_string(each.last) + "/20000\r\n\r\n" +
+                    content.substr(each.first, each.last - each.first + 1);
+    }
+    expected += boundary + "--\r\n";
+    expected.erase(0, 2);
+    CHECK((made.inline_body == expected));
+    CHECK(made.head.field("Content-Length") == std::to_string(expected.size()));
+    CHECK(made.plan.body_bytes == expected.size());
+
+    SUBCASE("another boundary each time") {
+        CHECK(on.get("/a.bin", "Range: bytes=0-1,500-599").head.field("Content-Type") != type);
+    }
+    SUBCASE("too much for one send: from the file, part by part") {
+        const auto large = on.get("/a.bin", "Range: bytes=0-4999,10000-14999");
+        REQUIRE(large.plan.file);
+        REQUIRE(large.plan.further_parts.size() == 2);
+        CHECK(large.plan.further_parts[1].octets.offset == 10'000);
+        CHECK(large.plan.further_parts[1].octets.size_bytes == 5'000);
+        CHECK(large.plan.body_end.ends_with("--\r\n"));
+    }
+}
+
+TEST_CASE("plan: ranges that meet are one, and never more than the file (threats.md, H5)") {
+    site on;
+    on.put("a.txt", "0123456789");
+    on.put("b.bin", letters(2'000));
+    const auto near = on.get("/a.txt", "Range: bytes=0-1,3-4");
+    CHECK(near.head.status == 206);
+    CHECK(near.head.field("Content-Range") == "bytes 0-4/10");
+    CHECK(near.inline_body == "01234");
+    // Sixteen times the same octets are those octets.
+    const auto same =
+        on.get("/b.bin", "Range: bytes=0-,0-,0-,0-,0-,0-,0-,0-,0-,0-,0-,0-,0-,0-,0-,0-");
+    CHECK(same.head.field("Content-Range") == "bytes 0-1999/2000");
+    // With what stands around them the parts would be more than all of it.
+    const auto whole = on.get("/b.bin", "Range: bytes=0-899,1000-1999");
+    CHECK(whole.head.status == 200);
+    CHECK(whole.inline_body.size() == 2'000);
+}
+
 TEST_CASE(
     "plan: a Range that is not honoured gives the whole (RFC 9110 sections 14.2 and 13.1.5)") {
     site on;
@@ -279,9 +344,8 @@ TEST_CASE(
     const auto tag = on.get("/a.txt").head.field("ETag");
     for (const std::string& lines :
          {std::string("Range: lines=0-1"), std::string("Range: bytes=2-1"),
-          std::string("Range: bytes=x"), std::string("Range: bytes=0-1,3-4"),
-          std::string("Range: bytes=0-1\nRange: bytes=3-4"), "Range: bytes=0-1\nIf-Range: W/" + tag,
-          std::string("Range: bytes=0-1\nIf-Range: \"x\""),
+          std::string("Range: bytes=x"), std::string("Range: bytes=0-1\nRange: bytes=3-4"),
+          "Range: bytes=0-1\nIf-Range: W/" + tag, std::string("Range: bytes=0-1\nIf-Range: \"x\""),
           std::string("Range: bytes=0-1\nIf-Range: Sun, 06 Nov 1994 08:49:38 GMT")}) {
         CAPTURE(lines);
         const auto made = on.get("/a.txt", lines);

@@ -8,6 +8,7 @@
 
 using namespace ferry;
 using http::byte_range;
+using http::merge_ranges;
 using http::parse_range;
 
 namespace {
@@ -75,6 +76,24 @@ TEST_CASE("range: well formed, nothing of it there: 416 (RFC 9110 section 15.5.1
     CHECK(parse("bytes=0-", 0) == failure(errc::not_found));
     CHECK(parse("bytes=-0", 0) == failure(errc::not_found));
     CHECK(parse("bytes=0-0", 0) == failure(errc::not_found));
+}
+
+TEST_CASE("range: what overlaps, touches or nearly does is joined (RFC 9110 section 15.3.7.2)") {
+    CHECK(merge_ranges({{0, 10}, {5, 10}}) == std::vector<byte_range>{{0, 15}});
+    CHECK(merge_ranges({{5, 10}, {0, 10}}) == std::vector<byte_range>{{0, 15}});
+    CHECK(merge_ranges({{0, 10}, {10, 1}}) == std::vector<byte_range>{{0, 11}});
+    CHECK(merge_ranges({{0, 100}, {20, 10}}) == std::vector<byte_range>{{0, 100}});
+    CHECK(merge_ranges({{0, 10}, {90, 1}}) == std::vector<byte_range>{{0, 91}});
+    CHECK(merge_ranges({{0, 10}, {91, 1}}) == std::vector<byte_range>{{0, 10}, {91, 1}});
+    // In the client's order; joined ones where the first of them was.
+    CHECK(merge_ranges({{5'000, 1}, {0, 1}, {5'001, 1}}) ==
+          std::vector<byte_range>{{5'000, 2}, {0, 1}});
+    // The third closes the gap between the others.
+    CHECK(merge_ranges({{0, 1'000}, {2'000, 1'000}, {900, 1'200}}) ==
+          std::vector<byte_range>{{0, 3'000}});
+    constexpr std::uint64_t most = ~std::uint64_t{0};
+    CHECK(merge_ranges({{most - 1, 1}, {0, 1}}) == std::vector<byte_range>{{most - 1, 1}, {0, 1}});
+    CHECK(merge_ranges({{0, most}, {most - 1, 1}}) == std::vector<byte_range>{{0, most}});
 }
 
 TEST_CASE("range: the rest is ignored (RFC 9110 section 14.2)") {
