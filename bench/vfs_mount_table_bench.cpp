@@ -65,6 +65,10 @@ class instant_tree final : public vfs::tree {
                                                      std::string_view) const override {
         co_return failure(errc::unsupported);
     }
+    runtime::task<result<void>> remove_part(runtime::core&, const vfs::path&,
+                                            std::string_view) const override {
+        co_return failure(errc::unsupported);
+    }
     runtime::task<vfs::leftovers_found> remove_leftovers(runtime::core&,
                                                          vfs::listing_bounds&) const override {
         co_return vfs::leftovers_found{};

@@ -86,6 +86,13 @@ task<reply> set_modified(session& user, dated_name what) {
     co_return reply{213, text + "; " + where->text()};
 }
 
+/// Forgets what SIZE has told of `where`.
+void forget_part(session& user, const vfs::path& where) noexcept {
+    if (user.user.part && user.user.part->name == where) {
+        user.user.part.reset();
+    }
+}
+
 /// How much came of the user's own upload to a name that nobody has, if it was cut off: where a
 /// client goes on, with REST and STOR or with APPE.
 task<std::optional<std::uint64_t>> size_of_part(session& user, const vfs::path& where) {
@@ -136,11 +143,14 @@ task<reply> do_size(session& user, std::string_view argument) {
         co_return refuse({.code = errc::denied});
     }
     const auto found = co_await user.files().status(user.here, *where);
+    forget_part(user, *where);
     if (!found) {
         const auto part_bytes = co_await size_of_part(user, *where);
-        co_return found.error() == errc::not_found&& part_bytes
-            ? reply{213, std::to_string(*part_bytes)}
-            : refuse(found.error());
+        if (found.error() != errc::not_found || !part_bytes) {
+            co_return refuse(found.error());
+        }
+        user.user.part = {.name = *where, .size_bytes = *part_bytes};
+        co_return reply{213, std::to_string(*part_bytes)};
     }
     if (found->kind == vfs::file_kind::directory) {
         co_return refuse({.code = errc::is_directory});
@@ -219,6 +229,8 @@ task<reply> do_mlst(session& user, std::string_view argument) {
     co_return answer;
 }
 
+/// DELE: of a name that nobody has, what is left of the user's own upload to it, which else would
+/// keep its room until it is too old.
 task<reply> do_dele(session& user, std::string_view argument) {
     const auto where = locate(user, argument);
     if (!where) {
@@ -228,10 +240,19 @@ task<reply> do_dele(session& user, std::string_view argument) {
         co_return refuse({.code = errc::denied});
     }
     const auto removed = co_await user.files().remove_file(user.here, *where);
-    if (!removed) {
-        co_return refuse(removed.error());
+    if (removed) {
+        forget_part(user, *where);
+        co_return reply{250, "Deleted"};
     }
-    co_return reply{250, "Deleted"};
+    const auto owner = part_remover_at(user, *where);
+    if (removed.error() == errc::not_found && !owner.empty()) {
+        const auto dropped = co_await user.files().remove_part(user.here, *where, owner);
+        if (dropped) {
+            forget_part(user, *where);
+            co_return reply{250, "Deleted what was left of an upload"};
+        }
+    }
+    co_return refuse(removed.error());
 }
 
 task<reply> do_mkd(session& user, std::string_view argument) {

@@ -181,6 +181,10 @@ task<reply> store(session& user, running_transfer& progress, std::string_view na
         what.mode = vfs::upload_mode::create;
     }
     what.part_owner = part_owner_at(user, *where);
+    const bool was_told = user.user.part && user.user.part->name == *where;
+    if (was_told && what.mode == vfs::upload_mode::append) {  // What comes is the rest of that.
+        what.part_bytes = user.user.part->size_bytes;
+    }
     if (what.mode == vfs::upload_mode::restart) {
         const auto offset = co_await stored_restart_offset(user, *where, what.restart_offset)
                                 .in_scope(progress.scope());
@@ -196,6 +200,9 @@ task<reply> store(session& user, running_transfer& progress, std::string_view na
                                .how = what,
                                .announcement = fmt::format("Opening {} mode data connection",
                                                            mode_name(user.settings.how))});
+    if (was_told && answer.code == 226) {
+        user.user.part.reset();
+    }
     co_return answer;
 }
 

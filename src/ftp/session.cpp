@@ -259,10 +259,13 @@ auth::rights session::rights_at(const vfs::path& seen) const {
 }
 
 std::string_view part_owner_at(const session& user, const vfs::path& seen) {
+    return converts_lines(user.settings.how) ? std::string_view() : part_remover_at(user, seen);
+}
+
+std::string_view part_remover_at(const session& user, const vfs::path& seen) {
     const auto& who = user.user.identity;
-    const bool may_go_on = who && !who->anonymous && !converts_lines(user.settings.how) &&
-                           user.rights_at(seen).has(auth::right::replace);
-    return may_go_on ? std::string_view(who->name) : std::string_view();
+    const bool has_parts = who && !who->anonymous && user.rights_at(seen).has(auth::right::replace);
+    return has_parts ? std::string_view(who->name) : std::string_view();
 }
 
 std::string name_in_tree(const session& user, const vfs::path& seen) {

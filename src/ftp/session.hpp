@@ -26,6 +26,12 @@ namespace ferry::ftp {
 
 class running_transfer;
 
+/// What SIZE said of an upload that was cut off.
+struct told_part {
+    vfs::path name;  ///< As the user sees it.
+    std::uint64_t size_bytes = 0;
+};
+
 /// Who the user is: emptied by USER and REIN (RFC 959 section 4.1.1).
 struct user_state {
     std::optional<std::string> claimed_name;  ///< From USER, until PASS.
@@ -38,6 +44,7 @@ struct user_state {
     std::uint64_t restart_offset = 0;         ///< From REST, until the next transfer.
     /// From ALLO, until the next transfer.
     std::optional<std::uint64_t> announced_bytes;
+    std::optional<told_part> part;         ///< From SIZE, until something is stored there.
     std::optional<vfs::path> rename_from;  ///< From RNFR, for the command right behind it.
     std::optional<vfs::path> copy_from;    ///< From SITE CPFR, the same.
 };
@@ -101,6 +108,9 @@ struct session {
 /// replaced and the octets of the transfer are those of the file (`vfs::upload_options`). Empty for
 /// nobody's: visitors are not told apart, and who may replace nothing goes on with nothing.
 [[nodiscard]] std::string_view part_owner_at(const session& user, const vfs::path& seen);
+
+/// The same whatever the TYPE is: for who only removes them.
+[[nodiscard]] std::string_view part_remover_at(const session& user, const vfs::path& seen);
 
 /// The name in the whole tree of what the user sees as `seen`: for the log.
 [[nodiscard]] std::string name_in_tree(const session& user, const vfs::path& seen);

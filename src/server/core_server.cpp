@@ -144,9 +144,11 @@ task<> core_server::remove_leftovers(core_server& self) {
 
 task<> core_server::keep_looking_for_leftovers() {
     const auto found = co_await look_for_leftovers();
-    const auto parts_kept = parts_.parts_kept;
-    const bool keeps_parts = parts_kept > runtime::duration::zero();
-    auto again_for_parts = keeps_parts ? here_->now() + parts_kept : runtime::never;
+    const bool keeps_parts = parts_.parts_kept > runtime::duration::zero();
+    // Ages are whole seconds: looking more often finds nothing more.
+    const auto parts_pause =
+        std::max<runtime::duration>(parts_.parts_kept, std::chrono::seconds(1));
+    auto again_for_parts = keeps_parts ? here_->now() + parts_pause : runtime::never;
     auto again_for_others = runtime::never;
     if (found.undecided != 0) {
         const auto pause = vfs::leftovers_look_again;
@@ -171,7 +173,7 @@ task<> core_server::keep_looking_for_leftovers() {
             again_for_others = runtime::never;
         }
         if (keeps_parts) {
-            again_for_parts = here_->now() + parts_kept;
+            again_for_parts = here_->now() + parts_pause;
         }
     }
 }

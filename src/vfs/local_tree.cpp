@@ -143,23 +143,24 @@ class local_tree final : public tree {
 
     runtime::task<result<metadata>> part_status(runtime::core& here, const path& name,
                                                 std::string_view owner) const override {
-        const auto hidden = make_part_name(owner, name.name());
-        if (parts_kept_ == zero || options_.uploads != upload_policy::any || hidden.empty() ||
-            why_not_made(name) || name.wants_directory()) {
-            co_return failure(errc::not_found);
-        }
-        const auto place = co_await locate(here, root_.get(), name, options_.links);
-        if (!place) {
-            co_return failure(place.error());
-        }
-        const auto found = co_await open_a_part(
-            here,
-            {.directory = place->directory.get(), .name = hidden.c_str(), .age_max = parts_kept_},
-            O_PATH);
+        const auto found = co_await find_part(here, name, owner);
         if (!found) {
             co_return failure(found.error());
         }
         co_return found->status;
+    }
+
+    runtime::task<result<void>> remove_part(runtime::core& here, const path& name,
+                                            std::string_view owner) const override {
+        const auto found = co_await find_part(here, name, owner);
+        if (!found) {
+            co_return failure(found.error());
+        }
+        const auto removed = co_await unlink(here, found->place, 0);
+        if (!removed) {
+            co_return failure(removed.error());
+        }
+        co_return result<void>{};
     }
 
     runtime::task<result<void>> remove_file(runtime::core& here, const path& name) const override {
@@ -360,6 +361,39 @@ class local_tree final : public tree {
             co_return failure(status.error());
         }
         co_return changed_file{.file = std::move(*opened), .status = *status};
+    }
+
+    /// A part of an upload, and its status.
+    struct found_part {
+        entry_place place;  ///< Its own name.
+        metadata status;
+    };
+    runtime::task<result<found_part>> find_part(runtime::core& here, const path& name,
+                                                std::string_view owner) const {
+        const auto hidden = make_part_name(owner, name.name());
+        if (parts_kept_ == zero || options_.uploads != upload_policy::any || hidden.empty() ||
+            why_not_made(name) || name.wants_directory()) {
+            co_return failure(errc::not_found);
+        }
+        auto place = co_await locate(here, root_.get(), name, options_.links);
+        if (!place) {
+            co_return failure(place.error());
+        }
+        const int directory = place->directory.get();
+        const auto found = co_await open_a_part(
+            here, {.directory = directory, .name = hidden.c_str(), .age_max = parts_kept_}, O_PATH);
+        if (!found) {
+            co_return failure(found.error());
+        }
+        // Whatever it is, a link to nowhere too: no upload goes on with a part there.
+        const auto taken = co_await open_beneath(
+            here,
+            {.directory = directory, .name = place->name.c_str(), .flags = O_PATH | O_NOFOLLOW});
+        if (taken) {
+            co_return failure(errc::not_found);
+        }
+        place->name = hidden;
+        co_return found_part{.place = std::move(*place), .status = found->status};
     }
 
     runtime::task<result<void>> remove(runtime::core& here, const path& name, int flags) const {

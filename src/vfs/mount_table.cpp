@@ -236,6 +236,17 @@ class mount_table final : public tree {
                                               });
     }
 
+    runtime::task<result<void>> remove_part(runtime::core& here, const path& name,
+                                            std::string_view owner) const override {
+        const place where = find(root_, name);
+        if (where.at != nullptr) {
+            co_return failure(errc::not_found);
+        }
+        co_return co_await in_owner<void>(where, name, [&](const tree& files, const path& seen) {
+            return files.remove_part(here, seen, owner);
+        });
+    }
+
     runtime::task<result<void>> remove_file(runtime::core& here, const path& name) const override {
         const place where = find(root_, name);
         if (where.at != nullptr) {

@@ -65,6 +65,15 @@ class variant_tree final : public tree {
         co_return co_await inner_->part_status(here, *stored, owner);
     }
 
+    runtime::task<result<void>> remove_part(runtime::core& here, const path& name,
+                                            std::string_view owner) const override {
+        const auto stored = co_await as_stored(here, name);
+        if (!stored) {
+            co_return failure(stored.error());
+        }
+        co_return co_await inner_->remove_part(here, *stored, owner);
+    }
+
     runtime::task<result<node>> open(runtime::core& here, const path& name) const override {
         co_return co_await with_variant<node>(
             here, name, [&](const path& stored) { return inner_->open(here, stored); });

@@ -66,6 +66,7 @@ constexpr std::size_t write_bytes_max = 256_KiB;
 constexpr unsigned hidden_name_attempts_max = 8;
 constexpr std::uint32_t permission_bits = 0777;  // Set-id and sticky bits never survive (V14).
 constexpr mode_t private_permissions = 0600;
+constexpr auto zero = runtime::duration::zero();
 
 /// Writes all of `octets` to `file` at `offset`, going on after short writes.
 runtime::task<result<void>> write_all(runtime::core& here, int file,
@@ -496,8 +497,21 @@ runtime::task<> give_back_room(runtime::core& here, upload::state& my) {
     }
 }
 
+/// Gives a part that an upload has taken its name back, unless a newer one has it by now: then the
+/// upload's end removes it. For an upload that never begins.
+runtime::task<> give_part_back(runtime::core& here, upload::state& my) {
+    my.name = my.part;
+    my.mode = upload_mode::create;
+    runtime::stop_scope unstopped;  // A rename that has happened and says it was stopped.
+    if (my.file) {                  // What was set aside before there was no more room.
+        static_cast<void>(co_await cut_at(here, my.file.get(), my.end_bytes).in_scope(unstopped));
+    }
+    static_cast<void>(co_await give_name(here, my).in_scope(unstopped));
+}
+
 /// Makes an open part the file of an upload that goes on at `from`: under a name of this upload's,
-/// so that nobody else goes on with it too, and a crash leaves no half of it behind.
+/// so that nobody else goes on with it too, and a crash leaves no half of it behind. It has its old
+/// name again when that fails.
 runtime::task<result<void>> adopt_part(runtime::core& here, upload::state& my, unique_fd file,
                                        std::uint64_t from) {
     const bool is_ours = co_await claim(here, file.get(), my.home);
@@ -505,40 +519,46 @@ runtime::task<result<void>> adopt_part(runtime::core& here, upload::state& my, u
         co_return failure(errc::busy);
     }
     std::string name = make_upload_name(here);
-    const auto move = [&](const char* old_name, const char* new_name, unsigned flags) {
-        return runtime::op_wait(here.io(), runtime::opcode::rename_at, my.directory.get(),
-                                runtime::never, [=, &my](runtime::op& rename) {
-                                    rename.args.rename_at = {.from = old_name,
-                                                             .to_directory = my.directory.get(),
-                                                             .to = new_name,
-                                                             .flags = flags};
-                                });
-    };
-    const auto moved = co_await move(my.part.c_str(), name.c_str(), 0);
+    const auto moved =
+        co_await runtime::op_wait(here.io(), runtime::opcode::rename_at, my.directory.get(),
+                                  runtime::never, [&](runtime::op& rename) {
+                                      rename.args.rename_at = {.from = my.part.c_str(),
+                                                               .to_directory = my.directory.get(),
+                                                               .to = name.c_str(),
+                                                               .flags = 0};
+                                  });
     if (!moved) {
         co_return failure(moved.error() == errc::not_found ? error{.code = errc::busy}
                                                            : moved.error());
     }
+    my.hidden = std::move(name);
+    // Until the lock was had, another session of the same owner may have left a newer one in its
+    // place, or gone on with this one and been cut off again.
     struct stat status{};
-    if (kernel::fstat(file.get(), status) == 0 && status.st_nlink == 0) {
-        // Another session of the same owner has just left a newer one in its place.
-        static_cast<void>(co_await move(name.c_str(), my.part.c_str(), RENAME_NOREPLACE));
+    const bool is_known = kernel::fstat(file.get(), status) == 0 && status.st_nlink != 0;
+    const auto size_bytes = is_known ? static_cast<std::uint64_t>(status.st_size) : 0;
+    if (!is_known || (my.mode == upload_mode::append ? size_bytes != from : size_bytes < from)) {
+        co_await give_part_back(here, my);
         co_return failure(errc::busy);
     }
-    my.hidden = std::move(name);
+    if (size_bytes > from) {
+        const auto cut = co_await cut_at(here, file.get(), from);
+        if (!cut) {
+            co_await give_part_back(here, my);
+            co_return failure(cut.error());
+        }
+    }
     my.file = std::move(file);
     my.offset = my.end_bytes = from;
-    if (static_cast<std::uint64_t>(status.st_size) > from) {
-        co_return co_await cut_at(here, my.file.get(), from);
-    }
     co_return result<void>{};
 }
 
 /// Goes on with the part of the upload's owner, if there is one: whether there was.
 runtime::task<result<bool>> take_part(runtime::core& here, upload::state& my,
-                                      const upload_target& target, std::uint64_t restart_offset) {
+                                      const upload_target& target, const upload_options& options) {
     // Who was told its size a moment ago may still go on with it.
-    const auto age_max = target.parts_kept + target.parts_kept / 8;
+    const bool was_told = my.mode == upload_mode::restart || options.part_bytes.has_value();
+    const auto age_max = target.parts_kept + (was_told ? target.parts_kept / 8 : zero);
     auto found = co_await open_a_part(
         here, {.directory = my.directory.get(), .name = my.part.c_str(), .age_max = age_max},
         O_WRONLY);
@@ -549,7 +569,10 @@ runtime::task<result<bool>> take_part(runtime::core& here, upload::state& my,
         co_return failure(found.error());
     }
     const std::uint64_t size_bytes = found->status.size_bytes;
-    const std::uint64_t from = my.mode == upload_mode::append ? size_bytes : restart_offset;
+    if (size_bytes != options.part_bytes.value_or(size_bytes)) {
+        co_return false;
+    }
+    const std::uint64_t from = my.mode == upload_mode::append ? size_bytes : options.restart_offset;
     if (from > size_bytes) {
         co_return failure(errc::invalid);
     }
@@ -706,16 +729,19 @@ runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target ta
         co_return failure(old.error());
     }
     const bool is_free = !old->status && !made->entry;
-    if (is_free && target.parts_kept > runtime::duration::zero()) {
+    if (is_free && target.parts_kept > zero) {
         made->part = make_part_name(options.part_owner, made->name);
     }
     bool goes_on = false;
     if (takes_over(options.mode) && !made->part.empty()) {
-        const auto taken = co_await take_part(here, *made, target, options.restart_offset);
+        const auto taken = co_await take_part(here, *made, target, options);
         if (!taken) {
             co_return failure(taken.error());
         }
         goes_on = *taken;
+    }
+    if (options.part_bytes && !goes_on) {
+        co_return failure(errc::busy);
     }
     if (!goes_on) {
         const auto begun = co_await begin_new(here, *made, target, *old, options);
@@ -725,6 +751,9 @@ runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target ta
     }
     if (options.size_bytes) {
         const auto reserved = co_await reserve(here, *made, *options.size_bytes);
+        if (!reserved && goes_on) {
+            co_await give_part_back(here, *made);
+        }
         if (!reserved) {
             co_return failure(reserved.error());
         }

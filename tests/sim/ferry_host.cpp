@@ -47,6 +47,10 @@ class watched_tree final : public vfs::tree {
                                             std::string_view owner) const override {
         return real_->part_status(here, name, owner);
     }
+    task<result<void>> remove_part(runtime::core& here, const vfs::path& name,
+                                   std::string_view owner) const override {
+        return real_->remove_part(here, name, owner);
+    }
     task<result<vfs::node>> open(runtime::core& here, const vfs::path& name) const override {
         return real_->open(here, name);
     }

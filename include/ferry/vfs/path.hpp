@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "ferry/base/ascii.hpp"
 #include "ferry/base/result.hpp"
 
 namespace ferry::vfs {
@@ -80,11 +81,12 @@ class path {
 };
 
 /// The prefix of every temporary name ferry makes in a served directory. No listing shows such a
-/// name and no path reaches it.
+/// name and no path reaches it, in any case: to some file systems (VFAT, exFAT, ext4 with casefold)
+/// that is one name.
 inline constexpr std::string_view reserved_prefix = ".ferry-";
 
 [[nodiscard]] constexpr bool is_reserved_name(std::string_view name) noexcept {
-    return name.starts_with(reserved_prefix);
+    return ascii::equal_ignoring_case(name.substr(0, reserved_prefix.size()), reserved_prefix);
 }
 
 }  // namespace ferry::vfs

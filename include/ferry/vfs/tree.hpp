@@ -143,6 +143,10 @@ struct upload_options {
     /// yet, `upload::keep` leaves a part for it, and `append` and `restart` go on with that part
     /// where there is one: its size is then what counts as the old size.
     std::string part_owner = {};
+    /// With `append`: how large a part of `part_owner` was said to be (`tree::part_status`). What
+    /// comes is the rest of that one, so unless it is gone on with the answer is errc::busy: it was
+    /// taken, or changed, or somebody has the name.
+    std::optional<std::uint64_t> part_bytes = {};
 };
 
 /// Room for less is not asked for: so much has come before any answer has gone.
@@ -293,10 +297,15 @@ class tree {
     [[nodiscard]] virtual runtime::task<result<upload>> begin_upload(
         runtime::core& here, const path& name, upload_options options) const = 0;
 
-    /// What `owner` has left of an upload to `name` that was cut off; ask when nobody has the name.
+    /// What `owner` has left of an upload to `name` that was cut off, where nobody has the name.
     /// errc::not_found.
     [[nodiscard]] virtual runtime::task<result<metadata>> part_status(
         runtime::core& here, const path& name, std::string_view owner) const = 0;
+
+    /// Removes that. Errors as `part_status`, and of the file system.
+    [[nodiscard]] virtual runtime::task<result<void>> remove_part(runtime::core& here,
+                                                                  const path& name,
+                                                                  std::string_view owner) const = 0;
 
     /// Removes a file, or a link and not what it leads to. errc::is_directory for a directory,
     /// errc::denied for the root.

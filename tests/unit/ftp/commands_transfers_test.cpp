@@ -274,6 +274,28 @@ TEST_CASE("transfers: what was cut off goes on (RFC 3659 section 5.3; threats.md
         store(ann, "APPE file", "ld");
         CHECK(server.get("file") == "hello world");
     }
+    SUBCASE("APPE of the rest of what is not there any more is no file of the rest alone") {
+        client other(server);
+        other.log_in();
+        CHECK(other.code("TYPE I") == 200);
+        SUBCASE("removed") {
+            CHECK(other.ask("DELE file") == "250 Deleted what was left of an upload");
+            CHECK(server.count_names() == 0);
+        }
+        SUBCASE("finished") {
+            store(other, "APPE file", "you");
+            CHECK(server.get("file") == "hello you");
+        }
+        const auto before = server.get("file");
+        static_cast<void>(ann.passive());
+        CHECK(ann.code("APPE file") == 450);
+        static_cast<void>(ann.passive());
+        CHECK(ann.code("APPE file") == 450);  // For as long as it has not asked again.
+        CHECK(server.get("file") == before);
+        static_cast<void>(ann.code("SIZE file"));
+        store(ann, "APPE file", "!");
+        CHECK(server.get("file") == (before == "(none)" ? "!" : "hello you!"));
+    }
     SUBCASE("no data connection: nothing is lost") {
         ann.passive().close();
         static_cast<void>(ann.code("QUIT"));

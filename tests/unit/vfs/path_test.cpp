@@ -53,6 +53,8 @@ TEST_CASE("path: what may not be a name is refused") {
     }
     CHECK(path::parse(deep).error() == errc::name_too_long);
     CHECK(path::parse("/dir/.ferry-upload-1").error() == errc::denied);
+    CHECK(path::parse("/dir/.FERRY-Part-3-ann-x").error() == errc::denied);  // VFAT: the same name.
+    CHECK(path::parse("/dir/.ferry"));
 }
 
 TEST_CASE("path: octets are kept exactly") {

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <chrono>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -235,6 +236,110 @@ TEST_CASE("part: a newer one that takes its place while it is taken is not lost"
     CHECK(tree.code_of(tree.upload("/file", "x", of("ann", upload_mode::append))) == errc::busy);
     CHECK(tree.host.names() == strings{anns_part});
     CHECK(tree.host.read(anns_part) == "newer");
+}
+
+// What came in between was acknowledged to the other session, and what was cut off would be a hole.
+TEST_CASE("part: one that others went on with while it is taken keeps its name") {
+    for (const auto& [size_bytes, mode, is_taken] :
+         {std::tuple{4, upload_mode::append, false}, std::tuple{2, upload_mode::append, false},
+          std::tuple{2, upload_mode::restart, false}, std::tuple{4, upload_mode::restart, true}}) {
+        CAPTURE(size_bytes);
+        fixture tree;
+        CHECK(tree.cut("123", of("ann")));
+        bool has_struck = false;
+        tree.machine.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
+            if (what.code == opcode::rename_at && !std::exchange(has_struck, true)) {
+                REQUIRE(::truncate((tree.host / anns_part).c_str(), size_bytes) == 0);
+            }
+            return std::nullopt;
+        });
+        const auto done = tree.upload("/file", "x", of("ann", mode, 3));
+        CHECK(done.has_value() == is_taken);
+        if (is_taken) {
+            CHECK(tree.host.read("file") == "123x");
+            continue;
+        }
+        CHECK(done.error() == errc::busy);
+        CHECK(tree.host.names() == strings{anns_part});
+        CHECK(tree.part("ann")->size_bytes == static_cast<std::uint64_t>(size_bytes));
+    }
+}
+
+TEST_CASE("part: it stays where the upload that was to go on with it cannot begin") {
+    const std::string content(10, 'x');
+    for (const auto failed : {ENOSPC, EDQUOT, ECANCELED}) {
+        for (const auto mode : {upload_mode::append, upload_mode::restart}) {
+            CAPTURE(failed);
+            fixture tree;
+            CHECK(tree.cut(content, of("ann")));
+            tree.machine.io.set_script([failed](runtime::op& what) -> std::optional<std::int64_t> {
+                return what.code == opcode::allocate ? std::optional<std::int64_t>(-failed)
+                                                     : std::nullopt;
+            });
+            auto how = of("ann", mode, 10);
+            how.size_bytes = 2 * vfs::reserved_bytes_min;
+            CHECK_FALSE(tree.upload("/file", "y", how));
+            CHECK(tree.host.names() == strings{anns_part});
+            CHECK(tree.host.read(anns_part) == content);
+        }
+    }
+    fixture tree;
+    CHECK(tree.cut(content, of("ann")));
+    tree.machine.io.set_script([](runtime::op& what) -> std::optional<std::int64_t> {
+        return what.code == opcode::compute ? std::optional<std::int64_t>(-EIO) : std::nullopt;
+    });
+    CHECK_FALSE(tree.upload("/file", "y", of("ann", upload_mode::restart, 5)));  // ftruncate(2).
+    CHECK(tree.host.names() == strings{anns_part});
+    CHECK(tree.host.read(anns_part) == content);
+}
+
+TEST_CASE("part: the rest of one is stored behind that one or not at all") {
+    fixture tree;
+    const auto rest_of = [](std::uint64_t size_bytes) {
+        auto how = of("ann", upload_mode::append);
+        how.part_bytes = size_bytes;
+        return how;
+    };
+    CHECK(tree.code_of(tree.upload("/file", "x", rest_of(3))) == errc::busy);
+    CHECK(tree.host.names().empty());
+    CHECK(tree.cut("1234", of("ann")));
+    CHECK(tree.code_of(tree.upload("/file", "x", rest_of(3))) == errc::busy);
+    CHECK(tree.host.names() == strings{anns_part});
+    tree.host.write("file", "whole");
+    CHECK(tree.code_of(tree.upload("/file", "x", rest_of(4))) == errc::busy);
+    CHECK(tree.content("/file") == "whole");
+    CHECK(tree.remove_file("/file"));
+    CHECK(tree.upload("/file", "5", rest_of(4)));
+    CHECK(tree.content("/file") == "12345");
+}
+
+TEST_CASE("part: its owner may remove it") {
+    fixture tree;
+    const auto remove = [&](std::string_view owner) {
+        return tree.machine.run(
+            [](runtime::core& here, const vfs::tree& files,
+               std::string_view whose) -> runtime::task<result<void>> {
+                const auto where = at("/file");
+                co_return co_await files.remove_part(here, where, whose);
+            },
+            std::cref(*tree.files), owner);
+    };
+    CHECK(tree.code_of(remove("ann")) == errc::not_found);
+    CHECK(tree.cut("x", of("ann")));
+    CHECK(tree.code_of(remove("bob")) == errc::not_found);
+    tree.host.write("file", "not what is asked for");
+    CHECK(tree.code_of(remove("ann")) == errc::not_found);
+    CHECK(tree.host.exists(anns_part));
+    CHECK(tree.remove_file("/file"));
+    CHECK(remove("ann"));
+    CHECK(tree.host.names().empty());
+}
+
+TEST_CASE("part: none is told of where a link to nowhere has the name") {
+    fixture tree;
+    CHECK(tree.cut("x", of("ann")));
+    tree.host.link({.at = "file", .to = "nowhere"});
+    CHECK(tree.code_of(tree.part("ann")) == errc::not_found);
 }
 
 TEST_CASE("part: what is not ours is none") {
