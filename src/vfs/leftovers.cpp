@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "ferry/base/kernel.hpp"
 #include "ferry/base/wall_clock.hpp"
@@ -259,40 +258,40 @@ runtime::task<leftovers_found> remove_leftovers(runtime::core& here, sweep how) 
 }
 
 runtime::task<bool> remove_parts_alone(runtime::core& here, int above, const char* name) {
-    constexpr std::size_t parts_max = 1'000;
-    const auto directory = co_await open_beneath(
-        here, {.directory = above, .name = name, .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW});
-    if (!directory) {
-        co_return false;
-    }
-    std::vector<std::string> parts;
-    runtime::directory_batch batch;
-    while (!batch.at_end) {
-        const auto read = co_await runtime::op_wait(
-            here.io(), runtime::opcode::list_directory, directory->get(), runtime::never,
-            [&](runtime::op& list) {
-                list.args.list_directory = {
-                    .batch = &batch, .root = directory->get(), .directory = "."};
-            });
-        if (!read) {
+    for (const bool removes : {false, true}) {  // What is there besides must not cost any.
+        const auto directory = co_await open_beneath(
+            here, {.directory = above, .name = name, .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW});
+        if (!directory) {
             co_return false;
         }
-        for (const auto& record : batch.records) {
-            const auto each =
-                std::string_view(batch.names).substr(record.name_offset, record.name_bytes);
-            if (!is_part_name(each) || parts.size() == parts_max) {
+        std::size_t parts = 0;
+        runtime::directory_batch batch;
+        while (!batch.at_end) {
+            const auto read = co_await runtime::op_wait(
+                here.io(), runtime::opcode::list_directory, directory->get(), runtime::never,
+                [&](runtime::op& list) {
+                    list.args.list_directory = {
+                        .batch = &batch, .root = directory->get(), .directory = "."};
+                });
+            if (!read) {
                 co_return false;
             }
-            parts.emplace_back(each);
+            for (const auto& record : batch.records) {
+                const std::string each(batch.names, record.name_offset, record.name_bytes);
+                if (!is_part_name(each) || ++parts > parts_alone_max) {
+                    co_return false;
+                }
+                if (!removes) {
+                    continue;
+                }
+                const auto removed = co_await remove_name(here, directory->get(), each.c_str());
+                if (!removed && removed.error() != errc::not_found) {
+                    co_return false;
+                }
+            }
         }
     }
-    for (const auto& each : parts) {
-        const auto removed = co_await remove_name(here, directory->get(), each.c_str());
-        if (!removed) {
-            co_return false;
-        }
-    }
-    co_return !parts.empty();
+    co_return true;
 }
 
 }  // namespace ferry::vfs

@@ -48,9 +48,12 @@ struct sweep {
     runtime::duration parts_kept{};  ///< Parts are leftovers when they are a quarter older.
 };
 
+/// How many of them `remove_parts_alone` removes at most.
+inline constexpr std::size_t parts_alone_max = 1'000'000;
+
 /// Removes the parts of uploads (`upload_part.hpp`) in the directory `name`, if nothing else is in
-/// it and they are not very many: whether that was so. For who removes a directory that looks
-/// empty.
+/// it: whether that was so. For who removes a directory that looks empty. Reads it twice, in
+/// batches.
 [[nodiscard]] runtime::task<bool> remove_parts_alone(runtime::core& here, int above,
                                                      const char* name);
 

@@ -439,6 +439,21 @@ TEST_CASE("part: what is too old is gone, and removed with the leftovers") {
     CHECK(tree.host.names() == strings{".ferry-part-1-d-d", ".ferry-part-3-bob"});
 }
 
+// Else an account could keep others from removing a directory that they see nothing in.
+TEST_CASE("part: no number of them keeps a directory there, and with anything else all stay") {
+    fixture tree;
+    tree.host.make_directory("d");
+    for (int i = 0; i < 1'500; ++i) {
+        tree.host.write("d/.ferry-part-3-ann-" + std::to_string(i), "x");
+    }
+    tree.host.write("d/seen", "x");
+    CHECK(tree.code_of(tree.remove_directory("/d")) == errc::not_empty);
+    CHECK(tree.host.names("d").size() == 1'501);
+    CHECK(tree.remove_file("/d/seen"));
+    CHECK(tree.remove_directory("/d"));
+    CHECK(tree.host.names().empty());
+}
+
 TEST_CASE("part: belongs to its directory, by whatever name a subtree is reached") {
     fixture tree;
     tree.host.make_directory("home");
