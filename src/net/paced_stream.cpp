@@ -84,6 +84,8 @@ task<result<std::size_t>> paced_stream::receive(std::span<std::byte> into,
     co_return got;
 }
 
+// What failed may have gone for the most part: were it put back, whoever resets each connection in
+// the middle of a quantum would be sent more than the rate.
 task<result<void>> paced_stream::send(std::span<const std::byte> octets,
                                       runtime::duration stall_timeout) {
     while (!octets.empty()) {
@@ -93,10 +95,10 @@ task<result<void>> paced_stream::send(std::span<const std::byte> octets,
         }
         const auto part = static_cast<std::size_t>(*may);
         const auto sent = co_await below_.send(octets.first(part), stall_timeout);
+        sending_.moved(part);
         if (!sent) {
             co_return failure(sent.error());
         }
-        sending_.moved(part);
         octets = octets.subspan(part);
     }
     co_return result<void>{};
@@ -111,18 +113,16 @@ task<result<std::uint64_t>> paced_stream::send_file(file_message message,
     if (*may <= message.head.size()) {
         const auto part = static_cast<std::size_t>(*may);
         const auto sent = co_await below_.send(message.head.first(part), stall_timeout);
+        sending_.moved(part);
         if (!sent) {
             co_return failure(sent.error());
         }
-        sending_.moved(part);
         co_return *may;
     }
     message.body.size_bytes =
         std::min<std::uint64_t>(message.body.size_bytes, *may - message.head.size());
     const auto sent = co_await below_.send_file(message, stall_timeout);
-    if (sent) {
-        sending_.moved(*sent);
-    }
+    sending_.moved(sent ? *sent : *may);
     co_return sent;
 }
 

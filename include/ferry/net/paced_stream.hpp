@@ -33,8 +33,8 @@ class pacer {
     [[nodiscard]] runtime::task<result<std::uint64_t>> allow(runtime::core& here,
                                                              std::uint64_t wanted);
 
-    /// Says that `octets` of those allowed have moved. What has not may still; the rest is put back
-    /// in the end.
+    /// Says that `octets` of those allowed have moved, or may have. What has not may still; the
+    /// rest is put back in the end.
     void moved(std::uint64_t octets) noexcept;
 
   private:

@@ -44,10 +44,16 @@ class ready_stream final : public stream {
         co_return into.size();
     }
     [[nodiscard]] task<result<void>> send(std::span<const std::byte> octets, duration) override {
+        if (breaks) {
+            co_return failure(errc::reset);
+        }
         moves.push_back({.when = here_.now(), .octets = octets.size()});
         co_return result<void>{};
     }
     [[nodiscard]] task<result<std::uint64_t>> send_file(file_message message, duration) override {
+        if (breaks) {
+            co_return failure(errc::reset);
+        }
         // As a socket does that takes no more just now.
         const auto all = message.head.size() + message.body.size_bytes;
         const auto some = std::min<std::uint64_t>(all, most_at_once);
@@ -70,6 +76,7 @@ class ready_stream final : public stream {
 
     std::vector<move> moves;
     std::uint64_t most_at_once = 1_GiB;
+    bool breaks = false;  ///< Takes some octets of each send, nobody knows how many, and resets.
 
   private:
     core& here_;
@@ -241,4 +248,31 @@ TEST_CASE("paced_stream: a stop ends the wait, and what was drawn is there for o
         CHECK(again == 1_KiB);
         CHECK(my.here.now() - began <= 65ms);
     });
+}
+
+// Else whoever resets its connection in the middle of each quantum gets more than the rate.
+TEST_CASE("paced_stream: what a peer that breaks off may have got counts") {
+    scene on;
+    on.first.breaks = true;
+    on.run([](nursery&, scene& my) -> task<> {
+        const std::string content(1_KiB, 'x');
+        for (int i = 0; i < 16; ++i) {
+            pacer pace({.bucket = &my.shared, .octets_per_second = 16_KiB}, {});
+            pacer none;
+            paced_stream paced(my.first, pace, none);
+            const auto octets = std::as_bytes(std::span(content));
+            if (i % 3 == 0) {
+                const auto sent = co_await paced.send(octets, 1s);
+                CHECK_FALSE(sent.has_value());
+                continue;
+            }
+            const std::size_t body_bytes = i % 3 == 1 ? 1_KiB : 0;
+            const auto sent =
+                co_await paced.send_file({.head = octets.first(body_bytes == 0 ? 1_KiB : 0),
+                                          .body = {.fd = 0, .offset = 0, .size_bytes = body_bytes}},
+                                         1s);
+            CHECK_FALSE(sent.has_value());
+        }
+    });
+    CHECK(on.took() >= 1'000ms - 125ms - 63ms);
 }
