@@ -30,7 +30,23 @@ reply turn_away(session& user) {
     return {421, "Too many failed logins from your address, try again later"};
 }
 
-/// Answers a wrong password at `when`. Waiting costs the session's frame, no thread.
+/// Waits until the answer to a password may be given: the session's frame does, no thread. Not
+/// while the server drains: nobody must be able to hold that up by guessing.
+task<result<void>> wait_to_answer(session& user, runtime::time_point when) {
+    if (when <= user.here.now()) {
+        co_return result<void>{};
+    }
+    const auto slept = co_await runtime::sleep_until(user.here, when);
+    co_return slept;
+}
+
+/// Said in the place of an answer that nobody waits for, whatever the password is.
+reply break_off(session& user) {
+    user.is_leaving = true;
+    return {421, "The server is shutting down, closing"};
+}
+
+/// Answers a wrong password at `when`.
 task<reply> refuse_login(session& user, const std::string& name, runtime::time_point when) {
     ++user.failed_logins;
     if (log::enabled(log::level::info)) {
@@ -38,8 +54,11 @@ task<reply> refuse_login(session& user, const std::string& name, runtime::time_p
                               net::format_address(user.control.peer()), name, user.failed_logins,
                               user.shared.settings.login_tries_max));
     }
-    const auto slept = co_await runtime::sleep_until(user.here, when);
-    if (user.failed_logins >= user.shared.settings.login_tries_max || !slept) {
+    const auto waited = co_await wait_to_answer(user, when).in_scope(user.idle);
+    if (!waited) {
+        co_return break_off(user);
+    }
+    if (user.failed_logins >= user.shared.settings.login_tries_max) {
         user.is_leaving = true;
         co_return reply{421, "Too many failed logins, closing the control connection"};
     }
@@ -85,11 +104,9 @@ task<reply> do_pass(session& user, std::string_view password) {
             auto refused = co_await refuse_login(user, name, *when);
             co_return refused;
         }
-        if (*when > user.here.now()) {
-            const auto slept = co_await runtime::sleep_until(user.here, *when);
-            if (!slept) {
-                co_return turn_away(user);
-            }
+        const auto waited = co_await wait_to_answer(user, *when).in_scope(user.idle);
+        if (!waited) {
+            co_return break_off(user);
         }
     }
     auto place = user.shared.sessions.take(*identity, net::format_address(user.control.peer()));

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "ftp_conversation.hpp"
@@ -176,6 +177,25 @@ TEST_CASE("access: an address that guesses waits for each answer, whatever the c
     CHECK(code_of(right.reply()) == 230);
     CHECK(std::chrono::steady_clock::now() - began >= 3s);
     CHECK(code_of(wrong.reply()) == 530);
+}
+
+// threats.md, F10 and H8: whoever guesses holds up no stop, and learns nothing by one.
+TEST_CASE("access: a server that drains lets no answer wait") {
+    test_server server;
+    client wrong(server);
+    client right(server);
+    for (auto& [user, password] :
+         {std::pair<client&, const char*>{wrong, "wrong"}, {right, "secret"}}) {
+        CHECK(code_of(user.reply()) == 220);
+        CHECK(user.code("USER ann") == 331);
+        user.send("PASS " + std::string(password) + "\r\n");
+        std::this_thread::sleep_for(50ms);  // The right one waits behind the wrong one.
+    }
+    server.drain();
+    for (client* user : {&wrong, &right}) {
+        CHECK(user->reply() == "421 The server is shutting down, closing");
+        CHECK(user->reply() == "(closed)");
+    }
 }
 
 TEST_CASE("access: too many guesses side by side are not heard") {
