@@ -11,7 +11,8 @@ namespace ferry::ftp {
 [[nodiscard]] bool is_pattern(std::string_view text) noexcept;
 
 /// True when all of `name` matches. A name that begins with a point is matched only by a pattern
-/// that does. A `[` without its `]` stands for itself.
+/// that does. A `[` without its `]` stands for itself. `?` and sets stand for one character of
+/// UTF-8, or an octet that is part of none.
 ///
 /// Cost: at most name times pattern, whatever the pattern; no recursion, no allocation.
 [[nodiscard]] bool matches_pattern(std::string_view pattern, std::string_view name) noexcept;

@@ -35,6 +35,51 @@ TEST_CASE("glob: elements of patterns") {
     CHECK_FALSE(is_pattern("a{b,c}"));
 }
 
+// POSIX.2 section 2.13.1: a question mark is any character, and so is a set one. A client of
+// another set (`--ftp-charset`) types one octet for it.
+TEST_CASE("glob: a character is one, whatever octets it has") {
+    struct row {
+        const char* pattern;
+        const char* name;
+        bool matches;
+    };
+    constexpr row rows[] = {
+        {"caf?", "caf\u00E9", true},
+        {"caf??", "caf\u00E9", false},
+        {"?", "\u20AC", true},
+        {"?", "\U0001F600", true},
+        {"*?", "\u20AC", true},
+        {"*??", "\u20AC", false},
+        {"[\u00E9]x", "\u00E9x", true},
+        {"[\u00E9]*", "\u00FFx", false},
+        {"[!\u00E9]*", "\u00FFx", true},
+        {"[!\u00E9]*", "\u00E9x", false},
+        {"[\u00E0-\u00EF]", "\u00E9", true},
+        {"[\u00E0-\u00EF]", "\u00F0", false},
+        {"[a-\u20AC]", "\u0416", true},
+        {"[a-\u20AC]", "\U0001F600", false},
+        {"[a-\u20AC]", "Z", false},
+        {"*[\u00E9-\u00EA]*", "x\u00E9y", true},
+        // Octets that are no UTF-8.
+        {"caf?", "caf\xE9", true},
+        {"?a",
+         "\xE9"
+         "a",
+         true},
+        {"?", "\xC3\xC3", false},
+        {"??", "\xC3\xC3", true},
+        {"??", "\xE2\x82", true},
+        {"[\xE9]", "\xE9", true},
+        {"caf\xE9", "caf\u00E9", false},
+        {"?", "\x80", true},
+    };
+    for (const auto& each : rows) {
+        CAPTURE(each.pattern);
+        CAPTURE(each.name);
+        CHECK(matches_pattern(each.pattern, each.name) == each.matches);
+    }
+}
+
 // Goal: no pattern holds up a core (threats.md, F11). Method: the worst one there is room for; with
 // recursion it would not end in the life of the test.
 TEST_CASE("glob: two hundred stars cost no more than one") {
