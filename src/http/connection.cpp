@@ -14,8 +14,8 @@
 #include "ferry/net/plain_stream.hpp"
 #include "ferry/net/send_plan.hpp"
 #include "http/head_parser.hpp"
-#include "http/index_page.hpp"
 #include "http/plan.hpp"
+#include "http/send_body.hpp"
 
 namespace ferry::http {
 
@@ -163,42 +163,6 @@ task<result<void>> skip_body(conversation& talk, std::uint64_t left) {
     }
 }
 
-/// Sends the rows of a directory as they are read.
-task<result<void>> send_entries(conversation& talk, response_plan& plan) {
-    std::string rows;
-    for (bool at_end = false; !at_end;) {
-        const auto entries = co_await plan.entries->next(talk.shared.here);
-        if (!entries) {
-            co_return failure(entries.error());  // The head is out: only the close can tell.
-        }
-        at_end = entries->empty();
-        rows.clear();
-        rows.swap(plan.page_begin);
-        for (const auto& each : *entries) {
-            append_index_row(rows, each);
-        }
-        if (at_end) {
-            append_index_end(rows);
-        }
-        plan.body_bytes += rows.size();
-        if (plan.chunked) {
-            if (!rows.empty()) {  // In place: a crowd that does not read holds this many times.
-                rows.insert(0, fmt::format("{:x}\r\n", rows.size()));
-                rows += "\r\n";
-            }
-            if (at_end) {
-                rows += "0\r\n\r\n";
-            }
-        }
-        if (const auto sent =
-                co_await talk.peer.send(octets_of(rows), talk.shared.settings.send_timeout);
-            !sent) {
-            co_return failure(sent.error());
-        }
-    }
-    co_return result<void>{};
-}
-
 /// Sends `plan` and decides nothing: small answers join the batch, anything else takes the batch
 /// along.
 task<result<void>> execute(conversation& talk, response_plan& plan) {
@@ -227,11 +191,14 @@ task<result<void>> execute(conversation& talk, response_plan& plan) {
         talk.batch.clear();
         co_return sent;
     }
-    if (plan.entries) {
+    if (plan.source) {
         if (const auto sent = co_await flush(talk); !sent) {
             co_return failure(sent.error());
         }
-        const auto sent = co_await send_entries(talk, plan);
+        const auto sent = co_await send_body(
+            talk.peer, *plan.source,
+            {.chunked = plan.chunked, .stall_timeout = talk.shared.settings.send_timeout},
+            plan.body_bytes);
         co_return sent;
     }
     if (talk.batch.size() >= batch_bytes_max) {

@@ -6,6 +6,7 @@
 #include "ferry/base/ascii.hpp"
 #include "ferry/base/assert.hpp"
 #include "http/html.hpp"
+#include "http/page_style.hpp"
 
 namespace ferry::http {
 namespace {
@@ -32,6 +33,7 @@ constexpr auto text_rows = std::to_array<text_row>({
     {field::etag, &response_head::etag, belongs::to_success},
     {field::cache_control, &response_head::cache_control, belongs::always},
     {field::content_location, &response_head::content_location, belongs::to_success},
+    {field::content_disposition, &response_head::content_disposition, belongs::to_success},
     {field::vary, &response_head::vary, belongs::always},
     {field::location, &response_head::location, belongs::always},
     {field::allow, &response_head::allow, belongs::always},
@@ -144,8 +146,11 @@ std::string error_page(status what, std::string_view explanation) {
     const auto phrase = reason_phrase(what);
     std::string page =
         "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
-        "<meta name=\"viewport\" content=\"width=device-width\">\n"
-        "<meta name=\"color-scheme\" content=\"light dark\">\n<title>";
+        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+        "<meta name=\"color-scheme\" content=\"light dark\">\n"
+        "<link rel=\"icon\" href=\"data:,\">\n<style>";
+    page += page_style;
+    page += "</style>\n<title>";
     for (const auto* end : {"</title>\n<h1>", "</h1>\n"}) {
         page += code.view();
         page += ' ';

@@ -45,6 +45,7 @@ struct response_head {
     std::string_view cache_control = {};
     std::string_view content_encoding = {};
     std::string_view content_location = {};
+    std::string_view content_disposition = {};  ///< From `attachment_named`.
     std::string_view vary = {};
 
     std::string_view location = {};  ///< An absolute path or a URI, encoded.

@@ -1,145 +1,306 @@
 #include "http/index_page.hpp"
 
 #include <array>
-#include <charconv>
-#include <cstdint>
-#include <string_view>
+#include <cstddef>
 
-#include "ferry/base/wall_clock.hpp"
+#include "http/content_hash.hpp"
 #include "http/html.hpp"
+#include "http/listing_text.hpp"
+#include "http/page_style.hpp"
 #include "http/target.hpp"
 
 namespace ferry::http {
 namespace {
 
+/// Texts one behind the other, when ferry is compiled.
+template <std::size_t SizeBytes>
+struct joined_text {
+    std::array<char, SizeBytes> octets{};
+
+    template <class... Texts>
+    consteval explicit joined_text(const Texts&... texts) {
+        std::size_t at = 0;
+        const auto add = [&](std::string_view text) {
+            for (const char c : text) {
+                octets[at++] = c;
+            }
+        };
+        (add(std::string_view(texts.data(), texts.size())), ...);
+    }
+    [[nodiscard]] constexpr std::string_view view() const noexcept {
+        return {octets.data(), octets.size()};
+    }
+};
+
+constexpr std::string_view listing_style = R"(
+h1 span { font-weight: 400; color: var(--dim); margin: 0 .15em }
+header { display: flex; flex-wrap: wrap; gap: .5rem 1.25rem; align-items: center;
+  margin-bottom: .75rem }
+header p { margin-right: auto }
+input { font: inherit; width: 14rem; max-width: 100%; padding: .3rem .6rem; color: inherit;
+  background: var(--back); border: 1px solid var(--line); border-radius: 6px }
+[hidden] { display: none !important }
+table { border-collapse: collapse; width: 100% }
+th, td { padding: 0 .75rem 0 0; border-bottom: 1px solid var(--line); text-align: left;
+  vertical-align: top }
+th { font-weight: 600 }
+th a { color: inherit }
+th[aria-sort] a::after { content: " \2193" }
+th[aria-sort=ascending] a::after { content: " \2191" }
+td, th a, th { line-height: 1.4; white-space: nowrap }
+td, thead th { padding-top: .4rem; padding-bottom: .4rem }
+td:first-child { overflow-wrap: anywhere; white-space: normal; width: 100%; padding: 0 }
+td:first-child a { display: flex; gap: .6rem; padding: .4rem .75rem .4rem .25rem }
+td:nth-child(2), th:nth-child(2) { text-align: right }
+td:nth-child(n+2) { color: var(--dim); font-variant-numeric: tabular-nums }
+td a::before { content: ""; flex: none; width: .9em; height: 1.05em; margin-top: .15em;
+  background: var(--file);
+  clip-path: polygon(8% 0, 62% 0, 92% 26%, 92% 100%, 8% 100%) }
+.d a::before { width: 1.1em; margin: .15em -.1em 0; background: var(--folder);
+  clip-path: polygon(0 10%, 40% 10%, 50% 24%, 100% 24%, 100% 92%, 0 92%) }
+.up a::before { background: var(--dim); clip-path: polygon(50% 10%, 95% 55%, 65% 55%, 65% 92%,
+  35% 92%, 35% 55%, 5% 55%) }
+tbody tr:hover, tbody tr:focus-within { background: var(--over) }
+table + p { margin-top: .75rem }
+@media (max-width: 40rem) {
+  body { padding: 1rem .75rem }
+  time span, th span { display: none }
+  td, th { padding-right: .5rem }
+  td:last-child, th:last-child { padding-right: 0 }
+  label, input { width: 100% }
+}
+@media (pointer: coarse) { td, td:first-child a { padding-top: .65rem; padding-bottom: .65rem }
+  td:first-child { padding-top: 0; padding-bottom: 0 } header a { padding: .4rem 0 } }
+@media print { header a, label { display: none } }
+)";
+
+constexpr joined_text<page_style.size() + listing_style.size()> style(page_style, listing_style);
+
+/// What the page has more with script than without: a field that hides the rows whose names do not
+/// contain what is typed; "/" goes to it, Escape empties it, Enter opens the first row left, the
+/// arrows go through the rows.
+constexpr std::string_view script = R"js(
+(() => {
+  const field = document.getElementById("filter"), told = document.getElementById("told");
+  const rows = [...document.querySelectorAll("tbody tr:not(.up)")];
+  if (!rows.length) return;
+  const plain = text => text.normalize("NFKC").toLowerCase();
+  const names = rows.map(row => plain(row.cells[0].textContent));
+  const links = () => [...document.querySelectorAll("tbody tr:not([hidden]) a")];
+  const show = () => {
+    const wanted = plain(field.value.trim());
+    let shown = 0;
+    rows.forEach((row, i) => { shown += !(row.hidden = !names[i].includes(wanted)) });
+    told.textContent = wanted ? shown + " of " + rows.length + " shown" : "";
+  };
+  field.parentNode.hidden = false;
+  field.addEventListener("input", show);
+  addEventListener("pageshow", show);
+  addEventListener("keydown", event => {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step) {
+      const all = links(), at = all.indexOf(document.activeElement);
+      const next = at < 0 ? (step > 0 ? 0 : -1) : at + step;
+      if (at < 0 && document.activeElement !== field && document.activeElement !== document.body)
+        return;
+      (all[next] || (next < 0 ? field : all[at])).focus();
+    } else if (event.key === "/" && document.activeElement !== field) field.focus();
+    else if (event.key === "Escape" && document.activeElement === field) {
+      field.value = ""; show(); field.blur();
+    } else if (event.key === "Enter" && document.activeElement === field) {
+      const row = rows.find(each => !each.hidden);
+      if (row) row.querySelector("a").click();
+    } else return;
+    event.preventDefault();
+  });
+})();
+)js";
+
+constexpr std::string_view policy_begin = "default-src 'none'; style-src ";
+constexpr std::string_view policy_script = "; script-src ";
+constexpr std::string_view policy_end =
+    "; img-src data:; base-uri 'none'; form-action 'none'";  // data: the icon that is none.
+constexpr content_hash style_hash = hash_content(style.view());
+constexpr content_hash script_hash = hash_content(script);
+constexpr joined_text<policy_begin.size() + style_hash.size() + policy_script.size() +
+                      script_hash.size() + policy_end.size()>
+    policy(policy_begin, style_hash, policy_script, script_hash, policy_end);
+
+// Without an icon of their own browsers ask for /favicon.ico.
 constexpr std::string_view page_begin = R"(<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<style>
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 1rem auto; padding: 0 1rem }
-h1 { font-size: 1.25rem; overflow-wrap: anywhere }
-table { border-collapse: collapse; width: 100% }
-th { text-align: left; font-weight: 600 }
-td, th { padding: .35rem .75rem .35rem 0; border-bottom: 1px solid #8884 }
-th:nth-child(2), td:nth-child(2) { text-align: right }
-td:nth-child(n+2) { white-space: nowrap; opacity: .75; font-variant-numeric: tabular-nums }
-td:first-child { overflow-wrap: anywhere }
-a { display: block }
-a:focus-visible { outline: 2px solid; outline-offset: 2px }
-@media (max-width: 36rem) { th:nth-child(3), td:nth-child(3) { display: none } }
-</style>
-<title>)";
+<link rel="icon" href="data:,">
+<style>)";
 
-constexpr std::string_view table_begin =
-    "</h1>\n<table>\n<thead><tr><th scope=\"col\">Name<th scope=\"col\">Size"
-    "<th scope=\"col\">Changed (UTC)</thead>\n<tbody>\n";
+constexpr std::string_view filter_field =
+    "<label hidden><input id=\"filter\" type=\"search\" placeholder=\"Filter\" "
+    "aria-label=\"Filter names\" aria-keyshortcuts=\"/\" autocomplete=\"off\" "
+    "spellcheck=\"false\"></label>\n";
 
-constexpr std::string_view parent_row = "<tr><td><a href=\"../\">../</a><td><td>\n";
+constexpr std::string_view parent_row =
+    "<tr class=\"up\"><td><a href=\"../\"><bdi>../</bdi></a><td><td>\n";
 
-void append_number(std::string& out, std::uint64_t value) {
-    std::array<char, 20> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-    out.append(digits.data(), end);
-}
-
-/// "0 B" to "1023 B", then the largest unit that leaves at least 1, rounded down: with one decimal
-/// below 10, as in "9.9 KiB", without above, as in "1023 KiB".
-void append_size(std::string& out, std::uint64_t size_bytes) {
-    if (size_bytes < 1024) {
-        append_number(out, size_bytes);
-        out += " B";
+/// The way to `where`, a link for each directory on it but itself.
+void append_breadcrumbs(std::string& out, const vfs::path& where) {
+    out += "<h1><nav aria-label=\"Breadcrumbs\">";
+    if (where.is_root()) {
+        out += "<b aria-current=\"page\">/</b></nav></h1>\n";
         return;
     }
-    constexpr std::string_view letters = "KMGTPE";
-    std::size_t unit = 0;
-    std::uint64_t divisor = 1024;
-    while (unit + 1 < letters.size() && size_bytes / divisor >= 1024) {
-        divisor *= 1024;
-        ++unit;
+    const std::string_view text = where.text();
+    std::size_t levels = 0;
+    for (const char c : text) {
+        levels += c == '/' ? 1 : 0;
     }
-    const std::uint64_t whole = size_bytes / divisor;
-    append_number(out, whole);
-    if (whole < 10) {
-        out += '.';
-        out += static_cast<char>('0' + size_bytes % divisor * 10 / divisor);
+    const auto append_ways_up = [&out](std::size_t count) {
+        for (std::size_t i = 0; i < count; ++i) {
+            out += "../";
+        }
+    };
+    out += "<a href=\"";
+    append_ways_up(levels);
+    out += "\" aria-label=\"Root\">/</a>";
+    auto rest = text.substr(1);
+    for (std::size_t left = levels - 1; left > 0; --left) {
+        const auto end = rest.find('/');
+        out += " <a href=\"";
+        append_ways_up(left);
+        out += "\"><bdi>";
+        append_html(out, rest.substr(0, end));
+        out += "</bdi></a> <span>/</span>";
+        rest.remove_prefix(end + 1);
     }
+    out += " <b aria-current=\"page\"><bdi>";
+    append_html(out, rest);
+    out += "</bdi></b></nav></h1>\n";
+}
+
+void append_count(std::string& out, std::uint64_t count, std::string_view one,
+                  std::string_view many) {
+    append_number(out, count);
     out += ' ';
-    out += letters[unit];
-    out += "iB";
+    out += count == 1 ? one : many;
 }
 
-void put_two_digits(char* at, int value) {
-    at[0] = static_cast<char>('0' + value / 10 % 10);
-    at[1] = static_cast<char>('0' + value % 10);
-}
-
-/// "2026-11-23 14:05"; nothing for years that do not have four digits.
-void append_minute(std::string& out, std::int64_t seconds) {
-    constexpr std::int64_t year_1 = -62'135'596'800;
-    constexpr std::int64_t year_10000 = 253'402'300'800;
-    if (seconds < year_1 || seconds >= year_10000) {
+void append_totals(std::string& out, const listing_totals& totals) {
+    if (totals.directories == 0 && totals.files == 0) {
+        out += "Nothing here";
         return;
     }
-    const auto time = to_calendar(seconds);
-    char text[] = "0000-00-00 00:00";
-    put_two_digits(text, time.year / 100);
-    put_two_digits(text + 2, time.year);
-    put_two_digits(text + 5, time.month);
-    put_two_digits(text + 8, time.day);
-    put_two_digits(text + 11, time.hour);
-    put_two_digits(text + 14, time.minute);
-    out.append(text, sizeof text - 1);
+    if (totals.directories > 0) {
+        append_count(out, totals.directories, "folder", "folders");
+    }
+    if (totals.files > 0) {
+        out += totals.directories > 0 ? ", " : "";
+        append_count(out, totals.files, "file", "files");
+        out += ", ";
+        append_readable_size(out, totals.size_bytes);
+    }
 }
 
-bool is_shown(const vfs::directory_entry& entry) {
-    const bool opens = entry.status.kind == vfs::file_kind::regular ||
-                       entry.status.kind == vfs::file_kind::directory;
-    // Ferry's reserved names begin with a dot; asked apart so that it stays true if they change.
-    return opens && !entry.name.empty() && entry.name.front() != '.' &&
-           !vfs::is_reserved_name(entry.name) && entry.name.find('\\') == std::string::npos;
+struct column {
+    sort_key key;
+    std::string_view label;
+    bool begins_descending;  ///< The largest, the newest are what people look for.
+};
+constexpr auto columns = std::to_array<column>({
+    {sort_key::name, "Name", false},
+    {sort_key::size, "Size", true},
+    {sort_key::time, "Changed<span> (UTC)</span>", true},
+});
+
+void append_column(std::string& out, const column& each, const index_view& view) {
+    out += "<th scope=\"col\"";
+    if (!view.is_sorted) {
+        out += '>';
+        out += each.label;
+        return;
+    }
+    const bool is_chosen = view.order.key == each.key;
+    if (is_chosen) {
+        out += view.order.is_descending ? " aria-sort=\"descending\"" : " aria-sort=\"ascending\"";
+    }
+    const bool descending = is_chosen ? !view.order.is_descending : each.begins_descending;
+    out += "><a href=\"?sort=";
+    out += word_of(each.key);
+    out += descending ? "&amp;order=desc\">" : "&amp;order=asc\">";
+    out += each.label;
+    out += "</a>";
 }
 
 }  // namespace
 
-void append_index_begin(std::string& out, const vfs::path& where) {
-    std::string title;
-    append_html(title, where.text());
-    if (!where.is_root()) {
-        title += '/';
-    }
+void append_index_begin(std::string& out, const vfs::path& where, const index_view& view) {
     out += page_begin;
-    out += "Index of ";
-    out += title;
-    out += "</title>\n<h1>Index of ";
-    out += title;
-    out += table_begin;
+    out += style.view();
+    out += "</style>\n<title>Index of ";
+    append_html(out, where.text());
+    out += where.is_root() ? "</title>\n" : "/</title>\n";
+    append_breadcrumbs(out, where);
+    out += "<header>\n<p>";
+    if (view.is_sorted) {
+        append_totals(out, view.totals);
+    } else {
+        out += "Too many names to sort: they come as the disk has them";
+    }
+    out += " <span id=\"told\" role=\"status\"></span></p>\n";
+    out += filter_field;
+    if (view.offers_archives) {
+        out +=
+            "<a href=\"?format=zip\">Download .zip</a>\n"
+            "<a href=\"?format=tar\">.tar</a>\n";
+    }
+    out += "</header>\n<main>\n<table>\n<thead><tr>";
+    for (const auto& each : columns) {
+        append_column(out, each, view);
+    }
+    out += "</thead>\n<tbody>\n";
     if (!where.is_root()) {
         out += parent_row;
     }
 }
 
 void append_index_row(std::string& out, const vfs::directory_entry& entry) {
-    if (!is_shown(entry)) {
-        return;
-    }
     const bool is_directory = entry.status.kind == vfs::file_kind::directory;
-    out += "<tr><td><a href=\"./";
+    out += is_directory ? "<tr class=\"d\"><td><a href=\"./" : "<tr><td><a href=\"./";
     append_encoded_path(out, entry.name);
     out += is_directory ? "/\"><bdi>" : "\"><bdi>";
     append_html(out, entry.name);
     out += is_directory ? "/</bdi></a><td>" : "</bdi></a><td>";
     if (!is_directory) {
-        append_size(out, entry.status.size_bytes);
+        append_readable_size(out, entry.status.size_bytes);
     }
-    out += "<td>";
-    append_minute(out, entry.status.modified.seconds);
-    out += '\n';
+    if (const utc_text modified(entry.status.modified.seconds); !modified.is_empty()) {
+        out += "<td><time datetime=\"";
+        out += modified.whole();
+        out += "\">";
+        out += modified.day();
+        out += "<span> ";
+        out += modified.minute();
+        out += "</span></time>\n";
+    } else {
+        out += "<td>\n";
+    }
 }
 
-void append_index_end(std::string& out) {
+void append_index_end(std::string& out, const index_view& view) {
     out += "</table>\n";
+    if (!view.is_sorted) {
+        out += "<p>";
+        append_totals(out, view.totals);
+        out += "</p>\n";
+    }
+    out += "</main>\n<script>";
+    out += script;
+    out += "</script>\n";
+}
+
+std::string_view index_security_policy() noexcept {
+    return policy.view();
 }
 
 }  // namespace ferry::http

@@ -1,33 +1,58 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "ferry/vfs/metadata.hpp"
 #include "ferry/vfs/path.hpp"
+#include "http/listing_query.hpp"
 
 namespace ferry::http {
 
-/// Appends the beginning of the HTML page that lists the directory `where`, up to its first row:
-/// title, a few lines of style for light and dark, large and small screens, a row that leads to the
-/// parent unless `where` is the root. The page asks no other file of the server and runs no script.
-void append_index_begin(std::string& out, const vfs::path& where);
+/// What a directory holds, as far as it is shown.
+struct listing_totals {
+    std::uint64_t directories = 0;
+    std::uint64_t files = 0;
+    std::uint64_t size_bytes = 0;  ///< Of the files.
 
-/// Appends one row: name, size, day and minute of change in UTC; directories with a slash. Appends
-/// nothing for what a page does not show: names that begin with a dot, ferry's own temporary names,
-/// what cannot be opened (links that lead nowhere or outside, FIFOs, sockets, devices), and names
-/// with a backslash, which `decode_target` refuses.
+    void add(const vfs::directory_entry& entry) noexcept {
+        const bool is_directory = entry.status.kind == vfs::file_kind::directory;
+        directories += is_directory ? 1 : 0;
+        files += is_directory ? 0 : 1;
+        size_bytes += is_directory ? 0 : entry.status.size_bytes;
+    }
+};
+
+/// What a page says and offers besides the names.
+struct index_view {
+    listing_order order{};
+    bool is_sorted = true;  ///< False: the names come as the disk has them, and the page says so.
+    bool offers_archives = false;
+    listing_totals totals{};  ///< Of a sorted page; another tells at its end.
+};
+
+/// Appends the beginning of the HTML page that lists the directory `where`, up to its first row:
+/// title, breadcrumbs, what there is, links that sort and links to archives, a row that leads to
+/// the parent unless `where` is the root. Dark or light, for large and small screens, for keyboards
+/// and screen readers. The page asks nothing of any server and needs no script: what sorts are
+/// links. A script of its own adds a field that filters the names. Links are relative, so that the
+/// page works behind a proxy that serves ferry below a path.
+void append_index_begin(std::string& out, const vfs::path& where, const index_view& view);
+
+/// Appends one row, of an entry that `is_shown`: name, size, day and minute of change in UTC;
+/// directories with a slash.
 ///
 /// Names are any octets (threats.md, V11): the text of the row is escaped for HTML, without control
 /// octets, invalid UTF-8 as U+FFFD; the link is percent-encoded and begins with "./", so that a
-/// file called "javascript:x" is a file. Cost: one pass over the name, about 0.05 us.
+/// file called "javascript:x" is a file. Cost: one pass over the name, about 0.08 us.
 void append_index_row(std::string& out, const vfs::directory_entry& entry);
 
-/// Appends the end of the page.
-void append_index_end(std::string& out);
+/// Appends the end of the page. `view.totals` are of all rows.
+void append_index_end(std::string& out, const index_view& view);
 
-/// The Content-Security-Policy such a page is safe under: its own style and nothing else.
-inline constexpr std::string_view index_security_policy =
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+/// The Content-Security-Policy such a page is safe under: its own style and its own script, by
+/// their hashes, and nothing else (W3C CSP Level 3).
+[[nodiscard]] std::string_view index_security_policy() noexcept;
 
 }  // namespace ferry::http

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "ferry/runtime/task.hpp"
 #include "ferry/vfs/file_cache.hpp"
 #include "ferry/vfs/tree.hpp"
+#include "http/body_source.hpp"
 #include "http/date.hpp"
 #include "http/head_parser.hpp"
 #include "http/request.hpp"
@@ -53,13 +55,13 @@ struct response_plan {
     };
     std::vector<further_part> further_parts;
     std::string body_end;
-    /// The body as a directory too large for memory: rows are made while it is sent.
-    std::optional<vfs::listing> entries;
-    std::string page_begin;  ///< What precedes the rows of `entries`.
+    /// The body that is made while it is sent; null: there is none.
+    std::unique_ptr<body_source> source;
     /// To hold the page of a large directory in `message`, until it has been sent or has joined the
     /// answers that gather, of which a connection has 64 KiB at most.
     std::optional<runtime::permits::permit> hold;
-    bool chunked = false;  ///< `entries` go as chunks (RFC 9112 section 7.1), else until the close.
+    bool chunked =
+        false;  ///< `source` goes as chunks (RFC 9112 section 7.1), else until the close.
 };
 
 /// Decides the answer to `asked` (RFC 9110): method, then target, then the tree, then conditions,

@@ -112,7 +112,7 @@ class body_check {
             if (each.body != expected_answer::body_kind::listing) {
                 return false;
             }
-            auto problem = judge_listing(talk_.context, each.path, page_, asked_.asked_at);
+            auto problem = judge_listing(talk_.context, each, page_, asked_.asked_at);
             why += problem;
             return !problem.empty();
         });

@@ -176,7 +176,8 @@ void add_directory(client_context& context, std::vector<expected_answer>& out,
             out.push_back({.status = 200,
                            .body = is_head ? body_kind::none : body_kind::listing,
                            .path = asked.path,
-                           .lists = true});
+                           .lists = true,
+                           .query = asked.query});
         }
     }
 }
@@ -193,7 +194,10 @@ field_rule rule_for(const expected_answer& what) {
         rule.wanted.insert(rule.wanted.end(), names);
     };
     if (what.lists) {
-        add({"content-type", "cache-control", "content-security-policy", "x-content-type-options"});
+        add({"content-type", "cache-control", "vary", "x-content-type-options"});
+        if (!what.lists_json()) {
+            add({"content-security-policy"});
+        }
         rule.allowed = {"content-length", "transfer-encoding"};
         return rule;
     }
@@ -299,7 +303,13 @@ std::string judge_one(const expected_answer& what, const http_request& asked,
     if (what.status == 416 && head.only("content-range") != fmt::format("bytes */{}", size)) {
         return "Content-Range is " + head.only("content-range").value_or("");
     }
-    if ((what.status != 200 && what.status != 206) || what.lists) {
+    if (what.lists) {
+        const auto type = head.only("content-type").value_or("");
+        return type == (what.lists_json() ? "application/json" : "text/html; charset=utf-8")
+                   ? ""
+                   : "Content-Type is " + type;
+    }
+    if (what.status != 200 && what.status != 206) {
         return {};
     }
     if (head.content_length != what.size_bytes) {

@@ -25,8 +25,10 @@ struct expected_answer {
     std::uint64_t offset = 0;
     std::uint64_t size_bytes = 0;
     bool is_loose = false;  ///< Another program is changing the file: octets prove nothing.
+    std::string query{};    ///< What a directory was asked for with.
 
     [[nodiscard]] std::string describe() const;
+    [[nodiscard]] bool lists_json() const { return query.contains("format=json"); }
 };
 
 /// Every right answer to `asked`, given all that was possible since it was sent. Errors that only a
@@ -46,8 +48,8 @@ struct expected_answer {
                                                       std::vector<expected_answer> expected,
                                                       std::string& problem);
 
-/// Checks the page of a directory; empty when it is right, else why not.
-[[nodiscard]] std::string judge_listing(client_context& context, const std::string& directory,
+/// Checks the page of a directory, or its JSON; empty when it is right, else why not.
+[[nodiscard]] std::string judge_listing(client_context& context, const expected_answer& what,
                                         std::string_view page, moment since);
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7).

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <optional>
+#include <string>
 
 #include "http_expectation.hpp"
 
@@ -48,23 +50,11 @@ std::string plain_text(std::string_view html) {
 struct row {
     std::string name;
     bool is_directory = false;
-    std::string size;
+    std::string size;  ///< As it is shown; in JSON in octets.
 };
 
-/// Reads one row; empty when it is well formed, else why not.
-std::string read_row(std::string_view line, row& made) {
-    constexpr std::string_view begin = "<tr><td><a href=\"./";
-    constexpr std::string_view middle = "\"><bdi>";
-    constexpr std::string_view end = "</bdi></a><td>";
-    const auto middle_at = line.find(middle);
-    const auto end_at = line.find(end);
-    if (!line.starts_with(begin) || middle_at == std::string_view::npos ||
-        end_at == std::string_view::npos || end_at < middle_at) {
-        return fmt::format("a row that is none: {}", line);
-    }
-    auto reference = line.substr(begin.size(), middle_at - begin.size());
-    const auto label = line.substr(middle_at + middle.size(), end_at - middle_at - middle.size());
-    const auto rest = line.substr(end_at + end.size());
+/// Reads the reference, and whether the row's own words agree with it.
+std::string read_reference(std::string_view reference, row& made) {
     made.is_directory = reference.ends_with('/');
     if (made.is_directory) {
         reference.remove_suffix(1);
@@ -74,25 +64,145 @@ std::string read_row(std::string_view line, row& made) {
         return fmt::format("a link that leads elsewhere: {}", reference);
     }
     made.name = *name;
-    if (plain_text(label) != made.name + (made.is_directory ? "/" : "")) {
-        return fmt::format("a row that says {} and leads to {}", label, made.name);
-    }
-    made.size = rest.substr(0, rest.find("<td>"));
     return {};
 }
 
-std::string judge_row(client_context& context, const std::string& directory, const row& seen,
+/// Takes `what` off the front of `text`; false: it is not there.
+bool skip(std::string_view& text, std::string_view what) {
+    if (!text.starts_with(what)) {
+        return false;
+    }
+    text.remove_prefix(what.size());
+    return true;
+}
+
+/// Takes what stands before `mark` off the front of `text`, and the mark.
+std::string_view take_until(std::string_view& text, std::string_view mark) {
+    const auto end = text.find(mark);
+    const auto taken = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + mark.size());
+    return taken;
+}
+
+/// Reads one row of a page; empty when it is well formed, else why not.
+std::string read_row(std::string_view line, row& made) {
+    auto rest = line;
+    const bool says_directory = skip(rest, "<tr class=\"d\">");
+    const bool begins = says_directory || skip(rest, "<tr>");
+    if (!begins || !skip(rest, "<td><a href=\"./")) {
+        return fmt::format("a row that is none: {}", line);
+    }
+    const auto reference = take_until(rest, "\"><bdi>");
+    const auto label = take_until(rest, "</bdi></a><td>");
+    made.size = take_until(rest, "<td>");
+    if (auto why = read_reference(reference, made); !why.empty()) {
+        return why;
+    }
+    const auto day = take_until(rest, "</time>");
+    if (made.is_directory != says_directory || !rest.empty() ||
+        !day.starts_with("<time datetime=\"") || !day.ends_with("</span>")) {
+        return fmt::format("a row that is none: {}", line);
+    }
+    if (plain_text(label) != made.name + (made.is_directory ? "/" : "")) {
+        return fmt::format("a row that says {} and leads to {}", label, made.name);
+    }
+    return {};
+}
+
+std::string plain_json(std::string_view text) {
+    std::string made;
+    while (!text.empty()) {
+        if (text.size() >= 6 && text.starts_with("\\u00")) {
+            made += *decode_path(fmt::format("%{}", text.substr(4, 2)));
+            text.remove_prefix(6);
+            continue;
+        }
+        if (text.size() >= 2 && text.front() == '\\') {
+            text.remove_prefix(1);
+        }
+        made += text.front();
+        text.remove_prefix(1);
+    }
+    return made;
+}
+
+/// Reads one line of JSON; empty when it is well formed, else why not.
+std::string read_json_row(std::string_view line, row& made) {
+    auto rest = line;
+    if (!skip(rest, "{\"name\":\"")) {
+        return fmt::format("an object that is none: {}", line);
+    }
+    const auto label = take_until(rest, "\",\"type\":\"");
+    const bool says_directory = skip(rest, "directory\",\"modified\":\"");
+    if (!says_directory) {
+        if (!skip(rest, "file\",\"size\":")) {
+            return fmt::format("an object that is none: {}", line);
+        }
+        made.size = take_until(rest, ",\"modified\":\"");
+    }
+    const auto modified = take_until(rest, "\",\"href\":\"./");
+    if (auto why = read_reference(take_until(rest, "\"}"), made); !why.empty()) {
+        return why;
+    }
+    if (modified.size() != 20 || !modified.ends_with('Z') || (!rest.empty() && rest != ",") ||
+        made.is_directory != says_directory || plain_json(label) != made.name) {
+        return fmt::format("an object that is none: {}", line);
+    }
+    return {};
+}
+
+/// Names as people sort them: digits by value, letters in any case.
+std::string sorting_key(std::string_view name) {
+    std::string made;
+    for (std::size_t i = 0; i < name.size();) {
+        std::size_t end = i;
+        while (end < name.size() && name[end] >= '0' && name[end] <= '9') {
+            ++end;
+        }
+        if (end == i) {
+            const char c = name[i++];
+            made += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+            continue;
+        }
+        while (i + 1 < end && name[i] == '0') {
+            ++i;
+        }
+        made += fmt::format("{:0>40}", name.substr(i, end - i));
+        i = end;
+    }
+    return made;
+}
+
+/// Why `later` must not follow `before`; empty: it may.
+std::string judge_order(const row& before, const row& later, const expected_answer& what) {
+    if (before.name.empty() || before.is_directory != later.is_directory) {
+        return later.is_directory && !before.name.empty() ? "a directory behind a file" : "";
+    }
+    // Sizes shown are rounded.
+    const bool by_size = what.query.contains("sort=size") && !later.is_directory;
+    const auto one = sorting_key(before.name);
+    const auto other = sorting_key(later.name);
+    const bool goes_up = one < other || (one == other && before.name < later.name);
+    return by_size || goes_up != what.query.contains("order=desc")
+               ? ""
+               : fmt::format("{} behind {}", later.name, before.name);
+}
+
+std::string judge_row(client_context& context, const expected_answer& what, const row& seen,
                       moment since) {
-    const auto path = joined(directory, seen.name);
+    const auto path = joined(what.path, seen.name);
     const auto states = context.model.possible_since(path, since);
-    const bool is_possible = std::ranges::any_of(states, [&seen](const node_state& each) {
+    const bool is_possible = std::ranges::any_of(states, [&](const node_state& each) {
         if (each.kind == node_kind::anything) {
             return true;
         }
         if (seen.is_directory) {
             return each.kind == node_kind::directory;
         }
-        return each.kind == node_kind::file && seen.size == shown_size(each.octets.size_bytes());
+        const auto size_bytes = each.octets.size_bytes();
+        return each.kind == node_kind::file &&
+               seen.size ==
+                   (what.lists_json() ? std::to_string(size_bytes) : shown_size(size_bytes));
     });
     if (is_possible || context.model.may_be_unnamed_upload(path)) {
         return {};
@@ -105,35 +215,53 @@ std::string judge_row(client_context& context, const std::string& directory, con
                        seen.is_directory ? "a directory" : "a file", seen.size, possible);
 }
 
+/// What stands between the beginning and the end of a whole page or array; nothing: it is not
+/// whole.
+std::optional<std::string_view> rows_of(std::string_view page, const expected_answer& what) {
+    const bool is_json = what.lists_json();
+    const std::string_view begin = is_json ? "[\n" : "<tbody>\n";
+    const std::string_view end = is_json ? "\n]\n" : "</table>\n";
+    const auto begin_at = page.find(begin);
+    const auto end_at = page.rfind(end);
+    const bool is_whole =
+        is_json ? begin_at == 0 && page.ends_with(end)
+                : page.starts_with("<!DOCTYPE html>\n") && page.ends_with("</script>\n");
+    if (!is_whole || begin_at == std::string_view::npos || end_at == std::string_view::npos) {
+        return std::nullopt;
+    }
+    const auto from = begin_at + begin.size();
+    // The line feed before "]" ends the last row, where there is one.
+    return page.substr(from, is_json ? (end_at <= from ? 0 : end_at + 1 - from) : end_at - from);
+}
+
 }  // namespace
 
-std::string judge_listing(client_context& context, const std::string& directory,
+std::string judge_listing(client_context& context, const expected_answer& what,
                           std::string_view page, moment since) {
-    constexpr std::string_view table_begin = "<tbody>\n";
-    constexpr std::string_view table_end = "</table>\n";
-    const auto begin = page.find(table_begin);
-    if (!page.starts_with("<!DOCTYPE html>\n") || begin == std::string_view::npos ||
-        !page.ends_with(table_end)) {
+    const auto& directory = what.path;
+    const auto between = rows_of(page, what);
+    if (!between) {
         return "a page that is not whole";
     }
-    auto rows = page.substr(begin + table_begin.size());
-    rows.remove_suffix(table_end.size());
-    if (directory != "/") {
-        constexpr std::string_view parent = "<tr><td><a href=\"../\">../</a><td><td>\n";
-        if (!rows.starts_with(parent)) {
+    auto rows = *between;
+    if (directory != "/" && !what.lists_json()) {
+        constexpr std::string_view parent =
+            "<tr class=\"up\"><td><a href=\"../\"><bdi>../</bdi></a><td><td>\n";
+        if (!skip(rows, parent)) {
             return "no row for the directory above";
         }
-        rows.remove_prefix(parent.size());
     }
     std::map<std::string, int, std::less<>> seen;
-    std::string before;
+    row before;
     while (!rows.empty()) {
         const auto end = rows.find('\n');
         if (end == std::string_view::npos) {
             return "a row that does not end";
         }
         row each;
-        if (auto why = read_row(rows.substr(0, end), each); !why.empty()) {
+        const auto line = rows.substr(0, end);
+        auto why = what.lists_json() ? read_json_row(line, each) : read_row(line, each);
+        if (!why.empty()) {
             return why;
         }
         rows.remove_prefix(end + 1);
@@ -143,11 +271,11 @@ std::string judge_listing(client_context& context, const std::string& directory,
         if (++seen[each.name] > 1) {
             return each.name + " twice";
         }
-        if (each.name < before) {
-            return fmt::format("{} behind {}", each.name, before);
+        if (why = judge_order(before, each, what); !why.empty()) {
+            return why;
         }
-        before = each.name;
-        if (auto why = judge_row(context, directory, each, since); !why.empty()) {
+        before = each;
+        if (why = judge_row(context, what, each, since); !why.empty()) {
             return why;
         }
     }

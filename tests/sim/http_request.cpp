@@ -225,7 +225,10 @@ void draw_tree_request(client_context& context, const validator_book& book, http
         target += context.chance(6) ? "/." : "/";
     }
     if (context.chance(5)) {
-        made.query = context.chance(3) ? "?" : "?a=/../b&c=d";
+        // Chosen by the path: a draw more would be another world.
+        static constexpr std::array<std::string_view, 3> queries{"?a=/../b&c=d", "?format=json",
+                                                                 "?order=desc&sort=size"};
+        made.query = context.chance(3) ? "?" : queries[made.path.size() % queries.size()];
         target += made.query;
     }
     if (context.chance(8)) {

@@ -125,7 +125,7 @@ void check_same_head(const planned& get, const planned& head) {
     }
     CHECK(head.inline_body.empty());
     CHECK_FALSE(head.plan.file);
-    CHECK_FALSE(head.plan.entries);
+    CHECK_FALSE(head.plan.source);
     CHECK(head.plan.body_bytes == 0);
     CHECK(head.plan.file_part.size_bytes == 0);
     CHECK(get.plan.then == head.plan.then);
@@ -147,7 +147,7 @@ TEST_CASE("plan: a file, with all that is said of it (RFC 9110 sections 8 and 15
     CHECK(made.inline_body == "hello, world\n");
     CHECK(made.plan.body_bytes == 13);
     CHECK_FALSE(made.plan.file);
-    CHECK_FALSE(made.plan.entries);
+    CHECK_FALSE(made.plan.source);
 }
 
 TEST_CASE("plan: bodies up to 8 KiB are in memory, larger ones in the file (datapath.md, 2)") {
@@ -542,23 +542,88 @@ TEST_CASE("plan: a directory is listed, sorted, without what no client may see (
     CHECK(made.head.field("Content-Type") == "text/html; charset=utf-8");
     CHECK(made.head.field("Cache-Control") == "no-cache");
     CHECK(made.head.field("Content-Security-Policy").starts_with("default-src 'none'"));
+    CHECK(made.head.field("Vary") == "Accept");
     CHECK_FALSE(made.head.has("ETag"));
     CHECK(made.head.field("Content-Length") == std::to_string(made.inline_body.size()));
     CHECK(made.plan.body_bytes == made.inline_body.size());
-    CHECK_FALSE(made.plan.entries);
+    CHECK_FALSE(made.plan.source);
     const auto& page = made.inline_body;
     const auto first = page.find("./a%20%3C%26%3E.txt");
     const auto second = page.find("./b.txt");
     const auto third = page.find("./sub/");
-    CHECK(first != std::string::npos);
-    CHECK(first < second);
-    CHECK(second < third);
     CHECK(third != std::string::npos);
-    CHECK(page.find("hidden") == std::string::npos);
+    CHECK(third < first);  // Directories come first.
+    CHECK(first < second);
+    CHECK(second != std::string::npos);
+    CHECK(page.find("1 folder, 2 files, 5 B") != std::string::npos);
+    CHECK(page.find("./.hidden") == std::string::npos);
     CHECK(page.find(".ferry-") == std::string::npos);
     CHECK(page.find("./out") == std::string::npos);
     // The root has no parent to go to.
     CHECK(on.get("/").inline_body.find("../") == std::string::npos);
+}
+
+TEST_CASE("plan: a directory in the order that is asked for") {
+    site on;
+    on.settings.list_sorted_max = 1'000;
+    on.put("b10", "333", 3);
+    on.put("b9", "1", 9);
+    on.put("C", "22", 5);
+    const auto in_order = [&on](std::string_view query) {
+        const auto page = on.get("/" + std::string(query)).inline_body;
+        const auto first = page.find("./b10");
+        const auto second = page.find("./b9");
+        const auto third = page.find("./C");
+        return std::to_string(first < second) + std::to_string(second < third) +
+               std::to_string(first < third);
+    };
+    CHECK(in_order("") == "011");                       // b9 b10 C
+    CHECK(in_order("?sort=name&order=desc") == "100");  // C b10 b9
+    CHECK(in_order("?sort=size") == "010");             // b9 C b10
+    CHECK(in_order("?sort=size&order=desc") == "101");  // b10 C b9
+    CHECK(in_order("?sort=time") == "101");             // b10 C b9
+    CHECK(in_order("?order=desc&sort=time") == "010");  // b9 C b10
+    // So many are sorted on the offload pool.
+    on.files.make_directory("many");
+    for (int i = 0; i < 600; ++i) {
+        on.files.write("many/" + std::to_string(i), "");
+    }
+    const auto page = on.get("/many/").inline_body;
+    std::size_t before = 0;
+    for (int i = 0; i < 600; ++i) {
+        const auto at = page.find("./" + std::to_string(i) + "\"");
+        REQUIRE(at != std::string::npos);
+        CHECK(at > before);
+        before = at;
+    }
+}
+
+TEST_CASE("plan: a directory as JSON, by format or by Accept (RFC 9110 section 12.5.1)") {
+    site on;
+    on.files.make_directory("dir");
+    on.put("dir/a b.txt", "12345");
+    const std::string wanted =
+        "[\n{\"name\":\"a b.txt\",\"type\":\"file\",\"size\":5,"
+        "\"modified\":\"1994-11-06T08:49:37Z\",\"href\":\"./a%20b.txt\"}\n]\n";
+    for (const auto& made :
+         {on.get("/dir/?format=json"), on.get("/dir/", "Accept: application/json"),
+          on.get("/dir/", "Accept: text/html;q=0.1, application/json;q=0.2")}) {
+        CHECK(made.head.status == 200);
+        CHECK(made.head.field("Content-Type") == "application/json");
+        CHECK(made.head.field("Cache-Control") == "no-cache");
+        CHECK(made.head.field("Vary") == "Accept");
+        CHECK(made.head.field("X-Content-Type-Options") == "nosniff");
+        CHECK(made.head.field("Content-Length") == std::to_string(wanted.size()));
+        CHECK(made.inline_body == wanted);
+    }
+    check_same_head(on.get("/dir/?format=json"), on.head("/dir/?format=json"));
+    CHECK(on.get("/dir/?format=html", "Accept: application/json").head.field("Content-Type") ==
+          "text/html; charset=utf-8");
+    CHECK(on.get("/dir/?format=json", "Accept: text/html").inline_body == wanted);
+    // An error is a page for everybody, and index.html answers whatever is asked.
+    CHECK(on.get("/none/?format=json").head.status == 404);
+    on.put("dir/index.html", "mine");
+    CHECK(on.get("/dir/?format=json").inline_body == "mine");
 }
 
 TEST_CASE("plan: a directory too large for memory is made while it is sent (threats.md, V9)") {
@@ -573,8 +638,7 @@ TEST_CASE("plan: a directory too large for memory is made while it is sent (thre
     CHECK_FALSE(chunked.head.has("Content-Length"));
     CHECK(chunked.plan.chunked);
     CHECK(chunked.plan.then == after::keep_alive);
-    REQUIRE(chunked.plan.entries);
-    CHECK(chunked.plan.page_begin.find("Index of /dir/") != std::string::npos);
+    REQUIRE(chunked.plan.source);
     CHECK(chunked.inline_body.empty());
 
     // HTTP/1.0 has no chunks: the close is the end (RFC 9112 section 6.3).
@@ -585,7 +649,7 @@ TEST_CASE("plan: a directory too large for memory is made while it is sent (thre
     CHECK(old.head.field("Connection") == "close");
     CHECK_FALSE(old.plan.chunked);
     CHECK(old.plan.then == after::close);
-    REQUIRE(old.plan.entries);
+    REQUIRE(old.plan.source);
 
     REQUIRE(::unlink((on.files / "dir/0").c_str()) == 0);
     CHECK(on.get("/dir/").head.has("Content-Length"));
@@ -611,7 +675,7 @@ TEST_CASE("plan: of large directories so many pages are held, further ones are s
         const auto third = on.get("/dir/");
         CHECK(third.head.status == 200);
         CHECK(third.head.field("Transfer-Encoding") == "chunked");
-        CHECK(third.plan.entries);
+        CHECK(third.plan.source);
         CHECK_FALSE(third.plan.hold);
         const auto small = on.get("/few/");
         CHECK(small.head.has("Content-Length"));
@@ -736,7 +800,7 @@ TEST_CASE("plan: a failing listing is an error, whole") {
     });
     const auto made = on.get("/dir/");
     CHECK(made.head.status == 500);
-    CHECK_FALSE(made.plan.entries);
+    CHECK_FALSE(made.plan.source);
 }
 
 TEST_CASE("plan_refusal: closes, and says why in ferry's own words (RFC 9112 section 2.2)") {

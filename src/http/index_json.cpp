@@ -1,0 +1,37 @@
+#include "http/index_json.hpp"
+
+#include "http/json_text.hpp"
+#include "http/listing_text.hpp"
+#include "http/target.hpp"
+
+namespace ferry::http {
+
+void append_json_begin(std::string& out) {
+    out += "[\n";
+}
+
+void append_json_row(std::string& out, const vfs::directory_entry& entry, bool is_first) {
+    const bool is_directory = entry.status.kind == vfs::file_kind::directory;
+    out += is_first ? R"({"name":)" : ",\n{\"name\":";
+    append_json_string(out, entry.name);
+    if (is_directory) {
+        out += R"(,"type":"directory")";
+    } else {
+        out += R"(,"type":"file","size":)";
+        append_number(out, entry.status.size_bytes);
+    }
+    if (const utc_text modified(entry.status.modified.seconds); !modified.is_empty()) {
+        out += R"(,"modified":")";
+        out += modified.whole();
+        out += '"';
+    }
+    out += R"(,"href":"./)";
+    append_encoded_path(out, entry.name);
+    out += is_directory ? R"(/"})" : R"("})";
+}
+
+void append_json_end(std::string& out) {
+    out += "\n]\n";
+}
+
+}  // namespace ferry::http

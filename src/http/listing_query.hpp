@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "http/request.hpp"
+
+namespace ferry::http {
+
+/// What a directory is asked for as.
+enum class listing_form : std::uint8_t { page, json, zip, tar };
+
+enum class sort_key : std::uint8_t { name, size, time };
+
+/// The order of a listing. Directories come first in any.
+struct listing_order {
+    sort_key key = sort_key::name;
+    bool is_descending = false;
+
+    friend bool operator==(const listing_order&, const listing_order&) = default;
+};
+
+struct listing_query {
+    listing_form form = listing_form::page;
+    listing_order order;
+};
+
+/// Reads `?sort=name|size|time`, `&order=asc|desc` and `&format=html|json|zip|tar`, in any order,
+/// each the first time it comes. Whatever else there is does not count: a listing is better than a
+/// refusal. Without `format`, Accept chooses between a page and JSON (RFC 9110 section 12.5.1).
+[[nodiscard]] listing_query read_listing_query(const request& asked);
+
+/// The words of the query, for links: "name", "size", "time".
+[[nodiscard]] std::string_view word_of(sort_key key) noexcept;
+
+}  // namespace ferry::http

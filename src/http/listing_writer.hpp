@@ -1,0 +1,39 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "ferry/vfs/metadata.hpp"
+#include "ferry/vfs/path.hpp"
+#include "ferry/vfs/tree.hpp"
+#include "http/body_source.hpp"
+#include "http/index_page.hpp"
+#include "http/listing_query.hpp"
+
+namespace ferry::http {
+
+/// Writes a directory as a page or as JSON, its shown entries one after the other.
+class listing_writer {
+  public:
+    /// `form`: page or json.
+    listing_writer(listing_form form, vfs::path where, const index_view& view)
+        : form_(form), where_(std::move(where)), view_(view) {}
+
+    void begin(std::string& out) const;
+    void row(std::string& out, const vfs::directory_entry& entry);  ///< One that `is_shown`.
+    void end(std::string& out) const;
+
+  private:
+    listing_form form_;
+    vfs::path where_;
+    index_view view_;
+    listing_totals written_;
+};
+
+/// The rest of a listing that is too large for memory, written while it is sent: some hundreds of
+/// rows a piece.
+[[nodiscard]] std::unique_ptr<body_source> make_listing_body(listing_writer writer,
+                                                             vfs::listing entries);
+
+}  // namespace ferry::http
