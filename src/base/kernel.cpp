@@ -58,6 +58,9 @@ int fstat(int fd, struct stat& status) noexcept {
 int fstatfs(int fd, struct statfs& status) noexcept {
     return ::fstatfs(fd, &status);
 }
+ssize_t pread(int fd, void* into, std::size_t size_bytes, std::uint64_t offset) noexcept {
+    return ::pread(fd, into, size_bytes, static_cast<off_t>(offset));
+}
 int ftruncate(int fd, std::uint64_t size_bytes) noexcept {
     return ::ftruncate(fd, static_cast<off_t>(size_bytes));
 }

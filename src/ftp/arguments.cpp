@@ -183,7 +183,45 @@ result<option_request> parse_option(std::string_view argument) {
     if (ascii::equal_ignoring_case(name, "MLST")) {
         return option_request{.which = option::mlst, .value = value};
     }
+    if (ascii::equal_ignoring_case(name, "HASH")) {
+        return option_request{.which = option::hash, .value = value};
+    }
     return failure(errc::invalid);
+}
+
+result<octet_range> parse_octet_range(std::string_view argument) {
+    const auto space = argument.find(' ');
+    if (space == std::string_view::npos) {
+        return failure(errc::invalid);
+    }
+    FERRY_TRY(first, parse_number(argument.substr(0, space), number_max));
+    FERRY_TRY(last, parse_number(argument.substr(space + 1), number_max));
+    const octet_range range{.first = first, .last = last};
+    if (first > last && range != whole_file_range) {
+        return failure(errc::invalid);
+    }
+    return range;
+}
+
+digest_argument parse_digest_argument(std::string_view argument) noexcept {
+    digest_argument parts{.name = argument, .stretch = {}};
+    const auto before_end = argument.rfind(' ');
+    const auto before_begin = before_end == std::string_view::npos || before_end == 0
+                                  ? std::string_view::npos
+                                  : argument.rfind(' ', before_end - 1);
+    if (before_begin != std::string_view::npos) {
+        const auto begin = parse_number(
+            argument.substr(before_begin + 1, before_end - before_begin - 1), number_max);
+        const auto end = parse_number(argument.substr(before_end + 1), number_max);
+        if (begin && end) {
+            parts.stretch = {.begin = *begin, .end = *end};
+            parts.name = argument.substr(0, before_begin);
+        }
+    }
+    if (parts.name.size() > 2 && parts.name.starts_with('"') && parts.name.ends_with('"')) {
+        parts.name = parts.name.substr(1, parts.name.size() - 2);
+    }
+    return parts;
 }
 
 result<bool> parse_utf8_switch(std::string_view value) {

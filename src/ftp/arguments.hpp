@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "ferry/base/result.hpp"
@@ -58,6 +59,7 @@ struct permission_change {
 enum class option : std::uint8_t {
     utf8,  ///< "UTF8" or "UTF-8": see `parse_utf8_switch`. Windows sends it before login.
     mlst,  ///< "MLST": see `parse_facts` in list_format.hpp.
+    hash,  ///< "HASH": see `find_algorithm` in digest_names.hpp.
 };
 
 struct option_request {
@@ -72,6 +74,31 @@ struct option_request {
 ///
 /// Errors: errc::invalid (anything else).
 [[nodiscard]] result<bool> parse_utf8_switch(std::string_view value);
+
+/// RANG: "0 49" (draft-bryan-ftp-range-08 section 3).
+struct octet_range {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;  ///< Included; below 2^63.
+    friend bool operator==(const octet_range&, const octet_range&) = default;
+};
+
+/// "1 0": no range.
+inline constexpr octet_range whole_file_range{.first = 1, .last = 0};
+
+/// Errors: errc::invalid (not two numbers, or the first above the last, but for "1 0"): answer 501
+/// and keep no range.
+[[nodiscard]] result<octet_range> parse_octet_range(std::string_view argument);
+
+/// XCRC, XMD5 and so on: "name", "name 0 50".
+struct digest_argument {
+    std::string_view name;  ///< Without the quotation marks that some clients put around it.
+    struct octets {
+        std::uint64_t begin = 0;
+        std::uint64_t end = 0;  ///< Behind the last.
+    };
+    std::optional<octets> stretch;  ///< Of two numbers at the end.
+};
+[[nodiscard]] digest_argument parse_digest_argument(std::string_view argument) noexcept;
 
 /// What LIST, NLST and STAT are asked for. RFC 959 gives them a pathname only; clients put options
 /// of ls(1) before it.

@@ -5,6 +5,7 @@
 
 #include "ferry/base/ascii.hpp"
 #include "ftp/commands_access.hpp"
+#include "ftp/commands_digests.hpp"
 #include "ftp/commands_names.hpp"
 #include "ftp/commands_settings.hpp"
 #include "ftp/commands_site.hpp"
@@ -47,6 +48,7 @@ constexpr auto commands = std::to_array<command>({
     {"EPRT", login, none, required, do_eprt, "EPRT <sp> |1 or 2|address|port|", "EPRT"},
     {"EPSV", login, none, optional, do_epsv, "EPSV [<sp> 1, 2 or ALL] (passive mode)", "EPSV"},
     {"FEAT", anyone, none, no_argument, do_feat, "FEAT (list the features)", ""},
+    {"HASH", read, none, required, do_hash, "HASH <sp> path (digest of a file)", "HASH"},
     {"HELP", anyone, none, optional, do_help, "HELP [<sp> command]", ""},
     {"LANG", anyone, none, optional, do_lang, "LANG [<sp> language]", "LANG EN*"},
     {"LIST", list, data, optional, do_list, "LIST [<sp> path] (list as ls -l)", ""},
@@ -64,6 +66,7 @@ constexpr auto commands = std::to_array<command>({
     {"PORT", login, none, required, do_port, "PORT <sp> h1,h2,h3,h4,p1,p2", ""},
     {"PWD", login, none, no_argument, do_pwd, "PWD (print the working directory)", ""},
     {"QUIT", anyone, none, no_argument, do_quit, "QUIT (end the session)", ""},
+    {"RANG", read, none, required, do_rang, "RANG <sp> first <sp> last (octets to HASH)", ""},
     {"REIN", anyone, none, no_argument, do_rein, "REIN (begin again)", ""},
     {"REST", login, none, required, do_rest, "REST <sp> offset", "REST STREAM"},
     {"RETR", read, data, required, do_retr, "RETR <sp> path (retrieve a file)", ""},
@@ -79,11 +82,19 @@ constexpr auto commands = std::to_array<command>({
     {"SYST", anyone, none, no_argument, do_syst, "SYST (system type)", ""},
     {"TYPE", login, none, required, do_type, "TYPE <sp> A, I or L 8", ""},
     {"USER", anyone, none, required, do_user, "USER <sp> name", ""},
+    {"XCRC", read, none, required, do_xcrc, "XCRC <sp> path [<sp> start <sp> end]", "XCRC"},
     {"XCUP", login, none, no_argument, do_cdup, "XCUP (as CDUP)", ""},
     {"XCWD", login, none, optional, do_cwd, "XCWD [<sp> path] (as CWD)", ""},
+    {"XMD5", read, none, required, do_xmd5, "XMD5 <sp> path [<sp> start <sp> end]", "XMD5"},
     {"XMKD", make_directory, none, required, do_mkd, "XMKD <sp> path (as MKD)", ""},
     {"XPWD", login, none, no_argument, do_pwd, "XPWD (as PWD)", ""},
     {"XRMD", remove_name, none, required, do_rmd, "XRMD <sp> path (as RMD)", ""},
+    {"XSHA", read, none, required, do_xsha1, "XSHA (as XSHA1)", "XSHA"},
+    {"XSHA1", read, none, required, do_xsha1, "XSHA1 <sp> path [<sp> start <sp> end]", "XSHA1"},
+    {"XSHA256", read, none, required, do_xsha256, "XSHA256 <sp> path [<sp> start <sp> end]",
+     "XSHA256"},
+    {"XSHA512", read, none, required, do_xsha512, "XSHA512 <sp> path [<sp> start <sp> end]",
+     "XSHA512"},
 });
 static_assert(std::ranges::is_sorted(commands, {}, &command::verb));
 
@@ -110,6 +121,9 @@ std::optional<reply> check(const session& user, const command& row, std::string_
     if (row.uses == data && !user.data.is_set_up()) {
         return reply{425, "Use EPSV, PASV, EPRT or PORT first"};
     }
+    if (row.uses == data && user.user.hash_range) {
+        return reply{504, "RANG is for HASH only: use REST"};
+    }
     return std::nullopt;
 }
 
@@ -130,6 +144,7 @@ task<reply> perform(session& user, std::string_view line) {
     if (row == nullptr) {
         user.user.rename_from.reset();
         user.user.copy_from.reset();
+        user.user.hash_range.reset();
         if (std::ranges::binary_search(not_implemented, parsed.verb())) {
             co_return reply{502, "Command not implemented"};
         }
@@ -153,6 +168,9 @@ task<reply> perform(session& user, std::string_view line) {
     }
     if (answer.code != 350 || row->verb != "SITE") {  // The same of SITE CPFR and CPTO.
         user.user.copy_from.reset();
+    }
+    if (answer.code != 350 || row->verb != "RANG") {  // And of RANG and HASH.
+        user.user.hash_range.reset();
     }
     co_return answer;
 }

@@ -11,6 +11,7 @@
 #include "ftp/address.hpp"
 #include "ftp/arguments.hpp"
 #include "ftp/commands.hpp"
+#include "ftp/digest_names.hpp"
 
 namespace ferry::ftp {
 
@@ -218,9 +219,11 @@ task<reply> do_feat(session& user, std::string_view) {
         if (each.feature.empty()) {
             continue;
         }
-        // The one feature with a state: which facts are selected (RFC 3659 section 7.8).
-        answer.lines.emplace_back(each.verb == "MLST" ? facts_feature(user.settings.facts)
-                                                      : std::string(each.feature));
+        // Those with a state: which facts are selected (RFC 3659 section 7.8), and which digest
+        // (draft-bryan-ftpext-hash-02 section 3.1).
+        answer.lines.emplace_back(each.verb == "MLST"   ? facts_feature(user.settings.facts)
+                                  : each.verb == "HASH" ? hash_feature(user.settings.hash)
+                                                        : std::string(each.feature));
     }
     co_return answer;
 }
@@ -244,6 +247,14 @@ task<reply> do_opts(session& user, std::string_view argument) {
         case option::mlst:
             user.settings.facts = parse_facts(wanted->value);
             co_return reply{200, describe_facts(user.settings.facts)};
+        case option::hash: {  // Without a value it asks (section 3.2 there).
+            const auto named = find_algorithm(wanted->value);
+            if (!named && !wanted->value.empty()) {
+                co_return reply{501, "No such algorithm: see FEAT"};
+            }
+            user.settings.hash = named.value_or(user.settings.hash);
+            co_return reply{200, std::string(name_of(user.settings.hash))};
+        }
     }
     co_return argument_refused({.code = errc::invalid});
 }

@@ -13,8 +13,10 @@
 #include "ferry/net/stream.hpp"
 #include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/token_bucket.hpp"
+#include "ferry/vfs/digest.hpp"
 #include "ferry/vfs/path.hpp"
 #include "ferry/vfs/tree.hpp"
+#include "ftp/arguments.hpp"
 #include "ftp/client_names.hpp"
 #include "ftp/command_queue.hpp"
 #include "ftp/data_channel.hpp"
@@ -44,15 +46,17 @@ struct user_state {
     std::uint64_t restart_offset = 0;         ///< From REST, until the next transfer.
     /// From ALLO, until the next transfer.
     std::optional<std::uint64_t> announced_bytes;
-    std::optional<told_part> part;         ///< From SIZE, until something is stored there.
-    std::optional<vfs::path> rename_from;  ///< From RNFR, for the command right behind it.
-    std::optional<vfs::path> copy_from;    ///< From SITE CPFR, the same.
+    std::optional<told_part> part;          ///< From SIZE, until something is stored there.
+    std::optional<vfs::path> rename_from;   ///< From RNFR, for the command right behind it.
+    std::optional<vfs::path> copy_from;     ///< From SITE CPFR, the same.
+    std::optional<octet_range> hash_range;  ///< From RANG, the same.
 };
 
 /// How transfers go: kept by USER, emptied by REIN (RFC 959 section 4.1.1).
 struct transfer_settings {
     representation how;
     fact_set facts = fact_set::all();
+    vfs::digest_algorithm hash = vfs::digest_algorithm::sha256;  ///< Of HASH.
     bool extended_only = false;  ///< After EPSV ALL (RFC 2428 section 4).
 };
 

@@ -61,7 +61,7 @@ etag_text make_etag(const vfs::metadata& status, wall_time now) noexcept {
     at = put_hex(at, end, mix(mix(0, nanoseconds_of(status.changed)), status.inode));
     *at++ = '"';
     made.size_bytes_ = static_cast<std::uint8_t>(at - made.octets_.data());
-    made.weak_ = status.modified > wall_time{.seconds = now.seconds - settled_after_seconds,
+    made.weak_ = status.modified > wall_time{.seconds = now.seconds - vfs::settled_after_seconds,
                                              .nanoseconds = now.nanoseconds};
     return made;
 }

@@ -46,14 +46,11 @@ class etag_text {
     bool weak_ = false;
 };
 
-/// Files changed less than this ago may change again without their time of change showing it.
-inline constexpr std::int64_t settled_after_seconds = 2;
-
 /// Makes the validator of a file (threats.md, V8): modification time to the nanosecond, size, and a
 /// hash of change time and inode, so that a file put in another's place with its time and size is
-/// told apart. Weak while the modification time is less than `settled_after_seconds` before `now`,
-/// or after it: then the same tag might stand for two contents (RFC 9110 section 8.8.1). Cost: a
-/// few instructions a digit.
+/// told apart. Weak while the modification time is less than `vfs::settled_after_seconds` before
+/// `now`, or after it: then the same tag might stand for two contents (RFC 9110 section 8.8.1).
+/// Cost: a few instructions a digit.
 [[nodiscard]] etag_text make_etag(const vfs::metadata& status, wall_time now) noexcept;
 
 /// Whether a list of tags names a given one.

@@ -79,6 +79,7 @@ result<void> core_server::open() {
     log_ =
         std::make_unique<access_log>(*here_, parts_.access_log_fd, parts_.access_log_buffer_bytes);
     listings_ = std::make_unique<vfs::listing_bounds>(*here_, parts_.listings);
+    digests_ = std::make_unique<vfs::digests>(*here_, parts_.digests);
     open_files_ = std::make_unique<vfs::file_cache>(*here_, parts_.files, parts_.open_files);
     if (parts_.open_files.entries_max != 0 && !open_files_->keeps_files()) {
         log::warning(
@@ -94,6 +95,7 @@ result<void> core_server::open() {
                                                        .settings = parts_.ftp,
                                                        .files = parts_.files,
                                                        .listings = *listings_,
+                                                       .digests = *digests_,
                                                        .users = users_,
                                                        .sessions = parts_.sessions,
                                                        .usages = parts_.usages,

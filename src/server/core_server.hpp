@@ -18,6 +18,7 @@
 #include "ferry/runtime/rarely_shared.hpp"
 #include "ferry/runtime/reactor.hpp"
 #include "ferry/runtime/timers.hpp"
+#include "ferry/vfs/digest.hpp"
 #include "ferry/vfs/file_cache.hpp"
 #include "ferry/vfs/listing_bounds.hpp"
 #include "ferry/vfs/tree.hpp"
@@ -61,6 +62,7 @@ struct shared_parts {
     auth::session_counts& sessions;
     auth::usage_table& usages;
     auth::failed_logins& failures;
+    vfs::digest_cache& digests;
     const http::media_types& types;
     http::options http;
     ftp::options ftp;
@@ -156,6 +158,7 @@ class core_server {
     runtime::nursery* connections_ = nullptr;  ///< While there are any to stop.
     std::unique_ptr<access_log> log_;
     std::unique_ptr<vfs::listing_bounds> listings_;  ///< Of both protocols.
+    std::unique_ptr<vfs::digests> digests_;
     std::unique_ptr<vfs::file_cache> open_files_;
     std::shared_ptr<auth::usage> visitors_;
     std::unique_ptr<http::service> http_;

@@ -27,6 +27,7 @@
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/http/media_types.hpp"
 #include "ferry/runtime/offload.hpp"
+#include "ferry/vfs/digest.hpp"
 #include "server/access_log.hpp"
 #include "server/core_server.hpp"
 #include "server/start_up.hpp"
@@ -370,6 +371,7 @@ int run(const config& settings) {
     }
     auth::session_counts sessions;
     auth::usage_table usages;
+    vfs::digest_cache known_digests;
     auth::failed_logins failures({.delay_max = settings.ftp_login_delay_max});
     const auto types = http::media_types::load();
     runtime::offload_pool offload(
@@ -384,6 +386,7 @@ int run(const config& settings) {
         .sessions = sessions,
         .usages = usages,
         .failures = failures,
+        .digests = known_digests,
         .types = *types,
         .http = http_options(settings),
         .ftp = ftp_options(settings, std::move(charset)),

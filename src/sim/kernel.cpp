@@ -307,6 +307,21 @@ int fstatfs(int fd, struct statfs& status) noexcept {
     });
 }
 
+ssize_t pread(int fd, void* into, std::size_t size_bytes, std::uint64_t offset) noexcept {
+    host* const on = host_of(fd);
+    if (on == nullptr) {
+        return ::pread(fd, into, size_bytes, static_cast<off_t>(offset));
+    }
+    const in_simulator here;
+    if (fails(*on, EIO)) {
+        return -1;
+    }
+    return on_file(*on, fd, [&](const sim::open_file_ptr& which) {
+        return static_cast<int>(
+            on->files().read(which, {static_cast<std::byte*>(into), size_bytes}, offset));
+    });
+}
+
 int ftruncate(int fd, std::uint64_t size_bytes) noexcept {
     host* const on = host_of(fd);
     if (on == nullptr) {

@@ -10,6 +10,7 @@
 #include "client_context.hpp"
 #include "ferry/base/assert.hpp"
 #include "ferry/net/listener.hpp"
+#include "ferry/vfs/digest.hpp"
 #include "ferry/vfs/mount_table.hpp"
 #include "sim/scope.hpp"
 
@@ -148,6 +149,7 @@ struct ferry_host::life {
             .sessions = sessions,
             .usages = usages,
             .failures = failures,
+            .digests = known_digests,
             .types = types,
             .http = settings.http,
             .ftp = settings.ftp,
@@ -177,6 +179,7 @@ struct ferry_host::life {
     std::shared_ptr<const auth::accounts> users;
     auth::session_counts sessions;
     auth::usage_table usages;
+    vfs::digest_cache known_digests;
     auth::failed_logins failures{{.delay_max = failed_login_delay_max}};
     http::media_types types;
     server::connection_counts counts;

@@ -74,6 +74,7 @@ live_server::live_server(const model_tree& model, const server_numbers& numbers)
         .sessions = sessions_,
         .usages = usages_,
         .failures = failures_,
+        .digests = known_digests_,
         .types = types_,
         .http = http_numbers(numbers),
         .ftp = ftp_numbers(numbers),

@@ -13,6 +13,7 @@
 #include "ferry/http/media_types.hpp"
 #include "ferry/runtime/nursery.hpp"
 #include "ferry/runtime/offload.hpp"
+#include "ferry/vfs/digest.hpp"
 #include "model_tree.hpp"
 #include "seed_tree.hpp"
 #include "server/core_server.hpp"
@@ -52,6 +53,7 @@ class live_server {
     std::shared_ptr<const auth::accounts> users_;
     auth::session_counts sessions_;
     auth::usage_table usages_;
+    vfs::digest_cache known_digests_;
     auth::failed_logins failures_{{.delay_max = failed_login_delay_max}};
     http::media_types types_ = http::media_types::built_in();
     runtime::offload_pool offload_{1};

@@ -33,9 +33,10 @@ int count_unread(int socket, int& count) noexcept;
 int open(const char* path, int flags) noexcept;  ///< Never with O_CREAT.
 int close(int fd) noexcept;
 int fstat(int fd, struct stat& status) noexcept;
-/// These two may wait, for a file server or while blocks are freed: for start-up and the offload
-/// pool.
+/// These three may wait, for the disk, a file server or while blocks are freed: for start-up and
+/// the offload pool.
 int fstatfs(int fd, struct statfs& status) noexcept;
+ssize_t pread(int fd, void* into, std::size_t size_bytes, std::uint64_t offset) noexcept;
 int ftruncate(int fd, std::uint64_t size_bytes) noexcept;
 int fchmod(int fd, mode_t mode) noexcept;
 /// fchmodat2(2) with AT_EMPTY_PATH (Linux 6.6), else chmod(2) by way of /proc: of what an O_PATH

@@ -17,6 +17,7 @@
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/task.hpp"
+#include "ferry/vfs/digest.hpp"
 #include "ferry/vfs/listing_bounds.hpp"
 #include "ferry/vfs/name_charset.hpp"
 #include "ferry/vfs/tree.hpp"
@@ -54,6 +55,7 @@ struct service {
     const options& settings;
     const vfs::tree& files;
     vfs::listing_bounds& listings;
+    vfs::digests& digests;
     /// Replaced between two turns of the core when the accounts are read anew; never null.
     const std::shared_ptr<const auth::accounts>& users;
     auth::session_counts& sessions;  ///< Of all cores.

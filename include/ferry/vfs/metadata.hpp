@@ -28,6 +28,9 @@ struct metadata {
     wall_time changed;   ///< ctime, to the nanosecond.
 };
 
+/// Files changed less than this ago may change again without their time of change showing it.
+inline constexpr std::int64_t settled_after_seconds = 2;
+
 /// One name in a directory with its metadata. For a symbolic link that resolves inside the tree the
 /// metadata are those of what it leads to.
 struct directory_entry {

@@ -95,6 +95,58 @@ TEST_CASE("arguments: SITE CHMOD takes permission bits and nothing else (threats
     }
 }
 
+TEST_CASE("arguments: RANG takes two numbers in order, or 1 0 (draft-bryan-ftp-range-08)") {
+    CHECK(ftp::parse_octet_range("0 49") == ftp::octet_range{.first = 0, .last = 49});
+    CHECK(ftp::parse_octet_range("5 5") == ftp::octet_range{.first = 5, .last = 5});
+    CHECK(ftp::parse_octet_range("1 0") == ftp::whole_file_range);
+    CHECK(ftp::parse_octet_range("0 9223372036854775807"));
+    for (const auto text : {""sv, " "sv, "1"sv, "1 "sv, " 1 2"sv, "1  2"sv, "1 2 "sv, "2 1"sv,
+                            "3 0"sv, "-1 2"sv, "+1 2"sv, "0 9223372036854775808"sv, "a b"sv}) {
+        CAPTURE(text);
+        CHECK(ftp::parse_octet_range(text).error() == errc::invalid);
+    }
+}
+
+TEST_CASE("arguments: XCRC and its like take a name, in quotation marks or not, and two numbers") {
+    struct row {
+        std::string_view text;
+        std::string_view name;
+        bool has_stretch = false;
+        std::uint64_t begin = 0;
+        std::uint64_t end = 0;
+    };
+    constexpr row rows[] = {
+        {"name", "name"},
+        {"a b c", "a b c"},
+        {"name 5", "name 5"},
+        {"name 0 50", "name", true, 0, 50},
+        {"a b 7 5", "a b", true, 7, 5},
+        {"\"a b\" 0 1", "a b", true, 0, 1},
+        {"\"a b\"", "a b"},
+        {"\"\"", "\"\""},
+        {"\"", "\""},
+        {"\"a", "\"a"},
+        {"name -1 5", "name -1 5"},
+        {"name 1  5", "name 1  5"},
+        {"name 0 9223372036854775808", "name 0 9223372036854775808"},
+        {"1 2", "1 2"},
+        {" 1 2", "", true, 1, 2},
+        {" 2", " 2"},
+        {" ", " "},
+        {"", ""},
+    };
+    for (const auto& each : rows) {
+        CAPTURE(each.text);
+        const auto parts = ftp::parse_digest_argument(each.text);
+        CHECK(parts.name == each.name);
+        REQUIRE(parts.stretch.has_value() == each.has_stretch);
+        if (parts.stretch) {
+            CHECK(parts.stretch->begin == each.begin);
+            CHECK(parts.stretch->end == each.end);
+        }
+    }
+}
+
 TEST_CASE("arguments: OPTS names a command and its options (RFC 2389 section 4)") {
     const auto utf8 = ftp::parse_option("utf8 ON");
     REQUIRE(utf8);
@@ -106,6 +158,7 @@ TEST_CASE("arguments: OPTS names a command and its options (RFC 2389 section 4)"
     CHECK(mlst->which == ftp::option::mlst);
     CHECK(mlst->value == "type;size;");
     CHECK(ftp::parse_option("mlst")->value.empty());
+    CHECK(ftp::parse_option("hash MD5")->which == ftp::option::hash);
     for (const auto text : {""sv, " "sv, " UTF8 ON"sv, "NOOP"sv, "UTF88"sv, "MLST;"sv}) {
         CAPTURE(text);
         CHECK(ftp::parse_option(text).error() == errc::invalid);

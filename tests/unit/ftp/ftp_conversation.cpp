@@ -111,10 +111,13 @@ void test_server::run() {
             .value();
     runtime::core here(0, *io, ferry::random(seed_from_kernel()));
     vfs::listing_bounds listings(here, settings_.listings);
+    vfs::digest_cache known_digests;
+    vfs::digests digests(here, known_digests);
     service shared{.here = here,
                    .settings = settings_.numbers,
                    .files = *files_,
                    .listings = listings,
+                   .digests = digests,
                    .users = users_,
                    .sessions = logins_,
                    .usages = usages_,
