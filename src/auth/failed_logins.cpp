@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <tuple>
+#include <vector>
 
 namespace ferry::auth {
 
@@ -24,8 +26,9 @@ runtime::duration failed_logins::delay_after(unsigned failures) const noexcept {
                                        settings_.delay_max);
 }
 
-/// Forgets what is over, or else one whom it helps the least.
-void failed_logins::make_room(records& known, time_point now) const noexcept {
+/// Forgets what is over, or else those whom it helps the least: a sixteenth at once, so that
+/// somebody with very many addresses does not have every login wait for a pass over all of them.
+void failed_logins::make_room(records& known, time_point now) const {
     if (known.size() < settings_.origins_max) {
         return;
     }
@@ -33,9 +36,22 @@ void failed_logins::make_room(records& known, time_point now) const noexcept {
     if (known.size() < settings_.origins_max) {
         return;
     }
-    known.erase(std::ranges::min_element(known, {}, [](const auto& each) {
-        return std::tuple(each.second.failures, each.second.last);
-    }));
+    const auto worth = [](const record& what) { return std::tuple(what.failures, what.last); };
+    std::vector<std::tuple<unsigned, time_point>> all;
+    all.reserve(known.size());
+    for (const auto& [from, what] : known) {
+        all.push_back(worth(what));
+    }
+    auto left = std::max<std::size_t>(all.size() / 16, 1);
+    const auto last = all.begin() + static_cast<std::ptrdiff_t>(left) - 1;
+    std::ranges::nth_element(all, last);
+    std::erase_if(known, [&](const auto& each) {
+        if (left == 0 || worth(each.second) > *last) {
+            return false;
+        }
+        --left;
+        return true;
+    });
 }
 
 bool failed_logins::is_heard(const origin& from, time_point now) {

@@ -24,7 +24,7 @@ struct origin {
 /// cores. Answers from there, right ones too, are given out a moment each, so that neither
 /// connections side by side nor leaving before the answer make guessing faster; who comes from
 /// elsewhere does not wait. Remembers a bounded number of addresses. From any thread; a login takes
-/// a lock for a look into a map, a full one for a pass over it.
+/// a lock for a look into a map, and now and then for a pass over it.
 class failed_logins {
   public:
     struct numbers {
@@ -33,7 +33,8 @@ class failed_logins {
         runtime::duration delay_max = std::chrono::seconds(30);
         /// After this long without a failure all are forgotten.
         runtime::duration memory = std::chrono::minutes(15);
-        /// Addresses; beyond them that with the fewest failures is forgotten, the oldest of those.
+        /// Addresses; beyond them those with the fewest failures are forgotten, the oldest of
+        /// those, a sixteenth at once.
         std::size_t origins_max = 4'096;
     };
 
@@ -64,7 +65,7 @@ class failed_logins {
 
     [[nodiscard]] bool is_over(const record& what, runtime::time_point now) const noexcept;
     [[nodiscard]] runtime::duration delay_after(unsigned failures) const noexcept;
-    void make_room(records& known, runtime::time_point now) const noexcept;
+    void make_room(records& known, runtime::time_point now) const;
 
     numbers settings_;
     runtime::rarely_shared<records> known_;

@@ -88,6 +88,23 @@ TEST_CASE(
     CHECK(failures.judge({.prefix = 10, .is_v6 = true}, start, false) == start + 1s);
 }
 
+// Else each failure of somebody with a large network has all logins wait for a pass over the table.
+TEST_CASE("failed_logins: room is made for many at once") {
+    failed_logins failures({.origins_max = 160});
+    for (std::uint64_t i = 0; i < 160; ++i) {
+        static_cast<void>(failures.judge({.prefix = i}, start, false));
+        if (i % 2 == 0) {
+            static_cast<void>(failures.judge({.prefix = i}, start, false));
+        }
+    }
+    CHECK(failures.size() == 160);
+    static_cast<void>(failures.judge({.prefix = 1'000}, start, false));
+    CHECK(failures.size() == 151);
+    for (std::uint64_t i = 0; i < 160; i += 2) {  // Those with more failures are all there.
+        CHECK(failures.judge({.prefix = i}, start, false) == start + 7s);
+    }
+}
+
 TEST_CASE("failed_logins: from several threads each answer has its own moment") {
     failed_logins failures({.delay_max = 1h});
     std::atomic<int> heard = 0;
