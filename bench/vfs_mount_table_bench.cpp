@@ -69,8 +69,8 @@ class instant_tree final : public vfs::tree {
                                             std::string_view) const override {
         co_return failure(errc::unsupported);
     }
-    runtime::task<vfs::leftovers_found> remove_leftovers(runtime::core&,
-                                                         vfs::listing_bounds&) const override {
+    runtime::task<vfs::leftovers_found> remove_leftovers(runtime::core&, vfs::listing_bounds&,
+                                                         vfs::leftover_kinds) const override {
         co_return vfs::leftovers_found{};
     }
 };

@@ -127,7 +127,7 @@ task<> core_server::serve(runtime::nursery& bottom, core_server& self) {
                 co_await owner.open_files_->run().in_scope(owner.background_);
             },
             std::ref(self));
-        if (self.parts_.removes_leftovers && self.index_ == 0) {
+        if (self.parts_.leftovers && self.index_ == 0) {
             bottom.start(&core_server::remove_leftovers, std::ref(self));
         }
         co_await runtime::with_nursery(*self.here_, &core_server::serve_doors, std::ref(self));
@@ -182,7 +182,8 @@ task<> core_server::keep_looking_for_leftovers() {
 
 /// Removes what there is to remove now, and says so.
 task<vfs::leftovers_found> core_server::look_for_leftovers() {
-    const auto found = co_await parts_.files.remove_leftovers(*here_, *listings_);
+    const auto found =
+        co_await parts_.files.remove_leftovers(*here_, *listings_, *parts_.leftovers);
     if (found.removed != 0) {
         log::info(fmt::format("removed {} unfinished upload{} that a crash had left", found.removed,
                               found.removed == 1 ? "" : "s"));

@@ -71,7 +71,8 @@ struct shared_parts {
     /// Makes a core's reactor, on its thread.
     std::function<result<std::unique_ptr<runtime::reactor>>(unsigned core)> make_reactor;
     runtime::duration drain_timeout{};
-    bool removes_leftovers = false;  ///< The first core does, beside its service.
+    /// The first core removes them, beside its service; none: nobody uploads.
+    std::optional<vfs::leftover_kinds> leftovers;
     runtime::duration parts_kept{};  ///< It looks for older parts as often as that; 0: never.
     connection_counts& counts;
     int access_log_fd = -1;

@@ -324,6 +324,16 @@ std::string_view scheme_of(protocol speaks) noexcept {
     return speaks == protocol::http ? "http" : "ftp";
 }
 
+/// What is removed of uploads: nothing where nobody uploads.
+std::optional<vfs::leftover_kinds> what_is_left(const config& settings,
+                                                const auth::accounts& users) {
+    if (settings.ftp.empty() || !users.may_anywhere(auth::right::create)) {
+        return std::nullopt;
+    }
+    return settings.leftovers == leftovers_policy::remove ? vfs::leftover_kinds::all
+                                                          : vfs::leftover_kinds::parts;
+}
+
 }  // namespace
 
 int run(const config& settings) {
@@ -400,9 +410,7 @@ int run(const config& settings) {
                 return make_reactor(settings, *ready, core, offload);
             },
         .drain_timeout = settings.drain_timeout,
-        .removes_leftovers = settings.leftovers == leftovers_policy::remove &&
-                             !settings.ftp.empty() &&
-                             ready->users->may_anywhere(auth::right::create),
+        .leftovers = what_is_left(settings, *ready->users),
         .parts_kept = settings.upload_part_keep,
         .counts = counts,
         .access_log_fd = log_writer ? log_writer->inlet() : ready->access_log_fd,

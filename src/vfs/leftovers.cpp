@@ -214,7 +214,8 @@ runtime::task<> sweep_directory(runtime::core& here, const sweep& how, directori
                 std::string_view(batch.names).substr(record.name_offset, record.name_bytes);
             if (S_ISDIR(status.stx_mode)) {
                 found.passed_over += ahead.add(name) ? 0U : 1U;
-            } else if ((is_upload_name(name) || is_part_name(name)) &&
+            } else if (((how.what == leftover_kinds::all && is_upload_name(name)) ||
+                        is_part_name(name)) &&
                        may_be_upload(status.stx_mode, status.stx_uid, status.stx_nlink)) {
                 co_await judge(here, how, directory->get(), std::string(name), found);
             }

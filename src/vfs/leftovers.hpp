@@ -46,6 +46,7 @@ struct sweep {
     std::size_t ahead_bytes_max = leftovers_ahead_bytes_max;
     runtime::duration age_min = leftover_age_min;
     runtime::duration parts_kept{};  ///< Parts are leftovers when they are a quarter older.
+    leftover_kinds what = leftover_kinds::all;
 };
 
 /// How many of them `remove_parts_alone` removes at most.

@@ -304,13 +304,16 @@ class local_tree final : public tree {
         co_return result<void>{};
     }
 
-    runtime::task<leftovers_found> remove_leftovers(runtime::core& here,
-                                                    listing_bounds& turns) const override {
+    runtime::task<leftovers_found> remove_leftovers(runtime::core& here, listing_bounds& turns,
+                                                    leftover_kinds what) const override {
         if (options_.is_read_only || options_.uploads == upload_policy::none) {
             co_return leftovers_found{};
         }
-        co_return co_await vfs::remove_leftovers(
-            here, {.root = root_.get(), .home = home_, .turns = turns, .parts_kept = parts_kept_});
+        co_return co_await vfs::remove_leftovers(here, {.root = root_.get(),
+                                                        .home = home_,
+                                                        .turns = turns,
+                                                        .parts_kept = parts_kept_,
+                                                        .what = what});
     }
 
   private:

@@ -351,8 +351,8 @@ class mount_table final : public tree {
         co_return set;
     }
 
-    runtime::task<leftovers_found> remove_leftovers(runtime::core& here,
-                                                    listing_bounds& turns) const override {
+    runtime::task<leftovers_found> remove_leftovers(runtime::core& here, listing_bounds& turns,
+                                                    leftover_kinds what) const override {
         leftovers_found sum;
         std::vector<const point*> ahead{&root_};
         while (!ahead.empty()) {
@@ -362,7 +362,7 @@ class mount_table final : public tree {
                 ahead.push_back(&each);
             }
             if (next.files) {
-                const auto found = co_await next.files->remove_leftovers(here, turns);
+                const auto found = co_await next.files->remove_leftovers(here, turns, what);
                 sum.removed += found.removed;
                 sum.parts_removed += found.parts_removed;
                 sum.undecided += found.undecided;

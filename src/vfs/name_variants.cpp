@@ -168,9 +168,9 @@ class variant_tree final : public tree {
         });
     }
 
-    runtime::task<leftovers_found> remove_leftovers(runtime::core& here,
-                                                    listing_bounds& turns) const override {
-        co_return co_await inner_->remove_leftovers(here, turns);
+    runtime::task<leftovers_found> remove_leftovers(runtime::core& here, listing_bounds& turns,
+                                                    leftover_kinds what) const override {
+        co_return co_await inner_->remove_leftovers(here, turns, what);
     }
 
   private:

@@ -387,10 +387,12 @@ def test_a_cut_upload_goes_on(t):
 
 
 def test_parts_of_cut_uploads_do_not_stay_for_ever(t):
-    """--upload-part-keep: swept while running and at the start; 0 keeps none."""
+    """--upload-part-keep: swept while running and at the start, with --leftovers keep, too; 0 keeps
+    none."""
     root = t.tmp()
     os.mkdir(os.path.join(root, "d"))
-    server = t.ferry(root, "--user", "ann:secret", "--write", "--upload-part-keep", "1s")
+    server = t.ferry(root, "--user", "ann:secret", "--write", "--upload-part-keep", "1s",
+                     "--leftovers", "keep")
     control = writer(t, server)
     begin_and_break(control, "STOR d/file", b"some")
     limit_at = time.monotonic() + 15

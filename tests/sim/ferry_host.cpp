@@ -93,11 +93,11 @@ class watched_tree final : public vfs::tree {
                                        std::uint32_t permissions) const override {
         return real_->set_permissions(here, name, permissions);
     }
-    task<vfs::leftovers_found> remove_leftovers(runtime::core& here,
-                                                vfs::listing_bounds& turns) const override {
+    task<vfs::leftovers_found> remove_leftovers(runtime::core& here, vfs::listing_bounds& turns,
+                                                vfs::leftover_kinds what) const override {
         const runtime::stop_scope& scope = co_await runtime::current_scope();
         sim::host::search under_way(machine_, served_directory);
-        const auto found = co_await real_->remove_leftovers(here, turns);
+        const auto found = co_await real_->remove_leftovers(here, turns, what);
         if (!scope.stop_requested()) {
             under_way.finish();
         }
@@ -162,7 +162,7 @@ struct ferry_host::life {
                 return made;
             },
             .drain_timeout = settings.drain_timeout,
-            .removes_leftovers = true,
+            .leftovers = vfs::leftover_kinds::all,
             .parts_kept = settings.parts_kept,
             .counts = counts,
             .access_log_fd = access_log.get(),

@@ -222,6 +222,12 @@ inline constexpr std::size_t leftovers_ahead_bytes_max = 1_MiB;
 /// found left behind has come of age by then.
 inline constexpr runtime::duration leftovers_look_again = std::chrono::minutes(121);
 
+/// What `tree::remove_leftovers` removes.
+enum class leftover_kinds : std::uint8_t {
+    all,
+    parts,  ///< Those of `tree::keep_parts`, which are known by their age alone.
+};
+
 struct leftovers_found {
     std::size_t removed = 0;
     std::size_t parts_removed = 0;  ///< Of `tree::keep_parts`, too old.
@@ -363,7 +369,7 @@ class tree {
     /// its turn among the core's listings (`turns`), and yields between any two. Stops when asked
     /// to. What cannot be read or removed is passed over.
     [[nodiscard]] virtual runtime::task<leftovers_found> remove_leftovers(
-        runtime::core& here, listing_bounds& turns) const = 0;
+        runtime::core& here, listing_bounds& turns, leftover_kinds what) const = 0;
 };
 
 /// Opens `directory` (a path of the host) as a tree. Never suspends; for start-up.

@@ -190,13 +190,14 @@ struct tree_calls {
             std::cref(*files), at(name));
     }
 
-    vfs::leftovers_found remove_leftovers() {
+    vfs::leftovers_found remove_leftovers(vfs::leftover_kinds what = vfs::leftover_kinds::all) {
         return machine.run(
-            [](runtime::core& here, const vfs::tree& tree) -> runtime::task<vfs::leftovers_found> {
+            [](runtime::core& here, const vfs::tree& tree,
+               vfs::leftover_kinds kinds) -> runtime::task<vfs::leftovers_found> {
                 vfs::listing_bounds turns(here, {});
-                co_return co_await tree.remove_leftovers(here, turns);
+                co_return co_await tree.remove_leftovers(here, turns, kinds);
             },
-            std::cref(*files));
+            std::cref(*files), what);
     }
 };
 

@@ -433,10 +433,13 @@ TEST_CASE("part: what is too old is gone, and removed with the leftovers") {
     CHECK(tree.code_of(tree.part("ann")) == errc::not_found);
     CHECK(tree.remove_leftovers().parts_removed == 0);  // Somebody is at it.
     REQUIRE(::flock(held.get(), LOCK_UN) == 0);
-    const auto found = tree.remove_leftovers();
+    tree.host.write(".ferry-upload-0123456789abcdef", "x");  // --leftovers keep: it stays.
+    const auto found = tree.remove_leftovers(vfs::leftover_kinds::parts);
     CHECK(found.parts_removed == 1);
     CHECK(found.removed == 0);
-    CHECK(tree.host.names() == strings{".ferry-part-1-d-d", ".ferry-part-3-bob"});
+    CHECK(tree.host.names() ==
+          strings{".ferry-part-1-d-d", ".ferry-part-3-bob", ".ferry-upload-0123456789abcdef"});
+    CHECK(tree.remove_leftovers().removed == 1);
 }
 
 // Else an account could keep others from removing a directory that they see nothing in.
