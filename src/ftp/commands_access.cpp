@@ -31,7 +31,8 @@ reply turn_away(session& user) {
 }
 
 /// Waits until the answer to a password may be given: the session's frame does, no thread. Not
-/// while the server drains: nobody must be able to hold that up by guessing.
+/// while the server drains, which nobody must be able to hold up by guessing, nor for a client that
+/// has left: many would keep their places among the sessions at no cost.
 task<result<void>> wait_to_answer(session& user, runtime::time_point when) {
     if (when <= user.here.now()) {
         co_return result<void>{};
@@ -43,7 +44,8 @@ task<result<void>> wait_to_answer(session& user, runtime::time_point when) {
 /// Said in the place of an answer that nobody waits for, whatever the password is.
 reply break_off(session& user) {
     user.is_leaving = true;
-    return {421, "The server is shutting down, closing"};
+    return {421, user.idle.stop_requested() ? "The server is shutting down, closing"
+                                            : "Closing the control connection"};
 }
 
 /// Answers a wrong password at `when`.
@@ -54,7 +56,7 @@ task<reply> refuse_login(session& user, const std::string& name, runtime::time_p
                               net::format_address(user.control.peer()), name, user.failed_logins,
                               user.shared.settings.login_tries_max));
     }
-    const auto waited = co_await wait_to_answer(user, when).in_scope(user.idle);
+    const auto waited = co_await wait_to_answer(user, when).in_scope(user.heard);
     if (!waited) {
         co_return break_off(user);
     }
@@ -104,7 +106,7 @@ task<reply> do_pass(session& user, std::string_view password) {
             auto refused = co_await refuse_login(user, name, *when);
             co_return refused;
         }
-        const auto waited = co_await wait_to_answer(user, *when).in_scope(user.idle);
+        const auto waited = co_await wait_to_answer(user, *when).in_scope(user.heard);
         if (!waited) {
             co_return break_off(user);
         }

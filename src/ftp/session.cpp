@@ -56,6 +56,7 @@ task<> take_line(session& user, queued_command next) {
 
 /// The control connection brings nothing more.
 void end_of_input(session& user, const error& why) noexcept {
+    user.heard.request_stop();
     if (why != errc::closed) {
         user.life.request_stop();
     } else if (!user.quit_seen) {
@@ -212,6 +213,7 @@ session::session(service& server, net::stream& connection, runtime::stop_scope& 
       here(server.here),
       life(&enclosing),
       idle(&life),
+      heard(&idle),
       names(server.settings.charset.get()),
       replies(connection, names, server.settings.transfer_stall_timeout),
       commands(server.here),

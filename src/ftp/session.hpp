@@ -69,6 +69,8 @@ struct session {
     runtime::core& here;
     runtime::stop_scope life;  ///< Stopped when nothing can be said to the client any more.
     runtime::stop_scope idle;  ///< Also stopped when the server drains: for waiting for commands.
+    /// Also stopped when the client sends nothing more: for answers that are only put off.
+    runtime::stop_scope heard;
     client_names names;
     reply_writer replies;
     command_queue commands;

@@ -198,6 +198,25 @@ TEST_CASE("access: a server that drains lets no answer wait") {
     }
 }
 
+// threats.md, F10: nor does it hold a place for the time that the answer is put off.
+TEST_CASE("access: whoever leaves before the answer is gone at once") {
+    test_server server;
+    {
+        std::vector<std::unique_ptr<client>> users;
+        for (int i = 0; i < 3; ++i) {  // The last one's answer would come in 6 s.
+            users.push_back(std::make_unique<client>(server));
+            client& user = *users.back();
+            CHECK(code_of(user.reply()) == 220);
+            CHECK(user.code("USER ann") == 331);
+            user.send("PASS wrong\r\n");
+            std::this_thread::sleep_for(20ms);
+        }
+        users[0]->socket().end_sending();
+        CHECK(users[0]->reply() == "421 Closing the control connection");
+    }
+    CHECK(eventually([&] { return server.sessions() == 0; }));
+}
+
 TEST_CASE("access: too many guesses side by side are not heard") {
     test_server server;
     std::vector<std::unique_ptr<client>> guests;
