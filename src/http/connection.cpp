@@ -344,16 +344,18 @@ service::service(runtime::core& here, const options& settings, const vfs::tree& 
                  vfs::file_cache& open_files, vfs::listing_bounds& listings,
                  const media_types& types, access_sink& access_log, runtime::stop_scope& draining,
                  auth::usage* visitors)
-    : state_(std::make_unique<state>(state{.here = here,
-                                           .settings = settings,
-                                           .files = files,
-                                           .open_files = open_files,
-                                           .listings = listings,
-                                           .types = types,
-                                           .access_log = access_log,
-                                           .draining = draining,
-                                           .visitors = visitors,
-                                           .dates = {}})) {}
+    : state_(std::make_unique<state>(
+          state{.here = here,
+                .settings = settings,
+                .files = files,
+                .open_files = open_files,
+                .listings = listings,
+                .types = types,
+                .access_log = access_log,
+                .draining = draining,
+                .visitors = visitors,
+                .dates = {},
+                .archives = std::make_unique<runtime::permits>(here, settings.archives_max)})) {}
 
 service::~service() = default;
 

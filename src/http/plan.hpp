@@ -33,6 +33,7 @@ struct service::state {
     runtime::stop_scope& draining;
     auth::usage* visitors;
     date_cache dates;
+    std::unique_ptr<runtime::permits> archives;  ///< Those that are sent at once.
 };
 
 /// How far the connection goes on after an answer.

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "ferry/runtime/compute.hpp"
+#include "http/archive.hpp"
+#include "http/content_disposition.hpp"
 #include "http/index_json.hpp"
 #include "http/index_page.hpp"
 #include "http/listing_order.hpp"
@@ -96,7 +98,10 @@ task<response_plan> plan_listing(const planning& plan, const vfs::path& name, li
     head.cache_control = "no-cache";  // It has no validator: ask again each time.
     head.vary = "Accept";             // RFC 9110 section 12.5.5.
 
-    index_view view{.order = query.order, .is_sorted = entries->is_complete()};
+    index_view view{.order = query.order,
+                    .is_sorted = entries->is_complete(),
+                    .offers_archives = shared.settings.archives_max > 0 &&
+                                       plan.rights_at(name).has(auth::right::read)};
     if (!entries->is_complete()) {
         plan_stream(plan, made, head);
         if (!plan.is_head()) {
@@ -134,6 +139,53 @@ task<response_plan> plan_listing(const planning& plan, const vfs::path& name, li
     co_return made;
 }
 
+/// What the archive of a directory is called, and everything in it is below; the root has no name.
+std::string_view archive_name(const vfs::path& directory) noexcept {
+    return directory.is_root() ? "files" : directory.name();
+}
+
+/// A directory and all beneath it as one file, made while it is sent.
+task<response_plan> plan_archive(const planning& plan, const vfs::path& name, listing_form form) {
+    service::state& shared = plan.shared;
+    if (shared.settings.archives_max == 0) {
+        co_return plan.error(status::forbidden, "No archives are made here.");
+    }
+    const auto deadline = shared.here.now() + shared.settings.list_wait_timeout;
+    auto turn = co_await shared.archives->take(deadline);
+    if (!turn) {
+        const errc why = turn.error().code == errc::timed_out ? errc::busy : turn.error().code;
+        co_return plan.error(status_for(why), "Too many archives are being sent.");
+    }
+    archive_walk walk(shared, name);
+    const auto begun = co_await walk.begin(deadline);
+    if (!begun) {
+        const errc why = begun.error().code;
+        co_return plan.error(status_for(why),
+                             why == errc::busy ? "Too many directories are asked for." : "");
+    }
+    const bool is_zip = form == listing_form::zip;
+    std::string top(archive_name(name));
+    const auto disposition = attachment_named(top + (is_zip ? ".zip" : ".tar"));
+    top += '/';
+
+    response_plan made;
+    made.then = plan.then;
+    made.what = status::ok;
+    auto head = plan.head(status::ok);
+    head.content_type = is_zip ? "application/zip" : "application/x-tar";
+    head.content_disposition = disposition;
+    head.no_sniff = true;
+    head.cache_control = "no-cache";
+    plan_stream(plan, made, head);
+    if (!plan.is_head()) {
+        archive_content content{
+            .walk = std::move(walk), .top = std::move(top), .turn = std::move(*turn)};
+        made.source =
+            is_zip ? make_zip_body(std::move(content)) : make_tar_body(std::move(content));
+    }
+    co_return made;
+}
+
 }  // namespace
 
 task<response_plan> plan_directory(const planning& plan, const vfs::path& name) {
@@ -157,7 +209,12 @@ task<response_plan> plan_directory(const planning& plan, const vfs::path& name) 
     if (!plan.rights_at(name).has(auth::right::list)) {
         co_return plan.error(status::forbidden);
     }
-    auto made = co_await plan_listing(plan, name, read_listing_query(plan.asked));
+    const auto query = read_listing_query(plan.asked);
+    if (query.form == listing_form::zip || query.form == listing_form::tar) {
+        auto made = co_await plan_archive(plan, name, query.form);
+        co_return made;
+    }
+    auto made = co_await plan_listing(plan, name, query);
     co_return made;
 }
 

@@ -496,6 +496,10 @@ constexpr auto table = std::to_array<flag>({
      "how long a listing may wait for its turn; then 503 (RFC 9110 section 15.6.4) or 450 (RFC 959 "
      "section 4.2)",
      duration{&config::list_wait_timeout, 0ms, 1h}},
+    {"http-archives-max", "COUNT", group::files,
+     "archives of whole directories (?format=zip, ?format=tar) that each core sends at once; more "
+     "wait as listings do, then 503; off: none are made, and pages offer none",
+     count{&config::http_archives_max, 0, 1'000, "off"}},
     {"file-cache-entries", "COUNT", group::files,
      "files and directories that each core keeps open for HTTP from their second use on, fewer "
      "where "

@@ -54,7 +54,8 @@ http::options http_options(const config& settings) {
             .connection_rates = settings.anonymous_limits.each_session,
             .visitors_rates = settings.anonymous_limits.together,
             .list_sorted_max = settings.list_sorted_max,
-            .list_wait_timeout = settings.list_wait_timeout};
+            .list_wait_timeout = settings.list_wait_timeout,
+            .archives_max = settings.http_archives_max};
 }
 
 vfs::durability to_vfs(upload_durability level) noexcept {

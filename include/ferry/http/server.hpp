@@ -48,6 +48,8 @@ struct options {
     std::size_t list_sorted_max = 10'000;
     /// How long a directory waits for its turn to be listed; then 503.
     runtime::duration list_wait_timeout = std::chrono::seconds(5);
+    /// Archives of directories that each core sends at once; 0: none are made.
+    std::size_t archives_max = 4;
 };
 
 /// What one core's connections share. Make one a core; it outlives them. `visitors`: of everybody,

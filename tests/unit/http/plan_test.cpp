@@ -626,6 +626,76 @@ TEST_CASE("plan: a directory as JSON, by format or by Accept (RFC 9110 section 1
     CHECK(on.get("/dir/?format=json").inline_body == "mine");
 }
 
+TEST_CASE("plan: a directory as an archive (RFC 6266, RFC 9112 section 7.1)") {
+    site on;
+    on.files.make_directory("my dir");
+    on.put("my dir/a.txt", "12345");
+    struct row {
+        const char* format;
+        const char* type;
+    };
+    for (const row& each : {row{"zip", "application/zip"}, row{"tar", "application/x-tar"}}) {
+        const auto target = "/my%20dir/?format=" + std::string(each.format);
+        const auto made = on.get(target);
+        CHECK(made.head.status == 200);
+        CHECK(made.head.field("Content-Type") == each.type);
+        CHECK(made.head.field("Content-Disposition") ==
+              "attachment; filename=\"my dir." + std::string(each.format) + "\"");
+        CHECK(made.head.field("Transfer-Encoding") == "chunked");
+        CHECK(made.head.field("Cache-Control") == "no-cache");
+        CHECK_FALSE(made.head.has("Content-Length"));
+        CHECK_FALSE(made.head.has("Accept-Ranges"));
+        CHECK_FALSE(made.head.has("ETag"));
+        CHECK(made.inline_body.empty());
+        CHECK(made.plan.source);
+        CHECK(made.plan.chunked);
+        check_same_head(made, on.head(target));
+        // A range is of no use where nobody knows the size (RFC 9110 section 14.2).
+        CHECK(on.get(target, "Range: bytes=0-1").head.status == 200);
+        CHECK(on.get("/?format=" + std::string(each.format)).head.field("Content-Disposition") ==
+              "attachment; filename=\"files." + std::string(each.format) + "\"");
+    }
+    const auto old = on.ask("GET /?format=tar HTTP/1.0\nConnection: keep-alive");
+    CHECK(old.head.field("Connection") == "close");
+    CHECK_FALSE(old.head.has("Transfer-Encoding"));
+    CHECK(old.plan.then == after::close);
+    CHECK(on.get("/my%20dir?format=zip").head.field("Location") == "/my%20dir/?format=zip");
+    CHECK(on.get("/none/?format=zip").head.status == 404);
+    CHECK(on.get("/").inline_body.find("?format=zip") != std::string::npos);
+    // index.html answers for its directory, whatever is asked.
+    on.put("my dir/index.html", "mine");
+    CHECK(on.get("/my%20dir/?format=zip").inline_body == "mine");
+}
+
+TEST_CASE("plan: as many archives at once as may be; who may not list gets none") {
+    site on;
+    on.settings.list_wait_timeout = {};
+    on.put("a.txt", "12345");
+    std::vector<planned> sent;
+    for (std::size_t i = 0; i < on.settings.archives_max; ++i) {
+        sent.push_back(on.get("/?format=tar"));
+        CHECK(sent.back().head.status == 200);
+    }
+    const auto refused = on.get("/?format=tar");
+    CHECK(refused.head.status == 503);
+    CHECK(refused.head.field("Retry-After") == "5");
+    CHECK(refused.inline_body.find("Too many archives") != std::string::npos);
+    CHECK(on.get("/").head.status == 200);
+    sent.pop_back();
+    CHECK(on.head("/?format=tar").head.status == 200);  // HEAD gives its turn back.
+    CHECK(on.get("/?format=zip").head.status == 200);
+
+    on.settings.archives_max = 0;
+    CHECK(on.get("/?format=tar").head.status == 403);
+    CHECK(on.get("/?format=tar").inline_body.find("No archives") != std::string::npos);
+    CHECK(on.get("/").inline_body.find("?format=zip") == std::string::npos);
+    on.settings.archives_max = 4;
+    on.settings.visitors = auth::rights{auth::right::list};
+    CHECK(on.get("/").inline_body.find("?format=zip") == std::string::npos);
+    on.settings.visitors = auth::rights{auth::right::read};
+    CHECK(on.get("/?format=tar").head.status == 403);
+}
+
 TEST_CASE("plan: a directory too large for memory is made while it is sent (threats.md, V9)") {
     site on;
     on.files.make_directory("dir");

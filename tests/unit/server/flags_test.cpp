@@ -100,6 +100,8 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"list-held-max", {"0"}, "0"},
         {"list-reads-max", {"1"}, "1"},
         {"list-wait-timeout", {"500ms"}, "500ms"},
+        {"http-archives-max", {"0"}, "off"},
+        {"http-archives-max", {"16"}, "16"},
         {"file-cache-entries", {"0"}, "off"},
         {"file-cache-bytes", {"1M"}, "1MiB"},
         {"file-cache-idle-timeout", {"1m"}, "1m"},
