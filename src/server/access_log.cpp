@@ -34,10 +34,12 @@ bool is_file(int fd) noexcept {
     return kernel::fstat(fd, status) == 0 && S_ISREG(status.st_mode);
 }
 
-access_log::access_log(runtime::core& here, int fd, std::size_t buffer_bytes)
+access_log::access_log(runtime::core& here, int fd, std::size_t buffer_bytes,
+                       access_log_format format)
     : here_(here),
       fd_(fd),
       buffer_bytes_(buffer_bytes),
+      format_(std::move(format)),
       half_full_(here.io()),
       is_file_(is_file(fd)) {}
 

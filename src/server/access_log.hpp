@@ -29,7 +29,8 @@ class access_log final : public access_sink {
     /// `fd`: a regular file opened for appending, the inlet of a background_writer for what is
     /// none, or -1 for no log; stays the caller's. `buffer_bytes`: for lines not written yet; one
     /// line may go beyond it.
-    access_log(runtime::core& here, int fd, std::size_t buffer_bytes);
+    access_log(runtime::core& here, int fd, std::size_t buffer_bytes,
+               access_log_format format = {});
 
     void record(const access_record& what) noexcept override;
     [[nodiscard]] bool wants_records() const noexcept override { return fd_ >= 0; }

@@ -90,15 +90,18 @@ void append_machine(std::string& out, const config& settings) {
 }
 
 void append_logs(std::string& out, const config& settings) {
+    const auto format = settings.access_log_format == config().access_log_format
+                            ? std::string()
+                            : fmt::format(", as {}", escaped(settings.access_log_format));
     switch (settings.access_log.kind) {
         case access_log_kind::off:
             out += "access log: off\n";
             break;
         case access_log_kind::standard_output:
-            out += "access log: to standard output\n";
+            out += fmt::format("access log: to standard output{}\n", format);
             break;
         case access_log_kind::file:
-            out += fmt::format("access log: to {}\n", escaped(settings.access_log.file));
+            out += fmt::format("access log: to {}{}\n", escaped(settings.access_log.file), format);
             break;
     }
 }

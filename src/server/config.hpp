@@ -138,6 +138,7 @@ struct config {
 
     // Logs.
     access_log_target access_log;
+    std::string access_log_format = "combined";     ///< As `access_log_format::read` takes it.
     std::size_t access_log_buffer_bytes = 256_KiB;  ///< Per core; when full, lines are dropped.
     log::level log_level = log::level::info;
 

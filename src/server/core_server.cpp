@@ -76,8 +76,8 @@ result<void> core_server::open() {
     }
     io_ = std::move(*made);
     here_ = std::make_unique<runtime::core>(index_, *io_, ferry::random(seed_from_kernel()));
-    log_ =
-        std::make_unique<access_log>(*here_, parts_.access_log_fd, parts_.access_log_buffer_bytes);
+    log_ = std::make_unique<access_log>(*here_, parts_.access_log_fd,
+                                        parts_.access_log_buffer_bytes, parts_.log_format);
     listings_ = std::make_unique<vfs::listing_bounds>(*here_, parts_.listings);
     digests_ = std::make_unique<vfs::digests>(*here_, parts_.digests);
     open_files_ = std::make_unique<vfs::file_cache>(*here_, parts_.files, parts_.open_files);

@@ -77,6 +77,7 @@ struct shared_parts {
     connection_counts& counts;
     int access_log_fd = -1;
     std::size_t access_log_buffer_bytes = 0;
+    access_log_format log_format = {};
 };
 
 /// One listening socket of this core and what it speaks.

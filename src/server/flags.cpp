@@ -16,6 +16,7 @@
 #include "ferry/net/endpoint.hpp"
 #include "ferry/vfs/name_charset.hpp"
 #include "ferry/vfs/path.hpp"
+#include "server/access_log_format.hpp"
 #include "server/flag_values.hpp"
 #include "server/mount_text.hpp"
 
@@ -220,6 +221,15 @@ std::string show_access_log(const config& from) {
         case access_log_kind::file:
             return from.access_log.file;
     }
+    return {};
+}
+
+std::string set_access_log_format(config& into, std::string_view value) {
+    const auto read = access_log_format::read(value);
+    if (!read) {
+        return read.error();
+    }
+    into.access_log_format = std::string(value);
     return {};
 }
 
@@ -514,9 +524,13 @@ constexpr auto table = std::to_array<flag>({
      duration{&config::file_cache_idle_timeout, 1s, 24h}},
 
     {"access-log", "FILE|-|off", group::logs,
-     "one line for each request or transfer, in the combined format and the microseconds it "
-     "took; - is standard output",
+     "one line for each request or transfer; - is standard output",
      text{access_log_bounds, set_access_log, show_access_log}},
+    {"access-log-format", "FORMAT", group::logs,
+     "how a line looks: combined, with the microseconds it took; json, an object; or a template "
+     "with nginx's variables: '$remote_addr [$time_local] \"$request\" $status'",
+     text{"combined, json, or a template", set_access_log_format,
+          [](const config& from) { return from.access_log_format; }}},
     {"access-log-buffer-bytes", "SIZE", group::logs,
      "buffer of each core; while it is full, lines are dropped and counted",
      size{&config::access_log_buffer_bytes, 4_KiB, 64_MiB}},

@@ -371,6 +371,10 @@ int run(const config& settings) {
         }
         log_writer.emplace(std::move(*made));
     }
+    auto log_format = access_log_format::read(settings.access_log_format);
+    if (!log_format) {  // It was one when the flag was read.
+        return refuse(fmt::format("--access-log-format: {}", log_format.error()));
+    }
     std::shared_ptr<const vfs::name_charset> charset;
     if (!settings.ftp_charset.empty()) {
         auto opened = vfs::name_charset::open(settings.ftp_charset);
@@ -415,7 +419,8 @@ int run(const config& settings) {
         .parts_kept = settings.upload_part_keep,
         .counts = counts,
         .access_log_fd = log_writer ? log_writer->inlet() : ready->access_log_fd,
-        .access_log_buffer_bytes = settings.access_log_buffer_bytes};
+        .access_log_buffer_bytes = settings.access_log_buffer_bytes,
+        .log_format = std::move(*log_format)};
 
     std::string lines;
     for (const auto& each : ready->listeners) {

@@ -83,6 +83,8 @@ TEST_CASE("describe: everything said") {
     CHECK(sentences(settings).contains("FTP logins: none is possible\n"));
     CHECK(sentences(settings).contains("1 thread, not pinned\n"));
     CHECK(sentences(settings).contains("access log: to standard output\n"));
+    settings.access_log_format = "json";
+    CHECK(sentences(settings).contains("access log: to standard output, as json\n"));
 }
 
 TEST_CASE("describe: every option is listed, those that are not the default marked") {

@@ -106,6 +106,8 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"file-cache-bytes", {"1M"}, "1MiB"},
         {"file-cache-idle-timeout", {"1m"}, "1m"},
         {"access-log", {"/var/log/ferry"}, "/var/log/ferry"},
+        {"access-log-format", {"json"}, "json"},
+        {"access-log-format", {"$status $request"}, "$status $request"},
         {"access-log-buffer-bytes", {"1M"}, "1MiB"},
         {"log-level", {"debug"}, "debug"},
         {"io", {"epoll"}, "epoll"},
@@ -223,6 +225,8 @@ TEST_CASE("flags: a refusal names the value and the bounds, exactly") {
         {"pin", "0,0",
          R"("0,0" is not a list of different CPUs from 0 to 1023, such as 0,2,4-7, or auto, )"
          "or off"},
+        {"access-log-format", "common",
+         "neither combined nor json nor a template with a variable such as $remote_addr"},
         {"access-log", "", R"("" is not a file name, - for standard output, or off)"},
         {"root", std::string("a\0b", 3), R"("a\x00b" is not a path)"},
         {"log-level", "\x1b[31m\n",
