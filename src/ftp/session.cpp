@@ -217,7 +217,8 @@ session::session(service& server, net::stream& connection, runtime::stop_scope& 
       names(server.settings.charset.get()),
       replies(connection, names, server.settings.transfer_stall_timeout),
       commands(server.here),
-      data(server.here, server.settings) {
+      data(server.here, server.settings),
+      number(server.here.number_connection()) {
     idle.follow(server.draining);
 }
 

@@ -84,6 +84,7 @@ struct session {
     std::size_t failed_logins = 0;
 
     running_transfer* transfer = nullptr;  ///< The one under way.
+    const std::uint64_t number;            ///< `runtime::core::number_connection`.
     std::uint64_t sequence = 0;            ///< Of the command under way.
     std::uint64_t abort_before = 0;        ///< Transfers of earlier commands end with 426.
     bool quit_seen = false;                ///< QUIT has been read, though maybe not carried out.

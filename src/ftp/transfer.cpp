@@ -87,6 +87,7 @@ reply running_transfer::finish(reply answer) {
     auto& log = user_.shared.access_log;
     if (log.wants_records()) {
         const auto peer = net::format_address(user_.control.peer());
+        const bool receives = verb_ == "STOR" || verb_ == "APPE" || verb_ == "STOU";
         log.record({.peer = peer,
                     .user = user_.user.identity ? std::string_view(user_.user.identity->name)
                                                 : std::string_view(),
@@ -99,7 +100,13 @@ reply running_transfer::finish(reply answer) {
                     .referer = {},
                     .user_agent = {},
                     .duration = std::chrono::duration_cast<std::chrono::microseconds>(
-                        user_.here.now() - began_)});
+                        user_.here.now() - began_),
+                    .received_bytes = receives ? moved_bytes : 0,
+                    .sent_bytes = receives ? 0 : moved_bytes,
+                    .connection = user_.number,
+                    .peer_port = user_.control.peer().port,
+                    .local_port = user_.control.local().port,
+                    .is_broken_off = is_announced && answer.code >= 400});
     }
     return answer;
 }

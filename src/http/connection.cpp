@@ -35,9 +35,10 @@ struct conversation {
     net::stream& peer;
     runtime::stop_scope& idle;  ///< Stops with the connection, and when the server drains.
     head_parser parser;
-    std::string buffer;    ///< From the network; the request being answered points into it.
-    std::size_t used = 0;  ///< Of `buffer`.
-    std::string batch;     ///< Answers to send.
+    std::string buffer;        ///< From the network; the request being answered points into it.
+    std::size_t used = 0;      ///< Of `buffer`.
+    std::string batch;         ///< Answers to send.
+    std::uint64_t number = 0;  ///< `runtime::core::number_connection`.
     std::size_t requests = 0;
     runtime::time_point began{};  ///< When the first octets of the present request were there.
 
@@ -221,8 +222,31 @@ wall_time wall_time_before(runtime::duration ago) noexcept {
     return {.seconds = seconds, .nanoseconds = static_cast<std::uint32_t>(nanoseconds)};
 }
 
+/// For formats of the access log that name fields.
+class fields_of_request final : public request_fields {
+  public:
+    explicit fields_of_request(const field_lines& lines) noexcept : lines_(lines) {}
+    [[nodiscard]] std::string_view value_of(std::string_view name) const noexcept override {
+        return lines_.first(name).value_or("");
+    }
+
+  private:
+    const field_lines& lines_;
+};
+
+/// Of an answer that is not sent yet.
+std::uint64_t count_head_bytes(const response_plan& plan) noexcept {
+    constexpr std::string_view end = "\r\n\r\n";
+    return plan.message.find(end) + end.size();
+}
+
+struct outcome {
+    std::uint64_t head_bytes = 0;  ///< Of the answer.
+    bool is_broken_off = false;
+};
+
 /// One line of the access log.
-void report(conversation& talk, const request* asked, const response_plan& plan) {
+void report(conversation& talk, const request* asked, const response_plan& plan, outcome how) {
     access_sink& log = talk.shared.access_log;
     if (!log.wants_records()) {
         return;
@@ -240,13 +264,24 @@ void report(conversation& talk, const request* asked, const response_plan& plan)
                          .referer = {},
                          .user_agent = {}};
     record.duration = std::chrono::duration_cast<std::chrono::microseconds>(took);
-    if (asked != nullptr) {
-        record.method = asked->method_name;
-        record.target = asked->target;
-        record.protocol = asked->version_minor == 0 ? "HTTP/1.0" : "HTTP/1.1";
-        record.referer = asked->fields.only(field::referer).value_or("");
-        record.user_agent = asked->fields.only(field::user_agent).value_or("");
+    record.sent_bytes = how.head_bytes + plan.body_bytes;
+    record.connection = talk.number;
+    record.peer_port = talk.peer.peer().port;
+    record.local_port = talk.peer.local().port;
+    record.is_broken_off = how.is_broken_off;
+    if (asked == nullptr) {
+        log.record(record);
+        return;
     }
+    const fields_of_request fields(asked->fields);
+    record.method = asked->method_name;
+    record.target = asked->target;
+    record.protocol = asked->version_minor == 0 ? "HTTP/1.0" : "HTTP/1.1";
+    record.referer = asked->fields.only(field::referer).value_or("");
+    record.user_agent = asked->fields.only(field::user_agent).value_or("");
+    record.host = asked->host;
+    record.received_bytes = talk.parser.consumed_bytes();
+    record.fields = &fields;
     log.record(record);
 }
 
@@ -262,9 +297,10 @@ void log_broken_answer(const request& asked, const error& why) {
 /// Answers what cannot be a request and ends the conversation.
 task<farewell> refuse(conversation& talk, const head_refusal& why) {
     auto plan = plan_refusal(talk.shared, why);
+    const auto head_bytes = count_head_bytes(plan);
     talk.batch += plan.message;
     const auto sent = co_await flush(talk);
-    report(talk, nullptr, plan);
+    report(talk, nullptr, plan, {.head_bytes = head_bytes, .is_broken_off = !sent});
     co_return sent ? farewell::linger : farewell::abort;
 }
 
@@ -295,8 +331,9 @@ task<farewell> converse(conversation& talk) {
                                !talk.shared.draining.stop_requested();
         auto plan = co_await plan_response(talk.shared, asked,
                                            may_go_on ? after::keep_alive : after::close);
+        const auto head_bytes = count_head_bytes(plan);
         const auto sent = co_await execute(talk, plan);
-        report(talk, &asked, plan);
+        report(talk, &asked, plan, {.head_bytes = head_bytes, .is_broken_off = !sent});
         if (!sent) {
             log_broken_answer(asked, sent.error());
             co_return farewell::abort;  // The client has part of an answer: a reset says so.
@@ -379,7 +416,8 @@ task<> serve_connection(service& shared, unique_fd socket) {
                                    .target_bytes_max = inside.settings.target_bytes_max,
                                    .fields_max = inside.settings.fields_max}),
             .buffer = {},
-            .batch = {}};
+            .batch = {},
+            .number = inside.here.number_connection()};
         parting = co_await converse(talk);
     } catch (const std::bad_alloc&) {
         log::error("http: a connection was dropped: memory is out");

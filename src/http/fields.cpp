@@ -165,8 +165,8 @@ std::string error_page(status what, std::string_view explanation) {
     return page;
 }
 
-void append_error_answer(std::string& out, response_head head, bool with_page,
-                         std::string_view explanation) {
+std::size_t append_error_answer(std::string& out, response_head head, bool with_page,
+                                std::string_view explanation) {
     FERRY_ASSERT(is_error(head.what));
     const auto page = error_page(head.what, explanation);
     head.content_type = page_content_type;
@@ -174,9 +174,11 @@ void append_error_answer(std::string& out, response_head head, bool with_page,
     head.content_length = page.size();
     head.chunked = false;
     append_head(out, head);
-    if (with_page) {
-        out += page;
+    if (!with_page) {
+        return 0;
     }
+    out += page;
+    return page.size();
 }
 
 }  // namespace ferry::http

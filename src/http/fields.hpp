@@ -78,8 +78,9 @@ inline constexpr std::string_view page_content_type = "text/html; charset=utf-8"
 [[nodiscard]] std::string error_page(status what, std::string_view explanation = {});
 
 /// Appends a whole error answer: `head` with the length and type of the page, and the page itself
-/// unless `with_page` is false, as for HEAD. 405 must have `allow`.
-void append_error_answer(std::string& out, response_head head, bool with_page,
-                         std::string_view explanation = {});
+/// unless `with_page` is false, as for HEAD. 405 must have `allow`. Returns the octets of the page
+/// that are in `out`.
+std::size_t append_error_answer(std::string& out, response_head head, bool with_page,
+                                std::string_view explanation = {});
 
 }  // namespace ferry::http

@@ -45,7 +45,7 @@ response_plan planning::error(status what, std::string_view explanation) const {
     if (what == status::service_unavailable) {
         made.retry_after = retry_after;
     }
-    append_error_answer(plan.message, made, !is_head(), explanation);
+    plan.body_bytes = append_error_answer(plan.message, made, !is_head(), explanation);
     return plan;
 }
 
@@ -118,7 +118,7 @@ response_plan plan_refusal(service::state& shared, const head_refusal& why) {
     head.date = shared.dates.text(read_wall_clock().seconds);
     head.server = product;
     head.connection = connection_option::close;
-    append_error_answer(made.message, head, true, why.reason);
+    made.body_bytes = append_error_answer(made.message, head, true, why.reason);
     return made;
 }
 

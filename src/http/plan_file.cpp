@@ -170,7 +170,7 @@ task<response_plan> plan_file(const planning& plan, const vfs::path& name,
     head.accepts_ranges = true;
     head.whole_size_bytes = size_bytes;
     if (is_error(selected.what)) {  // 412 and 416: a page; `append_head` leaves the validators out.
-        append_error_answer(made.message, head, !plan.is_head());
+        made.body_bytes = append_error_answer(made.message, head, !plan.is_head());
         co_return made;
     }
     head.no_sniff = true;

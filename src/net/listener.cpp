@@ -31,6 +31,16 @@ bool is_unspecified(const endpoint& where) noexcept {
     return where.octets == decltype(where.octets){};
 }
 
+result<endpoint> endpoint_of(int socket, int (*ask)(int, sockaddr*, socklen_t*) noexcept) {
+    sockaddr_storage storage{};
+    socklen_t size_bytes = sizeof storage;
+    auto* address = static_cast<sockaddr*>(static_cast<void*>(&storage));
+    if (ask(socket, address, &size_bytes) != 0) {
+        return failure_from_errno(errno);
+    }
+    return from_sockaddr(address, size_bytes);
+}
+
 }  // namespace
 
 result<unique_fd> open_listener(const listen_options& options) {
@@ -67,13 +77,11 @@ result<unique_fd> open_listener(const listen_options& options) {
 }
 
 result<endpoint> local_endpoint(int socket) {
-    sockaddr_storage storage{};
-    socklen_t size_bytes = sizeof storage;
-    auto* address = static_cast<sockaddr*>(static_cast<void*>(&storage));
-    if (kernel::getsockname(socket, address, &size_bytes) != 0) {
-        return failure_from_errno(errno);
-    }
-    return from_sockaddr(address, size_bytes);
+    return endpoint_of(socket, &kernel::getsockname);
+}
+
+result<endpoint> peer_endpoint(int socket) {
+    return endpoint_of(socket, &kernel::getpeername);
 }
 
 void refuse(unique_fd connection, std::string_view last_words) noexcept {

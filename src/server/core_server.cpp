@@ -242,10 +242,36 @@ task<> core_server::accept_all(core_server& self, runtime::nursery& connections,
     co_await accepting.close();
 }
 
+/// A connection over the limit is a line of the access log without a request.
+void core_server::report_refusal(protocol speaks, int socket) {
+    if (!log_->wants_records()) {
+        return;
+    }
+    const auto from = net::peer_endpoint(socket).value_or(net::endpoint{});
+    const auto peer = net::format_address(from);
+    const auto words = speaks == protocol::http ? http::overload_answer : ftp::overload_answer;
+    access_record record{
+        .peer = peer,
+        .user = {},
+        .when = read_wall_clock(),
+        .method = {},
+        .target = {},
+        .protocol = speaks == protocol::http ? "" : "FTP",
+        .status = speaks == protocol::http ? std::uint16_t{503} : std::uint16_t{421},
+        .referer = {},
+        .user_agent = {}};
+    record.sent_bytes = speaks == protocol::http ? words.size() : 0;
+    record.connection = here_->number_connection();
+    record.peer_port = from.port;
+    record.local_port = net::local_endpoint(socket).value_or(net::endpoint{}).port;
+    log_->record(record);
+}
+
 /// Begins to serve one connection, or refuses it when the process has as many as it may.
 void core_server::admit(runtime::nursery& connections, protocol speaks, unique_fd socket) {
     place_taken place(parts_.counts, speaks);
     if (!place) {
+        report_refusal(speaks, socket.get());
         net::refuse(std::move(socket),
                     speaks == protocol::http ? http::overload_answer : ftp::overload_answer);
         return;

@@ -147,6 +147,7 @@ class core_server {
                                       protocol speaks, unique_fd socket);
     static runtime::task<> run_connection(core_server& self, protocol speaks, unique_fd socket,
                                           place_taken place);
+    void report_refusal(protocol speaks, int socket);
     void admit(runtime::nursery& connections, protocol speaks, unique_fd socket);
 
     unsigned index_;

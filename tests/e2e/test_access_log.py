@@ -1,5 +1,6 @@
 """The access log: one line a request or transfer, whatever the client sends (threats.md, H7)."""
 
+import json
 import re
 import signal
 import time
@@ -35,6 +36,40 @@ def log_of(path, count, seconds=5):
             check.equal(len(lines), count, f"lines in\n{text}")
             return lines
         time.sleep(0.05)
+
+
+def objects_of(path, count, seconds=5):
+    """The lines of a log in JSON, once there are `count`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with open(path, "rb") as file:
+            lines = file.read().splitlines(keepends=True)
+        if len(lines) >= count or time.monotonic() > deadline:
+            check.equal(len(lines), count, f"lines in {lines}")
+            return [object_of(line) for line in lines]
+        time.sleep(0.05)
+
+
+JSON_KEYS = {"time": str, "remote": str, "remote_port": int, "connection": int, "user": str,
+             "protocol": str, "method": str, "target": str, "host": str, "status": int,
+             "bytes": int, "bytes_received": int, "bytes_sent": int, "complete": bool,
+             "duration_us": int, "referer": str, "user_agent": str}
+
+
+def object_of(line):
+    check.holds(line.endswith(b"\n") and not re.search(rb"[\x00-\x1f\x7f]", line[:-1]),
+                f"one whole line: {line!r}")
+    made = json.loads(line.decode("utf-8"))  # Strict: octets that are no UTF-8 would fail here.
+    check.equal({key: type(value) for key, value in made.items()}, JSON_KEYS, "the keys")
+    check.holds(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", made["time"]), made["time"])
+    return made
+
+
+def restored(text):
+    """The octets behind a text of the log in JSON, as README.md says."""
+    octets = text.encode("utf-8")
+    check.holds(re.fullmatch(rb"(?:[^\\]|\\x[0-9a-f]{2})*", octets, re.DOTALL), f"{octets!r}")
+    return re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), octets)
 
 
 def test_http(t):
@@ -104,6 +139,89 @@ def test_ftp(t):
     check.equal([(line[0], line[1], line[3], line[4], line[5]) for line in transfers], [
         ("127.0.0.1", r"ann\x20lee", "RETR /size-100k.bin FTP", "226", str(100 * 1024)),
         ("127.0.0.1", r"ann\x20lee", "STOR /dir/new name.txt FTP", "226", "5")], "the lines")
+
+
+def test_json(t):
+    """Hostile octets over HTTP and FTP: each line is an object, and nothing is lost."""
+    root, folder = trees.fill(t.tmp(), SITE), t.tmp()
+    path = f"{folder}/access.log"
+    server = t.ferry(root, "--access-log", path, "--access-log-format", "json", "--write",
+                     "--user", 'ann"\\\xfc:secret')
+    agent = b'x","status":1,\\"\xff\xc3\xbc\xed\xa0\x80\xc2\x9b'
+    with Connection(server) as connection:
+        sent = b"/%22?$%5c'"
+        octets = (b"GET " + sent + b" HTTP/1.1\r\nHost: A:1\r\nUser-Agent: " + agent +
+                  b"\r\nReferer: \\\r\n\r\n")
+        connection.send(octets)
+        answer = connection.read_response()
+        port = connection.socket.getsockname()[1]
+    name = b'a"b\\\xff\x1b[1m{}'
+    with Control(server) as control:
+        control.login('ann"\\\xfc', "secret")
+        data = control.passive()
+        control.send(b"STOR " + name + b"\r\n")
+        control.expect("the announcement", 150)
+        data.sendall(b"12345")
+        data.close()
+        control.expect("the end", 226)
+    first, second = objects_of(path, 2)
+    check.equal(restored(first["user_agent"]), agent, "User-Agent")
+    check.equal(restored(first["target"]), sent, "target")
+    check.equal(first["status"], answer.status, "status")
+    check.equal((first["host"], restored(first["referer"])), ("A:1", b"\\"), "Host and Referer")
+    check.equal((first["bytes"], first["bytes_received"], first["remote_port"], first["complete"]),
+                (len(answer.body), len(octets), port, True), "numbers")
+    check.equal((second["method"], restored(second["target"]), restored(second["user"])),
+                ("STOR", b"/" + name, 'ann"\\\xfc'.encode()), "the upload")
+    check.equal((second["bytes"], second["bytes_received"], second["bytes_sent"], second["status"]),
+                (5, 5, 0, 226), "its numbers")
+    check.holds(first["connection"] != second["connection"], "two connections")
+
+
+def test_template(t):
+    root, folder = trees.fill(t.tmp(), SITE), t.tmp()
+    path = f"{folder}/access.log"
+    server = t.ferry(root, "--access-log", path, "--access-log-format",
+                     '$remote_addr "$request" $status $body_bytes_sent $http_x_forwarded_for '
+                     '"$http_x_forwarded_for" $host')
+    ask(server, "/hello.txt", fields=[("X-Forwarded-For", '10.0.0.1, "'), ("Host", "WWW.x:80")],
+        host=None)
+    server.stop()
+    with open(path, encoding="ascii") as file:
+        check.equal(file.read(), '127.0.0.1 "GET /hello.txt HTTP/1.1" 200 13 '
+                                 r'10.0.0.1,\x20\x22 "10.0.0.1, \x22" www.x' + "\n", "the line")
+
+
+def test_what_is_no_request(t):
+    """Refused heads, heads that do not come, connections over the limit, answers broken off."""
+    root, folder = trees.fill(t.tmp(), SITE), t.tmp()
+    path = f"{folder}/access.log"
+    with open(f"{root}/large", "wb") as file:
+        file.truncate(256 * 1024 * 1024)  # More than sockets hold.
+    server = t.ferry(root, "--access-log", path, "--access-log-format", "json", "--ftp", "off",
+                     "--connections-max", "3", "--header-timeout", "200ms")
+    with Connection(server) as wrong, Connection(server) as slow, Connection(server) as leaver:
+        for each in (wrong, slow, leaver):
+            each.ask("/one.txt")
+        with Connection(server) as beyond:
+            overload = beyond.read_response()
+        wrong.send(b"GET / HTTP/1.1\r\nHost : a\r\n\r\n")
+        refused = wrong.read_response()
+        slow.send(b"GET / HTTP/1.1\r\n")
+        late = slow.read_response()
+        leaver.send(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        leaver.socket.recv(100)  # Closing over the rest is a reset.
+    got = [each for each in objects_of(path, 7) if each["target"] != "/one.txt"]
+    by_status = {each["status"]: each for each in got}
+    check.equal(sorted(by_status), [200, 400, 408, 503], "the statuses")
+    for status, answer in ((400, refused), (408, late), (503, overload)):
+        check.equal(answer.status, status, "the answer")
+        line = by_status[status]
+        check.equal((line["method"], line["target"], line["complete"], line["bytes"],
+                     line["remote"]), ("", "", True, len(answer.body), "127.0.0.1"), "the line")
+    broken = by_status[200]
+    check.equal((broken["complete"], broken["target"]), (False, "/large"), "broken off")
+    check.holds(0 <= broken["bytes"] < 256 * 1024 * 1024, f"octets that moved: {broken['bytes']}")
 
 
 def test_standard_output(t):

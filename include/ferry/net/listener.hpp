@@ -33,6 +33,9 @@ struct listen_options {
 /// Where a listening socket is bound: the port when 0 was asked for. errc::io if it is no socket.
 [[nodiscard]] result<endpoint> local_endpoint(int socket);
 
+/// Whose the other end of an accepted socket is, or errc::reset where it has gone.
+[[nodiscard]] result<endpoint> peer_endpoint(int socket);
+
 /// Sends `last_words` if the socket takes them at once, and closes. For a connection over the
 /// limit. Never suspends, never fails.
 void refuse(unique_fd connection, std::string_view last_words) noexcept;

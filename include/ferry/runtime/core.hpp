@@ -1,6 +1,7 @@
 #pragma once
 
 #include <coroutine>
+#include <cstdint>
 
 #include "ferry/base/random.hpp"
 #include "ferry/runtime/reactor.hpp"
@@ -20,6 +21,12 @@ class core {
     [[nodiscard]] reactor& io() noexcept { return io_; }
     [[nodiscard]] ferry::random& rng() noexcept { return rng_; }
     [[nodiscard]] time_point now() const noexcept { return io_.now(); }
+
+    /// A number that no other connection of this process has, whatever its core: for logs.
+    [[nodiscard]] std::uint64_t number_connection() noexcept {
+        constexpr std::uint64_t cores_max = 1'024;
+        return ++connections_ * cores_max + index_;
+    }
 
     class yield_awaiter : ready_node {
       public:
@@ -42,6 +49,7 @@ class core {
     reactor& io_;
     ferry::random rng_;
     unsigned index_;
+    std::uint64_t connections_ = 0;
 };
 
 }  // namespace ferry::runtime

@@ -473,6 +473,7 @@ TEST_CASE("connection: a file that shrinks while it is sent ends in a reset (thr
         REQUIRE(my.log.kept.size() == 1);
         CHECK(my.log.kept.front().status == 200);
         CHECK(my.log.kept.front().body_bytes == 2'000'000);
+        CHECK(my.log.kept.front().is_broken_off);
     });
 }
 
@@ -726,13 +727,15 @@ TEST_CASE("connection: what the access log is told") {
     web on;
     on.files.write("a.txt", "content");
     const auto before = read_wall_clock();
-    std::string text = get("/a.txt?x=%20", "Referer: http://r/\r\nUser-Agent: test/1\r\n");
+    std::string text =
+        get("/a.txt?x=%20", "Referer: http://r/\r\nUser-Agent: test/1\r\nX-Forwarded-For: c\r\n");
+    const auto first_bytes = text.size();
     text += "HEAD /a.txt HTTP/1.1\r\nHost: a\r\n\r\n";
     text += get("/missing", "User-Agent: one\r\nUser-Agent: two\r\n");
     text += "PROPFIND /a.txt HTTP/1.1\r\nHost: a\r\n\r\n";
     text += "GET /a.txt HTTP/1.0\r\nConnection: keep-alive\r\nRange: bytes=1-3\r\n\r\n";
     text += "garbage\r\n\r\n";
-    static_cast<void>(answers_to(on, text));
+    const auto answered = answers_to(on, text);
     const auto after = read_wall_clock();
     const auto& kept = on.log.kept;
     REQUIRE(kept.size() == 6);
@@ -758,12 +761,24 @@ TEST_CASE("connection: what the access log is told") {
     CHECK(kept[5].method.empty());  // What cannot be read is not repeated.
     CHECK(kept[5].target.empty());
     CHECK(kept[5].status == 501);
+    CHECK(kept[5].forwarded_for == "(no request)");
+    CHECK(kept[0].host == "a");
+    CHECK(kept[4].host.empty());  // HTTP/1.0 has no need of one.
+    CHECK(kept[0].received_bytes == first_bytes);
+    CHECK(kept[0].forwarded_for == "c");
+    CHECK(kept[1].forwarded_for.empty());
+    std::uint64_t sent_bytes = 0;
     for (const auto& each : kept) {
+        sent_bytes += each.sent_bytes;
+        CHECK(each.connection == kept.front().connection);
+        CHECK(each.peer_port != 0);
+        CHECK_FALSE(each.is_broken_off);
         CHECK(each.when >= before);
         CHECK(each.when <= after);
         CHECK(each.duration >= 0us);
         CHECK(each.duration < 5s);
     }
+    CHECK(sent_bytes == answered.size());
 }
 
 TEST_CASE("connection: a slow request is logged with when it began and how long it took") {

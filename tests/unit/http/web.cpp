@@ -41,7 +41,16 @@ void record_keeper::record(const access_record& what) noexcept {
                         .body_bytes = what.body_bytes,
                         .referer = std::string(what.referer),
                         .user_agent = std::string(what.user_agent),
-                        .duration = what.duration});
+                        .duration = what.duration,
+                        .host = std::string(what.host),
+                        .received_bytes = what.received_bytes,
+                        .sent_bytes = what.sent_bytes,
+                        .connection = what.connection,
+                        .peer_port = what.peer_port,
+                        .is_broken_off = what.is_broken_off,
+                        .forwarded_for = std::string(
+                            what.fields == nullptr ? std::string_view("(no request)")
+                                                   : what.fields->value_of("x-forwarded-for"))});
     } catch (const std::bad_alloc&) {
         // A test that lets allocations fail does not count records.
     }

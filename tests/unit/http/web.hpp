@@ -33,6 +33,13 @@ struct kept_record {
     std::string referer;
     std::string user_agent;
     std::chrono::microseconds duration{0};
+    std::string host;
+    std::uint64_t received_bytes = 0;
+    std::uint64_t sent_bytes = 0;
+    std::uint64_t connection = 0;
+    std::uint16_t peer_port = 0;
+    bool is_broken_off = false;
+    std::string forwarded_for;  ///< Of the fields.
 };
 
 class record_keeper final : public access_sink {
