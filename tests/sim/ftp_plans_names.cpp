@@ -68,11 +68,12 @@ emptiness emptiness_of(client_context& context, const std::string& directory, mo
     return made;
 }
 
-/// True when nobody may have the name and the user may have left a part of an upload to it.
-bool may_be_part(const ftp_session& user, const std::string& argument, moment since) {
+/// True when nobody may have the name and `owner` may have left a part of an upload to it.
+bool may_be_part(const ftp_session& user, const std::string& argument, moment since,
+                 const std::string& owner) {
     auto& model = user.context.model;
     const auto path = user.in_model(argument);
-    return model.parts_of(part_owner(user), path).may_be_any() &&
+    return model.parts_of(owner, path).may_be_any() &&
            std::ranges::any_of(model.possible_since(path, since), [](const node_state& each) {
                return each.kind == node_kind::absent || each.kind == node_kind::anything;
            });
@@ -163,7 +164,7 @@ planned_command plan_size(ftp_session& user, std::string argument) {
                              user.is_image || each.octets.size_bytes() <= counted_bytes_max;
                          return each.kind == node_kind::file && counts ? 213 : 550;
                      });
-                 if (may_be_part(user, argument, since)) {
+                 if (may_be_part(user, argument, since, part_owner(user))) {
                      codes.push_back(213);
                  }
                  return codes;
@@ -172,7 +173,7 @@ planned_command plan_size(ftp_session& user, std::string argument) {
              [&user, since, argument](const ftp_reply& reply) {
                  const auto possible =
                      user.context.model.possible_since(user.in_model(argument), since);
-                 if (may_be_part(user, argument, since)) {
+                 if (may_be_part(user, argument, since, part_owner(user))) {
                      return size_of_part(user, argument, reply.text, possible);
                  }
                  std::string sizes;
@@ -277,17 +278,27 @@ planned_command plan_dele(ftp_session& user, std::string argument) {
         change =
             user.context.model.begin(user.in_model(argument), {.kind = change_kind::remove_file});
     }
-    return assemble(user, {.verb = "DELE",
-                           .argument = argument,
-                           .codes =
-                               [&user, since, argument] {
-                                   return codes_of(user.context, user.in_model(argument), since,
-                                                   [](const node_state& each) {
-                                                       return each.kind == node_kind::file ? 250
-                                                                                           : 550;
-                                                   });
-                               },
-                           .change = change});
+    return assemble(
+        user,
+        {.verb = "DELE",
+         .argument = argument,
+         .codes =
+             [&user, since, argument] {
+                 auto codes = codes_of(user.context, user.in_model(argument), since,
+                                       [](const node_state& each) {
+                                           return each.kind == node_kind::file ? 250 : 550;
+                                       });
+                 const std::string owner = user.may_change() ? user.who->name : "";  // In any TYPE.
+                 if (may_be_part(user, argument, since, owner)) {
+                     codes.push_back(250);
+                 }
+                 return codes;
+             },
+         .change = change,
+         .has_changed =
+             [](const ftp_reply& reply) {  // Else a part is gone, which no reader has seen.
+                 return reply.code == 250 && reply.text != "Deleted what was left of an upload";
+             }});
 }
 
 planned_command plan_mkd(ftp_session& user, std::string argument) {

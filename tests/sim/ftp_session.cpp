@@ -184,7 +184,7 @@ planned_command assemble(ftp_session& user, command_parts parts) {
         }
         const bool is_right = std::ranges::find(right, reply.code) != right.end();
         if (what.change) {
-            const bool is_explained = reply.code / 100 == 2
+            const bool is_explained = what.has_changed(reply)
                                           ? context.model.acknowledged(*what.change)
                                           : context.model.refused(*what.change);
             if (!is_explained) {

@@ -71,6 +71,10 @@ struct command_parts {
     std::string argument;
     std::function<std::vector<int>()> codes;
     std::optional<model_tree::token> change{};
+    /// Whether it says that `change` has happened.
+    std::function<bool(const ftp_reply&)> has_changed = [](const ftp_reply& reply) {
+        return reply.code / 100 == 2;
+    };
     std::function<std::string(const ftp_reply&)> effect = [](const ftp_reply&) {
         return std::string();
     };
