@@ -5,6 +5,7 @@ import email
 import email.policy
 import email.utils
 import html.parser
+import json
 import os
 import time
 import urllib.parse
@@ -363,6 +364,39 @@ def test_listing(t):
             check.contains(paths, b"/" + name, "the paths of the links")
 
 
+def test_listing_as_json(t):
+    """RFC 8259, by `format` or Accept; `href` leads to every name, also to one that is no text."""
+    root = t.tmp()
+    names = [name for name in trees.PLAIN_HOSTILE_NAMES + trees.CONTROL_NAMES + trees.LINE_END_NAMES
+             if not name.startswith(b".")]
+    for name in names:
+        trees.write(root, b"d/" + name, name)
+    os.mkdir(os.path.join(root, "d", "a sub"))
+    server = t.ferry(root)
+    with Connection(server) as connection:
+        response = connection.ask("/d/?format=json")
+        check.equal(response.field("Content-Type"), "application/json", "Content-Type")
+        check.equal([c for c in response.body if (c < 32 and c != 10) or c == 127], [],
+                    "raw control octets")
+        entries = json.loads(response.body)
+        check.equal(len(entries), len(names) + 1, "objects")
+        check.equal((entries[0]["name"], entries[0]["type"]), ("a sub", "directory"), "the first")
+        for entry in entries[1:]:
+            target = urllib.parse.urlsplit(urllib.parse.urljoin("http://localhost/d/",
+                                                                entry["href"])).path
+            content = connection.ask(target).body
+            check.contains(names, content, "the file that a reference leads to")
+            check.equal((entry["type"], entry["size"]), ("file", len(content)), target)
+            check.equal(entry["name"].encode() == content or b"\xef\xbf\xbd" in
+                        entry["name"].encode(), True, f"{entry['name']!r} of {content}")
+            time.strptime(entry["modified"], "%Y-%m-%dT%H:%M:%SZ")
+        by_accept = connection.ask("/d/", fields=[("Accept", "application/json")])
+        check.same_bytes(by_accept.body, response.body, "by Accept")
+        check.equal(by_accept.field("Vary"), "Accept", "Vary")
+        browsers = connection.ask("/d/", fields=[("Accept", "text/html,*/*;q=0.8")])
+        check.holds(browsers.body.startswith(b"<!DOCTYPE html>"), "what browsers get")
+
+
 def test_index_page_is_served_for_its_directory(t):
     server = t.shared(make_server)
     check.same_bytes(fetch(server, "/dir/"), server.contents[b"dir/index.html"], "/dir/")
@@ -436,6 +470,12 @@ def test_a_large_directory(t):
     files = [link for link in links if link in wanted]
     check.equal(len(files), len(set(files)), "links, without doubles")
     check.equal(set(files), wanted, "the links")
+    page = fetch(server, "/many/")
+    check.contains(page, b"Too many names to sort", "the page")
+    check.contains(page, b"<p>3000 files, 0 B</p>", "the page")
+    entries = json.loads(fetch(server, "/many/?format=json"))
+    check.equal({entry["name"] for entry in entries}, set(names), "the names as JSON")
+    check.equal(len(entries), len(names), "objects")
     # HTTP/1.0 knows no chunks: the end of the connection is the end of the page.
     with Connection(server) as connection:
         old = connection.ask("/many/", version="HTTP/1.0")
