@@ -65,6 +65,36 @@ void access_log::record(const access_record& what) noexcept {
     }
 }
 
+void join_successor(std::optional<log_successor>& waiting, log_successor next) noexcept {
+    if (waiting) {
+        waiting->fd = next.fd;
+    } else {
+        waiting = std::move(next);
+    }
+}
+
+void access_log::go_over_to(log_successor next) noexcept {
+    join_successor(next_, std::move(next));
+    if (!announced_) {
+        announced_ = true;
+        half_full_.announce();
+    }
+}
+
+/// The rest of a line that was begun is for nobody.
+void access_log::go_over() {
+    if (is_in_line()) {
+        written_ = writing_.find('\n', written_) + 1;
+        ++dropped_;
+    }
+    fd_ = next_->fd;
+    is_file_ = true;
+    next_.reset();
+    if (std::exchange(is_failing_, false)) {
+        report_drops();
+    }
+}
+
 task<> access_log::run() {
     if (fd_ < 0) {
         co_return;
@@ -97,6 +127,9 @@ task<> access_log::run() {
 task<> access_log::write_gathered(runtime::time_point until) {
     announced_ = false;
     for (;;) {  // Bounded by `until`.
+        if (next_ && !is_in_line()) {
+            go_over();
+        }
         if (written_ == writing_.size()) {
             writing_.clear();
             written_ = 0;
@@ -122,6 +155,10 @@ task<> access_log::write_gathered(runtime::time_point until) {
             if (std::exchange(is_failing_, false) || here_.now() >= report_after_) {
                 report_drops();
             }
+            continue;
+        }
+        if (next_) {
+            go_over();
             continue;
         }
         if (put.error() == errc::timed_out || put.error() == errc::cancelled ||
@@ -151,8 +188,7 @@ std::string_view access_log::next_piece() const noexcept {
 /// Gives up what is not written, but for the rest of a line that was begun: the next line must not
 /// become its end.
 void access_log::drop_unwritten() noexcept {
-    const bool is_in_line = written_ > 0 && writing_[written_ - 1] != '\n';
-    const auto kept = is_in_line ? writing_.find('\n', written_) + 1 : written_;
+    const auto kept = is_in_line() ? writing_.find('\n', written_) + 1 : written_;
     const auto lost = std::string_view(writing_).substr(kept);
     dropped_ += static_cast<std::uint64_t>(std::ranges::count(lost, '\n'));
     writing_.resize(kept);

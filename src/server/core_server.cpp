@@ -65,6 +65,9 @@ core_server::core_server(unsigned index, const shared_parts& parts, std::vector<
       users_message_(
           *this,
           [](runtime::posted& self) noexcept { static_cast<message&>(self).owner.take_users(); }),
+      log_message_(
+          *this,
+          [](runtime::posted& self) noexcept { static_cast<message&>(self).owner.take_log(); }),
       drain_timer_(*this) {}
 
 core_server::~core_server() = default;
@@ -311,6 +314,23 @@ void core_server::take_users() noexcept {
         waiting.is_told = false;
         return std::move(waiting.users);
     });
+}
+
+void core_server::replace_log(log_successor next) noexcept {
+    const bool is_told = fresh_log_.use([&next](fresh_log& waiting) noexcept {
+        const bool had_one = waiting.next.has_value();
+        join_successor(waiting.next, std::move(next));
+        return had_one;
+    });
+    if (!is_told) {
+        io_->post(log_message_);
+    }
+}
+
+void core_server::take_log() noexcept {
+    auto next = fresh_log_.use(
+        [](fresh_log& waiting) noexcept { return std::exchange(waiting.next, std::nullopt); });
+    log_->go_over_to(std::move(*next));
 }
 
 void core_server::begin_drain() noexcept {

@@ -115,6 +115,9 @@ class core_server {
     /// Logins from now on go by `fresh`; who is logged in stays so. From any thread, after `open`.
     void replace_users(std::shared_ptr<const auth::accounts> fresh) noexcept;
 
+    /// The access log goes to `next`, which must outlive this. From any thread, after `open`.
+    void replace_log(log_successor next) noexcept;
+
     /// End now. From any thread, once, after `drain`.
     void stop() noexcept { io_->post(stop_message_); }
 
@@ -134,8 +137,14 @@ class core_server {
         bool is_told = false;  ///< Its message is on the way.
     };
 
+    /// What `replace_log` hands over to the core.
+    struct fresh_log {
+        std::optional<log_successor> next;
+    };
+
     void begin_drain() noexcept;
     void take_users() noexcept;
+    void take_log() noexcept;
     void stop_now() noexcept;
 
     static runtime::task<> serve(runtime::nursery& bottom, core_server& self);
@@ -170,9 +179,11 @@ class core_server {
     std::optional<runtime::core_tasks> tasks_;
     std::shared_ptr<const auth::accounts> users_;
     runtime::rarely_shared<fresh_accounts> fresh_users_;
+    runtime::rarely_shared<fresh_log> fresh_log_;
     message drain_message_;
     message stop_message_;
     message users_message_;
+    message log_message_;
     drain_timer drain_timer_;
     bool stopping_ = false;
 };

@@ -149,6 +149,9 @@ std::string missing_cpu(const pinning& pin) {
     return {};
 }
 
+constexpr int log_file_flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY;
+constexpr mode_t log_file_mode = 0640;
+
 /// Opens where the access log goes. Returns what was refused, or nothing.
 std::string open_access_log(const config& settings, prepared& ready) {
     if (settings.access_log.kind == access_log_kind::standard_output) {
@@ -160,8 +163,8 @@ std::string open_access_log(const config& settings, prepared& ready) {
                 ::fcntl(STDOUT_FILENO, F_SETFL, ::fcntl(STDOUT_FILENO, F_GETFL) | O_APPEND));
         }
     } else if (settings.access_log.kind == access_log_kind::file) {
-        ready.access_log.reset(::open(settings.access_log.file.c_str(),
-                                      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640));
+        ready.access_log.reset(
+            ::open(settings.access_log.file.c_str(), log_file_flags, log_file_mode));
         if (!ready.access_log) {
             return fmt::format("cannot open the access log \"{}\": {}", settings.access_log.file,
                                std::strerror(errno));
@@ -229,6 +232,22 @@ runtime::uring_options ring_sizes(const config& settings) noexcept {
 }
 
 }  // namespace
+
+std::expected<unique_fd, std::string> reopen_log_file(const std::string& name) {
+    // Nobody may read from what is a pipe now.
+    unique_fd opened(::open(name.c_str(), log_file_flags | O_NONBLOCK, log_file_mode));
+    if (!opened) {
+        return std::unexpected(fmt::format("\"{}\": {}", name, std::strerror(errno)));
+    }
+    struct stat status{};
+    if (::fstat(opened.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+        return std::unexpected(fmt::format("\"{}\" is no regular file", name));
+    }
+    if (::fcntl(opened.get(), F_SETFL, O_APPEND) != 0) {
+        return std::unexpected(fmt::format("\"{}\": {}", name, std::strerror(errno)));
+    }
+    return opened;
+}
 
 result<std::unique_ptr<runtime::reactor>> make_reactor(const config& settings, prepared& ready,
                                                        unsigned core,

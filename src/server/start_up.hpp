@@ -1,5 +1,6 @@
 #pragma once
 
+#include <expected>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,6 +47,10 @@ struct prepared {
 /// Errors: one line for a person: what could not be done and the likely cause. Exit with status 1.
 [[nodiscard]] std::expected<prepared, std::string> prepare(const config& settings,
                                                            std::size_t cores);
+
+/// Opens the file of an access log again, which another name may have been given to meanwhile.
+/// Waits for a disk at most. Errors: one line for a person, also where it is no regular file.
+[[nodiscard]] std::expected<unique_fd, std::string> reopen_log_file(const std::string& name);
 
 /// Makes the reactor of `core`, on its thread and once, out of what was prepared for it. Errors: of
 /// `make_uring_reactor`, `make_epoll_reactor`.

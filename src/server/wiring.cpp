@@ -163,6 +163,11 @@ class cores {
             each->replace_users(fresh);
         }
     }
+    void replace_log(const log_successor& next) noexcept {
+        for (auto& each : servers_) {
+            each->replace_log(next);
+        }
+    }
     void drain() noexcept {
         for (auto& each : servers_) {
             each->drain();
@@ -237,16 +242,58 @@ void read_users_anew(cores& running, const config& settings) {
     running.replace_users(loaded->users);
 }
 
+/// The file of the access log, and those before it that a core may still write to.
+class log_files {
+  public:
+    log_files(const config& settings, unique_fd first)
+        : name_(settings.access_log.file),
+          current_(std::make_shared<const unique_fd>(std::move(first))) {}
+
+    /// Opens the name anew, for whoever rotates logs. What cannot be opened leaves the file in use.
+    void reopen(cores& running) {
+        if (name_.empty() || !is_file(current_->get())) {
+            log::info("SIGUSR1: the access log is no file that could be opened anew");
+            return;
+        }
+        auto opened = reopen_log_file(name_);
+        if (!opened) {
+            log::error(
+                fmt::format("the access log stays with the file it has: {}", opened.error()));
+            return;
+        }
+        auto next = std::make_shared<const unique_fd>(std::move(*opened));
+        running.replace_log({.fd = next->get(), .previous = current_});
+        left_.push_back(std::exchange(current_, std::move(next)));
+        log::info(fmt::format("the access log goes to \"{}\" opened anew", name_));
+    }
+
+    /// Closes what no core writes to any more. Here, for the last close of a file that was removed
+    /// may take its time.
+    void close_left() {
+        std::erase_if(left_, [](const auto& each) { return each.use_count() == 1; });
+    }
+    [[nodiscard]] bool has_left() const noexcept { return !left_.empty(); }
+
+  private:
+    std::string name_;  ///< Empty: it has none.
+    std::shared_ptr<const unique_fd> current_;
+    std::vector<std::shared_ptr<const unique_fd>> left_;
+};
+
+// How often to look whether the cores have gone over to another file.
+constexpr int log_look_interval_ms = 200;
+
 /// Waits for signals until every core has ended: the first drains, the second ends it now (R13).
-/// SIGHUP reads the users file anew.
-void supervise(cores& running, const config& settings, int signals) {
+/// SIGHUP reads the users file anew, SIGUSR1 opens the access log anew.
+void supervise(cores& running, const config& settings, log_files& logs, int signals) {
     int seen = 0;
     for (;;) {
         pollfd waited[2] = {{.fd = signals, .events = POLLIN, .revents = 0},
                             {.fd = running.ended_fd(), .events = POLLIN, .revents = 0}};
-        if (::poll(waited, 2, -1) < 0 && errno != EINTR) {
+        if (::poll(waited, 2, logs.has_left() ? log_look_interval_ms : -1) < 0 && errno != EINTR) {
             return;
         }
+        logs.close_left();
         if ((waited[1].revents & POLLIN) != 0) {
             return;
         }
@@ -257,6 +304,10 @@ void supervise(cores& running, const config& settings, int signals) {
         }
         if (came.ssi_signo == SIGHUP) {
             read_users_anew(running, settings);
+            continue;
+        }
+        if (came.ssi_signo == SIGUSR1) {
+            logs.reopen(running);
             continue;
         }
         ++seen;
@@ -276,6 +327,7 @@ unique_fd block_signals() {
     sigaddset(&handled, SIGTERM);
     sigaddset(&handled, SIGINT);
     sigaddset(&handled, SIGHUP);
+    sigaddset(&handled, SIGUSR1);
     ::pthread_sigmask(SIG_BLOCK, &handled, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
     // A write over RLIMIT_FSIZE is then EFBIG, an answer, and not the end of the process.
@@ -427,6 +479,7 @@ int run(const config& settings) {
         lines += fmt::format("listening on {}://{}/\n", scheme_of(each.speaks),
                              net::format_endpoint(each.at));
     }
+    log_files logs(settings, std::move(ready->access_log));
     cores running(settings, parts, std::move(ready->listeners), core_count);
     if (const auto why = running.failure(); !why.empty()) {
         running.go(false);
@@ -434,7 +487,7 @@ int run(const config& settings) {
     }
     print(lines);
     running.go(true);
-    supervise(running, settings, signals.get());
+    supervise(running, settings, logs, signals.get());
     running.join();
     finish(log_writer);
     return 0;

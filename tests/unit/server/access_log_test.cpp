@@ -409,6 +409,93 @@ TEST_CASE("access_log: a line cut off by a failure is ended before the next") {
                        "access log: ") == 29);
 }
 
+// Goal: whoever rotates logs finds each line once, whole, in one file or the next. Method: the log
+// goes over again and again while lines come, and says when it has left a file.
+TEST_CASE("access_log: another file takes over between two lines") {
+    net_test::test_core machine;
+    static std::vector<unique_fd> files;
+    files.clear();
+    for (int i = 0; i < 5; ++i) {
+        files.push_back(make_file());
+    }
+    access_log log(machine.here, files[0].get(), 4'000);
+    std::string expected;
+    for (int i = 0; i < 400; ++i) {
+        expected += line_of("/" + std::to_string(i));
+    }
+    run_beside(log, machine, [](core& here, access_log& to) -> task<> {
+        for (std::size_t file = 1; file <= files.size(); ++file) {
+            for (std::size_t i = (file - 1) * 80; i < file * 80; ++i) {
+                to.record(record_of("/" + std::to_string(i)));
+                co_await pause(here, i % 10 == 0 ? 1ms : 0ms);
+            }
+            if (file < files.size()) {
+                auto previous = std::make_shared<const int>(0);
+                std::weak_ptr<const int> is_held = previous;
+                to.go_over_to({.fd = files[file].get(), .previous = std::move(previous)});
+                for (int turns = 0; turns < 1'000 && !is_held.expired(); ++turns) {
+                    co_await pause(here, 1ms);
+                }
+                CHECK(is_held.expired());
+            }
+        }
+    });
+    std::string all;
+    for (const auto& each : files) {
+        const auto content = content_of(each.get());
+        CHECK_FALSE(content.empty());
+        CHECK(content.ends_with('\n'));
+        all += content;
+    }
+    CHECK(all == expected);
+}
+
+TEST_CASE("access_log: of two successors at once the later counts, and both let go") {
+    net_test::test_core machine;
+    static const auto first = make_file();
+    static const auto second = make_file();
+    static const auto third = make_file();
+    access_log log(machine.here, first.get(), 4'000);
+    auto held = std::make_shared<const int>(0);
+    log.record(record_of("/"));
+    log.go_over_to({.fd = second.get(), .previous = held});
+    log.go_over_to({.fd = third.get(), .previous = held});
+    CHECK(held.use_count() == 2);  // Nothing is written to the second: nobody has to wait for it.
+    run_beside(log, machine, [](core&, access_log&) -> task<> { co_return; });
+    CHECK(held.use_count() == 1);
+    CHECK(content_of(first.get()).empty());
+    CHECK(content_of(second.get()).empty());
+    CHECK(content_of(third.get()) == line_of("/"));
+}
+
+// A disk that is full has half a line; the rest of it must not begin the next file.
+TEST_CASE("access_log: half a line stays half, and the next file begins with a whole one") {
+    const captured_errors errors;
+    const auto before = std::signal(SIGXFSZ, SIG_IGN);
+    rlimit limit_before{};
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &limit_before) == 0);
+    net_test::test_core machine;
+    static const auto file = make_file();
+    static const auto other = make_file();
+    const rlimit lowered{.rlim_cur = 10 * line_of("/x").size() + 20,
+                         .rlim_max = limit_before.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &lowered) == 0);
+    access_log log(machine.here, file.get(), 4'000);
+    run_beside(log, machine, [](core& here, access_log& to) -> task<> {
+        for (int i = 0; i < 40; ++i) {  // More than half the buffer: written at once.
+            to.record(record_of("/x"));
+        }
+        co_await pause(here, 100ms);
+        to.record(record_of("/last"));
+        to.go_over_to({.fd = other.get(), .previous = nullptr});
+        co_await pause(here, 100ms);
+    });
+    ::setrlimit(RLIMIT_FSIZE, &limit_before);
+    std::signal(SIGXFSZ, before);
+    CHECK(content_of(other.get()) == line_of("/last"));
+    CHECK(dropped_in(errors.text()) == 30);
+}
+
 TEST_CASE("access_log: a log that cannot be written says so once, and serving goes on") {
     const captured_errors errors;
     net_test::test_core machine;
