@@ -4,6 +4,7 @@
 #include <array>
 
 #include "ferry/base/ascii.hpp"
+#include "ftp/command_log.hpp"
 #include "ftp/commands_access.hpp"
 #include "ftp/commands_digests.hpp"
 #include "ftp/commands_names.hpp"
@@ -150,6 +151,7 @@ task<reply> perform(session& user, std::string_view line) {
         }
         co_return reply{500, "Command not understood"};
     }
+    const command_log line_of_log(user, row->verb, parsed.argument);
     auto refused = check(user, *row, parsed.argument);
     reply answer;
     if (refused) {
@@ -172,6 +174,7 @@ task<reply> perform(session& user, std::string_view line) {
     if (answer.code != 350 || row->verb != "RANG") {  // And of RANG and HASH.
         user.user.hash_range.reset();
     }
+    line_of_log.finish(answer);
     co_return answer;
 }
 

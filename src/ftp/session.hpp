@@ -60,6 +60,13 @@ struct transfer_settings {
     bool extended_only = false;  ///< After EPSV ALL (RFC 2428 section 4).
 };
 
+/// What a transfer leaves behind for the access log.
+struct moved_content {
+    std::string name;  ///< In the whole tree; empty until there is one.
+    std::uint64_t bytes = 0;
+    bool is_announced = false;  ///< There was a 150.
+};
+
 /// One control connection: what its two coroutines and the handlers of commands share.
 struct session {
     session(service& server, net::stream& connection, runtime::stop_scope& enclosing) noexcept;
@@ -86,6 +93,7 @@ struct session {
     running_transfer* transfer = nullptr;  ///< The one under way.
     const std::uint64_t number;            ///< `runtime::core::number_connection`.
     std::uint64_t sequence = 0;            ///< Of the command under way.
+    moved_content moved;                   ///< By the command under way, once its transfer ended.
     std::uint64_t abort_before = 0;        ///< Transfers of earlier commands end with 426.
     bool quit_seen = false;                ///< QUIT has been read, though maybe not carried out.
     bool is_leaving = false;               ///< The reply under way is the last.

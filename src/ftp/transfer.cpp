@@ -1,6 +1,5 @@
 #include "ftp/transfer.hpp"
 
-#include <chrono>
 #include <memory>
 #include <new>
 #include <utility>
@@ -67,11 +66,7 @@ net::pacer make_pacer(session& user, std::uint64_t auth::rates::* way,
 }  // namespace
 
 running_transfer::running_transfer(session& user, std::string_view verb) noexcept
-    : user_(user),
-      scope_(&user.life),
-      verb_(verb),
-      began_at_(read_wall_clock()),
-      began_(user.here.now()) {
+    : user_(user), scope_(&user.life), verb_(verb) {
     FERRY_ASSERT(user.transfer == nullptr);
     user.transfer = this;
     if (user.sequence < user.abort_before) {
@@ -84,30 +79,7 @@ running_transfer::~running_transfer() {
 }
 
 reply running_transfer::finish(reply answer) {
-    auto& log = user_.shared.access_log;
-    if (log.wants_records()) {
-        const auto peer = net::format_address(user_.control.peer());
-        const bool receives = verb_ == "STOR" || verb_ == "APPE" || verb_ == "STOU";
-        log.record({.peer = peer,
-                    .user = user_.user.identity ? std::string_view(user_.user.identity->name)
-                                                : std::string_view(),
-                    .when = began_at_,
-                    .method = verb_,
-                    .target = name_,
-                    .protocol = "FTP",
-                    .status = static_cast<std::uint16_t>(answer.code),
-                    .body_bytes = moved_bytes,
-                    .referer = {},
-                    .user_agent = {},
-                    .duration = std::chrono::duration_cast<std::chrono::microseconds>(
-                        user_.here.now() - began_),
-                    .received_bytes = receives ? moved_bytes : 0,
-                    .sent_bytes = receives ? 0 : moved_bytes,
-                    .connection = user_.number,
-                    .peer_port = user_.control.peer().port,
-                    .local_port = user_.control.local().port,
-                    .is_broken_off = is_announced && answer.code >= 400});
-    }
+    user_.moved = {.name = name_, .bytes = moved_bytes, .is_announced = is_announced};
     return answer;
 }
 

@@ -5,11 +5,9 @@
 #include <string_view>
 
 #include "ferry/base/error.hpp"
-#include "ferry/base/wall_clock.hpp"
 #include "ferry/net/stream.hpp"
 #include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/task.hpp"
-#include "ferry/runtime/time.hpp"
 #include "ferry/vfs/path.hpp"
 #include "ftp/reply.hpp"
 #include "ftp/session.hpp"
@@ -37,7 +35,7 @@ class running_transfer {
     /// Octets of content moved over the data connection.
     std::uint64_t moved_bytes = 0;
 
-    /// Writes the access log's record and passes `answer`, the final reply, through.
+    /// Leaves what the access log says of it and passes `answer`, the final reply, through.
     [[nodiscard]] reply finish(reply answer);
 
   private:
@@ -45,8 +43,6 @@ class running_transfer {
     runtime::stop_scope scope_;
     std::string_view verb_;
     std::string name_;  ///< In the whole tree, for the log.
-    wall_time began_at_;
-    runtime::time_point began_;
 };
 
 /// How the moving of octets ended.

@@ -524,7 +524,8 @@ constexpr auto table = std::to_array<flag>({
      duration{&config::file_cache_idle_timeout, 1s, 24h}},
 
     {"access-log", "FILE|-|off", group::logs,
-     "one line for each request or transfer; - is standard output",
+     "one line for each request, transfer, change and login; - is standard output; a file is "
+     "opened anew on SIGUSR1",
      text{access_log_bounds, set_access_log, show_access_log}},
     {"access-log-format", "FORMAT", group::logs,
      "how a line looks: combined, with the microseconds it took; json, an object; or a template "

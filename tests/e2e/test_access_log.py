@@ -1,8 +1,10 @@
 """The access log: one line a request or transfer, whatever the client sends (threats.md, H7)."""
 
 import json
+import os
 import re
 import signal
+import threading
 import time
 
 from support import check, trees
@@ -141,6 +143,30 @@ def test_ftp(t):
         ("127.0.0.1", r"ann\x20lee", "STOR /dir/new name.txt FTP", "226", "5")], "the lines")
 
 
+def test_ftp_changes_and_logins(t):
+    root, folder = trees.fill(t.tmp(), SITE), t.tmp()
+    path = f"{folder}/access.log"
+    server = t.ferry(root, "--access-log", path, "--user", "ann:secret", "--write")
+    with Control(server) as control:
+        control.ask("DELE hello.txt", 530)
+        control.ask("USER ann", 331)
+        control.ask("PASS secrat", 530)
+        control.ask("USER ann", 331)
+        control.ask("PASS secret", 230)
+        control.ask("MKD a\tb", 257)
+        control.ask("RNFR hello.txt", 350)
+        control.ask("RNTO a\tb/c", 250)
+        control.ask("DELE a\tb/none", 550)
+        control.ask("QUIT", 221)
+    server.stop()
+    check.equal([(line[1], line[3], line[4]) for line in log_of(path, 7)], [
+        ("-", "DELE /hello.txt FTP", "530"), ("ann", "PASS FTP", "530"), ("ann", "PASS FTP", "230"),
+        ("ann", r"MKD /a\x09b FTP", "257"), ("ann", "RNFR /hello.txt FTP", "350"),
+        ("ann", r"RNTO /a\x09b/c FTP", "250"), ("ann", r"DELE /a\x09b/none FTP", "550")], "the lines")
+    with open(path, encoding="ascii") as file:
+        check.holds("secr" not in file.read(), "no password")
+
+
 def test_json(t):
     """Hostile octets over HTTP and FTP: each line is an object, and nothing is lost."""
     root, folder = trees.fill(t.tmp(), SITE), t.tmp()
@@ -164,7 +190,7 @@ def test_json(t):
         data.sendall(b"12345")
         data.close()
         control.expect("the end", 226)
-    first, second = objects_of(path, 2)
+    first, login, second = sorted(objects_of(path, 3), key=lambda each: each["time"])
     check.equal(restored(first["user_agent"]), agent, "User-Agent")
     check.equal(restored(first["target"]), sent, "target")
     check.equal(first["status"], answer.status, "status")
@@ -176,6 +202,10 @@ def test_json(t):
     check.equal((second["bytes"], second["bytes_received"], second["bytes_sent"], second["status"]),
                 (5, 5, 0, 226), "its numbers")
     check.holds(first["connection"] != second["connection"], "two connections")
+    check.equal((login["method"], login["target"], login["status"], login["user"]),
+                ("PASS", "", 230, second["user"]), "the login")
+    check.equal((login["connection"], login["remote_port"]),
+                (second["connection"], second["remote_port"]), "one session")
 
 
 def test_template(t):
@@ -231,6 +261,83 @@ def test_standard_output(t):
     lines = [line for line in server.output().splitlines() if not line.startswith("listening on ")]
     requests = [line[3] for line in lines_of("\n".join(lines))]
     check.equal(requests, ["GET /hello.txt HTTP/1.1"], "the lines")
+
+
+def until(condition, what, seconds=5):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        check.holds(time.monotonic() < deadline, what)
+        time.sleep(0.01)
+
+
+def test_rotation_under_load(t):
+    """SIGUSR1: every request has one line, whole, in one of the files."""
+    root, folder = trees.fill(t.tmp(), SITE), t.tmp()
+    path = f"{folder}/access.log"
+    server = t.ferry(root, "--access-log", path)
+    counts, ended = [0, 0], threading.Event()
+
+    def load(who):
+        with Connection(server) as connection:
+            while not ended.is_set():
+                connection.ask(f"/{who}-{counts[who]}")
+                counts[who] += 1
+
+    clients = [threading.Thread(target=load, args=(who,)) for who in range(len(counts))]
+    for each in clients:
+        each.start()
+    try:
+        for number in range(1, 6):
+            before = sum(counts)
+            os.rename(path, f"{path}.{number}")
+            server.signal(signal.SIGUSR1)
+            until(lambda: os.path.exists(path), "a new file")
+            until(lambda: sum(counts) > before + 100, "requests go on")
+    finally:
+        ended.set()
+        for each in clients:
+            each.join()
+    server.stop()
+    targets = []
+    for name in os.listdir(folder):
+        with open(f"{folder}/{name}", encoding="ascii", newline="\n") as file:
+            text = file.read()
+        check.holds(not text or text.endswith("\n"), f"{name} ends in mid-line")
+        targets += [line[3].split(" ")[1] for line in lines_of(text)]
+    asked = [f"/{who}-{i}" for who, count in enumerate(counts) for i in range(count)]
+    check.equal(sorted(targets), sorted(asked), "the lines of all files")
+    check.equal(len(os.listdir(folder)), 6, "files")
+
+
+def test_rotation_that_fails(t):
+    """What cannot be opened anew, or is no file, leaves the file in use; the log says so."""
+    root, folder = trees.fill(t.tmp(), SITE), t.tmp()
+    path = f"{folder}/access.log"
+    server = t.ferry(root, "--access-log", path)
+    os.rename(path, f"{path}.1")
+    for spoil, unspoil, words in (
+            (lambda: os.mkdir(path), lambda: os.rmdir(path), "Is a directory"),
+            (lambda: os.mkfifo(path), lambda: os.unlink(path), "No such device"),
+            (lambda: os.symlink("/dev/null", path), lambda: os.unlink(path), "no regular file")):
+        spoil()
+        server.signal(signal.SIGUSR1)
+        until(lambda: words in server.errors(), f"{words!r} in the log")
+        ask(server, "/one.txt")
+        unspoil()
+    log_of(f"{path}.1", 3)
+    server.signal(signal.SIGUSR1)
+    until(lambda: os.path.exists(path), "a new file")
+    ask(server, "/one.txt")
+    server.stop()
+    log_of(f"{path}.1", 3)
+    log_of(path, 1)
+
+
+def test_rotation_without_a_file(t):
+    server = t.ferry(trees.fill(t.tmp(), SITE), "--access-log", "-")
+    server.signal(signal.SIGUSR1)
+    until(lambda: "no file that could be opened anew" in server.errors(), "the log says so")
+    check.equal(ask(server, "/one.txt").status, 200, "it goes on")
 
 
 def test_nothing_is_lost_at_the_end(t):

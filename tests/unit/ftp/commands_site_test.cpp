@@ -72,11 +72,13 @@ TEST_CASE("site: CPFR and CPTO copy on the server, as ProFTPD's mod_copy") {
     CHECK(server.get("a file") == "some words");
     CHECK(server.count_names() == 4);
     const auto records = server.records();
-    REQUIRE(records.size() == 2);
-    CHECK(records[1].method == "CPTO");
-    CHECK(records[1].target == "/dir/old");
-    CHECK(records[1].status == 250);
-    CHECK(records[1].body_bytes == 0);
+    REQUIRE(records.size() == 5);  // The first is the login.
+    CHECK(records[3].method == "SITE CPFR");
+    CHECK(records[3].target == "/a file");
+    CHECK(records[4].method == "SITE CPTO");
+    CHECK(records[4].target == "/dir/old");
+    CHECK(records[4].status == 250);
+    CHECK(records[4].body_bytes == 0);
 }
 
 TEST_CASE("site: CPTO comes right behind CPFR") {
