@@ -167,6 +167,19 @@ def test_ftp_changes_and_logins(t):
         check.holds("secr" not in file.read(), "no password")
 
 
+def test_ftp_over_the_limit(t):
+    """A session over the limit has a line, without a command."""
+    root, folder = trees.fill(t.tmp(), SITE), t.tmp()
+    path = f"{folder}/access.log"
+    server = t.ferry(root, "--access-log", path, "--ftp-sessions-max", "1")
+    with Control(server):
+        with Control(server, greeting=False) as beyond:
+            beyond.expect("the greeting", 421)
+    server.stop()
+    check.equal([(line[0], line[1], line[3], line[4]) for line in log_of(path, 1)],
+                [("127.0.0.1", "-", "FTP", "421")], "the lines")
+
+
 def test_json(t):
     """Hostile octets over HTTP and FTP: each line is an object, and nothing is lost."""
     root, folder = trees.fill(t.tmp(), SITE), t.tmp()
