@@ -36,6 +36,11 @@ runtime::task<result<std::uint64_t>> copy_file(runtime::core& here, const tree& 
     if (taken && is_same_file(*taken, from->status())) {
         co_return failure(errc::invalid);
     }
+    const bool is_unknown =
+        !taken && taken.error() != errc::not_found && taken.error() != errc::outside_tree;
+    if (is_unknown) {
+        co_return failure(taken.error());
+    }
     auto begun = co_await files.begin_upload(
         here, names.to,
         {.mode = names.replace ? upload_mode::replace : upload_mode::create,

@@ -128,6 +128,8 @@ struct client_context {
     /// Does what takes a timeout of the server to end: a head that never ends, a data connection
     /// that never comes, wrong passwords. Cheap in virtual time.
     bool is_patient = true;
+    /// Copies files on the server and asks for digests.
+    bool copies_files = false;
     /// The server is never late, not by milliseconds: what it is to notice within a grace period it
     /// notices. True of a simulated one without faults.
     bool is_punctual = false;

@@ -216,6 +216,26 @@ task<outcome> walk(ftp_session& user) {
     co_return went;
 }
 
+task<outcome> copy_or_compare(ftp_session& user) {
+    auto& context = user.context;
+    auto from = context.chance(8) ? draw_name(user) : draw_own_name(user);
+    if (context.chance(2)) {
+        const auto compared = co_await carry_out(user, plan_xcrc(user, std::move(from)));
+        co_return compared;
+    }
+    const auto to = draw_own_name(user);
+    const auto source = what_is_copied(user, from);
+    if (!source || user.in_model(from) == user.in_model(to)) {
+        co_return outcome::fine;  // Nobody could say what the copy is to hold.
+    }
+    user.has_copy_source = false;
+    auto went = co_await carry_out(user, plan_cpfr(user, from));
+    if (went == outcome::fine && user.has_copy_source) {
+        went = co_await carry_out(user, plan_cpto(user, *source, to));
+    }
+    co_return went;
+}
+
 /// EPSV ALL, and then nothing but EPSV is taken (RFC 2428 section 4).
 task<outcome> go_extended(ftp_session& user) {
     const auto went =
@@ -272,6 +292,10 @@ task<outcome> overlong_line(ftp_session& user) {
 
 task<outcome> step(ftp_session& user) {
     auto& context = user.context;
+    if (context.copies_files && context.chance(4)) {
+        const auto copied = co_await copy_or_compare(user);
+        co_return copied;
+    }
     const auto what = context.rng.below(32);
     outcome went{};
     if (what < 5) {

@@ -26,6 +26,14 @@ namespace ferry::sim::test {
 /// STAT of a name: a listing over the control connection.
 [[nodiscard]] planned_command plan_stat_name(ftp_session& user, std::string argument);
 
+// Copies and digests.
+
+/// What a copy of `argument` is to hold; nothing where others may change it meanwhile.
+[[nodiscard]] std::optional<content> what_is_copied(ftp_session& user, const std::string& argument);
+[[nodiscard]] planned_command plan_cpfr(ftp_session& user, std::string argument);
+[[nodiscard]] planned_command plan_cpto(ftp_session& user, content octets, std::string argument);
+[[nodiscard]] planned_command plan_xcrc(ftp_session& user, std::string argument);
+
 // Commands about the session.
 
 [[nodiscard]] planned_command plan_user(ftp_session& user, std::string name);

@@ -68,6 +68,7 @@ constexpr auto rows = std::to_array<row>({
     {"SYST", needs::nothing, false, takes::none},
     {"TYPE", needs::login, false, takes::required},
     {"USER", needs::nothing, false, takes::required},
+    {"XCRC", needs::read, false, takes::required},
     {"XCUP", needs::login, false, takes::none},
     {"XCWD", needs::login, false, takes::optional},
     {"XMKD", needs::change, false, takes::required},

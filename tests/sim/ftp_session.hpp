@@ -25,6 +25,7 @@ struct ftp_session {
     bool is_image = false;
     std::uint64_t restart_offset = 0;
     std::optional<std::string> rename_from{};  ///< As the user sees it.
+    bool has_copy_source = false;              ///< SITE CPFR has just been confirmed.
     bool extended_only = false;
     bool data_is_set_up = false;
     std::string before{};  ///< What was asked before, for messages.

@@ -32,7 +32,8 @@ struct live_run {
                 .accounts = usual_accounts(),
                 .own_directory = own_directory(number),
                 .conversations = 3,
-                .pause_max = std::chrono::milliseconds(1)};
+                .pause_max = std::chrono::milliseconds(1),
+                .copies_files = true};
     }
 
     /// Ends the server and compares the disk with the model.

@@ -109,6 +109,7 @@ client_context scene::context(std::string name, std::size_t number) {
             .durability = settings_.durability,
             .large_bytes_max = 2'000'000,
             .own_directory = own_directory(number),
+            .copies_files = settings_.copies_files,
             .is_punctual = !settings_.excused.any()};
 }
 

@@ -19,7 +19,8 @@ namespace ferry::sim::test {
 struct scene_settings {
     promised durability = promised::old_or_new;
     excuses excused{};
-    bool keeps_parts = false;  ///< The server: of uploads that were cut off.
+    bool keeps_parts = false;   ///< The server: of uploads that were cut off.
+    bool copies_files = false;  ///< Clients of FTP do, on the server, and ask for digests.
     network_insight network{};
     server_numbers numbers{};
     std::size_t crowd = 0;  ///< Files of one large directory; 0: there is none.

@@ -97,6 +97,11 @@ std::vector<std::string> choose_mounts(std::uint64_t seed) {
                          : std::vector<std::string>{};
 }
 
+/// In every seventh world, not drawn either.
+bool copies_files(std::uint64_t seed) {
+    return seed % 7 == 3;
+}
+
 /// From a source of its own: the worlds of before, which had no file cache, stay as they were.
 vfs::file_cache::bounds draw_open_files(const run_options& options) {
     ferry::random own(options.seed ^ 0x66696c65U);
@@ -196,7 +201,8 @@ class run {
         world_.wires().set_weather(draw_weather(world_, options_.faults));
         scene_settings about{.durability = static_cast<promised>(durability_),
                              .excused = draw_excuses(),
-                             .keeps_parts = keeps_parts(options_)};
+                             .keeps_parts = keeps_parts(options_),
+                             .copies_files = copies_files(options_.seed)};
         if (options_.clients == cast::mixed && world_.chance(4)) {
             about.crowd = crowd_min + world_.rng().below(crowd_min);
         }

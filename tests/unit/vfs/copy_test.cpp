@@ -104,6 +104,20 @@ TEST_CASE("copy: a file onto itself is refused, whatever it is called, as by cp(
     CHECK(tree.host.read("link") == "words");
 }
 
+TEST_CASE("copy: what cannot be looked at may be the same file, so nothing is done") {
+    fixture tree;
+    tree.host.write("a", "words");
+    const auto before = tree.host.inode("a");
+    int opened = 0;
+    tree.machine.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
+        const bool is_look = what.code == opcode::open_at && ++opened == 2;  // Behind the source.
+        return is_look ? std::optional<std::int64_t>(-EIO) : std::nullopt;
+    });
+    CHECK(tree.code_of(tree.copy({"/a", "/a"})) == errc::io);
+    CHECK(opened == 2);
+    CHECK(tree.host.inode("a") == before);
+}
+
 TEST_CASE("copy: a link is read through, and replaced itself; one that leads out is neither (V2)") {
     fixture tree;
     tree.host.write("a", "words");
