@@ -31,8 +31,8 @@ std::optional<std::int64_t> date_in(const request& asked, field which, wall_time
 
 }  // namespace
 
-validators::validators(const vfs::metadata& status, wall_time now) noexcept
-    : etag_(make_etag(status, now)),
+validators::validators(const vfs::metadata& status, wall_time now, content_coding how) noexcept
+    : etag_(make_etag(status, now, how)),
       last_modified_(std::min(status.modified.seconds, now.seconds)),
       is_settled_(!etag_.tag().weak) {}
 

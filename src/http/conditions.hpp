@@ -15,8 +15,9 @@ namespace ferry::http {
 /// against: both from one metadata, so that they cannot disagree.
 class validators {
   public:
-    /// `now` is the moment that the answer's Date tells.
-    validators(const vfs::metadata& status, wall_time now) noexcept;
+    /// `now` is the moment that the answer's Date tells; `how` the content is packed.
+    validators(const vfs::metadata& status, wall_time now,
+               content_coding how = content_coding::identity) noexcept;
 
     [[nodiscard]] const etag_text& etag() const noexcept { return etag_; }
     /// Last-Modified in seconds since 1970: the modification time, never later than Date (RFC 9110

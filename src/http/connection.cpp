@@ -164,6 +164,17 @@ task<result<void>> skip_body(conversation& talk, std::uint64_t left) {
     }
 }
 
+/// Adds a part of the body, wherever it is.
+void add_part(net::send_plan& sending, const response_plan& plan, const byte_range& part) {
+    if (plan.packed) {
+        sending.add(octets_of(*plan.packed)
+                        .subspan(static_cast<std::size_t>(part.offset),
+                                 static_cast<std::size_t>(part.size_bytes)));
+    } else {
+        sending.add(plan.file->file.span({.offset = part.offset, .size_bytes = part.size_bytes}));
+    }
+}
+
 /// Sends `plan` and decides nothing: small answers join the batch, anything else takes the batch
 /// along.
 task<result<void>> execute(conversation& talk, response_plan& plan) {
@@ -173,13 +184,13 @@ task<result<void>> execute(conversation& talk, response_plan& plan) {
         talk.batch += plan.message;
         std::string().swap(plan.message);  // A large page is not held twice.
     }
-    if (plan.file) {
+    if (plan.file || plan.packed) {
         net::send_plan sending;
         sending.add(octets_of(talk.batch));
-        sending.add(plan.file->file.span(plan.file_part));
+        add_part(sending, plan, plan.part);
         for (const auto& each : plan.further_parts) {
             sending.add(octets_of(each.before));
-            sending.add(plan.file->file.span(each.octets));
+            add_part(sending, plan, each.octets);
         }
         sending.add(octets_of(plan.body_end));
         std::uint64_t sent_bytes = 0;
@@ -392,7 +403,8 @@ service::service(runtime::core& here, const options& settings, const vfs::tree& 
                 .draining = draining,
                 .visitors = visitors,
                 .dates = {},
-                .archives = std::make_unique<runtime::permits>(here, settings.archives_max)})) {}
+                .archives = std::make_unique<runtime::permits>(here, settings.archives_max),
+                .packed = std::make_unique<coded_bodies>(here, settings.packing)})) {}
 
 service::~service() = default;
 

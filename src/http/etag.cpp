@@ -50,7 +50,7 @@ entity_tag take_tag(std::string_view& text) noexcept {
 
 }  // namespace
 
-etag_text make_etag(const vfs::metadata& status, wall_time now) noexcept {
+etag_text make_etag(const vfs::metadata& status, wall_time now, content_coding how) noexcept {
     etag_text made;
     char* const end = made.octets_.data() + made.octets_.size();
     char* at = std::ranges::copy(std::string_view("W/\""), made.octets_.data()).out;
@@ -59,6 +59,10 @@ etag_text make_etag(const vfs::metadata& status, wall_time now) noexcept {
     at = put_hex(at, end, status.size_bytes);
     *at++ = '-';
     at = put_hex(at, end, mix(mix(0, nanoseconds_of(status.changed)), status.inode));
+    if (how != content_coding::identity) {
+        *at++ = '-';
+        *at++ = name_of(how).front();
+    }
     *at++ = '"';
     made.size_bytes_ = static_cast<std::uint8_t>(at - made.octets_.data());
     made.weak_ = status.modified > wall_time{.seconds = now.seconds - vfs::settled_after_seconds,

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "ferry/base/wall_clock.hpp"
+#include "ferry/http/content_coding.hpp"
 #include "ferry/vfs/metadata.hpp"
 
 namespace ferry::http {
@@ -40,7 +41,8 @@ class etag_text {
     }
 
   private:
-    friend etag_text make_etag(const vfs::metadata& status, wall_time now) noexcept;
+    friend etag_text make_etag(const vfs::metadata& status, wall_time now,
+                               content_coding how) noexcept;
     std::array<char, 56> octets_{};  ///< Always with `W/` before the quotes.
     std::uint8_t size_bytes_ = 0;
     bool weak_ = false;
@@ -48,10 +50,11 @@ class etag_text {
 
 /// Makes the validator of a file (threats.md, V8): modification time to the nanosecond, size, and a
 /// hash of change time and inode, so that a file put in another's place with its time and size is
-/// told apart. Weak while the modification time is less than `vfs::settled_after_seconds` before
-/// `now`, or after it: then the same tag might stand for two contents (RFC 9110 section 8.8.1).
-/// Cost: a few instructions a digit.
-[[nodiscard]] etag_text make_etag(const vfs::metadata& status, wall_time now) noexcept;
+/// told apart; a letter for what it is packed in (section 8.8.3.3). Weak while the modification
+/// time is less than `vfs::settled_after_seconds` before `now`, or after it: then the same tag might
+/// stand for two contents (RFC 9110 section 8.8.1). Cost: a few instructions a digit.
+[[nodiscard]] etag_text make_etag(const vfs::metadata& status, wall_time now,
+                                  content_coding how = content_coding::identity) noexcept;
 
 /// Whether a list of tags names a given one.
 enum class tag_match : std::uint8_t {

@@ -8,14 +8,15 @@
 
 #include "ferry/http/media_types.hpp"
 #include "ferry/http/server.hpp"
-#include "ferry/runtime/file_span.hpp"
 #include "ferry/runtime/permits.hpp"
 #include "ferry/runtime/task.hpp"
 #include "ferry/vfs/file_cache.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "http/body_source.hpp"
+#include "http/coded_bodies.hpp"
 #include "http/date.hpp"
 #include "http/head_parser.hpp"
+#include "http/range.hpp"
 #include "http/request.hpp"
 #include "http/status.hpp"
 
@@ -34,6 +35,7 @@ struct service::state {
     auth::usage* visitors;
     date_cache dates;
     std::unique_ptr<runtime::permits> archives;  ///< Those that are sent at once.
+    std::unique_ptr<coded_bodies> packed;
 };
 
 /// How far the connection goes on after an answer.
@@ -45,14 +47,15 @@ struct response_plan {
     after then = after::close;
     /// The head, and the body too where that is in memory.
     std::string message;
-    std::uint64_t body_bytes = 0;  ///< Of content in `message`, `file_part` and what follows.
-    /// The body in a file: `file` stays open until `file_part` is sent.
+    std::uint64_t body_bytes = 0;  ///< Of content in `message`, `part` and what follows.
+    /// The body: `part` of a file, which stays open until it is sent, or of a packed content.
     vfs::shared_file_ptr file;
-    runtime::file_span file_part;
-    /// More of `file`, each behind its text, and what ends the body (RFC 9110 section 14.6).
+    coded_bodies::body_ptr packed;
+    byte_range part;
+    /// More of it, each behind its text, and what ends the body (RFC 9110 section 14.6).
     struct further_part {
         std::string before;
-        runtime::file_span octets;
+        byte_range octets;
     };
     std::vector<further_part> further_parts;
     std::string body_end;

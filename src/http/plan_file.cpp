@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -9,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "ferry/base/ascii.hpp"
+#include "http/accept_encoding.hpp"
 #include "http/conditions.hpp"
 #include "http/planning.hpp"
 #include "http/range.hpp"
@@ -59,12 +63,134 @@ selection select(const planning& plan, const validators& current, std::uint64_t 
     return {.what = status::partial_content, .part = ranges.front()};
 }
 
+/// What is sent of a file: its octets, or those it is packed in.
+struct representation {
+    vfs::shared_file_ptr file;
+    coded_bodies::body_ptr packed;  ///< Null: the octets of `file`, or nothing is sent of it.
+    content_coding how = content_coding::identity;
+    validators current;
+    std::uint64_t size_bytes = 0;
+    bool varies = false;  ///< Another Accept-Encoding might have got another.
+};
+
+representation as_it_is(const planning& plan, vfs::shared_file_ptr file) {
+    const vfs::metadata& status = file->file.status();
+    return {.file = std::move(file),
+            .packed = {},
+            .current = validators(status, plan.now),
+            .size_bytes = status.size_bytes};
+}
+
+/// What a file beside is called whose octets are those of `name` in `how`.
+std::string_view suffix_of(content_coding how) noexcept {
+    switch (how) {
+        case content_coding::gzip:
+            return ".gz";
+        case content_coding::brotli:
+            return ".br";
+        case content_coding::zstd:
+            return ".zst";
+        case content_coding::identity:
+            break;
+    }
+    return {};
+}
+
+/// The file that was packed beforehand. Nothing when there is none, or none that may be used: it is
+/// older than what it was made of.
+task<std::optional<representation>> find_beside(const planning& plan, const vfs::path& name,
+                                                const vfs::metadata& original, content_coding how) {
+    const auto beside = vfs::path::parse(name.text() + std::string(suffix_of(how)));
+    if (!beside || !plan.rights_at(*beside).has(auth::right::read)) {
+        co_return std::nullopt;
+    }
+    auto found = co_await plan.shared.open_files.open(*beside);
+    if (!found || (*found)->file.is_directory() ||
+        (*found)->file.status().modified < original.modified) {
+        co_return std::nullopt;
+    }
+    auto made = as_it_is(plan, std::move(*found));
+    made.how = how;
+    co_return made;
+}
+
+/// Text, and what else is not packed by its own format.
+bool is_worth_packing(std::string_view type) noexcept {
+    const auto essence = ascii::trim(type.substr(0, type.find(';')));
+    static constexpr std::array others = {
+        std::string_view("application/javascript"),
+        std::string_view("application/json"),
+        std::string_view("application/ld+json"),
+        std::string_view("application/wasm"),
+        std::string_view("application/xml"),
+        std::string_view("application/yaml"),
+        std::string_view("application/toml"),
+        std::string_view("application/rtf"),
+        std::string_view("application/x-sh"),
+        std::string_view("application/x-perl"),
+        std::string_view("application/postscript"),
+        std::string_view("font/otf"),
+        std::string_view("font/ttf"),
+        std::string_view("image/bmp"),
+        std::string_view("image/vnd.microsoft.icon"),
+    };
+    return essence.starts_with("text/") || essence.ends_with("+xml") ||
+           essence.ends_with("+json") || std::ranges::find(others, essence) != others.end();
+}
+
+/// Whether the core itself packs files of this type and size.
+bool is_packed_here(const compression& packing, std::string_view type,
+                    std::uint64_t size_bytes) noexcept {
+    return !packing.codings.empty() && size_bytes >= packing.size_bytes_min &&
+           size_bytes <= packing.size_bytes_max && is_worth_packing(type);
+}
+
+/// Chooses by Accept-Encoding (RFC 9110 section 12.5.3): what lies packed beside the file, else
+/// what the core packs, else `plain`, the file as it is.
+task<representation> choose(const planning& plan, const vfs::path& name, std::string_view type,
+                            representation plain) {
+    static constexpr std::array offered = {content_coding::brotli, content_coding::zstd,
+                                           content_coding::gzip};
+    const compression& packing = plan.shared.settings.packing;
+    const vfs::metadata& status = plain.file->file.status();
+    if (packing.uses_files_beside) {
+        const auto wanted = accepted_codings(plan.asked, offered);
+        for (const content_coding each : wanted.view()) {
+            auto beside = co_await find_beside(plan, name, status, each);
+            if (beside) {
+                beside->varies = true;
+                co_return std::move(*beside);
+            }
+        }
+    }
+    const auto wanted = accepted_codings(plan.asked, packing.codings);
+    // While its times may hide a change, nobody could tell of what the packed octets are.
+    if (wanted.size == 0 || !is_packed_here(packing, type, status.size_bytes) ||
+        !plain.current.last_modified_is_strong() ||
+        !plan.shared.packed->may_gain(status, wanted.all[0])) {
+        co_return plain;
+    }
+    representation packed = plain;
+    packed.how = wanted.all[0];
+    packed.current = validators(status, plan.now, packed.how);
+    if (evaluate_conditions(plan.asked, packed.current, plan.now) != verdict::proceed) {
+        co_return packed;  // 304 and 412 have no content.
+    }
+    packed.packed = co_await plan.shared.packed->get(plain.file, packed.how);
+    if (!packed.packed) {
+        co_return plain;
+    }
+    packed.size_bytes = packed.packed->size();
+    co_return packed;
+}
+
 /// Puts a small body behind the head in `message`. False: the file has become shorter or cannot be
 /// read; nothing has been sent yet, so it can still be an error.
-task<bool> append_body(const planning& plan, std::string& message, const vfs::shared_file& shared,
+task<bool> append_body(const planning& plan, std::string& message, const representation& from,
                        byte_range part) {
-    if (shared.body) {
-        message += std::string_view(*shared.body)
+    const vfs::shared_file& shared = *from.file;
+    if (from.packed || shared.body) {
+        message += std::string_view(from.packed ? *from.packed : *shared.body)
                        .substr(static_cast<std::size_t>(part.offset),
                                static_cast<std::size_t>(part.size_bytes));
         co_return true;
@@ -100,8 +226,7 @@ class byteranges {
             append_content_range(before, each, whole_size_bytes);
             before += "\r\n";
             size_bytes_ += before.size() + each.size_bytes;
-            parts_.push_back({.before = std::move(before),
-                              .octets = {.offset = each.offset, .size_bytes = each.size_bytes}});
+            parts_.push_back({.before = std::move(before), .octets = each});
         }
         end_ = fmt::format("\r\n{}--\r\n", delimiter_);
         size_bytes_ += end_.size();
@@ -123,19 +248,18 @@ class byteranges {
 
 /// Puts the body of several parts behind the head in `made`, or what sends it.
 task<response_plan> plan_parts(const planning& plan, response_plan made, byteranges several,
-                               vfs::shared_file_ptr file) {
+                               const representation& from) {
     made.body_bytes = several.size_bytes();
     if (several.size_bytes() > inline_body_bytes_max) {
         made.further_parts = std::move(several.parts());
         made.body_end = std::move(several.end());
-        made.file = std::move(file);
+        made.file = from.file;
+        made.packed = from.packed;
         co_return made;
     }
     for (const auto& each : several.parts()) {
         made.message += each.before;
-        const bool whole = co_await append_body(
-            plan, made.message, *file,
-            {.offset = each.octets.offset, .size_bytes = each.octets.size_bytes});
+        const bool whole = co_await append_body(plan, made.message, from, each.octets);
         if (!whole) {
             co_return plan.error(status::internal_server_error, changed_meanwhile);
         }
@@ -146,42 +270,50 @@ task<response_plan> plan_parts(const planning& plan, response_plan made, byteran
 
 task<response_plan> plan_file(const planning& plan, const vfs::path& name,
                               vfs::shared_file_ptr file) {
-    const vfs::metadata& status_of_file = file->file.status();
-    const validators current(status_of_file, plan.now);
-    const std::uint64_t size_bytes = status_of_file.size_bytes;
-    auto selected = select(plan, current, size_bytes);
     const std::string_view type = plan.shared.types.of(name.name());
+    const compression& packing = plan.shared.settings.packing;
+    auto sent = as_it_is(plan, std::move(file));
+    sent.varies = packing.uses_files_beside || is_packed_here(packing, type, sent.size_bytes);
+    if (sent.varies && plan.asked.fields.has(field::accept_encoding)) {
+        sent = co_await choose(plan, name, type, std::move(sent));
+    }
+    auto selected = select(plan, sent.current, sent.size_bytes);
     std::optional<byteranges> several;
     if (!selected.parts.empty()) {
-        several.emplace(plan.shared.here, selected, type, size_bytes);
-        if (several->size_bytes() >= size_bytes) {  // The whole costs less (threats.md, H5).
+        several.emplace(plan.shared.here, selected, type, sent.size_bytes);
+        if (several->size_bytes() >= sent.size_bytes) {  // The whole costs less (threats.md, H5).
             several.reset();
-            selected = {.what = status::ok, .part = {.offset = 0, .size_bytes = size_bytes}};
+            selected = {.what = status::ok, .part = {.offset = 0, .size_bytes = sent.size_bytes}};
         }
     }
 
     response_plan made;
     made.what = selected.what;
     made.then = plan.then;
-    const auto modified = format_date(current.last_modified());
+    const auto modified = format_date(sent.current.last_modified());
     auto head = plan.head(selected.what);
-    head.etag = current.etag().text();
+    head.etag = sent.current.etag().text();
     head.last_modified = modified.view();
     head.accepts_ranges = true;
-    head.whole_size_bytes = size_bytes;
+    head.whole_size_bytes = sent.size_bytes;
+    if (sent.varies) {
+        head.vary = name_of(field::accept_encoding);
+    }
     if (is_error(selected.what)) {  // 412 and 416: a page; `append_head` leaves the validators out.
         made.body_bytes = append_error_answer(made.message, head, !plan.is_head());
         co_return made;
     }
     head.no_sniff = true;
+    if (sent.how != content_coding::identity) {
+        head.content_encoding = name_of(sent.how);
+    }
     if (several) {
         const std::string multipart = several->content_type();
         head.content_type = multipart;
         head.is_multipart = true;
         head.content_length = several->size_bytes();
         append_head(made.message, head);
-        auto in_parts =
-            co_await plan_parts(plan, std::move(made), std::move(*several), std::move(file));
+        auto in_parts = co_await plan_parts(plan, std::move(made), std::move(*several), sent);
         co_return in_parts;
     }
     head.content_type = type;
@@ -200,14 +332,15 @@ task<response_plan> plan_file(const planning& plan, const vfs::path& name,
     }
     made.body_bytes = selected.part.size_bytes;
     if (selected.part.size_bytes <= inline_body_bytes_max) {
-        const bool whole = co_await append_body(plan, made.message, *file, selected.part);
+        const bool whole = co_await append_body(plan, made.message, sent, selected.part);
         if (!whole) {
             co_return plan.error(status::internal_server_error, changed_meanwhile);
         }
         co_return made;
     }
-    made.file_part = {.offset = selected.part.offset, .size_bytes = selected.part.size_bytes};
-    made.file = std::move(file);
+    made.part = selected.part;
+    made.file = sent.file;
+    made.packed = sent.packed;
     co_return made;
 }
 

@@ -12,6 +12,7 @@
 #include "ferry/auth/rights.hpp"
 #include "ferry/base/log.hpp"
 #include "ferry/base/units.hpp"
+#include "ferry/http/content_coding.hpp"
 #include "ferry/net/endpoint.hpp"
 #include "ferry/vfs/tree_options.hpp"
 
@@ -154,6 +155,11 @@ struct config {
     std::chrono::milliseconds drain_timeout = std::chrono::seconds(10);
 
     // HTTP.
+    std::vector<http::content_coding> http_compress = {
+        http::content_coding::brotli, http::content_coding::zstd, http::content_coding::gzip};
+    std::size_t http_compress_max = 4_MiB;           ///< Of a file.
+    std::size_t http_compress_cache_bytes = 16_MiB;  ///< Of each core.
+    bool http_precompressed = false;                 ///< `name.gz` beside `name` is it, packed.
     std::size_t head_bytes_max = 16_KiB;
     std::size_t target_bytes_max = 8_KiB;  ///< Counts towards `head_bytes_max` too.
     std::size_t fields_max = 100;

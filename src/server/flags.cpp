@@ -380,6 +380,34 @@ std::string show_mounts(const config& from) {
     return joined(parts);
 }
 
+constexpr std::string_view compress_bounds =
+    "off, or br, zstd and gzip, some or all of them, between commas, most preferred first";
+
+std::string set_compress(config& into, std::string_view value) {
+    std::vector<http::content_coding> codings;
+    for (auto rest = value == "off" ? std::string_view() : value; !rest.empty() || value.empty();) {
+        const auto comma = std::min(rest.find(','), rest.size());
+        const auto coding = http::find_content_coding(ascii::trim(rest.substr(0, comma)));
+        if (!coding || *coding == http::content_coding::identity || contains(codings, *coding) ||
+            comma + 1 == rest.size()) {
+            return fmt::format("{} is not {}", in_quotes(value), compress_bounds);
+        }
+        codings.push_back(*coding);
+        rest.remove_prefix(std::min(comma + 1, rest.size()));
+    }
+    into.http_compress = std::move(codings);
+    return {};
+}
+
+std::string show_compress(const config& from) {
+    std::string shown;
+    for (const auto each : from.http_compress) {
+        shown += shown.empty() ? "" : ",";
+        shown += http::name_of(each);
+    }
+    return shown.empty() ? "off" : shown;
+}
+
 constexpr auto durability_words = std::to_array<std::string_view>({"none", "data", "full"});
 constexpr auto leftovers_words = std::to_array<std::string_view>({"keep", "remove"});
 constexpr auto io_words = std::to_array<std::string_view>({"auto", "uring", "epoll"});
@@ -393,6 +421,7 @@ constexpr std::string_view access = "Access";
 constexpr std::string_view files = "Files";
 constexpr std::string_view logs = "Logs";
 constexpr std::string_view machine = "Machine";
+constexpr std::string_view http = "HTTP";
 constexpr std::string_view http_limits = "HTTP limits";
 constexpr std::string_view ftp_limits = "FTP limits";
 constexpr std::string_view this_run = "This run";
@@ -566,6 +595,20 @@ constexpr auto table = std::to_array<flag>({
     {"drain-timeout", "DURATION", group::machine,
      "after the first SIGTERM or SIGINT, how long requests and transfers may still take",
      duration{&config::drain_timeout, 0ms, 1h}},
+
+    {"http-compress", "LIST|off", group::http,
+     "codings (RFC 9110 section 8.4.1) that text is packed in for who accepts them, most preferred "
+     "first: made once for each content and kept; files of 1 KiB at least, 2s after their last "
+     "change at the earliest",
+     text{compress_bounds, set_compress, show_compress}},
+    {"http-compress-max", "SIZE", group::http, "larger files go as they are",
+     size{&config::http_compress_max, 1_KiB, 64_MiB}},
+    {"http-compress-cache-bytes", "SIZE", group::http, "packed contents that each core keeps",
+     size{&config::http_compress_cache_bytes, 64_KiB, 16_GiB}},
+    {"http-precompressed", "", group::http,
+     "name.br, name.zst and name.gz beside a file name, if not older, are what it is packed in: "
+     "who accepts that gets them in its place",
+     flag_kind::toggle{&config::http_precompressed}},
 
     {"head-bytes-max", "SIZE", group::http_limits,
      "request line and fields; more: 431 (RFC 6585 section 5)",

@@ -55,7 +55,11 @@ http::options http_options(const config& settings) {
             .visitors_rates = settings.anonymous_limits.together,
             .list_sorted_max = settings.list_sorted_max,
             .list_wait_timeout = settings.list_wait_timeout,
-            .archives_max = settings.http_archives_max};
+            .archives_max = settings.http_archives_max,
+            .packing = {.codings = settings.http_compress,
+                        .size_bytes_max = settings.http_compress_max,
+                        .cache_bytes_max = settings.http_compress_cache_bytes,
+                        .uses_files_beside = settings.http_precompressed}};
 }
 
 vfs::durability to_vfs(upload_durability level) noexcept {

@@ -64,13 +64,6 @@ std::size_t hash_of(const path& name) noexcept {
     return text_hash{}(name.text()) + (name.wants_directory() ? std::size_t{1} << 40U : 0);
 }
 
-/// True when both are of one file that nothing has happened to between them.
-bool is_unchanged(const metadata& before, const metadata& now) noexcept {
-    return before.device == now.device && before.inode == now.inode && before.kind == now.kind &&
-           before.size_bytes == now.size_bytes && before.modified == now.modified &&
-           before.changed == now.changed;
-}
-
 }  // namespace
 
 struct file_cache::state {

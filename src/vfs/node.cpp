@@ -7,6 +7,7 @@
 #include "ferry/runtime/wait.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "vfs/closing.hpp"
+#include "vfs/system_metadata.hpp"
 
 namespace ferry::vfs {
 namespace {
@@ -30,6 +31,11 @@ runtime::task<result<std::size_t>> node::read(runtime::core& here, std::span<std
         co_return failure(got.error());
     }
     co_return static_cast<std::size_t>(*got);
+}
+
+bool node::is_as_opened() const noexcept {
+    const auto now = metadata_of(fd_.get());
+    return now && is_unchanged(status_, *now);
 }
 
 node& node::operator=(node&& other) noexcept {

@@ -85,7 +85,7 @@ class body_check {
             if (each.body != expected_answer::body_kind::file || each.is_loose) {
                 return false;
             }
-            const auto wrong = each.octets.first_difference(each.offset + done_, octets);
+            const auto wrong = each.first_difference(done_, octets);
             if (!wrong) {
                 return false;
             }

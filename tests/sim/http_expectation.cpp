@@ -108,10 +108,67 @@ resolved_range resolve(const asked_range& wanted, std::uint64_t size) {
     return {.offset = wanted.first, .size_bytes = last - wanted.first + 1};
 }
 
+std::string_view type_of(std::string_view path) {
+    return path.ends_with(".txt")    ? "text/plain; charset=utf-8"
+           : path.ends_with(".html") ? "text/html; charset=utf-8"
+                                     : "";
+}
+
 void add_page(std::vector<expected_answer>& out, const http_request& asked, int status) {
     out.push_back({.status = status,
                    .body = asked.sort == request_sort::head ? body_kind::none : body_kind::page,
                    .path = asked.path});
+}
+
+/// What `several_ranges` may get: parts less than 81 octets apart are joined, and what would be
+/// more than the file is the file (threats.md, H5).
+void add_several(std::vector<expected_answer>& out, const expected_answer& whole) {
+    constexpr std::uint64_t beginning = 20;
+    constexpr std::uint64_t end = 2;
+    constexpr std::uint64_t gap_max = 80;
+    constexpr std::uint64_t heads_bytes = 3'000;  // More than two take.
+    auto partial = whole;
+    partial.status = 206;
+    if (whole.size_bytes <= beginning + gap_max + end) {
+        out.push_back(partial);
+        return;
+    }
+    if (whole.size_bytes < heads_bytes) {
+        out.push_back(whole);
+    }
+    partial.parts = {{.before = {}, .offset = 0, .size_bytes = beginning},
+                     {.before = {}, .offset = whole.size_bytes - end, .size_bytes = end},
+                     {.before = {}}};
+    out.push_back(partial);
+}
+
+/// Writes down what stands between the parts, for the boundary that the answer has chosen. Empty,
+/// or why the answer is wrong.
+std::string settle_parts(expected_answer& what, const answer_head& head) {
+    constexpr std::string_view multipart = "multipart/byteranges; boundary=";
+    const auto type = head.only("content-type").value_or("");
+    if (!type.starts_with(multipart) || head.has("content-range")) {
+        return "not a multipart/byteranges: " + type;
+    }
+    const auto boundary = type.substr(multipart.size());
+    std::uint64_t all = 0;
+    for (auto& each : what.parts) {
+        const bool is_end = &each == &what.parts.back();
+        const auto kind = type_of(what.path);
+        each.before = fmt::format("{}--{}", &each == &what.parts.front() ? "" : "\r\n", boundary);
+        each.before += is_end ? std::string("--\r\n")
+                              : fmt::format(
+                                    "\r\nContent-Type: {}\r\nContent-Range: bytes {}-{}/{}"
+                                    "\r\n\r\n",
+                                    kind.empty() ? "application/octet-stream" : kind, each.offset,
+                                    each.offset + each.size_bytes - 1, what.octets.size_bytes());
+        all += each.before.size() + each.size_bytes;
+    }
+    if (all >= what.octets.size_bytes()) {
+        return "parts that are more than the file";
+    }
+    return head.content_length == all ? ""
+                                      : fmt::format("Content-Length is {}", head.content_length);
 }
 
 void add_file(client_context& context, std::vector<expected_answer>& out, const http_request& asked,
@@ -137,7 +194,10 @@ void add_file(client_context& context, std::vector<expected_answer>& out, const 
         return;
     }
     const auto ranged = range_applies(context, asked);
-    if (ranged != verdict::no) {
+    const bool is_several = asked.range && asked.range->what == asked_range::form::several;
+    if (ranged != verdict::no && is_several && whole.size_bytes > 0) {
+        add_several(out, whole);
+    } else if (ranged != verdict::no) {
         const auto part = resolve(*asked.range, file.octets.size_bytes());
         auto partial = whole;
         partial.offset = part.offset;
@@ -203,7 +263,9 @@ field_rule rule_for(const expected_answer& what) {
     }
     switch (what.status) {
         case 206:
-            add({"content-range"});
+            if (what.parts.empty()) {
+                add({"content-range"});
+            }
             [[fallthrough]];
         case 200:
             add({"content-type", "etag", "last-modified", "accept-ranges", "content-length",
@@ -239,7 +301,8 @@ std::string judge_fields(const expected_answer& what, const answer_head& head) {
         }
     }
     for (const auto& [name, value] : head.fields) {
-        if (name != "connection" && std::ranges::find(rule.wanted, name) == rule.wanted.end() &&
+        if (name != "connection" && name != "vary" &&
+            std::ranges::find(rule.wanted, name) == rule.wanted.end() &&
             std::ranges::find(rule.allowed, name) == rule.allowed.end()) {
             return fmt::format("a field {} that does not belong there", name);
         }
@@ -271,12 +334,6 @@ std::string judge_common(const client_context& context, const http_request& aske
     return {};
 }
 
-std::string_view type_of(std::string_view path) {
-    return path.ends_with(".txt")    ? "text/plain; charset=utf-8"
-           : path.ends_with(".html") ? "text/html; charset=utf-8"
-                                     : "";
-}
-
 std::string judge_location(const expected_answer& what, const http_request& asked,
                            const std::string& location) {
     auto path = location.substr(0, location.find('?'));
@@ -288,18 +345,33 @@ std::string judge_location(const expected_answer& what, const http_request& aske
     return {};
 }
 
-std::string judge_one(const expected_answer& what, const http_request& asked,
-                      const answer_head& head) {
+/// Whether the file would be packed for who accepts that (`http::compression`).
+bool varies(const expected_answer& what) {
+    const auto size = what.octets.size_bytes();
+    const bool is_of_a_file = what.body == body_kind::file || what.status == 304 ||
+                              what.status == 412 || what.status == 416 ||
+                              (what.status == 200 && !what.lists);
+    return is_of_a_file && !type_of(what.path).empty() && size >= 1'024 &&
+           size <= 4 * 1'024 * 1'024;
+}
+
+std::string judge_one(expected_answer& what, const http_request& asked, const answer_head& head) {
     if (what.status != head.status) {
         return fmt::format("status {}", head.status);
     }
     if (auto problem = judge_fields(what, head); !problem.empty()) {
         return problem;
     }
+    if (head.has("vary") != varies(what)) {
+        return head.has("vary") ? "Vary where nothing does" : "no Vary";
+    }
     if (what.status == 301) {
         return judge_location(what, asked, head.only("location").value_or(""));
     }
     const auto size = what.octets.size_bytes();
+    if (!what.parts.empty()) {
+        return settle_parts(what, head);
+    }
     if (what.status == 416 && head.only("content-range") != fmt::format("bytes */{}", size)) {
         return "Content-Range is " + head.only("content-range").value_or("");
     }
@@ -332,7 +404,53 @@ std::string judge_one(const expected_answer& what, const http_request& asked,
 
 }  // namespace
 
+std::optional<std::size_t> expected_answer::first_difference(std::uint64_t done,
+                                                             std::string_view seen) const {
+    if (parts.empty()) {
+        return octets.first_difference(offset + done, seen);
+    }
+    std::size_t right = 0;
+    std::uint64_t begin = 0;  // In the body, of what is compared next.
+    const auto piece = [&](std::uint64_t size, auto&& compare) -> std::optional<std::size_t> {
+        const auto at = done + right;
+        if (at >= begin && at < begin + size && right < seen.size()) {
+            const auto count = static_cast<std::size_t>(
+                std::min<std::uint64_t>(seen.size() - right, begin + size - at));
+            const auto wrong = compare(at - begin, seen.substr(right, count));
+            if (wrong) {
+                return right + *wrong;
+            }
+            right += count;
+        }
+        begin += size;
+        return std::nullopt;
+    };
+    for (const auto& each : parts) {
+        const auto in_text =
+            piece(each.before.size(), [&](std::uint64_t from, std::string_view some) {
+                const auto expected = std::string_view(each.before).substr(from, some.size());
+                const auto differs = std::ranges::mismatch(expected, some);
+                return some == expected
+                           ? std::nullopt
+                           : std::optional(static_cast<std::size_t>(differs.in2 - some.begin()));
+            });
+        const auto in_part =
+            in_text ? in_text
+                    : piece(each.size_bytes, [&](std::uint64_t from, std::string_view some) {
+                          return octets.first_difference(each.offset + from, some);
+                      });
+        if (in_part) {
+            return in_part;
+        }
+    }
+    return right < seen.size() ? std::optional(right) : std::nullopt;
+}
+
 std::string expected_answer::describe() const {
+    if (!parts.empty()) {
+        return fmt::format("{} with {} parts of {} ({})", status, parts.size() - 1, path,
+                           octets.describe());
+    }
     switch (body) {
         case body_kind::file:
             return fmt::format("{} with {} from {} of {} ({})", status, size_bytes, offset, path,

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "client_context.hpp"
@@ -24,8 +28,19 @@ struct expected_answer {
     content octets{};    ///< The whole file.
     std::uint64_t offset = 0;
     std::uint64_t size_bytes = 0;
+    /// Of a multipart/byteranges: what stands before each part, and the part. Its text comes last.
+    struct stretch {
+        std::string before;
+        std::uint64_t offset = 0;
+        std::uint64_t size_bytes = 0;
+    };
+    std::vector<stretch> parts{};
     bool is_loose = false;  ///< Another program is changing the file: octets prove nothing.
     std::string query{};    ///< What a directory was asked for with.
+
+    /// The first position in `seen` that is wrong of a body of which `done` octets came before.
+    [[nodiscard]] std::optional<std::size_t> first_difference(std::uint64_t done,
+                                                              std::string_view seen) const;
 
     [[nodiscard]] std::string describe() const;
     [[nodiscard]] bool lists_json() const { return query.contains("format=json"); }

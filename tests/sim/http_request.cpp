@@ -170,8 +170,8 @@ std::string draw_range(client_context& context, http_request& made) {
             if (size < 40) {
                 return {};
             }
-            wanted.what = form::ignored;
-            text = "0-3,10-19,-2";
+            wanted.what = form::several;
+            text = several_ranges;
             break;
     }
     made.range = wanted;

@@ -51,11 +51,20 @@ enum class compared_with : std::uint8_t {
 
 /// One range of octets as asked for.
 struct asked_range {
-    enum class form : std::uint8_t { from_to, from, suffix, ignored };
-    form what = form::from_to;  ///< `ignored`: malformed, another unit, or several ranges.
+    enum class form : std::uint8_t {
+        from_to,
+        from,
+        suffix,
+        several,  ///< `several_ranges`
+        ignored,  ///< Malformed, or another unit.
+    };
+    form what = form::from_to;
     std::uint64_t first = 0;
     std::uint64_t last = 0;  ///< Of a suffix its length.
 };
+
+/// The first 20 octets and the last 2, or all where only few lie between.
+inline constexpr const char* several_ranges = "0-3,10-19,-2";
 
 /// One request, and all that is needed to judge its answer.
 struct http_request {

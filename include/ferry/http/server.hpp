@@ -3,12 +3,14 @@
 #include <cstddef>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "ferry/auth/limits.hpp"
 #include "ferry/auth/rights.hpp"
 #include "ferry/auth/usage.hpp"
 #include "ferry/base/access_sink.hpp"
 #include "ferry/base/unique_fd.hpp"
+#include "ferry/http/content_coding.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/task.hpp"
@@ -28,6 +30,18 @@ inline constexpr std::string_view overload_answer =
 
 /// Bodies up to this size leave in one send with their head (datapath.md, 2).
 inline constexpr std::size_t inline_body_bytes_max = 8 * 1024;
+
+/// How answers are packed (RFC 9110 section 8.4.1).
+struct compression {
+    /// Those that text is packed in, most preferred first; none: never.
+    std::vector<content_coding> codings = {content_coding::brotli, content_coding::zstd,
+                                           content_coding::gzip};
+    std::size_t size_bytes_min = 1'024;  ///< Below, a packet is sent either way.
+    std::size_t size_bytes_max = 4 * 1'024 * 1'024;
+    std::size_t cache_bytes_max = 16 * 1'024 * 1'024;  ///< Of each core.
+    /// `name.br`, `name.zst` or `name.gz` beside a file is the file, packed beforehand.
+    bool uses_files_beside = false;
+};
 
 /// The numbers of HTTP, from flags; the same for every core.
 struct options {
@@ -50,6 +64,7 @@ struct options {
     runtime::duration list_wait_timeout = std::chrono::seconds(5);
     /// Archives of directories that each core sends at once; 0: none are made.
     std::size_t archives_max = 4;
+    compression packing;
 };
 
 /// What one core's connections share. Make one a core; it outlives them. `visitors`: of everybody,

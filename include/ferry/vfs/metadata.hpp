@@ -31,6 +31,14 @@ struct metadata {
 /// Files changed less than this ago may change again without their time of change showing it.
 inline constexpr std::int64_t settled_after_seconds = 2;
 
+/// True when both are of one file that nothing has happened to between them, as far as its times
+/// tell: two changes within one tick of the file system's clock (4 ms) look alike.
+[[nodiscard]] inline bool is_unchanged(const metadata& before, const metadata& now) noexcept {
+    return before.device == now.device && before.inode == now.inode && before.kind == now.kind &&
+           before.size_bytes == now.size_bytes && before.modified == now.modified &&
+           before.changed == now.changed;
+}
+
 /// One name in a directory with its metadata. For a symbolic link that resolves inside the tree the
 /// metadata are those of what it leads to.
 struct directory_entry {

@@ -45,6 +45,10 @@ class node {
     }
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
 
+    /// Whether `status` is still what the file system says of it, by an inline fstat(2): for who
+    /// has read it and wants to know of what. False also when it cannot be told.
+    [[nodiscard]] bool is_as_opened() const noexcept;
+
     /// `size_bytes` octets from `offset` on, to be sent while this node lives. Regular files only.
     [[nodiscard]] runtime::file_span span(runtime::file_span part) const noexcept {
         part.fd = fd_.get();

@@ -1,0 +1,103 @@
+#include "http/accept_encoding.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include "ferry/base/ascii.hpp"
+
+namespace ferry::http {
+namespace {
+
+/// In thousandths.
+using weight = std::uint16_t;
+constexpr weight full_weight = 1'000;
+
+/// Reads a qvalue (RFC 9110 section 12.4.2): "0", "0.5", "1.000". Nothing for anything else.
+std::optional<weight> parse_weight(std::string_view text) noexcept {
+    if (text.empty() || text.size() > 5 || (text[0] != '0' && text[0] != '1') ||
+        (text.size() > 1 && text[1] != '.')) {
+        return std::nullopt;
+    }
+    weight value = text[0] == '1' ? full_weight : 0;
+    weight unit = 100;
+    for (const char c : text.substr(std::min<std::size_t>(2, text.size()))) {
+        if (!ascii::is_digit(c)) {
+            return std::nullopt;
+        }
+        value = static_cast<weight>(value + unit * (c - '0'));
+        unit /= 10;
+    }
+    return value <= full_weight ? std::optional(value) : std::nullopt;
+}
+
+/// What a request says of each coding; nothing where it does not.
+struct weights {
+    std::array<std::optional<weight>, content_codings> of{};
+    std::optional<weight> of_others;  ///< "*"
+
+    [[nodiscard]] weight at(content_coding which) const noexcept {
+        return of[static_cast<std::size_t>(which)].value_or(of_others.value_or(0));
+    }
+};
+
+/// Reads one member: "gzip", "br;q=0.5", "*; q=0". What is none is passed over.
+void read_member(std::string_view member, weights& into) noexcept {
+    const auto semicolon = member.find(';');
+    const auto name = ascii::trim(member.substr(0, semicolon));
+    auto value = std::optional(full_weight);
+    if (semicolon != std::string_view::npos) {
+        const auto parameter = ascii::trim(member.substr(semicolon + 1));
+        const bool is_weight = parameter.starts_with("q=") || parameter.starts_with("Q=");
+        value = is_weight ? parse_weight(parameter.substr(2)) : std::nullopt;
+    }
+    if (!value) {
+        return;
+    }
+    if (name == "*") {
+        into.of_others = value;
+    } else if (const auto which = find_content_coding(name)) {
+        into.of[static_cast<std::size_t>(*which)] = value;
+    }
+}
+
+weights read_weights(const request& asked) {
+    weights read;
+    asked.fields.for_each(field::accept_encoding, [&read](std::string_view line) {
+        for (bool more = true; more;) {
+            const auto comma = line.find(',');
+            read_member(line.substr(0, comma), read);
+            more = comma != std::string_view::npos;
+            line.remove_prefix(more ? comma + 1 : line.size());
+        }
+        return true;
+    });
+    return read;
+}
+
+}  // namespace
+
+bool operator==(const coding_list& a, const coding_list& b) noexcept {
+    return std::ranges::equal(a.view(), b.view());
+}
+
+coding_list accepted_codings(const request& asked, std::span<const content_coding> offered) {
+    coding_list made;
+    if (!asked.fields.has(field::accept_encoding)) {
+        return made;
+    }
+    const weights said = read_weights(asked);
+    // Unsaid, identity is there for who wants nothing else.
+    const weight least = std::max<weight>(
+        1, said.of[static_cast<std::size_t>(content_coding::identity)].value_or(0));
+    for (const content_coding each : offered) {
+        if (said.at(each) >= least) {
+            made.add(each);
+        }
+    }
+    std::ranges::stable_sort(
+        made.all.begin(), made.all.begin() + static_cast<std::ptrdiff_t>(made.size),
+        [&said](content_coding a, content_coding b) { return said.at(a) > said.at(b); });
+    return made;
+}
+
+}  // namespace ferry::http
