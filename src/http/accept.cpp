@@ -2,13 +2,14 @@
 
 #include "ferry/base/ascii.hpp"
 #include "ferry/base/assert.hpp"
+#include "http/weight.hpp"
 
 namespace ferry::http {
 namespace {
 
 /// How well an offer does: its weight in thousandths, and how closely a media range named it.
 struct standing {
-    int weight = 0;
+    http::weight weight = 0;
     int precision = 0;  ///< 3: type and subtype, 2: type, 1: anything, 0: nothing did.
 };
 
@@ -29,25 +30,6 @@ std::string_view take_part(std::string_view& rest, char separator) {
     return part;
 }
 
-/// Reads a weight (RFC 9110 section 12.4.2) in thousandths; one that is none counts as 1, as if it
-/// were not there.
-int weight_of(std::string_view text) {
-    if (text.empty() || text.size() > 5 || (text[0] != '0' && text[0] != '1') ||
-        (text.size() > 1 && text[1] != '.')) {
-        return 1000;
-    }
-    int weight = (text[0] - '0') * 1000;
-    int step = 100;
-    for (const char c : text.substr(text.size() > 1 ? 2 : 1)) {
-        if (!ascii::is_digit(c)) {
-            return 1000;
-        }
-        weight += (c - '0') * step;
-        step /= 10;
-    }
-    return weight > 1000 ? 1000 : weight;
-}
-
 int precision_of(std::string_view range, std::string_view offer) {
     if (range == "*/*") {
         return 1;
@@ -66,14 +48,15 @@ void weigh(std::string_view member, std::string_view offer, standing& best) {
     if (precision == 0 || precision < best.precision) {
         return;
     }
-    int weight = 1000;
+    weight wanted = full_weight;
     while (!member.empty()) {
         const auto parameter = take_part(member, ';');
         if (parameter.size() >= 2 && ascii::to_lower(parameter[0]) == 'q' && parameter[1] == '=') {
-            weight = weight_of(parameter.substr(2));
+            // One that is none counts as if it were not there.
+            wanted = parse_weight(parameter.substr(2)).value_or(full_weight);
         }
     }
-    best = {.weight = weight, .precision = precision};
+    best = {.weight = wanted, .precision = precision};
 }
 
 }  // namespace

@@ -4,31 +4,10 @@
 #include <optional>
 
 #include "ferry/base/ascii.hpp"
+#include "http/weight.hpp"
 
 namespace ferry::http {
 namespace {
-
-/// In thousandths.
-using weight = std::uint16_t;
-constexpr weight full_weight = 1'000;
-
-/// Reads a qvalue (RFC 9110 section 12.4.2): "0", "0.5", "1.000". Nothing for anything else.
-std::optional<weight> parse_weight(std::string_view text) noexcept {
-    if (text.empty() || text.size() > 5 || (text[0] != '0' && text[0] != '1') ||
-        (text.size() > 1 && text[1] != '.')) {
-        return std::nullopt;
-    }
-    weight value = text[0] == '1' ? full_weight : 0;
-    weight unit = 100;
-    for (const char c : text.substr(std::min<std::size_t>(2, text.size()))) {
-        if (!ascii::is_digit(c)) {
-            return std::nullopt;
-        }
-        value = static_cast<weight>(value + unit * (c - '0'));
-        unit /= 10;
-    }
-    return value <= full_weight ? std::optional(value) : std::nullopt;
-}
 
 /// What a request says of each coding; nothing where it does not.
 struct weights {

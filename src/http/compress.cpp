@@ -16,6 +16,14 @@ constexpr int gzip_level = 6;
 constexpr int brotli_quality = 5;
 constexpr int zstd_level = 6;
 
+// The libraries take unsigned octets.
+const std::uint8_t* octets_of(const std::string& text) noexcept {
+    return static_cast<const std::uint8_t*>(static_cast<const void*>(text.data()));
+}
+std::uint8_t* octets_of(std::string& text) noexcept {
+    return static_cast<std::uint8_t*>(static_cast<void*>(text.data()));
+}
+
 // Into `made`, which is as large as a result may be. False: it was not enough, or there is no
 // memory.
 
@@ -27,10 +35,9 @@ bool pack_gzip(const std::string& content, std::string& made) {
                      Z_DEFAULT_STRATEGY) != Z_OK) {
         return false;
     }
-    // zlib only reads it.
-    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(content.data()));
+    stream.next_in = const_cast<std::uint8_t*>(octets_of(content));  // zlib only reads it.
     stream.avail_in = static_cast<uInt>(content.size());
-    stream.next_out = reinterpret_cast<Bytef*>(made.data());
+    stream.next_out = octets_of(made);
     stream.avail_out = static_cast<uInt>(made.size());
     const int ended = deflate(&stream, Z_FINISH);
     made.resize(stream.total_out);
@@ -42,8 +49,7 @@ bool pack_brotli(const std::string& content, std::string& made) {
     std::size_t size_bytes = made.size();
     const auto done =
         BrotliEncoderCompress(brotli_quality, BROTLI_DEFAULT_WINDOW, BROTLI_MODE_TEXT,
-                              content.size(), reinterpret_cast<const std::uint8_t*>(content.data()),
-                              &size_bytes, reinterpret_cast<std::uint8_t*>(made.data()));
+                              content.size(), octets_of(content), &size_bytes, octets_of(made));
     made.resize(done == BROTLI_TRUE ? size_bytes : 0);
     return done == BROTLI_TRUE;
 }

@@ -51,8 +51,8 @@ class etag_text {
 /// Makes the validator of a file (threats.md, V8): modification time to the nanosecond, size, and a
 /// hash of change time and inode, so that a file put in another's place with its time and size is
 /// told apart; a letter for what it is packed in (section 8.8.3.3). Weak while the modification
-/// time is less than `vfs::settled_after_seconds` before `now`, or after it: then the same tag might
-/// stand for two contents (RFC 9110 section 8.8.1). Cost: a few instructions a digit.
+/// time is less than `vfs::settled_after_seconds` before `now`, or after it: then the same tag
+/// might stand for two contents (RFC 9110 section 8.8.1). Cost: a few instructions a digit.
 [[nodiscard]] etag_text make_etag(const vfs::metadata& status, wall_time now,
                                   content_coding how = content_coding::identity) noexcept;
 

@@ -105,11 +105,6 @@ task<result<digest_made>> hash(runtime::core& here, const node& file, digest_alg
     co_return digest_made{.value = *value, .size_bytes = done_bytes};
 }
 
-bool is_unchanged(const metadata& before, const metadata& now) noexcept {
-    return before.size_bytes == now.size_bytes && before.modified == now.modified &&
-           before.changed == now.changed;
-}
-
 /// True when whatever changes the file from `now` on shows in its time of change. Not that of
 /// modification, which anybody may set back.
 bool is_settled(const metadata& file, wall_time now) noexcept {
