@@ -74,6 +74,7 @@ class body_check {
     bool take(std::string_view octets) {
         const bool is_page = std::ranges::any_of(expected_, [](const expected_answer& each) {
             return each.body == expected_answer::body_kind::listing ||
+                   each.body == expected_answer::body_kind::archive ||
                    each.body == expected_answer::body_kind::page;
         });
         if (is_page) {
@@ -109,11 +110,18 @@ class body_check {
     bool finish() {
         std::string why;
         std::erase_if(expected_, [&](const expected_answer& each) {
-            if (each.body != expected_answer::body_kind::listing) {
+            using enum expected_answer::body_kind;
+            if (each.body != listing && each.body != archive) {
                 return false;
             }
-            auto problem = judge_listing(talk_.context, each, page_, asked_.asked_at);
+            auto problem = each.body == archive
+                               ? judge_archive(talk_.context, each, page_, page_.size() < done_,
+                                               asked_.asked_at)
+                               : judge_listing(talk_.context, each, page_, asked_.asked_at);
             why += problem;
+            if (each.body == archive) {
+                talk_.context.findings.count("http archives");
+            }
             return !problem.empty();
         });
         if (expected_.empty()) {
@@ -132,7 +140,10 @@ class body_check {
     /// Another program changes the file: the server may break off.
     [[nodiscard]] bool may_break_off() const {
         return std::ranges::any_of(expected_, [&](const expected_answer& each) {
-            return each.is_loose || talk_.context.model.is_disturbed(each.octets, asked_.asked_at);
+            return each.is_loose ||
+                   talk_.context.model.is_disturbed(each.octets, asked_.asked_at) ||
+                   (each.body == expected_answer::body_kind::archive &&
+                    may_be_disturbed(talk_.context, each, asked_.asked_at));
         });
     }
 

@@ -238,6 +238,11 @@ void add_directory(client_context& context, std::vector<expected_answer>& out,
                            .path = asked.path,
                            .lists = true,
                            .query = asked.query});
+            auto& listed = out.back();
+            if (listed.is_packed()) {
+                listed.body = is_head ? body_kind::none : body_kind::archive;
+                add_page(out, asked, 503);  // Others that are slow have all turns.
+            }
         }
     }
 }
@@ -254,8 +259,9 @@ field_rule rule_for(const expected_answer& what) {
         rule.wanted.insert(rule.wanted.end(), names);
     };
     if (what.lists) {
-        add({"content-type", "cache-control", "vary", "x-content-type-options"});
-        if (!what.lists_json()) {
+        add({"content-type", "cache-control", "x-content-type-options"});
+        add({what.is_packed() ? "content-disposition" : "vary"});
+        if (!what.lists_json() && !what.is_packed()) {
             add({"content-security-policy"});
         }
         rule.allowed = {"content-length", "transfer-encoding"};
@@ -286,6 +292,9 @@ field_rule rule_for(const expected_answer& what) {
         case 416:
             add({"content-range", "content-type", "content-length"});
             break;
+        case 503:
+            add({"retry-after"});
+            [[fallthrough]];
         default:
             add({"content-type", "content-length"});
             break;
@@ -380,7 +389,9 @@ std::string judge_one(expected_answer& what, const http_request& asked, const an
     }
     if (what.lists) {
         const auto type = head.only("content-type").value_or("");
-        return type == (what.lists_json() ? "application/json" : "text/html; charset=utf-8")
+        return type == (what.is_packed()    ? "application/x-tar"
+                        : what.lists_json() ? "application/json"
+                                            : "text/html; charset=utf-8")
                    ? ""
                    : "Content-Type is " + type;
     }
@@ -460,6 +471,8 @@ std::string expected_answer::describe() const {
                                octets.describe());
         case body_kind::listing:
             return fmt::format("{} with the names in {}", status, path);
+        case body_kind::archive:
+            return fmt::format("{} with all that is in {}", status, path);
         case body_kind::page:
         case body_kind::none:
             break;

@@ -19,6 +19,7 @@ struct expected_answer {
         none,     ///< Also of HEAD.
         file,     ///< `size_bytes` octets of `octets` from `offset` on.
         listing,  ///< The page of the directory `path`.
+        archive,  ///< The tar archive of the directory `path`.
         page,     ///< An error's page.
     };
     int status = 200;
@@ -44,6 +45,7 @@ struct expected_answer {
 
     [[nodiscard]] std::string describe() const;
     [[nodiscard]] bool lists_json() const { return query.contains("format=json"); }
+    [[nodiscard]] bool is_packed() const { return query.contains("format=tar"); }
 };
 
 /// Every right answer to `asked`, given all that was possible since it was sent. Errors that only a
@@ -66,6 +68,15 @@ struct expected_answer {
 /// Checks the page of a directory, or its JSON; empty when it is right, else why not.
 [[nodiscard]] std::string judge_listing(client_context& context, const expected_answer& what,
                                         std::string_view page, moment since);
+
+/// Checks a tar archive of a directory; empty when it is right, else why not. `is_cut`: only so
+/// much of it was kept.
+[[nodiscard]] std::string judge_archive(client_context& context, const expected_answer& what,
+                                        std::string_view octets, bool is_cut, moment since);
+
+/// Another program changes something beneath the directory: its archive may be broken off.
+[[nodiscard]] bool may_be_disturbed(client_context& context, const expected_answer& what,
+                                    moment since);
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7).
 [[nodiscard]] bool is_http_date(std::string_view text);

@@ -226,8 +226,8 @@ void draw_tree_request(client_context& context, const validator_book& book, http
     }
     if (context.chance(5)) {
         // Chosen by the path: a draw more would be another world.
-        static constexpr std::array<std::string_view, 3> queries{"?a=/../b&c=d", "?format=json",
-                                                                 "?order=desc&sort=size"};
+        static constexpr std::array<std::string_view, 4> queries{
+            "?a=/../b&c=d", "?format=json", "?order=desc&sort=size", "?format=tar"};
         made.query = context.chance(3) ? "?" : queries[made.path.size() % queries.size()];
         target += made.query;
     }
