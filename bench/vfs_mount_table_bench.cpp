@@ -65,6 +65,13 @@ class instant_tree final : public vfs::tree {
                                                      std::string_view) const override {
         co_return failure(errc::unsupported);
     }
+    runtime::task<result<void>> hold_to(runtime::core&, vfs::held_to) override {
+        co_return failure(errc::unsupported);
+    }
+    runtime::task<vfs::measured> measure(runtime::core&, vfs::listing_bounds&,
+                                         std::span<const vfs::directory_id>) const override {
+        co_return vfs::measured{};
+    }
     runtime::task<result<void>> remove_part(runtime::core&, const vfs::path&,
                                             std::string_view) const override {
         co_return failure(errc::unsupported);

@@ -15,11 +15,13 @@ namespace {
 
 constexpr std::uint64_t rate_min = 1_KiB;
 constexpr std::uint64_t rate_max = 1'024_GiB;
+constexpr std::uint64_t home_max = std::uint64_t{1} << 62U;  // Sums of it are no overflow.
 
 /// Where a word puts its number. `both`: a rate each way that other words may say otherwise.
 struct word {
     std::string_view name;
     std::uint64_t limits::* count = nullptr;
+    bool is_size = false;  ///< That is octets.
     rates limits::* speed = nullptr;
     std::uint64_t rates::* way = nullptr;  ///< Null: both ways.
 };
@@ -27,6 +29,8 @@ struct word {
 constexpr auto words = std::to_array<word>({
     {.name = "sessions", .count = &limits::sessions_max},
     {.name = "per-address", .count = &limits::sessions_per_address_max},
+    {.name = "quota", .count = &limits::home_octets_max, .is_size = true},
+    {.name = "files", .count = &limits::home_files_max},
     {.name = "rate", .speed = &limits::together},
     {.name = "download", .speed = &limits::together, .way = &rates::download},
     {.name = "upload", .speed = &limits::together, .way = &rates::upload},
@@ -36,14 +40,23 @@ constexpr auto words = std::to_array<word>({
 });
 
 constexpr std::string_view known_words =
-    "sessions=N, per-address=N, rate=SIZE, download=SIZE, upload=SIZE, session-rate=SIZE, "
+    "sessions=N, per-address=N, quota=SIZE, files=N, rate=SIZE, download=SIZE, upload=SIZE, "
+    "session-rate=SIZE, "
     "session-download=SIZE, session-upload=SIZE";
 
 std::expected<std::uint64_t, std::string> parse_value(const word& what, std::string_view part,
                                                       std::string_view value) {
+    if (what.is_size) {
+        const auto size = parse_size(value);
+        if (!size || *size == 0 || *size > home_max) {
+            return std::unexpected(
+                fmt::format("{:?} is no limit: octets are wanted, such as 10G", part));
+        }
+        return *size;
+    }
     if (what.count != nullptr) {
         const auto number = parse_number(value);
-        if (!number || *number == 0) {
+        if (!number || *number == 0 || *number > home_max) {
             return std::unexpected(
                 fmt::format("{:?} is no limit: a number from 1 on is wanted", part));
         }
@@ -105,7 +118,9 @@ std::string limits::text() const {
     for (const word& each : words) {
         if (each.count != nullptr) {
             if (this->*each.count != 0) {
-                append_word(made, each.name, fmt::to_string(this->*each.count));
+                append_word(made, each.name,
+                            each.is_size ? show_size(this->*each.count)
+                                         : fmt::to_string(this->*each.count));
             }
             continue;
         }

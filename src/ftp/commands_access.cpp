@@ -67,6 +67,34 @@ task<reply> refuse_login(session& user, const std::string& name, runtime::time_p
     co_return reply{530, "Login incorrect"};
 }
 
+/// Opens what the user sees as "/", and holds it to the user's quota.
+task<result<void>> enter_home(session& user, const vfs::path& root, vfs::quota most) {
+    if (root.is_root() && !most.is_any()) {
+        co_return result<void>{};
+    }
+    auto own = co_await user.shared.files.subtree(user.here, root);
+    if (!own) {
+        co_return failure(own.error());
+    }
+    if (most.is_any()) {
+        const auto status = co_await (*own)->status(user.here, {});
+        if (!status) {
+            co_return failure(status.error());
+        }
+        auto home =
+            user.shared.homes.enter(root, {.device = status->device, .inode = status->inode});
+        const auto held = co_await (*own)->hold_to(
+            user.here, {.where = home, .most = most, .counter = &user.shared.counter});
+        if (!held) {
+            co_return held;
+        }
+        user.shared.counter.ask(home);  // Before it matters: it may take a while.
+        user.user.home = std::move(home);
+    }
+    user.user.own_files = std::move(*own);
+    co_return result<void>{};
+}
+
 }  // namespace
 
 /// USER: the same answer for names that exist and names that do not (threats.md, F10). When logged
@@ -121,14 +149,11 @@ task<reply> do_pass(session& user, std::string_view password) {
     if (!root) {
         co_return reply{530, "The home directory of this account is not usable"};
     }
-    if (!root->is_root()) {
-        auto own = co_await user.shared.files.subtree(user.here, *root);
-        if (!own) {
-            log::warning(fmt::format("ftp: {:?} cannot log in: its directory {:?}: {}", name,
-                                     root->text(), describe(own.error().code)));
-            co_return reply{530, "The home directory of this account is not usable"};
-        }
-        user.user.own_files = std::move(*own);
+    const auto entered = co_await enter_home(user, *root, quota_of(identity->bounds));
+    if (!entered) {
+        log::warning(fmt::format("ftp: {:?} cannot log in: its directory {:?}: {}", name,
+                                 root->text(), describe(entered.error().code)));
+        co_return reply{530, "The home directory of this account is not usable"};
     }
     if (identity->bounds.together != auth::rates{}) {
         user.user.usage = user.shared.usages.of(identity->name);

@@ -265,7 +265,7 @@ task<reply> do_mkd(session& user, std::string_view argument) {
     }
     const auto made = co_await user.files().make_directory(user.here, *where);
     if (!made) {
-        co_return refuse(made.error());
+        co_return refusal(user, made.error(), file_use::existing);
     }
     co_return reply{257, quote_pathname(where->text()) + " created"};
 }
@@ -324,7 +324,7 @@ task<reply> do_rnto(session& user, std::string_view argument) {
         co_return reply{553, "Lies on another file system: copy and delete instead"};
     }
     if (!renamed) {
-        co_return reply_for(renamed.error(), file_use::target);
+        co_return refusal(user, renamed.error(), file_use::target);
     }
     co_return reply{250, "Renamed"};
 }

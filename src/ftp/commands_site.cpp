@@ -85,7 +85,7 @@ task<reply> copy(session& user, running_transfer& progress, const vfs::path& fro
         co_return reply{426, "Aborted, nothing was copied"};
     }
     if (!copied) {
-        co_return reply_for(copied.error(), file_use::target);
+        co_return refusal(user, copied.error(), file_use::target);
     }
     co_return reply{250, fmt::format("Copied {} octets", *copied)};
 }
@@ -109,7 +109,15 @@ task<reply> site_help(session&, std::string_view) {
     co_return reply{214,
                     "SITE commands",
                     {"CHMOD <sp> 0 to 777 <sp> path", "CPFR <sp> path (copy from)",
-                     "CPTO <sp> path (copy to)", "HELP"}};
+                     "CPTO <sp> path (copy to)", "HELP", "QUOTA"}};
+}
+
+/// SITE QUOTA: how much of it is used, uploads under way included.
+task<reply> site_quota(session& user, std::string_view) {
+    if (!user.user.home) {
+        co_return reply{211, "No quota"};
+    }
+    co_return reply{211, "Used: " + describe_quota(user)};
 }
 
 struct site_command {
@@ -122,6 +130,7 @@ constexpr auto site_commands = std::to_array<site_command>({
     {"CPFR", site_copy_from},
     {"CPTO", site_copy_to},
     {"HELP", site_help},
+    {"QUOTA", site_quota},
 });
 
 }  // namespace

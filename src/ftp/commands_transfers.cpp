@@ -153,7 +153,7 @@ task<reply> receive_file(session& user, running_transfer& progress, upload_reque
     if (!begun) {
         const bool is_beyond =
             what.how.mode == vfs::upload_mode::restart && begun.error() == errc::invalid;
-        co_return is_beyond ? beyond_the_end() : reply_for(begun.error(), file_use::target);
+        co_return is_beyond ? beyond_the_end() : refusal(user, begun.error(), file_use::target);
     }
     storage work(user, *begun);
     auto answer = co_await carry_out(
@@ -257,8 +257,8 @@ task<reply> do_allo(session& user, std::string_view argument) {
     }
     user.user.announced_bytes = wanted->size_bytes;
     const auto where = locate(user, fmt::format("room-{:016x}", user.here.rng().next()));
-    if (wanted->size_bytes < vfs::reserved_bytes_min || !where ||
-        !user.rights_at(*where).has(auth::right::create)) {
+    const bool is_small = wanted->size_bytes < vfs::reserved_bytes_min && !user.user.home;
+    if (is_small || !where || !user.rights_at(*where).has(auth::right::create)) {
         co_return reply{200, "Noted"};
     }
     auto tried = co_await user.files().begin_upload(
@@ -273,7 +273,7 @@ task<reply> do_allo(session& user, std::string_view argument) {
         co_return reply{200, "Noted"};  // The file may go elsewhere: STOR will tell.
     }
     user.user.announced_bytes.reset();
-    co_return reply_for(tried.error(), file_use::target);
+    co_return refusal(user, tried.error(), file_use::target);
 }
 
 /// STOU: the name is ferry's, told in the one form clients read (RFC 1123 section 4.1.2.9).

@@ -271,6 +271,31 @@ std::string_view part_remover_at(const session& user, const vfs::path& seen) {
     return has_parts ? std::string_view(who->name) : std::string_view();
 }
 
+vfs::quota quota_of(const auth::limits& bounds) noexcept {
+    return {.octets_max = bounds.home_octets_max, .files_max = bounds.home_files_max};
+}
+
+std::string describe_quota(const session& user) {
+    const auto use = user.shared.homes.use_of(*user.user.home);
+    const auto most = quota_of(user.user.identity->bounds);
+    const auto part = [&use](std::uint64_t used, std::uint64_t of, std::string_view what) {
+        const std::string number = use.is_counted ? fmt::to_string(used) : "not counted yet";
+        return of == 0 ? fmt::format("{} {}", number, what)
+                       : fmt::format("{} of {} {}", number, of, what);
+    };
+    return part(use.used.octets, most.octets_max, "octets") + ", " +
+           part(use.used.files, most.files_max, "files");
+}
+
+reply refusal(const session& user, const error& what, file_use use) {
+    auto answer = reply_for(what, use);
+    // The file system's own quota has an errno.
+    if (what == errc::over_quota && what.os_errno == 0 && user.user.home) {
+        answer.text += ": " + describe_quota(user);
+    }
+    return answer;
+}
+
 std::string name_in_tree(const session& user, const vfs::path& seen) {
     if (user.user.root.is_root()) {
         return seen.text();

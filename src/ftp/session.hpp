@@ -21,6 +21,7 @@
 #include "ftp/command_queue.hpp"
 #include "ftp/data_channel.hpp"
 #include "ftp/list_format.hpp"
+#include "ftp/reply.hpp"
 #include "ftp/reply_writer.hpp"
 #include "ftp/representation.hpp"
 
@@ -42,6 +43,7 @@ struct user_state {
     std::shared_ptr<auth::usage> usage;       ///< Of that account; null: nothing shared is limited.
     vfs::path root;                           ///< In the tree: what the user sees as "/".
     std::unique_ptr<vfs::tree> own_files;     ///< What lies there; null for the whole tree.
+    std::shared_ptr<vfs::home> home;          ///< What its quota is about; null: it has none.
     vfs::path directory;                      ///< The working directory, as the user sees it.
     std::uint64_t restart_offset = 0;         ///< From REST, until the next transfer.
     /// From ALLO, until the next transfer.
@@ -118,6 +120,16 @@ struct session {
 /// Reads `name` as the user typed it, for `session::files`. Errors as `vfs::path::parse`: answer
 /// with `reply_for`.
 [[nodiscard]] result<vfs::path> locate(const session& user, std::string_view name);
+
+/// The quota of who is logged in.
+[[nodiscard]] vfs::quota quota_of(const auth::limits& bounds) noexcept;
+
+/// How much of the user's quota is used, for a person: "700 of 1024 octets, 3 of 5 files". Only
+/// where there is one.
+[[nodiscard]] std::string describe_quota(const session& user);
+
+/// `reply_for`, and where the user's own quota refuses it says how much of it is used.
+[[nodiscard]] reply refusal(const session& user, const error& what, file_use use);
 
 /// Whose parts of uploads that were cut off count at `seen`: the user's, where files may be
 /// replaced and the octets of the transfer are those of the file (`vfs::upload_options`). Empty for

@@ -17,14 +17,14 @@ reply aborted() {
     return {426, "Transfer aborted, data connection closed"};
 }
 
-reply final_reply(const transfer_end& end) {
+reply final_reply(const session& user, const transfer_end& end) {
     switch (end.how) {
         case transfer_end::kind::complete:
             return {226, "Transfer complete"};
         case transfer_end::kind::data_failed:
             break;
         case transfer_end::kind::file_failed:
-            return reply_for(end.why, end.use);
+            return refusal(user, end.why, end.use);
     }
     if (end.why == errc::cancelled) {
         return aborted();
@@ -135,7 +135,7 @@ task<reply> carry_out(session& user, prepared_transfer what) {
     }
     co_await data->close(end.how == transfer_end::kind::complete ? net::farewell::orderly
                                                                  : net::farewell::abort);
-    co_return final_reply(end);
+    co_return final_reply(user, end);
 }
 
 }  // namespace ferry::ftp

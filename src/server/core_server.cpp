@@ -90,6 +90,7 @@ result<void> core_server::open() {
                         "(/proc/sys/fs/inotify/max_user_instances)",
                         index_));
     }
+    counter_ = std::make_unique<vfs::home_counter>(*here_, parts_.files, parts_.homes, *listings_);
     visitors_ = parts_.usages.of(auth::name_of_visitors);
     http_ =
         std::make_unique<http::service>(*here_, parts_.http, parts_.files, *open_files_, *listings_,
@@ -103,6 +104,8 @@ result<void> core_server::open() {
                                                        .sessions = parts_.sessions,
                                                        .usages = parts_.usages,
                                                        .failures = parts_.failures,
+                                                       .homes = parts_.homes,
+                                                       .counter = *counter_,
                                                        .access_log = *log_,
                                                        .draining = draining_});
     return {};
@@ -128,6 +131,11 @@ task<> core_server::serve(runtime::nursery& bottom, core_server& self) {
         bottom.start(
             [](core_server& owner) -> task<> {
                 co_await owner.open_files_->run().in_scope(owner.background_);
+            },
+            std::ref(self));
+        bottom.start(
+            [](core_server& owner) -> task<> {
+                co_await owner.counter_->run().in_scope(owner.background_);
             },
             std::ref(self));
         if (self.parts_.leftovers && self.index_ == 0) {

@@ -20,6 +20,8 @@
 #include "ferry/runtime/timers.hpp"
 #include "ferry/vfs/digest.hpp"
 #include "ferry/vfs/file_cache.hpp"
+#include "ferry/vfs/home_counter.hpp"
+#include "ferry/vfs/homes.hpp"
 #include "ferry/vfs/listing_bounds.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "server/access_log.hpp"
@@ -63,6 +65,7 @@ struct shared_parts {
     auth::usage_table& usages;
     auth::failed_logins& failures;
     vfs::digest_cache& digests;
+    vfs::home_table& homes;
     const http::media_types& types;
     http::options http;
     ftp::options ftp;
@@ -172,6 +175,7 @@ class core_server {
     std::unique_ptr<vfs::listing_bounds> listings_;  ///< Of both protocols.
     std::unique_ptr<vfs::digests> digests_;
     std::unique_ptr<vfs::file_cache> open_files_;
+    std::unique_ptr<vfs::home_counter> counter_;
     std::shared_ptr<auth::usage> visitors_;
     std::unique_ptr<http::service> http_;
     std::unique_ptr<ftp::service> ftp_;

@@ -461,7 +461,7 @@ constexpr auto table = std::to_array<flag>({
      text{anonymous_bounds, set_anonymous, show_anonymous}},
     {"anonymous-limits", "LIMITS|none", group::access,
      "limits of visitors without an account, as in a users file: sessions=N, per-address=N over "
-     "FTP; "
+     "FTP; quota=SIZE, files=N of the whole tree; "
      "octets a second: rate=SIZE or download=SIZE, upload=SIZE for all of them together, "
      "session-rate=SIZE and so on for each session or HTTP connection",
      text{anonymous_limits_bounds, set_anonymous_limits, show_anonymous_limits}},

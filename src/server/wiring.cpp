@@ -443,12 +443,14 @@ int run(const config& settings) {
     auth::session_counts sessions;
     auth::usage_table usages;
     vfs::digest_cache known_digests;
+    vfs::home_table homes;
     auth::failed_logins failures({.delay_max = settings.ftp_login_delay_max});
     const auto types = http::media_types::load();
     runtime::offload_pool offload(
         count_offload_threads(settings.offload_threads, ready->io.uses, core_count));
     ready->files->close_on(offload);
     ready->files->keep_parts(settings.upload_part_keep);
+    ready->files->count_for(homes, {});
     connection_counts counts{.connections_max = ready->connections_max,
                              .ftp_sessions_max = settings.ftp_sessions_max};
     const shared_parts parts{
@@ -458,6 +460,7 @@ int run(const config& settings) {
         .usages = usages,
         .failures = failures,
         .digests = known_digests,
+        .homes = homes,
         .types = *types,
         .http = http_options(settings),
         .ftp = ftp_options(settings, std::move(charset)),

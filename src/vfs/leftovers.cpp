@@ -18,8 +18,10 @@
 #include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "vfs/beneath.hpp"
+#include "vfs/charge.hpp"
 #include "vfs/directories_ahead.hpp"
 #include "vfs/upload_part.hpp"
+#include "vfs/walk.hpp"
 
 namespace ferry::vfs {
 
@@ -35,53 +37,6 @@ bool is_upload_name(std::string_view name) noexcept {
 /// names than the hidden one and, between a hard link and its end, the final one.
 bool may_be_upload(mode_t mode, uid_t owner, std::uint64_t links) noexcept {
     return S_ISREG(mode) && owner == kernel::geteuid() && links <= 2;
-}
-
-/// Opens the directory `path` beneath `root`, which may be longer than the kernel takes at once.
-runtime::task<result<unique_fd>> open_directory(runtime::core& here, int root,
-                                                const std::string& path) {
-    unique_fd above;
-    int from = root;
-    std::size_t begin = 0;
-    while (path.size() - begin >= PATH_MAX) {
-        const std::size_t end = path.rfind('/', begin + PATH_MAX - 1);
-        if (end == std::string::npos || end <= begin) {
-            co_return failure(errc::name_too_long, ENAMETOOLONG);
-        }
-        const std::string piece = path.substr(begin, end - begin);
-        auto opened = co_await open_beneath(
-            here,
-            {.directory = from, .name = piece.c_str(), .flags = O_PATH | O_DIRECTORY | O_NOFOLLOW});
-        if (!opened) {
-            co_return failure(opened.error());
-        }
-        above = std::move(*opened);
-        from = above.get();
-        begin = end + 1;
-    }
-    co_return co_await open_beneath(here, {.directory = from,
-                                           .name = path.c_str() + begin,
-                                           .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW});
-}
-
-/// Reads the next batch, in its turn among the listings of clients.
-runtime::task<result<void>> read_batch(runtime::core& here, const sweep& how, int directory,
-                                       runtime::directory_batch& batch) {
-    const auto turn = co_await how.turns.going_on.take(runtime::never);
-    if (!turn) {
-        co_return failure(turn.error());
-    }
-    const auto read = co_await runtime::op_wait(
-        here.io(), runtime::opcode::list_directory, directory, runtime::never,
-        [&batch, &how](runtime::op& list) {
-            // Links are of no interest, and so is where they lead.
-            list.args.list_directory = {
-                .batch = &batch, .root = how.root, .directory = ".", .can_wait = true};
-        });
-    if (!read) {
-        co_return failure(read.error());
-    }
-    co_return result<void>{};
 }
 
 /// What there is to know of a file before it may be removed.
@@ -187,21 +142,32 @@ runtime::task<> judge(runtime::core& here, const sweep& how, int directory, std:
         found.undecided += seen->is_local || is_part ? 0U : 1U;
         co_return;
     }
+    charge counted;  // Other hidden names count nowhere.
+    if (is_part) {
+        auto found_homes = co_await charge::find(here, how.homes, directory);
+        if (!found_homes) {
+            co_return;
+        }
+        counted = std::move(*found_homes);
+    }
     // Held until the name is gone: its maker, had it been about to claim it, cannot now.
-    const auto removed = co_await remove_name(here, directory, name.c_str());
+    const auto removed = co_await remove_counted(here, counted,
+                                                 {.directory = directory,
+                                                  .name = name.c_str(),
+                                                  .locks = counted.counts() ? how.locks : nullptr});
     (is_part ? found.parts_removed : found.removed) += removed ? 1U : 0U;
 }
 
 /// Removes the leftovers in the current directory and remembers the directories in it.
 runtime::task<> sweep_directory(runtime::core& here, const sweep& how, directories_ahead& ahead,
                                 leftovers_found& found) {
-    const auto directory = co_await open_directory(here, how.root, ahead.path());
+    const auto directory = co_await open_walked(here, how.root, ahead.path());
     if (!directory) {
         co_return;
     }
     runtime::directory_batch batch;
     while (!batch.at_end) {
-        const auto read = co_await read_batch(here, how, directory->get(), batch);
+        const auto read = co_await read_walked(here, how.turns, directory->get(), batch);
         if (!read) {
             co_return;
         }
@@ -258,11 +224,17 @@ runtime::task<leftovers_found> remove_leftovers(runtime::core& here, sweep how) 
     co_return found;
 }
 
-runtime::task<bool> remove_parts_alone(runtime::core& here, int above, const char* name) {
+runtime::task<bool> remove_parts_alone(runtime::core& here, empty_looking what) {
     for (const bool removes : {false, true}) {  // What is there besides must not cost any.
-        const auto directory = co_await open_beneath(
-            here, {.directory = above, .name = name, .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW});
+        const auto directory =
+            co_await open_beneath(here, {.directory = what.above,
+                                         .name = what.name,
+                                         .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW});
         if (!directory) {
+            co_return false;
+        }
+        auto counted = co_await charge::find(here, what.homes, directory->get());
+        if (!counted) {
             co_return false;
         }
         std::size_t parts = 0;
@@ -285,7 +257,11 @@ runtime::task<bool> remove_parts_alone(runtime::core& here, int above, const cha
                 if (!removes) {
                     continue;
                 }
-                const auto removed = co_await remove_name(here, directory->get(), each.c_str());
+                const auto removed =
+                    co_await remove_counted(here, *counted,
+                                            {.directory = directory->get(),
+                                             .name = each.c_str(),
+                                             .locks = counted->counts() ? what.locks : nullptr});
                 if (!removed && removed.error() != errc::not_found) {
                     co_return false;
                 }

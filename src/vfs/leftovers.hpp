@@ -8,9 +8,11 @@
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/task.hpp"
 #include "ferry/runtime/time.hpp"
+#include "ferry/vfs/homes.hpp"
 #include "ferry/vfs/listing_bounds.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "vfs/file_system.hpp"
+#include "vfs/name_locks.hpp"
 
 namespace ferry::vfs {
 
@@ -47,16 +49,25 @@ struct sweep {
     runtime::duration age_min = leftover_age_min;
     runtime::duration parts_kept{};  ///< Parts are leftovers when they are a quarter older.
     leftover_kinds what = leftover_kinds::all;
+    home_table* homes = nullptr;  ///< That parts count for; null: for none.
+    name_locks* locks = nullptr;  ///< Taken for what counts; not null with `homes`.
+};
+
+/// A directory that somebody takes for empty.
+struct empty_looking {
+    int above = -1;
+    const char* name = nullptr;
+    home_table* homes = nullptr;  ///< As in `sweep`.
+    name_locks* locks = nullptr;
 };
 
 /// How many of them `remove_parts_alone` removes at most.
 inline constexpr std::size_t parts_alone_max = 1'000'000;
 
-/// Removes the parts of uploads (`upload_part.hpp`) in the directory `name`, if nothing else is in
+/// Removes the parts of uploads (`upload_part.hpp`) in a directory, if nothing else is in
 /// it: whether that was so. For who removes a directory that looks empty. Reads it twice, in
 /// batches.
-[[nodiscard]] runtime::task<bool> remove_parts_alone(runtime::core& here, int above,
-                                                     const char* name);
+[[nodiscard]] runtime::task<bool> remove_parts_alone(runtime::core& here, empty_looking what);
 
 /// What `tree::remove_leftovers` promises. Has two or three descriptors open, one batch of a
 /// directory and `ahead_bytes_max` in memory.

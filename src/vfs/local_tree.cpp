@@ -15,13 +15,17 @@
 #include "ferry/runtime/wait.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "vfs/beneath.hpp"
+#include "vfs/charge.hpp"
 #include "vfs/file_system.hpp"
 #include "vfs/leftovers.hpp"
 #include "vfs/listing.hpp"
+#include "vfs/moving.hpp"
 #include "vfs/name_locks.hpp"
 #include "vfs/name_variants.hpp"
+#include "vfs/system_metadata.hpp"
 #include "vfs/upload.hpp"
 #include "vfs/upload_part.hpp"
+#include "vfs/walk.hpp"
 #include "vfs/windows_name.hpp"
 
 namespace ferry::vfs {
@@ -72,6 +76,24 @@ class local_tree final : public tree {
     void close_on(runtime::offload_pool& pool) noexcept override { closing_ = &pool; }
 
     void keep_parts(runtime::duration age_max) noexcept override { parts_kept_ = age_max; }
+
+    void count_for(home_table& homes, const path& at) override {
+        homes_ = &homes;
+        const auto status = metadata_of(root_.get());
+        FERRY_ASSERT(status.has_value());  // It is open.
+        homes.add_root(at, {.device = status->device, .inode = status->inode});
+    }
+
+    runtime::task<result<void>> hold_to(runtime::core&, held_to limit) override {
+        limit_ = std::move(limit);
+        co_return result<void>{};
+    }
+
+    runtime::task<measured> measure(runtime::core& here, listing_bounds& turns,
+                                    std::span<const directory_id> apart) const override {
+        co_return co_await vfs::measure(here,
+                                        {.root = root_.get(), .turns = &turns, .apart = apart});
+    }
 
     runtime::task<result<node>> open(runtime::core& here, const path& name) const override {
         if (const auto refused = why_not_reached(name)) {
@@ -137,7 +159,9 @@ class local_tree final : public tree {
                                               .home = home_,
                                               .closing = closing_,
                                               .locks = locks_.get(),
-                                              .parts_kept = keeps_parts ? parts_kept_ : zero},
+                                              .parts_kept = keeps_parts ? parts_kept_ : zero,
+                                              .homes = homes_,
+                                              .limit = limit_},
                                              std::move(options));
     }
 
@@ -156,11 +180,14 @@ class local_tree final : public tree {
         if (!found) {
             co_return failure(found.error());
         }
-        const auto removed = co_await unlink(here, found->place, 0);
-        if (!removed) {
-            co_return failure(removed.error());
+        auto counted = co_await charge::find(here, homes_, found->place.directory.get());
+        if (!counted) {
+            co_return failure(counted.error());
         }
-        co_return result<void>{};
+        co_return co_await remove_counted(here, *counted,
+                                          {.directory = found->place.directory.get(),
+                                           .name = found->place.name.c_str(),
+                                           .locks = counted->counts() ? locks_.get() : nullptr});
     }
 
     runtime::task<result<void>> remove_file(runtime::core& here, const path& name) const override {
@@ -184,16 +211,19 @@ class local_tree final : public tree {
         if (!place) {
             co_return failure(place.error());
         }
-        const auto made = co_await runtime::op_wait(
-            here.io(), runtime::opcode::make_directory_at, place->directory.get(), runtime::never,
-            [&place](runtime::op& make) {
-                make.args.make_directory_at = {.path = place->name.c_str(),
-                                               .mode = directory_permissions};
-            });
-        if (!made) {
-            co_return failure(made.error());
+        auto counted = co_await charge::find(here, homes_, place->directory.get(), limit_);
+        if (!counted) {
+            co_return failure(counted.error());
         }
-        co_return result<void>{};
+        if (!counted->counts()) {
+            co_return co_await make_it(here, *place);
+        }
+        const auto known = co_await counted->wait_for_count(here);
+        if (!known) {
+            co_return known;
+        }
+        runtime::stop_scope unstopped;  // One that was made would be counted never.
+        co_return co_await make_counted(here, *place, *counted).in_scope(unstopped);
     }
 
     runtime::task<result<void>> rename(runtime::core& here, rename_names names) const override {
@@ -212,42 +242,14 @@ class local_tree final : public tree {
         if (!to) {
             co_return failure(to.error());
         }
-        const auto held_from = co_await locks_->take(here, from->directory.get(), from->name,
-                                                     name_locks::manner::shared);
-        if (!held_from) {
-            co_return failure(held_from.error());
-        }
-        const auto held_to =
-            co_await locks_->take(here, to->directory.get(), to->name, name_locks::manner::shared);
-        if (!held_to) {
-            co_return failure(held_to.error());
-        }
-        const auto move = [&] {
-            return runtime::op_wait(here.io(), runtime::opcode::rename_at, from->directory.get(),
-                                    runtime::never, [&](runtime::op& rename) {
-                                        rename.args.rename_at = {
+        co_return co_await move_name(here, {.from_directory = from->directory.get(),
                                             .from = from->name.c_str(),
                                             .to_directory = to->directory.get(),
                                             .to = to->name.c_str(),
-                                            .flags = replaces ? 0U : RENAME_NOREPLACE};
-                                    });
-        };
-        auto renamed = co_await move();
-        if (!renamed && renamed.error() == errc::not_empty) {
-            const bool is_empty =
-                co_await remove_parts_alone(here, to->directory.get(), to->name.c_str());
-            if (is_empty) {
-                renamed = co_await move();
-            }
-        }
-        if (!renamed && renamed.error().os_errno == EXDEV) {
-            // Another file system mounted inside the tree: nothing led out of it.
-            co_return failure(errc::unsupported, EXDEV);
-        }
-        if (!renamed) {
-            co_return failure(renamed.error());
-        }
-        co_return result<void>{};
+                                            .replaces = replaces,
+                                            .locks = *locks_,
+                                            .homes = homes_,
+                                            .limit = limit_});
     }
 
     runtime::task<result<std::unique_ptr<tree>>> subtree(runtime::core& here,
@@ -265,6 +267,8 @@ class local_tree final : public tree {
         auto made =
             std::make_unique<local_tree>(std::move(*directory), home_, options_, locks_, closing_);
         made->keep_parts(parts_kept_);
+        made->homes_ = homes_;
+        made->limit_ = limit_;
         co_return made;
     }
 
@@ -313,7 +317,9 @@ class local_tree final : public tree {
                                                         .home = home_,
                                                         .turns = turns,
                                                         .parts_kept = parts_kept_,
-                                                        .what = what});
+                                                        .what = what,
+                                                        .homes = homes_,
+                                                        .locks = locks_.get()});
     }
 
   private:
@@ -407,31 +413,55 @@ class local_tree final : public tree {
         if (!place) {
             co_return failure(place.error());
         }
-        const auto held = co_await locks_->take(here, place->directory.get(), place->name,
-                                                name_locks::manner::shared);
-        if (!held) {
-            co_return failure(held.error());
+        auto counted = co_await charge::find(here, homes_, place->directory.get());
+        if (!counted) {
+            co_return failure(counted.error());
         }
-        auto removed = co_await unlink(here, *place, flags);
+        const removed_name what{.directory = place->directory.get(),
+                                .name = place->name.c_str(),
+                                .flags = flags,
+                                .locks = locks_.get()};
+        auto removed = co_await remove_counted(here, *counted, what);
         if (!removed && removed.error() == errc::not_empty) {
             // What nobody sees keeps no directory there.
             const bool is_empty =
-                co_await remove_parts_alone(here, place->directory.get(), place->name.c_str());
+                co_await remove_parts_alone(here, {.above = place->directory.get(),
+                                                   .name = what.name,
+                                                   .homes = homes_,
+                                                   .locks = locks_.get()});
             if (is_empty) {
-                removed = co_await unlink(here, *place, flags);
+                removed = co_await remove_counted(here, *counted, what);
             }
         }
-        if (!removed) {
-            co_return failure(removed.error());
+        co_return removed;
+    }
+
+    static runtime::task<result<void>> make_it(runtime::core& here, const entry_place& place) {
+        const auto made = co_await runtime::op_wait(
+            here.io(), runtime::opcode::make_directory_at, place.directory.get(), runtime::never,
+            [&place](runtime::op& make) {
+                make.args.make_directory_at = {.path = place.name.c_str(),
+                                               .mode = directory_permissions};
+            });
+        if (!made) {
+            co_return failure(made.error());
         }
         co_return result<void>{};
     }
 
-    static runtime::op_wait unlink(runtime::core& here, const entry_place& place, int flags) {
-        return {here.io(), runtime::opcode::unlink_at, place.directory.get(), runtime::never,
-                [&place, flags](runtime::op& unlink) {
-                    unlink.args.unlink_at = {.path = place.name.c_str(), .flags = flags};
-                }};
+    static runtime::task<result<void>> make_counted(runtime::core& here, const entry_place& place,
+                                                    charge& counted) {
+        constexpr amount one{.files = 1};
+        const auto has_room = counted.set_aside(one);
+        if (!has_room) {
+            co_return has_room;
+        }
+        charge::change change(counted, one);
+        const auto made = co_await make_it(here, place);
+        if (made) {
+            change.done(one, {}, {});
+        }
+        co_return made;
     }
 
     // All are read by every core and changed by none.
@@ -441,6 +471,8 @@ class local_tree final : public tree {
     std::shared_ptr<name_locks> locks_;  // One for the outermost tree and all within it.
     runtime::offload_pool* closing_;
     runtime::duration parts_kept_ = zero;
+    home_table* homes_ = nullptr;  // Null: nothing counts.
+    held_to limit_;                // Of one session's tree.
 };
 
 }  // namespace

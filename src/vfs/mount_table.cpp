@@ -155,6 +155,68 @@ class mount_table final : public tree {
 
     void keep_parts(runtime::duration age_max) noexcept override { keep_parts(root_, age_max); }
 
+    void count_for(home_table& homes, const path& at) override { count_for(root_, homes, at); }
+
+    runtime::task<result<void>> hold_to(runtime::core& here, held_to limit) override {
+        std::vector<point*> ahead{&root_};
+        while (!ahead.empty()) {
+            point& next = *ahead.back();
+            ahead.pop_back();
+            for (point& each : next.beneath) {
+                ahead.push_back(&each);
+            }
+            if (!next.files) {
+                continue;
+            }
+            // Others have the mounts beneath, too, and are not held to anything.
+            auto own = co_await next.files->subtree(here, {});
+            if (!own) {
+                co_return failure(own.error());
+            }
+            const auto held = co_await (*own)->hold_to(here, limit);
+            if (!held) {
+                co_return held;
+            }
+            next.files = std::move(*own);
+        }
+        co_return result<void>{};
+    }
+
+    runtime::task<measured> measure(runtime::core& here, listing_bounds& turns,
+                                    std::span<const directory_id> apart) const override {
+        // A directory may be mounted twice, or lie in another's: each is counted once.
+        std::vector<directory_id> roots(apart.begin(), apart.end());
+        std::vector<const tree*> counted;
+        measured all;
+        for (std::vector<const point*> ahead{&root_}; !ahead.empty();) {
+            const point& next = *ahead.back();
+            ahead.pop_back();
+            for (const point& each : next.beneath) {
+                ahead.push_back(&each);
+            }
+            if (!next.files) {
+                continue;
+            }
+            const auto status = co_await next.files->status(here, {});
+            if (!status) {
+                ++all.passed_over;
+                continue;
+            }
+            const directory_id id{.device = status->device, .inode = status->inode};
+            if (std::ranges::find(roots, id) == roots.end()) {
+                roots.push_back(id);
+                counted.push_back(next.files.get());
+            }
+        }
+        for (const tree* each : counted) {
+            const auto found = co_await each->measure(here, turns, roots);
+            all.sum.octets += found.sum.octets;
+            all.sum.files += found.sum.files;
+            all.passed_over += found.passed_over;
+        }
+        co_return all;
+    }
+
     runtime::task<result<node>> open(runtime::core& here, const path& name) const override {
         const place where = find(root_, name);
         auto opened = co_await in_owner<node>(
@@ -413,6 +475,17 @@ class mount_table final : public tree {
         }
         for (const point& each : from.beneath) {
             keep_parts(each, age_max);
+        }
+    }
+
+    static void count_for(const point& from, home_table& homes, const path& at) {
+        if (from.files) {
+            const auto whole = at.resolve(from.at.is_root() ? "." : from.at.text().substr(1));
+            FERRY_ASSERT(whole.has_value());
+            from.files->count_for(homes, *whole);
+        }
+        for (const point& each : from.beneath) {
+            count_for(each, homes, at);
         }
     }
 

@@ -13,6 +13,14 @@ constexpr auto pause = std::chrono::milliseconds(1);
 
 }  // namespace
 
+result<entry_key> key_of_entry(int directory, std::string_view name) {
+    FERRY_TRY(status, metadata_of(directory));
+    while (name.ends_with('/')) {
+        name.remove_suffix(1);
+    }
+    return entry_key{.device = status.device, .directory = status.inode, .name = std::string(name)};
+}
+
 bool name_locks::try_take(const entry_key& name, manner how) {
     return held_.use([&](std::map<entry_key, holders>& held) {
         auto& now = held[name];
@@ -59,16 +67,34 @@ runtime::task<result<name_locks::hold>> name_locks::take(runtime::core& here, en
 
 runtime::task<result<name_locks::hold>> name_locks::take(runtime::core& here, int directory,
                                                          std::string_view name, manner how) {
-    const auto status = metadata_of(directory);
-    if (!status) {
-        co_return failure(status.error());
+    auto key = key_of_entry(directory, name);
+    if (!key) {
+        co_return failure(key.error());
     }
-    while (name.ends_with('/')) {
-        name.remove_suffix(1);
-    }
-    entry_key key{.device = status->device, .directory = status->inode, .name = std::string(name)};
-    auto taken = co_await take(here, std::move(key), how);
+    auto taken = co_await take(here, std::move(*key), how);
     co_return taken;
+}
+
+runtime::task<result<name_locks::two_holds>> name_locks::take_both(runtime::core& here,
+                                                                   entry_key one, entry_key other) {
+    if (other < one) {
+        std::swap(one, other);
+    }
+    two_holds both;
+    const bool is_one = one == other;
+    auto first = co_await take(here, std::move(one), manner::alone);
+    if (!first) {
+        co_return failure(first.error());
+    }
+    both.first = std::move(*first);
+    if (!is_one) {
+        auto second = co_await take(here, std::move(other), manner::alone);
+        if (!second) {
+            co_return failure(second.error());
+        }
+        both.second = std::move(*second);
+    }
+    co_return both;
 }
 
 }  // namespace ferry::vfs

@@ -22,6 +22,9 @@ struct entry_key {
     friend auto operator<=>(const entry_key&, const entry_key&) = default;
 };
 
+/// That of `name` in an open directory, a '/' at its end or not. Errors: of fstat(2).
+[[nodiscard]] result<entry_key> key_of_entry(int directory, std::string_view name);
+
 /// Who is about to change a name just now, over all cores: so that what an append has looked at is
 /// still there when its file takes the name (threats.md, F13). Whoever replaces, removes or renames
 /// shares a name with others like it; who depends on what has the name has it alone. Of this
@@ -71,6 +74,14 @@ class name_locks {
     /// The same for `name` in an open directory. Also what fstat(2) says.
     [[nodiscard]] runtime::task<result<hold>> take(runtime::core& here, int directory,
                                                    std::string_view name, manner how);
+
+    struct two_holds {
+        hold first;
+        hold second;  ///< Empty where both names are one.
+    };
+    /// Takes two names alone, in an order that all keep to: nobody waits for ever.
+    [[nodiscard]] runtime::task<result<two_holds>> take_both(runtime::core& here, entry_key one,
+                                                             entry_key other);
 
   private:
     struct holders {

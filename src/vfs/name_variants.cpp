@@ -56,6 +56,17 @@ class variant_tree final : public tree {
 
     void keep_parts(runtime::duration age_max) noexcept override { inner_->keep_parts(age_max); }
 
+    void count_for(home_table& homes, const path& at) override { inner_->count_for(homes, at); }
+
+    runtime::task<result<void>> hold_to(runtime::core& here, held_to limit) override {
+        co_return co_await inner_->hold_to(here, std::move(limit));
+    }
+
+    runtime::task<measured> measure(runtime::core& here, listing_bounds& turns,
+                                    std::span<const directory_id> apart) const override {
+        co_return co_await inner_->measure(here, turns, apart);
+    }
+
     runtime::task<result<metadata>> part_status(runtime::core& here, const path& name,
                                                 std::string_view owner) const override {
         const auto stored = co_await as_stored(here, name);  // As an upload finds its name.

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -18,6 +20,7 @@
 #include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "vfs/beneath.hpp"
+#include "vfs/charge.hpp"
 #include "vfs/closing.hpp"
 #include "vfs/file_system.hpp"
 #include "vfs/leftovers.hpp"
@@ -44,6 +47,8 @@ struct upload::state {
     bool is_commit_begun = false;
     runtime::offload_pool* closing = nullptr;
     name_locks* locks = nullptr;  ///< Of the tree, or none.
+    charge counted;               ///< What is set aside of the account's quota and in other homes.
+    amount replaced;              ///< So much of what is written is not more than there was.
 
     state() = default;
     state(const state&) = delete;
@@ -221,25 +226,6 @@ runtime::task<result<old_file>> find_replaced(runtime::core& here, const upload_
 
 constexpr bool takes_over(upload_mode mode) noexcept {
     return mode == upload_mode::append || mode == upload_mode::restart;
-}
-
-/// What has the name itself, a link not followed; nothing when it is free.
-runtime::task<result<std::optional<metadata>>> find_entry(runtime::core& here,
-                                                          const upload::state& my) {
-    const auto opened = co_await open_beneath(
-        here,
-        {.directory = my.directory.get(), .name = my.name.c_str(), .flags = O_PATH | O_NOFOLLOW});
-    if (!opened && opened.error() == errc::not_found) {
-        co_return std::nullopt;
-    }
-    if (!opened) {
-        co_return failure(opened.error());
-    }
-    const auto status = metadata_of(opened->get());
-    if (!status) {
-        co_return failure(status.error());
-    }
-    co_return *status;
 }
 
 /// True when nobody has replaced, written or removed in the meantime what an upload began with.
@@ -468,10 +454,12 @@ runtime::task<result<void>> give_name(runtime::core& here, upload::state& my) {
     co_return renamed;
 }
 
-/// Not a coroutine, so nothing fails before it. For what harms nobody when it stays.
-runtime::op_wait remove_name(runtime::core& here, int directory, const char* name) {
-    return {here.io(), runtime::opcode::unlink_at, directory, runtime::never,
-            [name](runtime::op& unlink) { unlink.args.unlink_at = {.path = name}; }};
+/// Removes an older part of the upload's owner.
+runtime::task<> remove_part(runtime::core& here, upload::state& my) {
+    const removed_name part{.directory = my.directory.get(),
+                            .name = my.part.c_str(),
+                            .locks = my.counted.counts() ? my.locks : nullptr};
+    static_cast<void>(co_await remove_counted(here, my.counted, part));
 }
 
 /// Cuts the file where its octets end.
@@ -498,15 +486,84 @@ runtime::task<> give_back_room(runtime::core& here, upload::state& my) {
 }
 
 /// Gives a part that an upload has taken its name back, unless a newer one has it by now: then the
-/// upload's end removes it. For an upload that never begins.
-runtime::task<> give_part_back(runtime::core& here, upload::state& my) {
+/// upload's end removes it: whether it has. For an upload that never begins.
+runtime::task<bool> give_part_back(runtime::core& here, upload::state& my) {
     my.name = my.part;
     my.mode = upload_mode::create;
     runtime::stop_scope unstopped;  // A rename that has happened and says it was stopped.
     if (my.file) {                  // What was set aside before there was no more room.
         static_cast<void>(co_await cut_at(here, my.file.get(), my.end_bytes).in_scope(unstopped));
     }
-    static_cast<void>(co_await give_name(here, my).in_scope(unstopped));
+    const auto back = co_await give_name(here, my).in_scope(unstopped);
+    co_return back.has_value();
+}
+
+/// How much a file of `end_bytes` is more than what it takes the place of: what an upload sets
+/// aside. The old file has its place until the commit, and the new one takes it over then.
+amount growth_of(std::uint64_t end_bytes, amount replaced) noexcept {
+    return {.octets = end_bytes > replaced.octets ? end_bytes - replaced.octets : 0,
+            .files = 1 - replaced.files};
+}
+
+/// Sets aside what the file will take once it has `end_bytes`.
+result<void> set_aside(upload::state& my, std::uint64_t end_bytes) {
+    return my.counted.set_aside(growth_of(end_bytes, my.replaced));
+}
+
+/// Before anything is written behind the first `begun_bytes`: what the file is going to have, where
+/// that is known, and else room for an octet where it must become more.
+result<void> set_aside_first(upload::state& my, const upload_options& options,
+                             std::uint64_t begun_bytes) {
+    const bool grows = my.mode == upload_mode::append || my.replaced.files == 0;
+    std::uint64_t end = begun_bytes + (grows ? 1 : 0);
+    if (options.size_bytes && my.counted.limits_octets()) {  // Else it takes what comes.
+        const std::uint64_t from = my.mode == upload_mode::append ? begun_bytes : 0;
+        const auto rest_max = std::numeric_limits<std::uint64_t>::max() - from;
+        end = std::max(begun_bytes, from + std::min(*options.size_bytes, rest_max));
+    }
+    return set_aside(my, end);
+}
+
+/// `give_name`, and counts the file and what it replaces, which is still there: the name is this
+/// upload's alone.
+runtime::task<result<void>> give_name_counted(runtime::core& here, upload::state& my) {
+    if (!my.counted.counts()) {
+        co_return co_await give_name(here, my);
+    }
+    const auto entry = co_await find_entry(here, my.directory.get(), my.name.c_str());
+    if (!entry) {
+        co_return failure(entry.error());
+    }
+    my.replaced = *entry ? amount_of(**entry) : amount{};
+    const auto has_room = set_aside(my, my.end_bytes);
+    if (!has_room) {
+        co_return has_room;
+    }
+    const amount made{.octets = my.end_bytes, .files = 1};
+    charge::change change(my.counted, {.octets = made.octets + my.replaced.octets,
+                                       .files = made.files + my.replaced.files});
+    const auto named = co_await give_name(here, my);
+    if (named) {
+        change.done(made, my.replaced, {});
+    }
+    co_return named;
+}
+
+/// Looks whether a part that has just been taken is the one that was opened, and cuts it at `from`:
+/// until the lock was had, another session of the same owner may have left a newer one in its
+/// place, or gone on with this one and been cut off again.
+runtime::task<result<void>> check_adopted(runtime::core& here, const upload::state& my, int file,
+                                          std::uint64_t from) {
+    struct stat status{};
+    const bool is_known = kernel::fstat(file, status) == 0 && status.st_nlink != 0;
+    const auto size_bytes = is_known ? static_cast<std::uint64_t>(status.st_size) : 0;
+    if (!is_known || (my.mode == upload_mode::append ? size_bytes != from : size_bytes < from)) {
+        co_return failure(errc::busy);
+    }
+    if (size_bytes > from) {
+        co_return co_await cut_at(here, file, from);
+    }
+    co_return result<void>{};
 }
 
 /// Makes an open part the file of an upload that goes on at `from`: under a name of this upload's,
@@ -519,6 +576,15 @@ runtime::task<result<void>> adopt_part(runtime::core& here, upload::state& my, u
         co_return failure(errc::busy);
     }
     std::string name = make_upload_name(here);
+    amount part;
+    if (my.counted.counts()) {
+        const auto entry = co_await find_entry(here, my.directory.get(), my.part.c_str());
+        if (!entry || !*entry) {
+            co_return failure(!entry ? entry.error() : error{.code = errc::busy});
+        }
+        part = amount_of(**entry);
+    }
+    charge::change change(my.counted, part);
     const auto moved =
         co_await runtime::op_wait(here.io(), runtime::opcode::rename_at, my.directory.get(),
                                   runtime::never, [&](runtime::op& rename) {
@@ -532,25 +598,42 @@ runtime::task<result<void>> adopt_part(runtime::core& here, upload::state& my, u
                                                            : moved.error());
     }
     my.hidden = std::move(name);
-    // Until the lock was had, another session of the same owner may have left a newer one in its
-    // place, or gone on with this one and been cut off again.
-    struct stat status{};
-    const bool is_known = kernel::fstat(file.get(), status) == 0 && status.st_nlink != 0;
-    const auto size_bytes = is_known ? static_cast<std::uint64_t>(status.st_size) : 0;
-    if (!is_known || (my.mode == upload_mode::append ? size_bytes != from : size_bytes < from)) {
-        co_await give_part_back(here, my);
-        co_return failure(errc::busy);
-    }
-    if (size_bytes > from) {
-        const auto cut = co_await cut_at(here, file.get(), from);
-        if (!cut) {
-            co_await give_part_back(here, my);
-            co_return failure(cut.error());
+    const auto checked = co_await check_adopted(here, my, file.get(), from);
+    if (!checked) {
+        const bool is_back = co_await give_part_back(here, my);
+        if (!is_back) {
+            change.done({}, part, {});
         }
+        co_return checked;
     }
+    change.done({}, part, {.octets = from, .files = 1});
     my.file = std::move(file);
     my.offset = my.end_bytes = from;
     co_return result<void>{};
+}
+
+/// Takes the name of the upload's part alone, where that counts: its size is looked at, or what has
+/// it.
+runtime::task<result<name_locks::hold>> hold_part_name(runtime::core& here,
+                                                       const upload::state& my) {
+    if (!my.counted.counts() || my.locks == nullptr) {
+        co_return name_locks::hold();
+    }
+    co_return co_await my.locks->take(here, my.directory.get(), my.part, name_locks::manner::alone);
+}
+
+/// Leaves a part that an upload has taken and could not begin with to its owner.
+runtime::task<> leave_part(runtime::core& here, upload::state& my) {
+    const auto name = co_await hold_part_name(here, my);
+    if (!name) {
+        co_return;
+    }
+    const amount part{.octets = my.end_bytes, .files = 1};
+    charge::change change(my.counted, part);
+    const bool is_back = co_await give_part_back(here, my);
+    if (is_back) {
+        change.done(part, {}, {});
+    }
 }
 
 /// Goes on with the part of the upload's owner, if there is one: whether there was.
@@ -575,6 +658,10 @@ runtime::task<result<bool>> take_part(runtime::core& here, upload::state& my,
     const std::uint64_t from = my.mode == upload_mode::append ? size_bytes : options.restart_offset;
     if (from > size_bytes) {
         co_return failure(errc::invalid);
+    }
+    const auto name = co_await hold_part_name(here, my);
+    if (!name) {
+        co_return failure(name.error());
     }
     runtime::stop_scope unstopped;  // A rename that has happened and says it was stopped.
     const auto adopted =
@@ -613,12 +700,17 @@ runtime::task<result<void>> commit_steps(runtime::core& here, upload::state& my,
             co_return synced;
         }
     }
+    const auto looked = co_await my.counted.look_again(here, my.directory.get());
+    if (!looked) {
+        co_return looked;
+    }
     // From the look at what has the name until it is replaced nobody else replaces it.
     name_locks::hold name;
     if (my.locks != nullptr) {
-        auto taken = co_await my.locks->take(
-            here, my.directory.get(), my.name,
-            takes_over(my.mode) ? name_locks::manner::alone : name_locks::manner::shared);
+        const bool looks = takes_over(my.mode) || my.counted.counts();
+        auto taken =
+            co_await my.locks->take(here, my.directory.get(), my.name,
+                                    looks ? name_locks::manner::alone : name_locks::manner::shared);
         if (!taken) {
             co_return failure(taken.error());
         }
@@ -626,7 +718,7 @@ runtime::task<result<void>> commit_steps(runtime::core& here, upload::state& my,
     }
     if (takes_over(my.mode)) {
         // Else what another upload has added since would be lost, although it was acknowledged.
-        const auto entry = co_await find_entry(here, my);
+        const auto entry = co_await find_entry(here, my.directory.get(), my.name.c_str());
         if (!entry) {
             co_return failure(entry.error());
         }
@@ -634,14 +726,17 @@ runtime::task<result<void>> commit_steps(runtime::core& here, upload::state& my,
             co_return failure(errc::busy);
         }
     }
-    const auto named = co_await give_name(here, my);
+    const auto named = co_await give_name_counted(here, my);
     name = {};  // Not for as long as the directory is synced.
     if (!named && named.error() == errc::exists && takes_over(my.mode)) {
         co_return failure(errc::busy, EEXIST);
     }
     if (named && !my.part.empty()) {
-        // Else it would be seen again when the file is removed.
-        static_cast<void>(co_await remove_name(here, my.directory.get(), my.part.c_str()));
+        try {  // Else it would be seen again when the file is removed.
+            co_await remove_part(here, my);
+        } catch (const std::bad_alloc&) {
+            // It stays: the file has its name, and that is what there is to tell.
+        }
     }
     if (!named || level != durability::full) {
         co_return named;
@@ -666,7 +761,15 @@ runtime::task<result<void>> keep_steps(runtime::core& here, upload::state& my, d
     }
     my.name = my.part;
     my.mode = upload_mode::replace;
-    co_return co_await give_name(here, my);
+    const auto looked = co_await my.counted.look_again(here, my.directory.get());
+    if (!looked) {
+        co_return looked;
+    }
+    const auto name = co_await hold_part_name(here, my);
+    if (!name) {
+        co_return failure(name.error());
+    }
+    co_return co_await give_name_counted(here, my);
 }
 
 /// Begins with a new file, and what it takes over of the old one.
@@ -694,6 +797,28 @@ runtime::task<result<void>> begin_new(runtime::core& here, upload::state& my,
     co_return result<void>{};
 }
 
+/// Finds room, and begins with what there is.
+runtime::task<result<void>> begin_content(runtime::core& here, upload::state& my,
+                                          const upload_target& target, const old_file& old,
+                                          const upload_options& options, bool goes_on) {
+    const std::uint64_t taken_bytes =
+        takes_over(my.mode) && old.status ? old.status->size_bytes : 0;
+    const auto has_room = set_aside_first(my, options, goes_on ? my.end_bytes : taken_bytes);
+    if (!has_room) {
+        co_return has_room;
+    }
+    if (!goes_on) {
+        const auto begun = co_await begin_new(here, my, target, old, options);
+        if (!begun) {
+            co_return begun;
+        }
+    }
+    if (!options.size_bytes) {
+        co_return result<void>{};
+    }
+    co_return co_await reserve(here, my, *options.size_bytes);
+}
+
 }  // namespace
 
 runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target target,
@@ -716,13 +841,26 @@ runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target ta
         co_return failure(directory.error());
     }
     made->directory = std::move(*directory);
+    auto counted = co_await charge::find(here, target.homes, made->directory.get(), target.limit);
+    if (!counted) {
+        co_return failure(counted.error());
+    }
+    made->counted = std::move(*counted);
+    const auto known = co_await made->counted.wait_for_count(here);
+    if (!known) {
+        co_return failure(known.error());
+    }
 
-    if (takes_over(options.mode)) {  // First: what changes from here on is found at the commit.
-        auto entry = co_await find_entry(here, *made);
+    if (takes_over(options.mode) || made->counted.counts()) {
+        // First: what changes from here on is found at the commit.
+        auto entry = co_await find_entry(here, made->directory.get(), made->name.c_str());
         if (!entry) {
             co_return failure(entry.error());
         }
-        made->entry = *entry;
+        made->replaced = *entry ? amount_of(**entry) : amount{};
+        if (takes_over(options.mode)) {
+            made->entry = *entry;
+        }
     }
     const auto old = co_await find_old(here, target, *made);
     if (!old) {
@@ -743,20 +881,16 @@ runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target ta
     if (options.part_bytes && !goes_on) {
         co_return failure(errc::busy);
     }
-    if (!goes_on) {
-        const auto begun = co_await begin_new(here, *made, target, *old, options);
-        if (!begun) {
-            co_return failure(begun.error());
-        }
+    if (!goes_on && !made->part.empty() && made->counted.is_limited()) {
+        // Who begins anew cannot see it, and it takes his room.
+        co_await remove_part(here, *made);
     }
-    if (options.size_bytes) {
-        const auto reserved = co_await reserve(here, *made, *options.size_bytes);
-        if (!reserved && goes_on) {
-            co_await give_part_back(here, *made);
-        }
-        if (!reserved) {
-            co_return failure(reserved.error());
-        }
+    const auto begun = co_await begin_content(here, *made, target, *old, options, goes_on);
+    if (!begun && goes_on) {
+        co_await leave_part(here, *made);
+    }
+    if (!begun) {
+        co_return failure(begun.error());
     }
     co_return upload(std::move(made));
 }
@@ -771,6 +905,11 @@ runtime::task<result<void>> upload::write(runtime::core& here, std::span<const s
     FERRY_ASSERT(!my.is_commit_begun);
     if (my.lost) {
         co_return failure(*my.lost);
+    }
+    const auto has_room = set_aside(my, std::max(my.end_bytes, my.offset + octets.size()));
+    if (!has_room) {
+        my.lost = has_room.error();
+        co_return has_room;
     }
     const auto put = co_await write_all(here, my.file.get(), octets, my.offset);
     if (!put) {
@@ -790,6 +929,11 @@ runtime::task<result<void>> upload::write_all_of(runtime::core& here, const node
         co_return failure(*my.lost);
     }
     const std::uint64_t size_bytes = from.status().size_bytes;
+    const auto has_room = set_aside(my, size_bytes);
+    if (!has_room) {
+        my.lost = has_room.error();
+        co_return has_room;
+    }
     const auto copied = co_await copy_content(
         here, {.from = from.fd(), .to = my.file.get(), .size_bytes = size_bytes});
     if (!copied || *copied < size_bytes) {

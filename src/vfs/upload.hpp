@@ -6,6 +6,7 @@
 #include "ferry/runtime/offload.hpp"
 #include "ferry/runtime/task.hpp"
 #include "ferry/runtime/time.hpp"
+#include "ferry/vfs/homes.hpp"
 #include "ferry/vfs/path.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "ferry/vfs/tree_options.hpp"
@@ -29,6 +30,8 @@ struct upload_target {
     runtime::offload_pool* closing = nullptr;  ///< As for `close_file`.
     name_locks* locks = nullptr;               ///< Taken by the commit; null: it excludes nobody.
     runtime::duration parts_kept{};            ///< As for `tree::keep_parts`.
+    home_table* homes = nullptr;               ///< That it counts for; null: none.
+    held_to limit{};                           ///< The quota it keeps to.
 };
 
 /// Begins an upload: what `tree::begin_upload` promises. Copies the old content first for `append`

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <optional>
@@ -44,6 +45,16 @@ class watched_tree final : public vfs::tree {
 
     void close_on(runtime::offload_pool& pool) noexcept override { real_->close_on(pool); }
     void keep_parts(runtime::duration age_max) noexcept override { real_->keep_parts(age_max); }
+    void count_for(vfs::home_table& homes, const vfs::path& at) override {
+        real_->count_for(homes, at);
+    }
+    task<result<void>> hold_to(runtime::core& here, vfs::held_to limit) override {
+        return real_->hold_to(here, std::move(limit));
+    }
+    task<vfs::measured> measure(runtime::core& here, vfs::listing_bounds& turns,
+                                std::span<const vfs::directory_id> apart) const override {
+        return real_->measure(here, turns, apart);
+    }
     task<result<vfs::metadata>> part_status(runtime::core& here, const vfs::path& name,
                                             std::string_view owner) const override {
         return real_->part_status(here, name, owner);
@@ -124,6 +135,14 @@ std::unique_ptr<vfs::tree> open_served(const ferry_settings& settings) {
     return vfs::make_mount_table(std::move(mounts));
 }
 
+bool is_regular(disk& files, const std::string& name) {
+    open_file_ptr opened;
+    struct stat status{};
+    const open_how how{.flags = O_PATH | O_NOFOLLOW, .mode = 0, .resolve = 0};
+    return files.open(files.root(), name.c_str(), how, opened) == 0 &&
+           files.status(opened, status) == 0 && S_ISREG(status.st_mode);
+}
+
 }  // namespace
 
 struct ferry_host::life {
@@ -136,6 +155,7 @@ struct ferry_host::life {
           files(std::make_unique<watched_tree>(open_served(settings), machine)) {
         files->close_on(offload);
         files->keep_parts(settings.parts_kept);
+        files->count_for(homes, {});
         if (settings.has_access_log) {
             sim::open_file_ptr log;
             const open_how how{.flags = O_WRONLY | O_APPEND | O_CREAT, .mode = 0640, .resolve = 0};
@@ -150,6 +170,7 @@ struct ferry_host::life {
             .usages = usages,
             .failures = failures,
             .digests = known_digests,
+            .homes = homes,
             .types = types,
             .http = settings.http,
             .ftp = settings.ftp,
@@ -181,6 +202,7 @@ struct ferry_host::life {
     auth::usage_table usages;
     vfs::digest_cache known_digests;
     auth::failed_logins failures{{.delay_max = failed_login_delay_max}};
+    vfs::home_table homes;
     http::media_types types;
     server::connection_counts counts;
     std::unique_ptr<vfs::tree> files;
@@ -211,6 +233,7 @@ void ferry_host::start() {
     const sim::host::in_use here(machine_);
     stop_sent_ = false;
     drain_sent_ = false;
+    has_others_ = false;
     if (!lives_.empty()) {
         lives_.back()->close_files();
     }
@@ -283,6 +306,7 @@ std::vector<std::string> ferry_host::leftovers() {
         if (last.sessions.size() != 0) {
             found.push_back(fmt::format("{} sessions of accounts", last.sessions.size()));
         }
+        check_homes(last, found);
         if (last.offload.count_waiting() != 0) {
             found.push_back(fmt::format("{} jobs of the pool", last.offload.count_waiting()));
         }
@@ -299,6 +323,40 @@ std::vector<std::string> ferry_host::leftovers() {
             fmt::format("{} descriptors open, {} expected", machine_.count_descriptors(), known));
     }
     return found;
+}
+
+/// What is counted in homes is what is in them, where that can be known (threats.md, V13).
+void ferry_host::check_homes(life& last, std::vector<std::string>& found) {
+    disk& files = machine_.files();
+    for (const auto& home : last.homes.all()) {
+        const auto use = last.homes.use_of(*home);
+        if (use.under_way != vfs::amount{}) {
+            found.push_back(fmt::format("{} octets and {} files set aside in {}",
+                                        use.under_way.octets, use.under_way.files,
+                                        home->at().text()));
+        }
+        if (!use.is_exact || has_others_) {
+            continue;
+        }
+        const auto above =
+            std::string(served_directory) + home->at().text() + (home->at().is_root() ? "" : "/");
+        vfs::amount truth;
+        for (const auto& name : files.names()) {
+            std::string octets;
+            const bool counts = name.starts_with(above) && name.size() > above.size() &&
+                                !name.contains("/.ferry-upload-");
+            truth.files += counts ? 1 : 0;
+            truth.octets += counts && is_regular(files, name) && files.content(name, octets)
+                                ? octets.size()
+                                : 0;
+        }
+        if (truth != use.used) {
+            found.push_back(fmt::format("{} has {} octets in {} files, counted are {} in {}",
+                                        home->at().text(), truth.octets, truth.files,
+                                        use.used.octets, use.used.files));
+        }
+        ++homes_checked_;
+    }
 }
 
 std::size_t ferry_host::connections() const noexcept {

@@ -78,6 +78,12 @@ class ferry_host {
     /// What is left that should not be, once it has ended: a line each, empty when all is well.
     [[nodiscard]] std::vector<std::string> leftovers();
 
+    /// That others than ferry changed files, since its start: it cannot know what there is.
+    void note_others() noexcept { has_others_ = true; }
+
+    /// How many homes `leftovers` has found to have exactly what was counted.
+    [[nodiscard]] std::size_t homes_checked() const noexcept { return homes_checked_; }
+
     [[nodiscard]] std::size_t cores() const noexcept { return settings_.cores; }
 
     /// The connections that there are just now, and how many of them are FTP sessions, as the
@@ -100,7 +106,11 @@ class ferry_host {
     ferry_settings settings_;
     sim::host machine_;
     std::vector<std::unique_ptr<life>> lives_;  // Dead ones too: events may still be about them.
+    void check_homes(life& last, std::vector<std::string>& found);
+
     bool stop_sent_ = false;
+    bool has_others_ = false;
+    std::size_t homes_checked_ = 0;
     bool drain_sent_ = false;
 };
 

@@ -68,6 +68,7 @@ live_server::live_server(const model_tree& model, const server_numbers& numbers)
     FERRY_ASSERT(opened.has_value());
     files_ = std::move(*opened);
     files_->close_on(offload_);
+    files_->count_for(homes_, {});
     parts_ = std::make_unique<server::shared_parts>(server::shared_parts{
         .files = *files_,
         .users = users_,
@@ -75,6 +76,7 @@ live_server::live_server(const model_tree& model, const server_numbers& numbers)
         .usages = usages_,
         .failures = failures_,
         .digests = known_digests_,
+        .homes = homes_,
         .types = types_,
         .http = http_numbers(numbers),
         .ftp = ftp_numbers(numbers),

@@ -55,6 +55,7 @@ class live_server {
     auth::usage_table usages_;
     vfs::digest_cache known_digests_;
     auth::failed_logins failures_{{.delay_max = failed_login_delay_max}};
+    vfs::home_table homes_;
     http::media_types types_ = http::media_types::built_in();
     runtime::offload_pool offload_{1};
     server::connection_counts counts_{.connections_max = 1'000, .ftp_sessions_max = 1'000};

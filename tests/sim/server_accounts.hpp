@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "ferry/auth/accounts.hpp"
@@ -23,8 +24,12 @@ namespace ferry::sim::test {
                         .hash = {},
                         .root = each.root,
                         .allowed = looks | creates | changes,
-                        // Never reached: but each session is counted, and must be given back.
-                        .bounds = {.sessions_max = 10'000, .sessions_per_address_max = 10'000}});
+                        // Never reached: but each session is counted, and must be given back, and
+                        // so is what is in their homes.
+                        .bounds = {.sessions_max = 10'000,
+                                   .sessions_per_address_max = 10'000,
+                                   .home_octets_max = std::uint64_t{1} << 60U,
+                                   .home_files_max = std::uint64_t{1} << 60U}});
     }
     return made;
 }

@@ -384,6 +384,7 @@ class run {
         }
         if (trouble_here().strikes(trouble::file_change)) {
             scene_->change_a_file();
+            server_.note_others();
         }
         if (trouble_here().strikes(trouble::crash)) {
             crash_and_start_anew();

@@ -15,12 +15,14 @@ struct rates {
     friend bool operator==(const rates&, const rates&) = default;
 };
 
-/// How much of the server an account may use at once. 0: as much as there is.
+/// How much of the server an account may use. 0: as much as there is.
 struct limits {
     std::uint64_t sessions_max = 0;              ///< Logged in at the same time.
     std::uint64_t sessions_per_address_max = 0;  ///< Of them from one address.
     rates together = {};                         ///< Of all sessions of the account.
     rates each_session = {};
+    std::uint64_t home_octets_max = 0;  ///< In its home and all beneath, whoever put it there.
+    std::uint64_t home_files_max = 0;   ///< Names there: directories count, too.
 
     /// Reads words between commas, none twice:
     ///
@@ -28,7 +30,10 @@ struct limits {
     /// - "download=10M", "upload=1M", "rate=5M": octets a second for all sessions of the account
     ///   together, 1KiB at least and 1024GiB at most, as `parse_size` reads them; "rate" is both
     ///   ways, each for itself, where nothing else is said;
-    /// - "session-download=", "session-upload=", "session-rate=": the same for each session.
+    /// - "session-download=", "session-upload=", "session-rate=": the same for each session;
+    /// - "quota=10G": octets in its home, as `parse_size` reads them, up to 4096 PiB;
+    /// "files=10000":
+    ///   names there, 1 at least each.
     ///
     /// The error says what is wrong, for a person.
     [[nodiscard]] static std::expected<limits, std::string> parse(std::string_view text);

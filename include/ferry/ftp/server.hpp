@@ -18,6 +18,8 @@
 #include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/task.hpp"
 #include "ferry/vfs/digest.hpp"
+#include "ferry/vfs/home_counter.hpp"
+#include "ferry/vfs/homes.hpp"
 #include "ferry/vfs/listing_bounds.hpp"
 #include "ferry/vfs/name_charset.hpp"
 #include "ferry/vfs/tree.hpp"
@@ -61,6 +63,8 @@ struct service {
     auth::session_counts& sessions;  ///< Of all cores.
     auth::usage_table& usages;       ///< Of all cores.
     auth::failed_logins& failures;   ///< Of all cores.
+    vfs::home_table& homes;          ///< Of all cores.
+    vfs::home_counter& counter;
     access_sink& access_log;
     /// Asked to stop when the server drains: idle sessions then end with 421, transfers finish
     /// first.

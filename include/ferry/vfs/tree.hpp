@@ -19,6 +19,7 @@
 #include "ferry/runtime/permits.hpp"
 #include "ferry/runtime/task.hpp"
 #include "ferry/runtime/time.hpp"
+#include "ferry/vfs/homes.hpp"
 #include "ferry/vfs/listing_bounds.hpp"
 #include "ferry/vfs/metadata.hpp"
 #include "ferry/vfs/path.hpp"
@@ -174,7 +175,8 @@ class upload {
 
     /// Appends all of `octets` (at the restart offset first), in turns of 256 KiB so that others
     /// have theirs. Errors: errc::no_space, over_quota, too_large, io, cancelled: the upload is
-    /// lost (every later call says the same); drop it.
+    /// lost (every later call says the same); drop it. Over the quota of the tree is what would be
+    /// more than the file it replaces had, and than there is room for beside all others.
     [[nodiscard]] runtime::task<result<void>> write(runtime::core& here,
                                                     std::span<const std::byte> octets);
 
@@ -195,7 +197,8 @@ class upload {
     ///
     /// Errors: errc::exists (`create`), busy (`append`, `restart`: somebody has replaced or written
     /// the file meanwhile, and that would be lost; begin anew), is_directory, not_found (the
-    /// directory was removed), no_space, denied, io: the old file still stands. One exception: with
+    /// directory was removed), no_space, over_quota (what it was to replace has become smaller or
+    /// gone), denied, io: the old file still stands. One exception: with
     /// `durability::full` a failure to sync the directory comes after the name was given; the new
     /// file is there, but a crash may undo it. `full` needs permission to read the directory, else
     /// denied.
@@ -272,6 +275,25 @@ class tree {
     /// before the cores start.
     virtual void keep_parts([[maybe_unused]] runtime::duration age_max) noexcept {}
 
+    /// Counts what changes for the homes in `homes`, this tree being `at` a name of the whole one.
+    /// What `subtree` makes counts too. Call before the cores start; `homes` must outlive them.
+    virtual void count_for([[maybe_unused]] home_table& homes, [[maybe_unused]] const path& at) {}
+
+    /// Holds what is made through this tree to a quota: uploads, directories, and what a rename
+    /// brings in are errc::over_quota where the home would have more than it may, and errc::busy as
+    /// long as nobody knows what it has (`charge::wait_for_count`). For the tree of one session,
+    /// which `subtree` has made for its home: call before it is used. Errors: as `subtree`.
+    [[nodiscard]] virtual runtime::task<result<void>> hold_to(runtime::core& here,
+                                                              held_to limit) = 0;
+
+    /// Counts what lies beneath the root, which is not counted itself; no link is followed. Of the
+    /// directories in `apart` only the name counts: what is in them is counted elsewhere. Reads on
+    /// the offload pool, in its turn among the core's listings, and yields between any two. Stops
+    /// when asked to, and has then counted less.
+    [[nodiscard]] virtual runtime::task<measured> measure(
+        runtime::core& here, listing_bounds& turns,
+        std::span<const directory_id> apart = {}) const = 0;
+
     /// Opens a regular file or a directory for reading. Never waits for a FIFO or device: those are
     /// errc::not_regular at once (V4). Also errc::not_found, outside_tree; errc::busy when renames
     /// kept racing with the resolution (V3). A name that `wants_directory` and is a file:
@@ -302,7 +324,8 @@ class tree {
     /// Begins an upload to `name`. errc::is_directory (also the root and a name that
     /// `wants_directory`), not_found (no such directory), not_regular (a FIFO or device has the
     /// name), exists (`create`), invalid (`restart` beyond the end). With a size known beforehand:
-    /// no_space, over_quota, too_large (more than the file system lets a file have). `append` and
+    /// no_space, over_quota, too_large (more than the file system lets a file have). Where the
+    /// account's home is full already: over_quota. `append` and
     /// `restart` of a link that leads out: outside_tree.
     [[nodiscard]] virtual runtime::task<result<upload>> begin_upload(
         runtime::core& here, const path& name, upload_options options) const = 0;

@@ -181,11 +181,32 @@ TEST_CASE("site: a copy takes the rights of RETR and STOR") {
     }
 }
 
+TEST_CASE("site: QUOTA, and what a refusal says of it (threats.md, V13)") {
+    test_server server({.bounds = {.home_octets_max = 1'000, .home_files_max = 3}});
+    server.put("f", "0123456789");
+    client user(server);
+    user.log_in();
+    CHECK(eventually([&] {  // It is being counted.
+        return user.ask("SITE QUOTA") == "211 Used: 10 of 1000 octets, 1 of 3 files";
+    }));
+    CHECK(user.code("ALLO 990") == 200);
+    CHECK(user.ask("ALLO 991") == "552 quota exceeded: 10 of 1000 octets, 1 of 3 files");
+    CHECK(user.code("MKD d") == 257);
+    CHECK(user.code("MKD e") == 257);
+    CHECK(user.ask("MKD g") == "552 quota exceeded: 10 of 1000 octets, 3 of 3 files");
+    CHECK(user.code("RMD d") == 250);
+    CHECK(code_of(user.store("STOR g", std::string(991, 'x')).last) == 552);
+    CHECK(code_of(user.store("STOR g", std::string(990, 'x')).last) == 226);
+    CHECK(user.ask("SITE QUOTA") == "211 Used: 1000 of 1000 octets, 3 of 3 files");
+    CHECK(user.code("NOOP") == 200);
+}
+
 TEST_CASE("site: HELP, and what there is not") {
     test_server server;
     client user(server);
     user.log_in();
     CHECK(user.ask("SITE HELP").contains("CHMOD"));
+    CHECK(user.ask("SITE QUOTA") == "211 No quota");
     CHECK(user.code("SITE help ") == 214);
     CHECK(user.code("SITE") == 504);
     CHECK(user.code("SITE RECFM=VB") == 504);

@@ -104,6 +104,7 @@ test_server::~test_server() {
 
 void test_server::run() {
     files_->keep_parts(settings_.parts_kept);
+    files_->count_for(homes_, {});
     runtime::offload_pool pool(1);
     const auto io =
         runtime::make_uring_reactor(
@@ -113,6 +114,7 @@ void test_server::run() {
     vfs::listing_bounds listings(here, settings_.listings);
     vfs::digest_cache known_digests;
     vfs::digests digests(here, known_digests);
+    vfs::home_counter counter(here, *files_, homes_, listings);
     service shared{.here = here,
                    .settings = settings_.numbers,
                    .files = *files_,
@@ -122,6 +124,8 @@ void test_server::run() {
                    .sessions = logins_,
                    .usages = usages_,
                    .failures = failures_,
+                   .homes = homes_,
+                   .counter = counter,
                    .access_log = log_,
                    .draining = draining_};
     auto at = net::parse_address(settings_.listen_at).value();
@@ -138,6 +142,8 @@ void test_server::run() {
 
 runtime::task<> test_server::serve(runtime::nursery& bottom, test_server& self, service& shared,
                                    unique_fd listening) {
+    bottom.start([](service& of) -> runtime::task<> { co_await of.counter.run(); },
+                 std::ref(shared));
     net::acceptor accepting(shared.here, std::move(listening));
     for (bool is_stopped = false; !is_stopped;) {
         try {  // What fails here is a session's `failing_allocation` that found nothing of its own.

@@ -1,0 +1,227 @@
+#include "ferry/vfs/homes.hpp"
+
+#include <algorithm>
+
+#include "ferry/base/assert.hpp"
+
+namespace ferry::vfs {
+namespace {
+
+amount sum_of(amount a, amount b) noexcept {
+    return {.octets = a.octets + b.octets, .files = a.files + b.files};
+}
+
+amount difference(amount a, amount b) noexcept {
+    return {.octets = a.octets - b.octets, .files = a.files - b.files};
+}
+
+std::uint64_t not_negative(std::int64_t value) noexcept {
+    return value < 0 ? 0 : static_cast<std::uint64_t>(value);
+}
+
+/// True when `more` fits beside `used`. Nothing more always does: who is over his quota may still
+/// replace what he has.
+bool fits(std::uint64_t used, std::uint64_t more, std::uint64_t most) noexcept {
+    return most == 0 || more == 0 || (used <= most && more <= most - used);
+}
+
+template <class Range, class Value>
+bool contains(const Range& some, const Value& one) noexcept {
+    return std::ranges::find(some, one) != std::ranges::end(some);
+}
+
+/// How much `now` is more than `before`.
+std::uint64_t growth(std::uint64_t before, std::uint64_t now) noexcept {
+    return now > before ? now - before : 0;
+}
+
+/// `counted` where it can be right: a walk found `seen`, and `moved` has changed meanwhile.
+std::int64_t corrected(std::int64_t counted, std::uint64_t seen, std::uint64_t moved) noexcept {
+    const auto middle = static_cast<std::int64_t>(seen);
+    const auto reach = static_cast<std::int64_t>(moved);
+    return std::clamp(counted, middle - reach, middle + reach);
+}
+
+}  // namespace
+
+std::shared_ptr<home> home_table::enter(const path& at, directory_id id) {
+    auto entered = homes_.use([&](all_homes& known) {
+        const auto found = std::ranges::find_if(
+            known, [&](const auto& each) { return each->id() == id && each->at() == at; });
+        if (found != known.end()) {
+            return *found;
+        }
+        return known.emplace_back(std::make_shared<home>(at, id));
+    });
+    has_any_.store(true, std::memory_order_release);
+    return entered;
+}
+
+home_table::use home_table::use_of(const home& which) {
+    return homes_.use([&](all_homes&) noexcept {
+        return use{.used = sum_of(
+                       {.octets = not_negative(which.octets_), .files = not_negative(which.files_)},
+                       which.set_aside_),
+                   .under_way = sum_of(which.set_aside_, which.changing_),
+                   .is_counted = which.is_counted_,
+                   .is_exact = which.is_exact_};
+    });
+}
+
+std::vector<std::shared_ptr<home>> home_table::all() {
+    return homes_.use([](const all_homes& known) { return known; });
+}
+
+bool home_table::is_root(directory_id id) const noexcept {
+    return std::ranges::find(roots_, id, &root::id) != roots_.end();
+}
+
+std::vector<std::shared_ptr<home>> home_table::homes_of(std::span<const directory_id> way) {
+    // A tree that is mounted somewhere lies in the homes above that name, too.
+    const auto is_above = [&](const home& each, const root& mounted) {
+        return mounted.at.is_within(each.at()) && contains(way, mounted.id);
+    };
+    return homes_.use([&](all_homes& known) {
+        all_homes found;
+        for (const auto& each : known) {
+            const bool holds =
+                contains(way, each->id()) || std::ranges::any_of(roots_, [&](const root& mounted) {
+                    return is_above(*each, mounted);
+                });
+            if (holds) {
+                found.push_back(each);
+            }
+        }
+        return found;
+    });
+}
+
+result<void> home_table::set_aside(homes all, const held_to& limit, amount before, amount now) {
+    const bool is_done = homes_.use([&](all_homes&) noexcept {
+        if (limit.where && contains(all, limit.where)) {
+            const home& its = *limit.where;
+            const bool has_room = fits(not_negative(its.octets_) + its.set_aside_.octets,
+                                       growth(before.octets, now.octets), limit.most.octets_max) &&
+                                  fits(not_negative(its.files_) + its.set_aside_.files,
+                                       growth(before.files, now.files), limit.most.files_max);
+            if (!has_room) {
+                return false;
+            }
+        }
+        for (const auto& each : all) {
+            each->set_aside_ = difference(sum_of(each->set_aside_, now), before);
+        }
+        return true;
+    });
+    if (!is_done) {
+        return failure(errc::over_quota);
+    }
+    return {};
+}
+
+void home_table::move_aside(homes from, homes to, amount aside) noexcept {
+    homes_.use([&](all_homes&) noexcept {
+        for (const auto& each : from) {
+            each->set_aside_ = difference(each->set_aside_, aside);
+        }
+        for (const auto& each : to) {
+            each->set_aside_ = sum_of(each->set_aside_, aside);
+        }
+    });
+}
+
+void home_table::begin_change(homes all, amount size) noexcept {
+    homes_.use([&](all_homes&) noexcept {
+        for (const auto& each : all) {
+            each->changing_ = sum_of(each->changing_, size);
+            each->churn_ = sum_of(each->churn_, size);
+        }
+    });
+}
+
+void home_table::end_change(homes all, const change& what) noexcept {
+    homes_.use([&](all_homes&) noexcept {
+        for (const auto& each : all) {
+            each->changing_ = difference(each->changing_, what.size);
+            each->octets_ += static_cast<std::int64_t>(what.added.octets - what.removed.octets);
+            each->files_ += static_cast<std::int64_t>(what.added.files - what.removed.files);
+            each->set_aside_ =
+                difference(sum_of(each->set_aside_, what.aside_now), what.aside_before);
+        }
+    });
+}
+
+void home_table::doubt(homes all) noexcept {
+    homes_.use([&](all_homes&) noexcept {
+        for (const auto& each : all) {
+            each->count_again_ = {};
+            each->is_exact_ = false;
+        }
+    });
+}
+
+void home_table::doubt_all() noexcept {
+    homes_.use([](const all_homes& known) noexcept {
+        for (const auto& each : known) {
+            each->count_again_ = {};
+            each->is_exact_ = false;
+        }
+    });
+}
+
+std::optional<home_table::count> home_table::try_count(std::shared_ptr<home> which,
+                                                       runtime::time_point now) {
+    const bool may = homes_.use([&](all_homes&) noexcept {
+        const bool is_due = !which->is_counted_ || now >= which->count_again_;
+        const bool begins = is_due && !which->is_being_counted_;
+        which->is_being_counted_ |= begins;
+        return begins;
+    });
+    if (!may) {
+        return std::nullopt;
+    }
+    return count(*this, std::move(which));
+}
+
+void home_table::begin_walk(count& under_way) noexcept {
+    const home& its = *under_way.which_;
+    under_way.renamed_directories_ = renamed_directories_.load(std::memory_order_acquire);
+    under_way.churn_ =
+        homes_.use([&](all_homes&) noexcept { return difference(its.churn_, its.changing_); });
+}
+
+void home_table::end_walk(count under_way, const measured& found,
+                          runtime::time_point now) noexcept {
+    const bool is_torn =
+        renamed_directories_.load(std::memory_order_acquire) != under_way.renamed_directories_;
+    homes_.use([&](all_homes&) noexcept {
+        home& its = *under_way.which_;
+        if (is_torn && its.is_counted_) {  // What is counted is worth more.
+            its.count_again_ = now + inexact_count_again_after;
+            return;
+        }
+        const amount moved = difference(its.churn_, under_way.churn_);
+        const bool is_still = moved == amount{} && !is_torn;
+        const bool is_whole = found.passed_over == 0;
+        if (its.is_counted_) {
+            const auto octets = corrected(its.octets_, found.sum.octets, moved.octets);
+            const auto files = corrected(its.files_, found.sum.files, moved.files);
+            // What could not be read is still there.
+            its.octets_ = is_whole ? octets : std::max(octets, its.octets_);
+            its.files_ = is_whole ? files : std::max(files, its.files_);
+        } else {  // The most that it can be: never too little.
+            its.octets_ = static_cast<std::int64_t>(found.sum.octets + moved.octets);
+            its.files_ = static_cast<std::int64_t>(found.sum.files + moved.files);
+        }
+        its.is_exact_ = is_whole && (is_still || its.is_exact_);
+        its.is_counted_ = true;
+        its.count_again_ =
+            now + (its.is_exact_ || !is_whole ? count_again_after : inexact_count_again_after);
+    });
+}
+
+void home_table::give_up(home& which) noexcept {
+    homes_.use([&](all_homes&) noexcept { which.is_being_counted_ = false; });
+}
+
+}  // namespace ferry::vfs

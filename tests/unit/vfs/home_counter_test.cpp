@@ -1,0 +1,150 @@
+#include "ferry/vfs/home_counter.hpp"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "counted_tree.hpp"
+#include "vfs/walk.hpp"
+
+using namespace ferry;
+using namespace ferry::vfs_test;
+using namespace std::chrono_literals;
+using vfs::amount;
+
+namespace {
+
+struct fixture {
+    fixture() {
+        host.write("f", std::string(100, 'x'));
+        plant(host, "d/e/g", std::string(20, 'x'));
+        files = vfs::open_local_tree(host.root().c_str()).value();
+        files->count_for(table, {});
+        counter.emplace(here, *files, table, turns);
+    }
+
+    scratch host;
+    runtime::offload_pool pool{1};
+    std::unique_ptr<runtime::reactor> ring =
+        runtime::make_uring_reactor({.receive_buffers = 16}, pool).value();
+    runtime::core here{0, *ring, ferry::random(1)};
+    std::unique_ptr<vfs::tree> files;
+    vfs::home_table table;
+    vfs::listing_bounds turns{here, {}};
+    std::optional<vfs::home_counter> counter;
+
+    /// Runs `work` beside the counter.
+    void run(std::function<runtime::task<>(runtime::core&)> work) {
+        runtime::stop_scope stop;
+        runtime::run_core(
+            here, stop,
+            [](runtime::nursery& bottom, fixture& my,
+               const std::function<runtime::task<>(runtime::core&)>& what) -> runtime::task<> {
+                bottom.start([](fixture& its) -> runtime::task<> { co_await its.counter->run(); },
+                             std::ref(my));
+                co_await what(my.here);
+                bottom.request_stop();
+            },
+            std::ref(*this), std::cref(work));
+    }
+};
+
+runtime::task<> wait_until_counted(runtime::core& here, fixture& on,
+                                   const std::shared_ptr<vfs::home>& which) {
+    on.counter->ask(which);
+    while (!on.table.use_of(*which).is_counted) {
+        const auto slept = co_await runtime::sleep_until(here, here.now() + 1ms);
+        REQUIRE(slept);
+    }
+}
+
+vfs::directory_id id_of(const std::string& directory) {
+    struct stat status{};
+    REQUIRE(::stat(directory.c_str(), &status) == 0);
+    return {.device = status.st_dev, .inode = status.st_ino};
+}
+
+}  // namespace
+
+TEST_CASE("home counter: counts what is asked for") {
+    fixture on;
+    const auto all = on.table.enter({}, id_of(on.host.root()));
+    const auto beneath = on.table.enter(at("/d"), id_of(on.host / "d"));
+    on.run([&](runtime::core& here) -> runtime::task<> {
+        on.counter->ask(beneath);
+        co_await wait_until_counted(here, on, all);
+        co_await wait_until_counted(here, on, beneath);
+    });
+    CHECK(on.table.use_of(*all).used == amount{.octets = 120, .files = 4});
+    CHECK(on.table.use_of(*beneath).used == amount{.octets = 20, .files = 2});
+    CHECK(on.table.use_of(*all).is_exact);
+}
+
+TEST_CASE("home counter: who makes something first waits until it is known what there is") {
+    fixture on;
+    on.run([&](runtime::core& here) -> runtime::task<> {
+        auto own = co_await on.files->subtree(here, {});
+        auto home = on.table.enter({}, id_of(on.host.root()));
+        const auto held = co_await (*own)->hold_to(
+            here, {.where = home, .most = {.octets_max = 121}, .counter = &*on.counter});
+        CHECK(held);
+        const auto name = at("/new");
+        auto refused = co_await (*own)->begin_upload(here, name, {.size_bytes = 2});
+        CHECK(refused.error() == errc::over_quota);
+        auto taken = co_await (*own)->begin_upload(here, name, {.size_bytes = 1});
+        CHECK(taken);
+    });
+}
+
+TEST_CASE("home counter: a directory that another has taken the place of is not counted") {
+    fixture on;
+    const auto gone = on.table.enter(at("/d"), id_of(on.host / "d/e"));
+    const auto all = on.table.enter({}, id_of(on.host.root()));
+    on.run([&](runtime::core& here) -> runtime::task<> {
+        on.counter->ask(all);
+        on.counter->ask(gone);
+        co_await wait_until_counted(here, on, all);
+    });
+    CHECK_FALSE(on.table.use_of(*gone).is_counted);
+    CHECK(on.table.try_count(gone, {}));  // Somebody else may.
+}
+
+TEST_CASE("walk: every name is a file, only files have octets, hidden ones are not there") {
+    counted_tree on;
+    on.host.write("f", "12345");
+    plant(on.host, "d/f", "123");
+    on.host.link({.at = "d/link", .to = "f"});
+    on.host.link({.at = "d/nowhere", .to = "none"});
+    on.host.link({.at = "d/out", .to = "/etc/passwd"});
+    on.host.link({.at = "d/around", .to = ".."});
+    on.host.write(".ferry-upload-0123456789abcdef", "123456");
+    plant(on.host, "d/.ferry-part-3-ann-g", "12");
+    REQUIRE(::mkfifo((on.host / "fifo").c_str(), 0600) == 0);
+    const auto ann = on.log_in("/", {.octets_max = 100});
+    CHECK(on.used(ann) == amount{.octets = 10, .files = 9});
+    CHECK(on.table.use_of(*ann.home).is_exact);
+}
+
+TEST_CASE("walk: what it has no room to remember it says") {
+    counted_tree on;
+    for (int i = 0; i < 100; ++i) {
+        plant(on.host, "d" + std::to_string(i) + "/f", "1");
+    }
+    const int root = ::open(on.host.root().c_str(), O_PATH | O_DIRECTORY);
+    const auto found = on.machine.run(
+        [](runtime::core& here, int where) -> runtime::task<vfs::measured> {
+            co_return co_await vfs::measure(here, {.root = where, .ahead_bytes_max = 500});
+        },
+        root);
+    ::close(root);
+    CHECK(found.passed_over > 0);
+    CHECK(found.sum.octets == 100 - found.passed_over);
+    CHECK(found.sum.files == 200 - found.passed_over);
+}

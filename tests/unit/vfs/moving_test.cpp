@@ -1,0 +1,127 @@
+#include "vfs/moving.hpp"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <string>
+
+#include "counted_tree.hpp"
+
+using namespace ferry;
+using namespace ferry::vfs_test;
+using vfs::amount;
+
+namespace {
+
+constexpr vfs::quota no_end{.octets_max = 1U << 30U, .files_max = 1'000};
+
+std::string text(std::size_t octets) {
+    return std::string(octets, 'x');
+}
+
+struct planted : counted_tree {
+    planted() {
+        host.write("f", text(100));
+        plant(host, "ann/f", text(10));
+        plant(host, "ann/d/e/g", text(20));
+        plant(host, "bob/f", text(1));
+    }
+};
+
+/// Three homes: all, and in it those of ann and bob.
+struct fixture : planted {
+    void check() {
+        CHECK(used(all) == truth_of("."));
+        CHECK(used(ann) == truth_of("ann"));
+        CHECK(used(bob) == truth_of("bob"));
+    }
+
+    session all = log_in("/", no_end);
+    session ann = log_in("/ann", no_end);
+    session bob = log_in("/bob", no_end);
+};
+
+}  // namespace
+
+TEST_CASE("moving: what goes from one home to another counts there") {
+    fixture on;
+    CHECK(on.rename({.from = "/f", .to = "/ann/new"}));
+    on.check();
+    CHECK(on.used(on.ann) == amount{.octets = 130, .files = 5});
+    CHECK(on.rename({.from = "/ann/d", .to = "/bob/d"}));
+    on.check();
+    CHECK(on.used(on.bob) == amount{.octets = 21, .files = 4});
+    CHECK(on.rename({.from = "/bob/d/e/", .to = "/e"}));
+    on.check();
+    CHECK(on.used(on.all) == amount{.octets = 131, .files = 8});
+}
+
+TEST_CASE("moving: what it replaces is gone") {
+    fixture on;
+    CHECK(on.rename({.from = "/ann/f", .to = "/bob/f"}));
+    on.check();
+    CHECK(on.used(on.bob) == amount{.octets = 10, .files = 1});
+    CHECK(on.rename({.from = "/ann/d/e/g", .to = "/f"}));
+    on.check();
+    on.host.make_directory("bob/empty");
+    on.table.doubt({&on.bob.home, 1});
+    on.table.doubt({&on.all.home, 1});
+    on.bob = on.log_in("/bob", no_end);
+    on.all = on.log_in("/", no_end);
+    CHECK(on.rename({.from = "/ann/d", .to = "/bob/empty"}));
+    on.check();
+}
+
+TEST_CASE("moving: within a home, onto itself and onto another name of the same file") {
+    fixture on;
+    CHECK(on.rename({.from = "/ann/f", .to = "/ann/d/f"}));
+    on.check();
+    CHECK(on.rename({.from = "/ann/d/f", .to = "/ann/d/f"}));
+    on.check();
+    REQUIRE(::link((on.host / "f").c_str(), (on.host / "bob/same").c_str()) == 0);
+    on.table.doubt({&on.bob.home, 1});
+    on.table.doubt({&on.all.home, 1});
+    on.bob = on.log_in("/bob", no_end);
+    on.all = on.log_in("/", no_end);
+    CHECK(on.rename({.from = "/f", .to = "/bob/same"}));  // rename(2): both stay.
+    CHECK(on.host.exists("f"));
+    on.check();
+}
+
+TEST_CASE("moving: what fails changes nothing") {
+    fixture on;
+    CHECK_FALSE(on.rename({.from = "/none", .to = "/ann/x"}));
+    CHECK_FALSE(on.rename({.from = "/ann", .to = "/ann/d/x"}));
+    CHECK_FALSE(on.rename({.from = "/f", .to = "/ann/f", .replace = false}));
+    CHECK_FALSE(on.rename({.from = "/ann/d", .to = "/bob"}));
+    CHECK_FALSE(on.rename({.from = "/f", .to = "/bob/none/f"}));
+    on.check();
+}
+
+TEST_CASE("moving: a home is moved with what counts in it") {
+    fixture on;
+    CHECK(on.rename({.from = "/ann", .to = "/bob/ann"}));
+    CHECK(on.used(on.all) == on.truth_of("."));
+    CHECK(on.used(on.ann) == on.truth_of("bob/ann"));
+    CHECK(on.used(on.bob) == on.truth_of("bob"));
+    CHECK(on.upload("/bob/ann/more", text(5)));
+    CHECK(on.used(on.ann) == on.truth_of("bob/ann"));
+    CHECK(on.used(on.bob) == on.truth_of("bob"));
+}
+
+// What comes from elsewhere through a trusted link counts as what is stored (threats.md, V13).
+TEST_CASE("moving: into a home only what it may have") {
+    counted_tree on(vfs::tree_options{.links = vfs::link_policy::trusted});
+    plant(on.host, "else/f", text(50));
+    plant(on.host, "ann/f", text(40));
+    on.host.link({.at = "ann/way", .to = on.host / "else"});
+    auto ann = on.log_in("/ann", {.octets_max = 89, .files_max = 3});
+    const auto move = [&](std::string_view to) {
+        return on.as(ann, [&] { return on.rename({.from = "/way/f", .to = to}); });
+    };
+    CHECK(move("/g").error() == errc::over_quota);
+    CHECK(on.used(ann) == amount{.octets = 40, .files = 2});
+    CHECK(move("/f"));  // It takes the place of 40.
+    CHECK(on.used(ann) == amount{.octets = 50, .files = 2});
+}
