@@ -45,6 +45,19 @@ struct coded_key {
 }  // namespace
 
 struct coded_bodies::state {
+    /// Packed octets, which count for as long as an answer has them, too.
+    struct packed_content {
+        packed_content(state& of, std::string packed) noexcept
+            : owner(of), octets(std::move(packed)) {
+            owner.alive_bytes += octets.size();
+        }
+        packed_content(const packed_content&) = delete;
+        packed_content& operator=(const packed_content&) = delete;
+        ~packed_content() { owner.alive_bytes -= octets.size(); }
+
+        state& owner;
+        const std::string octets;
+    };
     struct waiter : runtime::list_node {
         explicit waiter(runtime::core& here) noexcept : made(here.io()) {}
         runtime::event made;
@@ -91,6 +104,7 @@ struct coded_bodies::state {
 
     runtime::core& here;
     const compression& numbers;
+    std::size_t alive_bytes = 0;  ///< Kept, or held by answers that are being sent.
     table entries;
     std::list<const coded_key*> by_use;  ///< Least recently used first.
     std::size_t kept_bytes = 0;
@@ -154,7 +168,8 @@ task<coded_bodies::body_ptr> coded_bodies::state::make(table::iterator fresh,
     }
     body_ptr body;
     if (*packed) {
-        body = std::make_shared<const std::string>(std::move(**packed));
+        const auto counted = std::make_shared<packed_content>(*this, std::move(**packed));
+        body = body_ptr(counted, &counted->octets);
     }
     keep(fresh, body);
     co_return body;
@@ -183,7 +198,9 @@ task<coded_bodies::body_ptr> coded_bodies::get(vfs::shared_file_ptr file, conten
             co_return nullptr;
         }
     }
-    if (my.makes_under_way >= makes_at_once_max) {
+    // Readers that take their time hold what has given way, too (threats.md, H4).
+    if (my.makes_under_way >= makes_at_once_max ||
+        my.alive_bytes >= 2 * my.numbers.cache_bytes_max) {
         co_return nullptr;
     }
     const auto fresh = my.entries.try_emplace(key).first;

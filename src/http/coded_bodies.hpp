@@ -15,7 +15,8 @@ namespace ferry::http {
 
 /// The packed contents of one core's files: made once on the offload pool, found again by what the
 /// file system says of the file, so that none is older than its file. The least recently used give
-/// way. One a core; outlives its answers.
+/// way; when answers that nobody takes hold as much again, nothing further is packed. One a core;
+/// outlives its answers.
 class coded_bodies {
   public:
     coded_bodies(runtime::core& here, const compression& numbers);

@@ -379,6 +379,28 @@ TEST_CASE("plan: a packed content too large for one send stays in memory until i
     CHECK(on.get("/a.txt", "Accept-Encoding: gzip").plan.packed == packed.plan.packed);
 }
 
+TEST_CASE("plan: packed contents that nobody takes are bounded (threats.md, H4)") {
+    site on;
+    on.settings.packing.cache_bytes_max = 65'536;
+    std::vector<planned> held;
+    std::size_t packed = 0;
+    for (int i = 0; i < 20; ++i) {
+        std::string text;
+        for (int line = 0; text.size() < 100'000; ++line) {
+            text += std::to_string(i * 1'000'003 + line * 7'919) + "\n";
+        }
+        const auto name = std::to_string(i) + ".txt";
+        on.put(name, text);
+        held.push_back(on.get("/" + name, "Accept-Encoding: gzip"));
+        packed += held.back().plan.packed ? held.back().plan.packed->size() : 0;
+    }
+    CHECK(packed > 65'536);
+    CHECK(packed < 3 * 65'536);
+    CHECK_FALSE(held.back().head.has("Content-Encoding"));
+    held.clear();
+    CHECK(on.get("/19.txt", "Accept-Encoding: gzip").head.has("Content-Encoding"));
+}
+
 TEST_CASE("plan: a file beside that is packed is the file, where that is asked for") {
     site on;
     on.put("a.txt", letters(500), 784'111'777);
