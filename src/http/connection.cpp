@@ -389,7 +389,7 @@ struct paced_connection {
 }  // namespace
 
 service::service(runtime::core& here, const options& settings, const vfs::tree& files,
-                 vfs::file_cache& open_files, vfs::listing_bounds& listings,
+                 vfs::file_cache& open_files, vfs::listing_bounds& listings, vfs::digests& digests,
                  const media_types& types, access_sink& access_log, runtime::stop_scope& draining,
                  auth::usage* visitors)
     : state_(std::make_unique<state>(
@@ -398,6 +398,7 @@ service::service(runtime::core& here, const options& settings, const vfs::tree& 
                 .files = files,
                 .open_files = open_files,
                 .listings = listings,
+                .digests = digests,
                 .types = types,
                 .access_log = access_log,
                 .draining = draining,

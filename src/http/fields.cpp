@@ -30,6 +30,8 @@ constexpr auto text_rows = std::to_array<text_row>({
     {field::server, &response_head::server, belongs::always},
     {field::content_type, &response_head::content_type, belongs::to_content},
     {field::content_encoding, &response_head::content_encoding, belongs::to_content},
+    {field::repr_digest, &response_head::repr_digest, belongs::to_success},
+    {field::content_digest, &response_head::content_digest, belongs::to_content},
     {field::etag, &response_head::etag, belongs::to_success},
     {field::cache_control, &response_head::cache_control, belongs::always},
     {field::content_location, &response_head::content_location, belongs::to_success},

@@ -46,6 +46,8 @@ struct response_head {
     std::string_view content_encoding = {};
     std::string_view content_location = {};
     std::string_view content_disposition = {};  ///< From `attachment_named`.
+    std::string_view repr_digest = {};          ///< RFC 9530: of the whole representation.
+    std::string_view content_digest = {};       ///< Of what this answer carries of it.
     std::string_view vary = {};
 
     std::string_view location = {};  ///< An absolute path or a URI, encoded.

@@ -29,6 +29,7 @@ struct service::state {
     const vfs::tree& files;
     vfs::file_cache& open_files;
     vfs::listing_bounds& listings;
+    vfs::digests& digests;
     const media_types& types;
     access_sink& access_log;
     runtime::stop_scope& draining;

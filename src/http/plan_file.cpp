@@ -14,6 +14,8 @@
 #include "ferry/base/ascii.hpp"
 #include "http/accept_encoding.hpp"
 #include "http/conditions.hpp"
+#include "http/content_disposition.hpp"
+#include "http/digest_fields.hpp"
 #include "http/planning.hpp"
 #include "http/range.hpp"
 
@@ -209,8 +211,6 @@ task<bool> append_body(const planning& plan, std::string& message, const represe
     co_return true;
 }
 
-}  // namespace
-
 /// The parts of a multipart/byteranges (RFC 9110 section 14.6) with the text before each.
 class byteranges {
   public:
@@ -268,13 +268,57 @@ task<response_plan> plan_parts(const planning& plan, response_plan made, byteran
     co_return made;
 }
 
+/// `?download`, also among others: the file is to be saved, not shown.
+bool is_download(const request& asked) noexcept {
+    for (auto rest = asked.query; !rest.empty();) {
+        const auto end = std::min(rest.find('&'), rest.size());
+        const auto parameter = rest.substr(0, end);
+        if (parameter == "download" || parameter.starts_with("download=")) {
+            return !parameter.ends_with("=0");
+        }
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    return false;
+}
+
+/// Whether the answer is to tell a digest (RFC 9530): then the octets go as they are in the file,
+/// of which digests are kept.
+bool wants_digest(const request& asked) noexcept {
+    return asked.fields.has(field::want_repr_digest) ||
+           asked.fields.has(field::want_content_digest);
+}
+
+/// The value of the field that `which` asks for: the digest of `part` of the file that is sent.
+/// Empty where it asks for none, or for one that takes too long, or the file is changing.
+task<std::string> make_digest(const planning& plan, field which, const vfs::path& name,
+                              const representation& sent, byte_range part) {
+    const auto by = wanted_digest(plan.asked.fields, which);
+    if (!by || part.size_bytes > plan.shared.settings.digest_bytes_max) {
+        co_return std::string();
+    }
+    const vfs::node& file = sent.file->file;
+    const bool is_whole = part.offset == 0 && part.size_bytes == file.status().size_bytes;
+    const vfs::digest_request what{
+        .by = *by,
+        .offset = part.offset,
+        .size_bytes = is_whole ? vfs::digest_request{}.size_bytes : part.size_bytes,
+        .is_local = plan.shared.files.place_of(name).has_value()};
+    const auto made = co_await plan.shared.digests.of(file, what);
+    if (!made || made->size_bytes != part.size_bytes || !file.is_as_opened()) {
+        co_return std::string();
+    }
+    co_return digest_value(*by, made->value);
+}
+
+}  // namespace
+
 task<response_plan> plan_file(const planning& plan, const vfs::path& name,
                               vfs::shared_file_ptr file) {
     const std::string_view type = plan.shared.types.of(name.name());
     const compression& packing = plan.shared.settings.packing;
     auto sent = as_it_is(plan, std::move(file));
     sent.varies = packing.uses_files_beside || is_packed_here(packing, type, sent.size_bytes);
-    if (sent.varies && plan.asked.fields.has(field::accept_encoding)) {
+    if (sent.varies && plan.asked.fields.has(field::accept_encoding) && !wants_digest(plan.asked)) {
         sent = co_await choose(plan, name, type, std::move(sent));
     }
     auto selected = select(plan, sent.current, sent.size_bytes);
@@ -304,6 +348,23 @@ task<response_plan> plan_file(const planning& plan, const vfs::path& name,
         co_return made;
     }
     head.no_sniff = true;
+    std::string disposition;
+    if (plan.asked.has_query && is_download(plan.asked)) {
+        disposition = attachment_named(name.name());
+        head.content_disposition = disposition;
+    }
+    std::string repr_digest;
+    std::string content_digest;
+    if (wants_digest(plan.asked) && selected.what != status::not_modified) {
+        repr_digest = co_await make_digest(plan, field::want_repr_digest, name, sent,
+                                           {.offset = 0, .size_bytes = sent.size_bytes});
+        if (!several && !plan.is_head()) {
+            content_digest =
+                co_await make_digest(plan, field::want_content_digest, name, sent, selected.part);
+        }
+        head.repr_digest = repr_digest;
+        head.content_digest = content_digest;
+    }
     if (sent.how != content_coding::identity) {
         head.content_encoding = name_of(sent.how);
     }

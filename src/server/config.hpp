@@ -159,6 +159,7 @@ struct config {
         http::content_coding::brotli, http::content_coding::zstd, http::content_coding::gzip};
     std::size_t http_compress_max = 4_MiB;           ///< Of a file.
     std::size_t http_compress_cache_bytes = 16_MiB;  ///< Of each core.
+    std::size_t http_digest_max = 1_GiB;             ///< Of a file; 0: no digests.
     bool http_precompressed = false;                 ///< `name.gz` beside `name` is it, packed.
     std::size_t head_bytes_max = 16_KiB;
     std::size_t target_bytes_max = 8_KiB;  ///< Counts towards `head_bytes_max` too.

@@ -94,7 +94,7 @@ result<void> core_server::open() {
     visitors_ = parts_.usages.of(auth::name_of_visitors);
     http_ =
         std::make_unique<http::service>(*here_, parts_.http, parts_.files, *open_files_, *listings_,
-                                        parts_.types, *log_, draining_, visitors_.get());
+                                        *digests_, parts_.types, *log_, draining_, visitors_.get());
     ftp_ = std::make_unique<ftp::service>(ftp::service{.here = *here_,
                                                        .settings = parts_.ftp,
                                                        .files = parts_.files,

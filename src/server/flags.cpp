@@ -605,6 +605,10 @@ constexpr auto table = std::to_array<flag>({
      size{&config::http_compress_max, 1_KiB, 64_MiB}},
     {"http-compress-cache-bytes", "SIZE", group::http, "packed contents that each core keeps",
      size{&config::http_compress_cache_bytes, 64_KiB, 16_GiB}},
+    {"http-digest-max", "SIZE", group::http,
+     "larger files get no Repr-Digest and no Content-Digest when a client wants one (RFC 9530): it "
+     "is made before the answer begins",
+     size{&config::http_digest_max, 0, 1'024_GiB}},
     {"http-precompressed", "", group::http,
      "name.br, name.zst and name.gz beside a file name, if not older, are what it is packed in: "
      "who accepts that gets them in its place",

@@ -59,7 +59,8 @@ http::options http_options(const config& settings) {
             .packing = {.codings = settings.http_compress,
                         .size_bytes_max = settings.http_compress_max,
                         .cache_bytes_max = settings.http_compress_cache_bytes,
-                        .uses_files_beside = settings.http_precompressed}};
+                        .uses_files_beside = settings.http_precompressed},
+            .digest_bytes_max = settings.http_digest_max};
 }
 
 vfs::durability to_vfs(upload_durability level) noexcept {

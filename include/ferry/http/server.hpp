@@ -15,6 +15,7 @@
 #include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/task.hpp"
 #include "ferry/runtime/time.hpp"
+#include "ferry/vfs/digest.hpp"
 #include "ferry/vfs/file_cache.hpp"
 #include "ferry/vfs/listing_bounds.hpp"
 #include "ferry/vfs/tree.hpp"
@@ -65,6 +66,8 @@ struct options {
     /// Archives of directories that each core sends at once; 0: none are made.
     std::size_t archives_max = 4;
     compression packing;
+    /// Of a file whose digest is wanted (RFC 9530); of larger ones none is made.
+    std::uint64_t digest_bytes_max = std::uint64_t{1} << 30U;
 };
 
 /// What one core's connections share. Make one a core; it outlives them. `visitors`: of everybody,
@@ -73,8 +76,8 @@ class service {
   public:
     /// `open_files` is the core's, of `files`.
     service(runtime::core& here, const options& settings, const vfs::tree& files,
-            vfs::file_cache& open_files, vfs::listing_bounds& listings, const media_types& types,
-            access_sink& access_log, runtime::stop_scope& draining,
+            vfs::file_cache& open_files, vfs::listing_bounds& listings, vfs::digests& digests,
+            const media_types& types, access_sink& access_log, runtime::stop_scope& draining,
             auth::usage* visitors = nullptr);
     service(const service&) = delete;
     service& operator=(const service&) = delete;

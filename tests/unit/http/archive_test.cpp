@@ -119,7 +119,10 @@ struct store {
     options settings{};
     vfs::listing_bounds listings{machine.here, {.reads_max = 2, .held_max = 2}};
     vfs::file_cache open_files{machine.here, *tree, {}};
-    service shared{machine.here, settings, *tree, open_files, listings, types, log, draining};
+    vfs::digest_cache known_digests;
+    vfs::digests digests{machine.here, known_digests};
+    service shared{machine.here, settings, *tree, open_files, listings,
+                   digests,      types,    log,   draining};
 
     packed pack(
         bool is_zip, std::string root = "/", between_pieces meanwhile = [](std::size_t) {}) {

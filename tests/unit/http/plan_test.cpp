@@ -69,7 +69,10 @@ struct site {
     options settings{.list_sorted_max = 50};
     vfs::listing_bounds listings{machine.here, {.reads_max = 2, .held_max = 2}};
     vfs::file_cache open_files{machine.here, *tree, {}};
-    service shared{machine.here, settings, *tree, open_files, listings, types, log, draining};
+    vfs::digest_cache known_digests;
+    vfs::digests digests{machine.here, known_digests};
+    service shared{machine.here, settings, *tree, open_files, listings,
+                   digests,      types,    log,   draining};
 
     /// The answer to the head `request`, whose lines end in LF here, without an empty line at its
     /// end.
@@ -419,6 +422,55 @@ TEST_CASE("plan: a file beside that is packed is the file, where that is asked f
     const auto itself = on.get("/a.txt.gz", "Accept-Encoding: gzip");
     CHECK_FALSE(itself.head.has("Content-Encoding"));
     CHECK(itself.inline_body == "packed by hand");
+}
+
+TEST_CASE("plan: who wants a digest gets it (RFC 9530)") {
+    site on;
+    on.put("hello.txt", "hello world\n");
+    on.put("large.txt", letters(20'000));
+    // As `sha256sum | xxd -r -p | base64` says.
+    const std::string all = "sha-256=:qUiQTy8PR5uPgZdpSzAYSw0u0cHNKh7A+4XSmaGSpEc=:";
+    CHECK_FALSE(on.get("/hello.txt").head.has("Repr-Digest"));
+    for (int i = 0; i < 2; ++i) {
+        const auto whole =
+            on.get("/hello.txt", "Want-Repr-Digest: sha-256=1\nWant-Content-Digest: sha-256=1");
+        CHECK(whole.head.field("Repr-Digest") == all);
+        CHECK(whole.head.field("Content-Digest") == all);
+        CHECK(whole.inline_body == "hello world\n");
+    }
+    const auto head =
+        on.head("/hello.txt", "Want-Repr-Digest: sha-256=1\nWant-Content-Digest: sha-256=1");
+    CHECK(head.head.field("Repr-Digest") == all);
+    CHECK_FALSE(head.head.has("Content-Digest"));  // There is no content.
+    // Of a part: the whole representation's, and that of what is sent.
+    const auto part = on.get("/hello.txt",
+                             "Range: bytes=0-4\nWant-Repr-Digest: sha-256=1\n"
+                             "Want-Content-Digest: sha-256=1");
+    CHECK(part.head.status == 206);
+    CHECK(part.head.field("Repr-Digest") == all);
+    CHECK(part.head.field("Content-Digest") ==
+          "sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:");
+    // It is of what is sent, which is then the file as it is.
+    const auto plain = on.get("/large.txt", "Accept-Encoding: gzip\nWant-Repr-Digest: sha-512=1");
+    CHECK_FALSE(plain.head.has("Content-Encoding"));
+    CHECK(plain.head.field("Repr-Digest").starts_with("sha-512=:"));
+    on.settings.digest_bytes_max = 11;
+    CHECK_FALSE(on.get("/hello.txt", "Want-Repr-Digest: sha-256=1").head.has("Repr-Digest"));
+    CHECK(on.get("/hello.txt", "Want-Repr-Digest: sha-256=1").head.status == 200);
+}
+
+TEST_CASE("plan: ?download names the file to be saved (RFC 6266)") {
+    site on;
+    on.put("a b.txt", "x");
+    for (const auto* query : {"download", "x=y&download", "download=1", "download=&x"}) {
+        CAPTURE(std::string(query));
+        const auto made = on.get("/a%20b.txt?" + std::string(query));
+        CHECK(made.head.field("Content-Disposition").starts_with("attachment; filename="));
+    }
+    for (const auto* query : {"", "downloads", "x=download", "download=0"}) {
+        CAPTURE(std::string(query));
+        CHECK_FALSE(on.get("/a%20b.txt?" + std::string(query)).head.has("Content-Disposition"));
+    }
 }
 
 TEST_CASE("plan: several ranges come as multipart/byteranges (RFC 9110 section 14.6)") {

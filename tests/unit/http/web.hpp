@@ -89,6 +89,8 @@ struct web {
     options settings;  ///< May be changed before `run`.
     vfs::file_cache open_files{here, *tree, {}};
     vfs::listing_bounds listings{here, {}};
+    vfs::digest_cache known_digests;
+    vfs::digests digests{here, known_digests};
     service shared;
     std::list<visit> visits;
 };

@@ -122,6 +122,7 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"http-compress", {"off"}, "off"},
         {"http-compress-max", {"1M"}, "1MiB"},
         {"http-compress-cache-bytes", {"1M"}, "1MiB"},
+        {"http-digest-max", {"0"}, "0"},
         {"http-precompressed", {"on"}, "on"},
         {"head-bytes-max", {"32k"}, "32KiB"},
         {"target-bytes-max", {"1000"}, "1000"},
