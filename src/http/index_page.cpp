@@ -44,10 +44,15 @@ table { border-collapse: collapse; width: 100% }
 th, td { padding: 0 .75rem 0 0; border-bottom: 1px solid var(--line); text-align: left;
   vertical-align: top }
 th { font-weight: 600 }
-th a { color: inherit }
-th[aria-sort] a::after { content: " \2193" }
-th[aria-sort=ascending] a::after { content: " \2191" }
-td, th a, th { line-height: 1.4; white-space: nowrap }
+form { display: flex; gap: 1.25rem }
+button { font: inherit; color: var(--link); background: none; border: 0; padding: 0;
+  cursor: pointer }
+button:hover { text-decoration: underline }
+th form { display: inline }
+th button { color: inherit; white-space: nowrap }
+th[aria-sort] button::after { content: " \2193" }
+th[aria-sort=ascending] button::after { content: " \2191" }
+td, th { line-height: 1.4; white-space: nowrap }
 td, thead th { padding-top: .4rem; padding-bottom: .4rem }
 td:first-child { overflow-wrap: anywhere; white-space: normal; width: 100%; padding: 0 }
 td:first-child a { display: flex; gap: .6rem; padding: .4rem .75rem .4rem .25rem }
@@ -70,8 +75,8 @@ table + p { margin-top: .75rem }
   label, input { width: 100% }
 }
 @media (pointer: coarse) { td, td:first-child a { padding-top: .65rem; padding-bottom: .65rem }
-  td:first-child { padding-top: 0; padding-bottom: 0 } header a { padding: .4rem 0 } }
-@media print { header a, label { display: none } }
+  td:first-child { padding-top: 0; padding-bottom: 0 } header button { padding: .4rem 0 } }
+@media print { header form, label { display: none } }
 )";
 
 constexpr joined_text<page_style.size() + listing_style.size()> style(page_style, listing_style);
@@ -120,7 +125,7 @@ constexpr std::string_view script = R"js(
 constexpr std::string_view policy_begin = "default-src 'none'; style-src ";
 constexpr std::string_view policy_script = "; script-src ";
 constexpr std::string_view policy_end =
-    "; img-src data:; base-uri 'none'; form-action 'none'";  // data: the icon that is none.
+    "; img-src data:; base-uri 'none'; form-action 'self'";  // data: the icon that is none.
 constexpr content_hash style_hash = hash_content(style.view());
 constexpr content_hash script_hash = hash_content(script);
 constexpr joined_text<policy_begin.size() + style_hash.size() + policy_script.size() +
@@ -202,6 +207,8 @@ void append_totals(std::string& out, const listing_totals& totals) {
     }
 }
 
+// Buttons, not links: who mirrors a tree follows every link (wget -r), and would have each page six
+// times more and each file once more for every directory above it.
 struct column {
     sort_key key;
     std::string_view label;
@@ -225,11 +232,12 @@ void append_column(std::string& out, const column& each, const index_view& view)
         out += view.order.is_descending ? " aria-sort=\"descending\"" : " aria-sort=\"ascending\"";
     }
     const bool descending = is_chosen ? !view.order.is_descending : each.begins_descending;
-    out += "><a href=\"?sort=";
+    out += "><form><input type=\"hidden\" name=\"sort\" value=\"";
     out += word_of(each.key);
-    out += descending ? "&amp;order=desc\">" : "&amp;order=asc\">";
+    out += descending ? "\"><button name=\"order\" value=\"desc\">"
+                      : "\"><button name=\"order\" value=\"asc\">";
     out += each.label;
-    out += "</a>";
+    out += "</button></form>";
 }
 
 }  // namespace
@@ -251,8 +259,8 @@ void append_index_begin(std::string& out, const vfs::path& where, const index_vi
     out += filter_field;
     if (view.offers_archives) {
         out +=
-            "<a href=\"?format=zip\">Download .zip</a>\n"
-            "<a href=\"?format=tar\">.tar</a>\n";
+            "<form><button name=\"format\" value=\"zip\">Download .zip</button>\n"
+            "<button name=\"format\" value=\"tar\">.tar</button></form>\n";
     }
     out += "</header>\n<main>\n<table>\n<thead><tr>";
     for (const auto& each : columns) {

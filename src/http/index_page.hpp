@@ -33,11 +33,12 @@ struct index_view {
 };
 
 /// Appends the beginning of the HTML page that lists the directory `where`, up to its first row:
-/// title, breadcrumbs, what there is, links that sort and links to archives, a row that leads to
-/// the parent unless `where` is the root. Dark or light, for large and small screens, for keyboards
-/// and screen readers. The page asks nothing of any server and needs no script: what sorts are
-/// links. A script of its own adds a field that filters the names. Links are relative, so that the
-/// page works behind a proxy that serves ferry below a path.
+/// title, breadcrumbs, what there is, buttons that sort and that download archives, a row that
+/// leads to the parent unless `where` is the root. Dark or light, for large and small screens, for
+/// keyboards and screen readers. The page asks nothing of any server and needs no script: what
+/// sorts are forms, and only names are links, for those who mirror a tree. A script of its own adds
+/// a field that filters the names. Links are relative, so that the page works behind a proxy that
+/// serves ferry below a path.
 void append_index_begin(std::string& out, const vfs::path& where, const index_view& view);
 
 /// Appends one row, of an entry that `is_shown`: name, size, day and minute of change in UTC;
