@@ -26,6 +26,7 @@ of tools/setup: they say that they did nothing. Prints a line a test, then `N pa
 
 import argparse
 import codecs
+import importlib
 import os
 import re
 import selectors
@@ -254,8 +255,11 @@ def main(arguments):
         if os.geteuid() == 0:
             os.chown(os.path.join(folder, name), owner, owner)
     if options.contained:
-        for name in ("ascii", "latin-1", "idna"):
-            codecs.lookup(name)  # Loaded when first needed, out of what may be root's home.
+        # Python loads these when they are first needed, out of what may be root's home.
+        for name in ("ascii", "latin-1", "idna", "cp437"):
+            codecs.lookup(name)
+        for name in ("_strptime", "concurrent.futures.thread", "email.parser"):
+            importlib.import_module(name)
         denied.io_uring()
         denied.locked_memory()
         if os.geteuid() == 0:
