@@ -47,6 +47,8 @@ errand_done hash_piece(errand what, digest_algorithm by, int file, stretch piece
     try {
         if (mine.by == nullptr) {
             mine.by = make_hasher(by);
+        }
+        if (mine.memory == nullptr) {
             mine.memory = std::make_unique_for_overwrite<std::byte[]>(buffer_bytes);
         }
     } catch (const std::bad_alloc&) {
@@ -77,17 +79,51 @@ errand_done hash_piece(errand what, digest_algorithm by, int file, stretch piece
     return done;
 }
 
+/// What is hashed, and whose turn that is.
+struct hashing {
+    const node& file;
+    digest_algorithm by;
+    stretch all;
+    const metadata* kept_for = nullptr;  ///< Somebody else's digest of that will do; null: none.
+    runtime::permits& turns;
+    runtime::permits::permit& turn;
+    std::uint64_t turn_bytes_max;
+};
+
+/// Lets others have their turn, who may have made the digest when it comes again.
+task<result<std::optional<digest>>> give_way(const hashing& what, digest_cache& known) {
+    what.turn.give_back();
+    auto again = co_await what.turns.take(runtime::never);
+    if (!again) {
+        co_return failure(again.error());
+    }
+    what.turn = std::move(*again);
+    co_return what.kept_for == nullptr ? std::nullopt : known.find(*what.kept_for, what.by);
+}
+
 /// Hashes a stretch of a file, piece by piece.
-task<result<digest_made>> hash(runtime::core& here, const node& file, digest_algorithm by,
-                               stretch all) {
+task<result<digest_made>> hash(runtime::core& here, hashing what, digest_cache& known) {
     errand mine;
     std::uint64_t done_bytes = 0;
+    std::uint64_t turn_bytes = 0;
     bool is_over = false;
     while (!is_over) {  // Of nothing at all, too: one piece, which makes the hasher.
-        const stretch piece{.offset = all.offset + done_bytes,
-                            .size_bytes = std::min(piece_bytes_max, all.size_bytes - done_bytes)};
-        auto done = co_await runtime::run_offloaded(here, &hash_piece, std::move(mine), by,
-                                                    file.fd(), piece);
+        if (turn_bytes >= what.turn_bytes_max) {
+            mine.memory.reset();  // It may wait for long.
+            const auto made = co_await give_way(what, known);
+            if (!made) {
+                co_return failure(made.error());
+            }
+            if (*made) {
+                co_return digest_made{.value = **made, .size_bytes = what.all.size_bytes};
+            }
+            turn_bytes = 0;
+        }
+        const stretch piece{
+            .offset = what.all.offset + done_bytes,
+            .size_bytes = std::min(piece_bytes_max, what.all.size_bytes - done_bytes)};
+        auto done = co_await runtime::run_offloaded(here, &hash_piece, std::move(mine), what.by,
+                                                    what.file.fd(), piece);
         if (!done) {
             co_return failure(done.error());
         }
@@ -96,7 +132,8 @@ task<result<digest_made>> hash(runtime::core& here, const node& file, digest_alg
         }
         mine = std::move(done->back);
         done_bytes += done->read_bytes;
-        is_over = done_bytes == all.size_bytes || done->read_bytes < piece.size_bytes;
+        turn_bytes += done->read_bytes;
+        is_over = done_bytes == what.all.size_bytes || done->read_bytes < piece.size_bytes;
     }
     const auto value = mine.by->finish();
     if (!value) {
@@ -195,7 +232,15 @@ task<result<digest_made>> digests::of(const node& file, digest_request what) {
         }
         ++attempts;
         const auto begun_at = read_wall_clock();
-        const auto made = co_await hash(here_, file, what.by, all);
+        const auto made = co_await hash(here_,
+                                        {.file = file,
+                                         .by = what.by,
+                                         .all = all,
+                                         .kept_for = may_be_kept ? &*before : nullptr,
+                                         .turns = turns_,
+                                         .turn = *turn,
+                                         .turn_bytes_max = turn_bytes_max_},
+                                        known_);
         if (!made) {
             co_return failure(made.error());
         }

@@ -13,6 +13,7 @@
 
 #include "ferry/base/assert.hpp"
 #include "ferry/base/result.hpp"
+#include "ferry/base/units.hpp"
 #include "ferry/base/wall_clock.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/permits.hpp"
@@ -112,14 +113,22 @@ class digests {
     /// them.
     static constexpr std::size_t at_once_max = 4;
 
-    digests(runtime::core& here, digest_cache& known) noexcept
-        : here_(here), known_(known), turns_(here, at_once_max) {}
+    /// After so many octets of a file the next one has its turn: some sessions that ask for the
+    /// digests of huge files, sparse ones of no size on the disk among them, would have all turns
+    /// for hours.
+    static constexpr std::uint64_t turn_bytes_max = 256_MiB;
+
+    /// `a_turn`: octets of a turn.
+    digests(runtime::core& here, digest_cache& known,
+            std::uint64_t a_turn = turn_bytes_max) noexcept
+        : here_(here), known_(known), turns_(here, at_once_max), turn_bytes_max_(a_turn) {}
 
     /// The digest of the octets that `file` holds as this returns, which is not the status of its
     /// open: a file that has grown since is hashed to its end. Reads and hashes on the offload
     /// pool, 4 MiB at a time, each piece in line behind what others have given the pool meanwhile
     /// (decision 0012), so neither a core nor a thread is gone for more than some milliseconds. A
-    /// stop is heeded between two pieces. Beyond `at_once_max` it waits for its turn.
+    /// stop is heeded between two pieces. Beyond `at_once_max` it waits for its turn, and after
+    /// each `turn_bytes_max` again, behind all that wait by then.
     ///
     /// A whole file's digest is kept, and found again, unless the file was changed in the last two
     /// seconds: then it may change again with the same times (threats.md, V8). As with them, a
@@ -134,6 +143,7 @@ class digests {
     runtime::core& here_;
     digest_cache& known_;
     runtime::permits turns_;
+    std::uint64_t turn_bytes_max_;
 };
 
 }  // namespace ferry::vfs

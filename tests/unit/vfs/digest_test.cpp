@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ferry/base/units.hpp"
 #include "ferry/runtime/nursery.hpp"
@@ -38,7 +39,9 @@ std::string long_text() {
 }
 
 struct fixture : tree_calls {
-    explicit fixture(std::size_t entries_max = 8) : known(entries_max), made(machine.here, known) {
+    explicit fixture(std::size_t entries_max = 8,
+                     std::uint64_t turn_bytes_max = vfs::digests::turn_bytes_max)
+        : known(entries_max), made(machine.here, known, turn_bytes_max) {
         files = vfs::open_local_tree(host.root().c_str()).value();
     }
 
@@ -273,6 +276,68 @@ TEST_CASE("digest: so many at once, the others wait for their turn and all are r
         },
         std::ref(tree.made), std::cref(*file), right_answer(text), std::ref(right));
     CHECK(right == 3 * vfs::digests::at_once_max);
+}
+
+namespace {
+
+task<> hash_in_order(vfs::digests& by, const vfs::node& file, std::vector<std::uint64_t>& ended) {
+    const auto made = co_await by.of(file, {.by = digest_algorithm::crc32c, .is_local = true});
+    REQUIRE(made);
+    ended.push_back(made->size_bytes);
+}
+
+}  // namespace
+
+// Huge files, sparse ones of no size on the disk among them, would else have all turns for hours.
+TEST_CASE("digest: a short file has its turn among long ones") {
+    fixture tree(8, 4_MiB);
+    tree.host.write("short", "x");
+    const auto small = tree.open("/short");
+    std::vector<vfs::node> large;
+    for (std::size_t i = 0; i < vfs::digests::at_once_max; ++i) {
+        const auto name = std::to_string(i);
+        tree.host.write(name, "");
+        REQUIRE(::truncate((tree.host / name).c_str(), 12_MiB) == 0);
+        large.push_back(tree.open("/" + name).value());
+    }
+    std::vector<std::uint64_t> ended;
+    tree.machine.run(
+        [](runtime::core& here, vfs::digests& digests, std::vector<vfs::node>& of,
+           const vfs::node& last, std::vector<std::uint64_t>& sizes) -> task<int> {
+            co_await runtime::with_nursery(
+                here,
+                [](runtime::nursery& all, vfs::digests& by, std::vector<vfs::node>& files,
+                   const vfs::node& after, std::vector<std::uint64_t>& order) -> task<> {
+                    for (const auto& each : files) {
+                        all.start(&hash_in_order, std::ref(by), std::cref(each), std::ref(order));
+                    }
+                    all.start(&hash_in_order, std::ref(by), std::cref(after), std::ref(order));
+                    co_return;
+                },
+                std::ref(digests), std::ref(of), std::cref(last), std::ref(sizes));
+            co_return 0;
+        },
+        std::ref(tree.made), std::ref(large), std::cref(*small), std::ref(ended));
+    REQUIRE(ended.size() == vfs::digests::at_once_max + 1);
+    CHECK(ended.front() == 1);
+}
+
+TEST_CASE("digest: one that another has made meanwhile ends the wait for the next turn") {
+    fixture tree(8, 4_MiB);
+    const auto text = long_text();
+    tree.host.write("a", text);
+    const auto file = tree.open("/a");
+    REQUIRE(file);
+    const auto answer = right_answer("made by another");  // To be told from its own.
+    int pieces = 0;
+    tree.machine.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
+        if (what.code == opcode::compute && ++pieces == 1) {
+            tree.known.put(file->status(), digest_algorithm::sha256, answer);
+        }
+        return std::nullopt;
+    });
+    CHECK(tree.hash(*file)->value == answer);
+    CHECK(pieces == 1);
 }
 
 TEST_CASE("digest: the cache is bounded, and the one not used for longest makes room") {
