@@ -25,8 +25,8 @@ runtime::task<> home_counter::run() {
             static_cast<void>(co_await asked_.wait());
             continue;
         }
-        auto next = std::move(waiting_.back());
-        waiting_.pop_back();
+        auto next = std::move(waiting_.front());
+        waiting_.pop_front();
         try {
             co_await count_one(std::move(next));
         } catch (const std::bad_alloc&) {

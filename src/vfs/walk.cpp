@@ -37,13 +37,20 @@ runtime::task<result<void>> read_batch(runtime::core& here, int directory,
     co_return result<void>{};
 }
 
-/// Counts one name. A link may not be followed, and then it has no status.
+/// True for a name that is there and says nothing of what it is: in a directory that may be read
+/// and not searched. A link has no status where it may not be followed, and needs none.
+bool is_unknown(const runtime::directory_record& record) noexcept {
+    return record.status_errno != 0 && record.status_errno != ENOENT && !record.is_symlink;
+}
+
+/// Counts one name.
 amount amount_of(const runtime::directory_record& record, std::string_view name) noexcept {
-    const bool has_vanished = record.status_errno != 0 && !record.is_symlink;
+    const bool has_vanished = record.status_errno == ENOENT && !record.is_symlink;
     if (has_vanished || (is_reserved_name(name) && !is_part_name(name))) {
         return {};
     }
-    const bool has_octets = !record.is_symlink && S_ISREG(record.status.stx_mode);
+    const bool has_octets =
+        record.status_errno == 0 && !record.is_symlink && S_ISREG(record.status.stx_mode);
     return {.octets = has_octets ? record.status.stx_size : 0, .files = 1};
 }
 
@@ -66,6 +73,7 @@ runtime::task<> measure_directory(runtime::core& here, const measuring& what,
         co_return;
     }
     runtime::directory_batch batch;
+    bool has_unknown = false;
     while (!batch.at_end) {
         result<void> read;
         if (what.turns != nullptr) {
@@ -83,12 +91,14 @@ runtime::task<> measure_directory(runtime::core& here, const measuring& what,
             const amount its = amount_of(record, name);
             found.sum.octets += its.octets;
             found.sum.files += its.files;
+            has_unknown |= is_unknown(record);
             if (leads_on(record, what.apart)) {
                 found.passed_over += ahead.add(name) ? 0U : 1U;
             }
         }
         co_await here.yield();
     }
+    found.passed_over += has_unknown ? 1U : 0U;
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <deque>
 #include <memory>
-#include <vector>
 
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/task.hpp"
@@ -12,8 +12,9 @@
 
 namespace ferry::vfs {
 
-/// Finds out what is in homes, beside the service: one of them at a time for each core, as
-/// `tree::measure` does it. Make one a core. Outlives the trees that are held to a quota on it.
+/// Finds out what is in homes, beside the service: one of them at a time for each core,
+/// first come, first served, as `tree::measure` does it. Make one a core. Outlives the trees that
+/// are held to a quota on it.
 class home_counter {
   public:
     /// `files`: the whole tree.
@@ -36,7 +37,7 @@ class home_counter {
     home_table& homes_;
     listing_bounds& turns_;
     runtime::event asked_;
-    std::vector<home_table::count> waiting_;
+    std::deque<home_table::count> waiting_;
 };
 
 }  // namespace ferry::vfs

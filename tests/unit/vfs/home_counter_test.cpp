@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -114,6 +116,58 @@ TEST_CASE("home counter: a directory that another has taken the place of is not 
     });
     CHECK_FALSE(on.table.use_of(*gone).is_counted);
     CHECK(on.table.try_count(gone, {}));  // Somebody else may.
+}
+
+TEST_CASE("home counter: first come, first served") {
+    fixture on;
+    const auto first = on.table.enter({}, id_of(on.host.root()));
+    const auto second = on.table.enter(at("/d"), id_of(on.host / "d"));
+    on.run([&](runtime::core& here) -> runtime::task<> {
+        on.counter->ask(first);
+        on.counter->ask(second);
+        while (!on.table.use_of(*second).is_counted) {
+            co_await here.yield();
+        }
+        CHECK(on.table.use_of(*first).is_counted);
+    });
+}
+
+// A directory of mode 0444 tells its names and nothing of them. Whoever could hide what he has with
+// SITE CHMOD would have his quota anew after each walk (threats.md, V13).
+TEST_CASE("walk: names whose status is refused are there, and what is in them is not known") {
+    counted_tree on;
+    on.host.write("f", "12345");
+    on.host.write("g", "123");
+    auto ann = on.log_in("/", {.octets_max = 100});
+    CHECK(on.used(ann) == amount{.octets = 8, .files = 2});
+    on.table.doubt({&ann.home, 1});
+    on.machine.io.set_script([](runtime::op& what) -> std::optional<std::int64_t> {
+        if (what.code != runtime::opcode::list_directory) {
+            return std::nullopt;
+        }
+        auto& batch = *what.args.list_directory.batch;
+        batch.names = "fgv";
+        batch.records.clear();
+        for (std::uint32_t i = 0; i < 3; ++i) {
+            batch.records.push_back({.name_offset = i,
+                                     .name_bytes = 1,
+                                     .status_errno = i == 2 ? ENOENT : EACCES,
+                                     .status = {}});
+        }
+        batch.at_end = true;
+        return 0;
+    });
+    ann = on.log_in("/", {.octets_max = 100});
+    CHECK(on.used(ann) == amount{.octets = 8, .files = 2});
+    CHECK_FALSE(on.table.use_of(*ann.home).is_exact);
+
+    // Seen for the first time: the names at least.
+    const auto found = on.machine.run(
+        [](runtime::core& here, vfs::listing_bounds& turns, const vfs::tree& files)
+            -> runtime::task<vfs::measured> { co_return co_await files.measure(here, turns); },
+        std::ref(on.turns), std::cref(*on.files));
+    CHECK(found.sum == amount{.files = 2});
+    CHECK(found.passed_over == 1);
 }
 
 TEST_CASE("walk: every name is a file, only files have octets, hidden ones are not there") {
