@@ -93,7 +93,11 @@ runtime::task<result<charge>> charge::find(runtime::core& here, home_table* tabl
                                            held_to limit) {
     charge made;
     made.table_ = table;
-    if (table == nullptr || !table->has_any()) {
+    if (table == nullptr) {
+        co_return made;
+    }
+    made.entered_ = table->entered();
+    if (made.entered_ == 0) {
         co_return made;
     }
     made.moves_ = table->moves();
@@ -110,6 +114,7 @@ charge charge::without(const charge& other) const {
     charge made;
     made.table_ = table_;
     made.moves_ = moves_;
+    made.entered_ = entered_;
     made.limit_ = limit_;
     std::ranges::copy_if(homes_, std::back_inserter(made.homes_),
                          [&other](const auto& each) { return !contains(other.homes_, each); });
@@ -148,6 +153,7 @@ runtime::task<result<void>> charge::look_again(runtime::core& here, int director
         co_return failure(now.error());
     }
     moves_ = now->moves_;
+    entered_ = now->entered_;
     if (!has_same_homes(*now)) {
         table_->move_aside(homes_, now->homes_, aside_);
         homes_.swap(now->homes_);
@@ -173,12 +179,22 @@ charge::change::change(charge& of, amount size) noexcept : of_(of), size_(size) 
 }
 
 void charge::change::end(home_table::change what) noexcept {
-    if (!std::exchange(is_over_, true) && of_.counts()) {
+    if (std::exchange(is_over_, true)) {
+        return;
+    }
+    if (of_.counts()) {
         what.size = size_;
         of_.table_->end_change(of_.homes_, what);
         if (of_.table_->moves() != of_.moves_) {  // It may have been made in others.
             of_.table_->doubt_all();
         }
+    }
+    of_.note_uncounted();
+}
+
+void charge::note_uncounted() const noexcept {
+    if (table_ != nullptr && table_->entered() != entered_) {
+        table_->doubt_since(entered_);
     }
 }
 
@@ -255,7 +271,9 @@ runtime::task<result<void>> remove_counted(runtime::core& here, charge& counted,
         name = std::move(*taken);
     }
     if (!counted.counts()) {
-        co_return co_await unlink(here, what);
+        const auto removed = co_await unlink(here, what);
+        counted.note_uncounted();
+        co_return removed;
     }
     // A name that is gone and a call that says it was stopped would be counted for ever.
     runtime::stop_scope unstopped;

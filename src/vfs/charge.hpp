@@ -28,6 +28,7 @@ class charge {
         : table_(std::exchange(other.table_, nullptr)),
           homes_(std::move(other.homes_)),
           moves_(other.moves_),
+          entered_(other.entered_),
           limit_(std::move(other.limit_)),
           aside_(std::exchange(other.aside_, {})) {}
     charge& operator=(charge&& other) noexcept {
@@ -35,6 +36,7 @@ class charge {
         std::swap(table_, taken.table_);
         homes_.swap(taken.homes_);
         std::swap(moves_, taken.moves_);
+        std::swap(entered_, taken.entered_);
         std::swap(limit_, taken.limit_);
         std::swap(aside_, taken.aside_);
         return *this;
@@ -107,6 +109,10 @@ class charge {
         bool is_over_ = false;
     };
 
+    /// That a name was changed, without a `change` where nothing counts: somebody may have a home
+    /// there that was entered since, and be counting it.
+    void note_uncounted() const noexcept;
+
     /// The homes do not know all that changed in them.
     void doubt() noexcept;
 
@@ -117,6 +123,7 @@ class charge {
     home_table* table_ = nullptr;
     std::vector<std::shared_ptr<home>> homes_;
     std::uint64_t moves_ = 0;  ///< As of when they were found.
+    std::size_t entered_ = 0;  ///< The same: how many homes there were.
     held_to limit_;
     amount aside_;
 };

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "ferry/base/assert.hpp"
+#include "vfs/name_locks.hpp"
 
 namespace ferry::vfs {
 namespace {
@@ -44,21 +44,34 @@ std::int64_t corrected(std::int64_t counted, std::uint64_t seen, std::uint64_t m
 
 }  // namespace
 
+home_table::home_table() : names_(std::make_shared<name_locks>()) {}
+
 std::shared_ptr<home> home_table::enter(const path& at, directory_id id) {
-    auto entered = homes_.use([&](all_homes& known) {
-        const auto found = std::ranges::find_if(
-            known, [&](const auto& each) { return each->id() == id && each->at() == at; });
-        if (found != known.end()) {
-            return *found;
+    auto entered = homes_.use([&](known_homes& known) {
+        auto& by_id = known.by_id[id];
+        for (const std::size_t each : by_id) {
+            if (known.all[each]->at() == at) {
+                return known.all[each];
+            }
         }
-        return known.emplace_back(std::make_shared<home>(at, id));
+        auto& by_name = known.by_name[std::string(at.text())];
+        auto made = std::make_shared<home>(at, id);
+        for (numbers* each : {&by_id, &by_name}) {  // All or nothing, if memory is out.
+            each->reserve(each->size() + 1);
+        }
+        known.all.reserve(known.all.size() + 1);
+        by_id.push_back(known.all.size());
+        by_name.push_back(known.all.size());
+        known.all.push_back(made);
+        entered_.store(known.all.size(), std::memory_order_release);
+        return made;
     });
     has_any_.store(true, std::memory_order_release);
     return entered;
 }
 
 home_table::use home_table::use_of(const home& which) {
-    return homes_.use([&](all_homes&) noexcept {
+    return homes_.use([&](known_homes&) noexcept {
         return use{.used = sum_of(
                        {.octets = not_negative(which.octets_), .files = not_negative(which.files_)},
                        which.set_aside_),
@@ -69,7 +82,7 @@ home_table::use home_table::use_of(const home& which) {
 }
 
 std::vector<std::shared_ptr<home>> home_table::all() {
-    return homes_.use([](const all_homes& known) { return known; });
+    return homes_.use([](const known_homes& known) { return known.all; });
 }
 
 bool home_table::is_root(directory_id id) const noexcept {
@@ -77,27 +90,42 @@ bool home_table::is_root(directory_id id) const noexcept {
 }
 
 std::vector<std::shared_ptr<home>> home_table::homes_of(std::span<const directory_id> way) {
-    // A tree that is mounted somewhere lies in the homes above that name, too.
-    const auto is_above = [&](const home& each, const root& mounted) {
-        return mounted.at.is_within(each.at()) && contains(way, mounted.id);
-    };
-    return homes_.use([&](all_homes& known) {
-        all_homes found;
-        for (const auto& each : known) {
-            const bool holds =
-                contains(way, each->id()) || std::ranges::any_of(roots_, [&](const root& mounted) {
-                    return is_above(*each, mounted);
-                });
-            if (holds) {
-                found.push_back(each);
+    return homes_.use([&](const known_homes& known) {
+        numbers found;
+        const auto add = [&found](const auto& some, const auto& key) {
+            if (const auto its = some.find(key); its != some.end()) {
+                found.insert(found.end(), its->second.begin(), its->second.end());
+            }
+        };
+        for (const auto& each : way) {
+            add(known.by_id, each);
+        }
+        for (const root& mounted : roots_) {
+            if (!contains(way, mounted.id)) {
+                continue;
+            }
+            // A tree that is mounted somewhere lies in the homes above that name, too.
+            for (path above = mounted.at;; above = above.parent()) {
+                add(known.by_name, above.text());
+                if (above.is_root()) {
+                    break;
+                }
             }
         }
-        return found;
+        std::ranges::sort(found);
+        const auto twice = std::ranges::unique(found);
+        found.erase(twice.begin(), twice.end());
+        std::vector<std::shared_ptr<home>> homes;
+        homes.reserve(found.size());
+        for (const std::size_t each : found) {
+            homes.push_back(known.all[each]);
+        }
+        return homes;
     });
 }
 
 result<void> home_table::set_aside(homes all, const held_to& limit, amount before, amount now) {
-    const bool is_done = homes_.use([&](all_homes&) noexcept {
+    const bool is_done = homes_.use([&](known_homes&) noexcept {
         if (limit.where && contains(all, limit.where)) {
             const home& its = *limit.where;
             const bool has_room = fits(not_negative(its.octets_) + its.set_aside_.octets,
@@ -120,7 +148,7 @@ result<void> home_table::set_aside(homes all, const held_to& limit, amount befor
 }
 
 void home_table::move_aside(homes from, homes to, amount aside) noexcept {
-    homes_.use([&](all_homes&) noexcept {
+    homes_.use([&](known_homes&) noexcept {
         for (const auto& each : from) {
             each->set_aside_ = difference(each->set_aside_, aside);
         }
@@ -131,7 +159,7 @@ void home_table::move_aside(homes from, homes to, amount aside) noexcept {
 }
 
 void home_table::begin_change(homes all, amount size) noexcept {
-    homes_.use([&](all_homes&) noexcept {
+    homes_.use([&](known_homes&) noexcept {
         for (const auto& each : all) {
             each->changing_ = sum_of(each->changing_, size);
             each->churn_ = sum_of(each->churn_, size);
@@ -140,7 +168,7 @@ void home_table::begin_change(homes all, amount size) noexcept {
 }
 
 void home_table::end_change(homes all, const change& what) noexcept {
-    homes_.use([&](all_homes&) noexcept {
+    homes_.use([&](known_homes&) noexcept {
         for (const auto& each : all) {
             each->changing_ = difference(each->changing_, what.size);
             each->octets_ += static_cast<std::int64_t>(what.added.octets - what.removed.octets);
@@ -152,26 +180,29 @@ void home_table::end_change(homes all, const change& what) noexcept {
 }
 
 void home_table::doubt(homes all) noexcept {
-    homes_.use([&](all_homes&) noexcept {
-        for (const auto& each : all) {
-            each->count_again_ = {};
-            each->is_exact_ = false;
-        }
-    });
+    homes_.use([&](known_homes&) noexcept { doubt_each(all); });
 }
 
 void home_table::doubt_all() noexcept {
-    homes_.use([](const all_homes& known) noexcept {
-        for (const auto& each : known) {
-            each->count_again_ = {};
-            each->is_exact_ = false;
-        }
-    });
+    homes_.use([](const known_homes& known) noexcept { doubt_each(known.all); });
+}
+
+void home_table::doubt_since(std::size_t known) noexcept {
+    homes_.use(
+        [known](const known_homes& its) noexcept { doubt_each(homes(its.all).subspan(known)); });
+}
+
+void home_table::doubt_each(homes all) noexcept {
+    for (const auto& each : all) {
+        each->count_again_ = {};
+        each->is_exact_ = false;
+        each->is_doubted_ = true;
+    }
 }
 
 std::optional<home_table::count> home_table::try_count(std::shared_ptr<home> which,
                                                        runtime::time_point now) {
-    const bool may = homes_.use([&](all_homes&) noexcept {
+    const bool may = homes_.use([&](known_homes&) noexcept {
         const bool is_due = !which->is_counted_ || now >= which->count_again_;
         const bool begins = is_due && !which->is_being_counted_;
         which->is_being_counted_ |= begins;
@@ -184,24 +215,26 @@ std::optional<home_table::count> home_table::try_count(std::shared_ptr<home> whi
 }
 
 void home_table::begin_walk(count& under_way) noexcept {
-    const home& its = *under_way.which_;
-    under_way.renamed_directories_ = renamed_directories_.load(std::memory_order_acquire);
-    under_way.churn_ =
-        homes_.use([&](all_homes&) noexcept { return difference(its.churn_, its.changing_); });
+    home& its = *under_way.which_;
+    under_way.renames_ended_ = renames_ended_.load(std::memory_order_acquire);
+    under_way.churn_ = homes_.use([&](known_homes&) noexcept {
+        its.is_doubted_ = false;
+        return difference(its.churn_, its.changing_);
+    });
 }
 
 void home_table::end_walk(count under_way, const measured& found,
                           runtime::time_point now) noexcept {
-    const bool is_torn =
-        renamed_directories_.load(std::memory_order_acquire) != under_way.renamed_directories_;
-    homes_.use([&](all_homes&) noexcept {
+    // By one that had begun before, too.
+    const bool is_torn = renames_begun_.load(std::memory_order_acquire) != under_way.renames_ended_;
+    homes_.use([&](known_homes&) noexcept {
         home& its = *under_way.which_;
         if (is_torn && its.is_counted_) {  // What is counted is worth more.
-            its.count_again_ = now + inexact_count_again_after;
+            count_again(its, now);
             return;
         }
         const amount moved = difference(its.churn_, under_way.churn_);
-        const bool is_still = moved == amount{} && !is_torn;
+        const bool is_still = moved == amount{} && !is_torn && !its.is_doubted_;
         const bool is_whole = found.passed_over == 0;
         if (its.is_counted_) {
             const auto octets = corrected(its.octets_, found.sum.octets, moved.octets);
@@ -215,13 +248,22 @@ void home_table::end_walk(count under_way, const measured& found,
         }
         its.is_exact_ = is_whole && (is_still || its.is_exact_);
         its.is_counted_ = true;
-        its.count_again_ =
-            now + (its.is_exact_ || !is_whole ? count_again_after : inexact_count_again_after);
+        if (its.is_exact_ || !is_whole) {
+            its.count_again_ = now + count_again_after;
+            its.inexact_wait_ = inexact_count_again_after;
+        } else {
+            count_again(its, now);
+        }
     });
 }
 
+void home_table::count_again(home& which, runtime::time_point now) noexcept {
+    which.count_again_ = now + which.inexact_wait_;
+    which.inexact_wait_ = std::min(2 * which.inexact_wait_, count_again_after);
+}
+
 void home_table::give_up(home& which) noexcept {
-    homes_.use([&](all_homes&) noexcept { which.is_being_counted_ = false; });
+    homes_.use([&](known_homes&) noexcept { which.is_being_counted_ = false; });
 }
 
 }  // namespace ferry::vfs

@@ -79,6 +79,7 @@ class local_tree final : public tree {
 
     void count_for(home_table& homes, const path& at) override {
         homes_ = &homes;
+        locks_ = homes.names();
         const auto status = metadata_of(root_.get());
         FERRY_ASSERT(status.has_value());  // It is open.
         homes.add_root(at, {.device = status->device, .inode = status->inode});
@@ -216,11 +217,19 @@ class local_tree final : public tree {
             co_return failure(counted.error());
         }
         if (!counted->counts()) {
-            co_return co_await make_it(here, *place);
+            const auto made = co_await make_it(here, *place);
+            counted->note_uncounted();
+            co_return made;
         }
         const auto known = co_await counted->wait_for_count(here);
         if (!known) {
             co_return known;
+        }
+        // Else who replaces it by a rename may not have seen it.
+        const auto held = co_await locks_->take(here, place->directory.get(), place->name,
+                                                name_locks::manner::alone);
+        if (!held) {
+            co_return failure(held.error());
         }
         runtime::stop_scope unstopped;  // One that was made would be counted never.
         co_return co_await make_counted(here, *place, *counted).in_scope(unstopped);

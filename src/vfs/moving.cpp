@@ -61,28 +61,47 @@ std::string without_slash(std::string_view name) {
     return std::string(name);
 }
 
-/// What is moved with a directory, itself not; nothing where it is none.
-runtime::task<result<std::optional<measured>>> measure_beneath(runtime::core& here, int above,
-                                                               const std::string& name) {
+directory_id id_of(const metadata& of) noexcept {
+    return {.device = of.device, .inode = of.inode};
+}
+
+/// A directory that is to be moved, and what moves with it.
+struct moved_directory {
+    directory_id id;
+    measured beneath;
+};
+
+/// Nothing where the name is none of a directory.
+runtime::task<result<std::optional<moved_directory>>> measure_beneath(runtime::core& here,
+                                                                      int above,
+                                                                      const std::string& name) {
+    const auto entry = co_await find_entry(here, above, name.c_str());
+    if (!entry) {
+        co_return failure(entry.error());
+    }
+    if (!*entry) {
+        co_return failure(errc::not_found, ENOENT);
+    }
+    if ((*entry)->kind != file_kind::directory) {
+        co_return std::nullopt;
+    }
+    moved_directory made{.id = id_of(**entry), .beneath = {}};
     const auto directory = co_await open_beneath(
         here,
         {.directory = above, .name = name.c_str(), .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW});
-    if (!directory &&
-        (directory.error() == errc::not_directory || directory.error() == errc::outside_tree)) {
-        co_return std::nullopt;
-    }
     if (!directory && directory.error() == errc::denied) {
-        co_return measured{.sum = {}, .passed_over = 1};
+        made.beneath.passed_over = 1;
+        co_return made;
     }
     if (!directory) {
         co_return failure(directory.error());
     }
-    const auto found = co_await measure(here, {.root = directory->get()});
+    made.beneath = co_await measure(here, {.root = directory->get()});
     const runtime::stop_scope& scope = co_await runtime::current_scope();
     if (scope.stop_requested()) {
         co_return failure(errc::cancelled);
     }
-    co_return found;
+    co_return made;
 }
 
 /// Where a rename counts, and what.
@@ -90,23 +109,48 @@ struct counted_move {
     charge all;      ///< The homes of where it goes: they lose what it replaces.
     charge gaining;  ///< Those of them that it comes into.
     charge losing;   ///< Those that it leaves.
-    amount beneath;  ///< With a directory between two homes.
+    std::optional<moved_directory> with;  ///< Between two homes: it has been measured.
+
+    [[nodiscard]] bool crosses() const noexcept { return gaining.counts() || losing.counts(); }
 };
 
 std::uint64_t less(std::uint64_t a, std::uint64_t b) noexcept {
     return a > b ? a - b : 0;
 }
 
-/// A directory is about to be renamed, or has been.
-void note_move(counted_move& counted, home_table* homes, bool crosses) noexcept {
-    homes->note_renamed_directory();
-    if (crosses) {
-        homes->note_move();
-        for (charge* each : {&counted.all, &counted.gaining, &counted.losing}) {
-            each->know_of_move();
+/// While a directory is being renamed: from before it is until `end`, or it dies.
+class renaming_directory {
+  public:
+    renaming_directory(counted_move& counted, home_table& homes) noexcept
+        : counted_(counted), homes_(homes) {
+        homes_.begin_directory_rename();
+        note_move();
+    }
+    renaming_directory(const renaming_directory&) = delete;
+    renaming_directory& operator=(const renaming_directory&) = delete;
+    ~renaming_directory() { end(); }
+
+    void end() noexcept {
+        if (!std::exchange(is_over_, true)) {
+            note_move();
+            homes_.end_directory_rename();
         }
     }
-}
+
+  private:
+    void note_move() noexcept {
+        if (counted_.crosses()) {
+            homes_.note_move();
+            for (charge* each : {&counted_.all, &counted_.gaining, &counted_.losing}) {
+                each->know_of_move();
+            }
+        }
+    }
+
+    counted_move& counted_;
+    home_table& homes_;
+    bool is_over_ = false;
+};
 
 /// Both names are this rename's alone, and nothing stops it.
 runtime::task<result<void>> rename_counted(runtime::core& here, const name_move& what,
@@ -126,9 +170,19 @@ runtime::task<result<void>> rename_counted(runtime::core& here, const name_move&
     }
     // Of two names of one file rename(2) leaves both.
     const bool is_same = *to && (*to)->device == (*from)->device && (*to)->inode == (*from)->inode;
+    const bool is_directory = (*from)->kind == file_kind::directory;
     amount moved = amount_of(**from);
-    moved.octets += counted.beneath.octets;
-    moved.files += counted.beneath.files;
+    if (counted.crosses()) {
+        const bool is_measured = is_directory == counted.with.has_value() &&
+                                 (!is_directory || counted.with->id == id_of(**from));
+        if (!is_measured) {  // Something else has the name since.
+            co_return failure(errc::busy);
+        }
+        if (is_directory) {
+            moved.octets += counted.with->beneath.sum.octets;
+            moved.files += counted.with->beneath.sum.files;
+        }
+    }
     const amount replaced = *to && !is_same ? amount_of(**to) : amount{};
     if (is_same) {
         moved = {};
@@ -138,10 +192,9 @@ runtime::task<result<void>> rename_counted(runtime::core& here, const name_move&
     if (!has_room) {
         co_return has_room;
     }
-    const bool is_directory = (*from)->kind == file_kind::directory;
-    const bool crosses = counted.gaining.counts() || counted.losing.counts();
+    std::optional<renaming_directory> goes_on;
     if (is_directory) {
-        note_move(counted, what.homes, crosses);
+        goes_on.emplace(counted, *what.homes);
     }
     // A walk may see it at both places, or at none.
     charge::change ends(counted.all, {.octets = replaced.octets + moved.octets,
@@ -149,8 +202,8 @@ runtime::task<result<void>> rename_counted(runtime::core& here, const name_move&
     charge::change gains(counted.gaining, moved);
     charge::change losses(counted.losing, moved);
     const auto renamed = co_await rename_to(here, what);
-    if (is_directory) {
-        note_move(counted, what.homes, crosses);
+    if (goes_on) {
+        goes_on->end();
     }
     if (renamed) {
         ends.done({}, replaced, {});
@@ -162,22 +215,19 @@ runtime::task<result<void>> rename_counted(runtime::core& here, const name_move&
 
 runtime::task<result<void>> move_counted(runtime::core& here, const name_move& what,
                                          counted_move counted) {
-    const bool crosses = counted.gaining.counts() || counted.losing.counts();
     if (counted.gaining.is_limited()) {
         const auto known = co_await counted.gaining.wait_for_count(here);
         if (!known) {
             co_return known;
         }
     }
-    bool is_whole = true;  // What comes into a directory or leaves it meanwhile is not seen.
-    if (crosses) {
+    if (counted.crosses()) {
         const auto found =
             co_await measure_beneath(here, what.from_directory, without_slash(what.from));
         if (!found) {
             co_return failure(found.error());
         }
-        is_whole = !found->has_value();
-        counted.beneath = is_whole ? amount{} : (*found)->sum;
+        counted.with = *found;
     }
     auto one = key_of_entry(what.from_directory, what.from);
     auto other = key_of_entry(what.to_directory, what.to);
@@ -190,7 +240,7 @@ runtime::task<result<void>> move_counted(runtime::core& here, const name_move& w
     }
     runtime::stop_scope unstopped;
     const auto renamed = co_await rename_counted(here, what, counted).in_scope(unstopped);
-    if (renamed && !is_whole) {
+    if (renamed && counted.with) {  // What came into it or left it meanwhile was not seen.
         counted.gaining.doubt();
         counted.losing.doubt();
     }
@@ -215,7 +265,7 @@ runtime::task<result<void>> move_name(runtime::core& here, name_move what) {
                                         {.all = std::move(*enters),
                                          .gaining = std::move(gaining),
                                          .losing = std::move(losing),
-                                         .beneath = {}});
+                                         .with = {}});
     }
     const auto held_source =
         co_await what.locks.take(here, what.from_directory, what.from, name_locks::manner::shared);
@@ -227,7 +277,10 @@ runtime::task<result<void>> move_name(runtime::core& here, name_move what) {
     if (!held_target) {
         co_return failure(held_target.error());
     }
-    co_return co_await rename_to(here, what);
+    const auto renamed = co_await rename_to(here, what);
+    leaves->note_uncounted();
+    enters->note_uncounted();
+    co_return renamed;
 }
 
 }  // namespace ferry::vfs

@@ -528,7 +528,9 @@ result<void> set_aside_first(upload::state& my, const upload_options& options,
 /// upload's alone.
 runtime::task<result<void>> give_name_counted(runtime::core& here, upload::state& my) {
     if (!my.counted.counts()) {
-        co_return co_await give_name(here, my);
+        const auto named = co_await give_name(here, my);
+        my.counted.note_uncounted();
+        co_return named;
     }
     const auto entry = co_await find_entry(here, my.directory.get(), my.name.c_str());
     if (!entry) {

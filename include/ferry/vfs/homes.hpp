@@ -2,10 +2,14 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -17,6 +21,7 @@
 namespace ferry::vfs {
 
 class home_counter;
+class name_locks;
 
 /// How much may be in a home. 0: as much as there is room for.
 struct quota {
@@ -51,6 +56,13 @@ struct directory_id {
     friend auto operator<=>(const directory_id&, const directory_id&) = default;
 };
 
+/// How long what was counted is believed: others than ferry may change files too.
+inline constexpr runtime::duration count_again_after = std::chrono::hours(1);
+
+/// The same where something changed during the first count, or was in doubt. Twice as long each
+/// time that happens again, up to the other: a home that is never still would be counted for ever.
+inline constexpr runtime::duration inexact_count_again_after = std::chrono::minutes(1);
+
 /// A directory whose content is counted, with all that lies beneath, because an account with a
 /// quota has it for its home. What is counted is the table's: see there.
 class home {
@@ -75,7 +87,9 @@ class home {
     bool is_counted_ = false;
     bool is_exact_ = false;
     bool is_being_counted_ = false;
+    bool is_doubted_ = false;  // Since the last walk began.
     runtime::time_point count_again_{};
+    runtime::duration inexact_wait_ = inexact_count_again_after;  // The next one.
 };
 
 /// What the tree of one account must keep to. Nothing: to no quota.
@@ -93,13 +107,17 @@ struct held_to {
 /// upload and each change of a name, and only where some account has a quota (decision 0020).
 class home_table {
   public:
-    home_table() = default;
+    home_table();
     home_table(const home_table&) = delete;
     home_table& operator=(const home_table&) = delete;
 
     /// That a tree has its root in a directory and appears `at` a name of the whole tree. Before
     /// the cores start.
     void add_root(const path& at, directory_id id) { roots_.push_back({.at = at, .id = id}); }
+
+    /// Who changes which name, for all trees that count here: a directory may be mounted twice, and
+    /// a name in it is one all the same.
+    [[nodiscard]] const std::shared_ptr<name_locks>& names() const noexcept { return names_; }
 
     /// The home at that name and in that directory; a new one is not counted yet. They stay until
     /// the end of the process: as many as homes have had quotas. Throws std::bad_alloc.
@@ -169,10 +187,20 @@ class home_table {
     }
     void note_move() noexcept { moves_.fetch_add(1, std::memory_order_acq_rel); }
 
-    /// The same of any directory, in one home too: a walk may have missed all that is in it.
-    void note_renamed_directory() noexcept {
-        renamed_directories_.fetch_add(1, std::memory_order_acq_rel);
+    /// That any directory is being renamed, in one home too, and that it is over: a walk that goes
+    /// on at any moment between may miss all that is in it.
+    void begin_directory_rename() noexcept {
+        renames_begun_.fetch_add(1, std::memory_order_acq_rel);
     }
+    void end_directory_rename() noexcept { renames_ended_.fetch_add(1, std::memory_order_acq_rel); }
+
+    /// How many homes there are. Who found those of a directory when there were fewer has changed
+    /// something that the others do not know of: `doubt_since`.
+    [[nodiscard]] std::size_t entered() const noexcept {
+        return entered_.load(std::memory_order_acquire);
+    }
+    /// `doubt` for all but the first `known` homes.
+    void doubt_since(std::size_t known) noexcept;
 
     // ------------------------------------------------------------------------ for who counts a
     // home
@@ -183,7 +211,7 @@ class home_table {
         count(count&& other) noexcept
             : table_(std::exchange(other.table_, nullptr)),
               which_(std::move(other.which_)),
-              renamed_directories_(other.renamed_directories_),
+              renames_ended_(other.renames_ended_),
               churn_(other.churn_) {}
         count(const count&) = delete;
         count& operator=(const count&) = delete;
@@ -191,7 +219,7 @@ class home_table {
             count taken(std::move(other));
             std::swap(table_, taken.table_);
             which_.swap(taken.which_);
-            std::swap(renamed_directories_, taken.renamed_directories_);
+            std::swap(renames_ended_, taken.renames_ended_);
             std::swap(churn_, taken.churn_);
             return *this;
         }
@@ -210,7 +238,7 @@ class home_table {
 
         home_table* table_;
         std::shared_ptr<home> which_;
-        std::uint64_t renamed_directories_ = 0;
+        std::uint64_t renames_ended_ = 0;
         amount churn_;  ///< Where it was when the walk began, less what was changing.
     };
 
@@ -231,21 +259,27 @@ class home_table {
         path at;
         directory_id id;
     };
-    using all_homes = std::vector<std::shared_ptr<home>>;
+    using numbers = std::vector<std::size_t>;
+    struct known_homes {
+        std::vector<std::shared_ptr<home>> all;
+        // Where they are in `all`, in order.
+        std::map<directory_id, numbers> by_id;
+        std::map<std::string, numbers, std::less<>> by_name;
+    };
 
     void give_up(home& which) noexcept;
+    // Under the lock.
+    static void doubt_each(homes all) noexcept;
+    static void count_again(home& which, runtime::time_point now) noexcept;
 
+    std::shared_ptr<name_locks> names_;
     std::vector<root> roots_;  // Of all trees; does not change while cores run.
     std::atomic<bool> has_any_{false};
     std::atomic<std::uint64_t> moves_{0};
-    std::atomic<std::uint64_t> renamed_directories_{0};
-    runtime::rarely_shared<all_homes> homes_;
+    std::atomic<std::uint64_t> renames_begun_{0};
+    std::atomic<std::uint64_t> renames_ended_{0};
+    std::atomic<std::size_t> entered_{0};
+    runtime::rarely_shared<known_homes> homes_;
 };
-
-/// How long what was counted is believed: others than ferry may change files too.
-inline constexpr runtime::duration count_again_after = std::chrono::hours(1);
-
-/// The same where something changed during the first count.
-inline constexpr runtime::duration inexact_count_again_after = std::chrono::minutes(1);
 
 }  // namespace ferry::vfs

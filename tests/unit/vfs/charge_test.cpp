@@ -1,14 +1,25 @@
 #include "vfs/charge.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 #include <chrono>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "counted_tree.hpp"
+#include "ferry/base/unique_fd.hpp"
+#include "ferry/runtime/nursery.hpp"
+#include "ferry/runtime/offload.hpp"
+#include "ferry/runtime/uring.hpp"
+#include "vfs/name_locks.hpp"
 
 using namespace ferry;
 using namespace ferry::vfs_test;
@@ -353,4 +364,136 @@ TEST_CASE("charge: every step fails once") {
             CHECK(on.used(ann) == on.truth_of("ann"));
         }
     }
+}
+
+// A walk that began meanwhile may have seen the name or not.
+TEST_CASE("charge: who changed a name without knowing of a home puts it in doubt") {
+    fixture on;
+    on.host.write("f", text(10));
+    on.host.make_directory("d");
+    std::shared_ptr<vfs::home> home;
+    const auto enter_before = [&](opcode which) {
+        on.machine.io.set_script([&, which](runtime::op& what) -> std::optional<std::int64_t> {
+            if (what.code == which && home == nullptr) {
+                struct stat status{};
+                REQUIRE(::stat(on.host.root().c_str(), &status) == 0);
+                home = on.table.enter({}, {.device = status.st_dev, .inode = status.st_ino});
+                auto walk = on.table.try_count(home, on.machine.here.now());
+                on.table.begin_walk(*walk);
+                on.table.end_walk(std::move(*walk), {.sum = on.truth_of(".")},
+                                  on.machine.here.now());
+            }
+            return std::nullopt;
+        });
+    };
+    SUBCASE("MKD") {
+        enter_before(opcode::make_directory_at);
+        CHECK(on.make_directory("/e"));
+    }
+    SUBCASE("DELE") {
+        enter_before(opcode::unlink_at);
+        CHECK(on.remove_file("/f"));
+    }
+    SUBCASE("RNTO") {
+        enter_before(opcode::rename_at);
+        CHECK(on.rename({.from = "/f", .to = "/d/f"}));
+    }
+    SUBCASE("STOR") {
+        enter_before(opcode::link_at);
+        CHECK(on.upload("/g", text(7)));
+    }
+    REQUIRE(home);
+    CHECK_FALSE(on.table.use_of(*home).is_exact);
+    CHECK(on.table.try_count(home, on.machine.here.now()));
+}
+
+namespace {
+
+/// A core with timers, for who waits for a name.
+struct timed_core {
+    runtime::offload_pool pool{1};
+    std::unique_ptr<runtime::reactor> ring =
+        runtime::make_uring_reactor({.receive_buffers = 16}, pool).value();
+    runtime::core here{0, *ring, ferry::random(1)};
+
+    template <class Function, class... Arguments>
+    void run(Function function, Arguments... arguments) {
+        runtime::stop_scope stop;
+        runtime::run_core(here, stop, function, std::move(arguments)...);
+    }
+};
+
+runtime::task<> make_d(runtime::core& here, const vfs::tree& files) {
+    const auto where = at("/d");
+    const auto made = co_await files.make_directory(here, where);
+    CHECK(made);
+}
+
+/// Holds a name in the root alone while somebody else makes a directory of it.
+runtime::task<> make_while_held(runtime::nursery& all, fixture& on, int root, bool& is_early) {
+    auto held =
+        co_await on.table.names()->take(all.here(), root, "d", vfs::name_locks::manner::alone);
+    REQUIRE(held);
+    all.start(&make_d, std::ref(all.here()), std::cref(*on.files));
+    for (unsigned turn = 0; turn < 1'000; ++turn) {
+        co_await all.here().yield();
+    }
+    is_early = on.host.exists("d");
+    held = vfs::name_locks::hold();
+}
+
+}  // namespace
+
+// A rename that replaces an empty directory has looked at what it replaces.
+TEST_CASE("charge: nobody makes a directory under a name that somebody else has alone") {
+    fixture on;
+    auto ann = on.log_in("/", no_end);
+    const unique_fd root(::open(on.host.root().c_str(), O_PATH | O_DIRECTORY));
+    on.files.swap(ann.files);
+    bool is_early = false;
+    timed_core().run(&make_while_held, std::ref(on), root.get(), std::ref(is_early));
+    CHECK_FALSE(is_early);
+    CHECK(on.host.exists("d"));
+    CHECK(on.used(ann) == on.truth_of("."));
+}
+
+namespace {
+
+runtime::task<> store(runtime::core& here, const vfs::tree& files, std::string_view name) {
+    const auto where = at(name);
+    auto begun = co_await files.begin_upload(here, where, {});
+    REQUIRE(begun);
+    const auto written = co_await begun->write(here, octets("12345"));
+    CHECK(written);
+    const auto stored = co_await begun->commit(here, durability::none);
+    CHECK(stored);
+}
+
+}  // namespace
+
+// Both would take the old file off the sum (threats.md, V13).
+TEST_CASE("charge: a name in a directory that is mounted twice is one name") {
+    counted_tree on;
+    plant(on.host, "d/f", text(100));
+    std::vector<vfs::mount> all;
+    all.push_back({.at = {}, .files = vfs::open_local_tree(on.host.root().c_str()).value()});
+    all.push_back({.at = at("/m"), .files = vfs::open_local_tree((on.host / "d").c_str()).value()});
+    vfs::home_table table;
+    const auto files = vfs::make_mount_table(std::move(all));
+    files->count_for(table, {});
+    struct stat status{};
+    REQUIRE(::stat((on.host / "d").c_str(), &status) == 0);
+    const auto home = table.enter(at("/d"), {.device = status.st_dev, .inode = status.st_ino});
+    auto walk = table.try_count(home, on.machine.here.now());
+    table.begin_walk(*walk);
+    table.end_walk(std::move(*walk), {.sum = on.truth_of("d")}, on.machine.here.now());
+    timed_core().run(
+        [](runtime::nursery& both, const vfs::tree& tree) -> runtime::task<> {
+            for (const std::string_view name : {"/d/f", "/m/f"}) {
+                both.start(&store, std::ref(both.here()), std::cref(tree), name);
+            }
+            co_return;
+        },
+        std::cref(*files));
+    CHECK(table.use_of(*home).used == on.truth_of("d"));
 }

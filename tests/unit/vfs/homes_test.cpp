@@ -194,6 +194,88 @@ TEST_CASE("homes: one count at a time, again when it was given up or is in doubt
     CHECK(has.table.try_count(has.which, start));
 }
 
+TEST_CASE("homes: what comes into doubt while it is counted is counted again soon") {
+    one_home has;
+    has.count({.sum = {.octets = 100, .files = 4}});
+    has.count({.sum = {.octets = 90, .files = 3}}, start + 1h,
+              [&has] { has.table.doubt(has.all()); });
+    CHECK(has.used() == amount{.octets = 90, .files = 3});
+    CHECK_FALSE(has.table.use_of(*has.which).is_exact);
+    CHECK_FALSE(has.table.try_count(has.which, start + 1h + 59s));
+    has.count({.sum = {.octets = 80, .files = 3}}, start + 1h + 1min);
+    CHECK(has.table.use_of(*has.which).is_exact);
+    CHECK_FALSE(has.table.try_count(has.which, start + 2h));
+
+    one_home first;
+    first.count({}, start, [&first] { first.table.doubt_all(); });
+    CHECK_FALSE(first.table.use_of(*first.which).is_exact);
+    CHECK(first.table.try_count(first.which, start + 1min));
+}
+
+TEST_CASE("homes: one that is never still is counted less and less often, up to an hour") {
+    one_home has;
+    auto now = start;
+    const auto count_while_changing = [&] {
+        has.count({.sum = {.octets = 5, .files = 1}}, now,
+                  [&has] { has.change({.octets = 1}, {.octets = 1}); });
+    };
+    count_while_changing();
+    for (const auto wait : {1min, 2min, 4min, 8min, 16min, 32min, 60min, 60min}) {
+        CAPTURE(wait.count());
+        CHECK_FALSE(has.table.try_count(has.which, now + wait - 1s));
+        now += wait;
+        count_while_changing();
+    }
+    now += 1h;
+    has.count({.sum = {.octets = 5, .files = 1}}, now);
+    CHECK(has.table.use_of(*has.which).is_exact);
+    has.table.doubt(has.all());
+    count_while_changing();
+    CHECK(has.table.try_count(has.which, now + 1min));
+}
+
+// It may be renamed from where the walk has not been to where it has: all in it is not seen.
+TEST_CASE("homes: a walk that a directory's rename overlaps takes nothing off a sum") {
+    enum class over : std::uint8_t { before, within, around };
+    for (const auto how : {over::before, over::within, over::around}) {
+        CAPTURE(static_cast<int>(how));
+        one_home has;
+        has.count({.sum = {.octets = 100, .files = 4}});
+        if (how != over::within) {
+            has.table.begin_directory_rename();
+        }
+        if (how == over::before) {
+            has.table.end_directory_rename();
+        }
+        has.count({.sum = {.octets = 10, .files = 2}}, start + 1h, [&] {
+            if (how == over::within) {
+                has.table.begin_directory_rename();
+                has.table.end_directory_rename();
+            }
+        });
+        const amount kept{.octets = 100, .files = 4};
+        const amount seen{.octets = 10, .files = 2};
+        CHECK(has.used() == (how == over::before ? seen : kept));
+        CHECK(has.table.try_count(has.which, start + 1h + 1min).has_value() ==
+              (how != over::before));
+    }
+}
+
+TEST_CASE("homes: of many, those above are found in the order in which they were entered") {
+    vfs::home_table table;
+    constexpr vfs::directory_id root{.device = 1, .inode = 2};
+    table.add_root({}, root);
+    std::vector<std::shared_ptr<vfs::home>> all;
+    for (std::uint64_t inode = 100; inode > 90; --inode) {
+        all.push_back(table.enter(at("/same"), {.device = 1, .inode = inode}));
+    }
+    all.push_back(table.enter(at("/other"), {.device = 1, .inode = 95}));
+    CHECK(table.entered() == all.size());
+    const std::vector<vfs::directory_id> way{
+        {.device = 1, .inode = 93}, {.device = 1, .inode = 95}, root};
+    CHECK(table.homes_of(way) == std::vector<std::shared_ptr<vfs::home>>{all[5], all[7], all[10]});
+}
+
 // Goal: uploads on all cores never have more together than the quota (threats.md, V13). Method:
 // four threads take what they can of one home, in steps.
 TEST_CASE("homes: all at once never have more than there is room for") {

@@ -4,7 +4,11 @@
 #include <unistd.h>
 
 #include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "counted_tree.hpp"
 
@@ -108,6 +112,35 @@ TEST_CASE("moving: a home is moved with what counts in it") {
     CHECK(on.upload("/bob/ann/more", text(5)));
     CHECK(on.used(on.ann) == on.truth_of("bob/ann"));
     CHECK(on.used(on.bob) == on.truth_of("bob"));
+}
+
+// Else a directory full of files would count as the file that it has taken the place of (V13).
+TEST_CASE("moving: what has been measured must be what is moved") {
+    fixture on;
+    unsigned looks_before = 0;
+    SUBCASE("a directory in the place of a file") {
+        on.host.write("x", text(5));
+        looks_before = 1;
+    }
+    SUBCASE("another directory") {
+        on.host.make_directory("x");
+        looks_before = 2;  // It has been opened to be read.
+    }
+    on.machine.io.set_script(
+        [&, looks = 0U](runtime::op& what) mutable -> std::optional<std::int64_t> {
+            if (what.code == runtime::opcode::open_at &&
+                std::string_view(what.args.open_at.path) == "x" && looks++ == looks_before) {
+                std::filesystem::rename(on.host / "x", on.host / "gone");
+                std::filesystem::rename(on.host / "ann/d", on.host / "x");
+            }
+            return std::nullopt;
+        });
+    const auto before = on.used(on.bob);
+    CHECK(on.rename({.from = "/x", .to = "/bob/x"}).error() == errc::busy);
+    on.machine.io.set_script({});
+    CHECK(on.host.exists("x/e/g"));
+    CHECK(on.used(on.bob) == before);
+    CHECK(on.table.use_of(*on.bob.home).under_way == amount{});
 }
 
 // What comes from elsewhere through a trusted link counts as what is stored (threats.md, V13).
