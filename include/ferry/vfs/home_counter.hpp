@@ -1,9 +1,12 @@
 #pragma once
 
+#include <cstddef>
 #include <deque>
 #include <memory>
 
 #include "ferry/runtime/core.hpp"
+#include "ferry/runtime/nursery.hpp"
+#include "ferry/runtime/permits.hpp"
 #include "ferry/runtime/task.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "ferry/vfs/homes.hpp"
@@ -12,15 +15,22 @@
 
 namespace ferry::vfs {
 
-/// Finds out what is in homes, beside the service: one of them at a time for each core,
-/// first come, first served, as `tree::measure` does it. Make one a core. Outlives the trees that
-/// are held to a quota on it.
+/// Finds out what is in homes, beside the service, as `tree::measure` does it: `at_once_max` of
+/// them at a time for each core, so that a huge one does not keep all others from being stored to;
+/// first come, first served. Make one a core. Outlives the trees that are held to a quota on it.
 class home_counter {
   public:
+    static constexpr std::size_t at_once_max = 4;
+
     /// `files`: the whole tree.
     home_counter(runtime::core& here, const tree& files, home_table& homes,
                  listing_bounds& turns) noexcept
-        : here_(here), files_(files), homes_(homes), turns_(turns), asked_(here.io()) {}
+        : here_(here),
+          files_(files),
+          homes_(homes),
+          turns_(turns),
+          asked_(here.io()),
+          permits_(here, at_once_max) {}
 
     /// Counts what is asked for, until it is asked to stop. Once.
     [[nodiscard]] runtime::task<> run();
@@ -30,13 +40,16 @@ class home_counter {
     void ask(const std::shared_ptr<home>& which);
 
   private:
-    [[nodiscard]] runtime::task<> count_one(home_table::count under_way);
+    [[nodiscard]] static runtime::task<> start_counts(runtime::nursery& all, home_counter& self);
+    [[nodiscard]] static runtime::task<> count_one(home_counter& self, home_table::count under_way,
+                                                   runtime::permits::permit turn);
 
     runtime::core& here_;
     const tree& files_;
     home_table& homes_;
     listing_bounds& turns_;
     runtime::event asked_;
+    runtime::permits permits_;
     std::deque<home_table::count> waiting_;
 };
 

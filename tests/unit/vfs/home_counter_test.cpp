@@ -5,13 +5,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "counted_tree.hpp"
 #include "vfs/walk.hpp"
@@ -118,18 +121,42 @@ TEST_CASE("home counter: a directory that another has taken the place of is not 
     CHECK(on.table.try_count(gone, {}));  // Somebody else may.
 }
 
-TEST_CASE("home counter: first come, first served") {
+// While a walk of minutes goes on, nobody on its core could store anything for the first time.
+TEST_CASE("home counter: a small home does not wait for a large one, but for four") {
     fixture on;
-    const auto first = on.table.enter({}, id_of(on.host.root()));
-    const auto second = on.table.enter(at("/d"), id_of(on.host / "d"));
-    on.run([&](runtime::core& here) -> runtime::task<> {
-        on.counter->ask(first);
-        on.counter->ask(second);
-        while (!on.table.use_of(*second).is_counted) {
-            co_await here.yield();
+    std::vector<std::shared_ptr<vfs::home>> large;
+    for (std::size_t i = 0; i < vfs::home_counter::at_once_max; ++i) {
+        const auto name = "large" + std::to_string(i);
+        for (int beneath = 0; beneath < 50; ++beneath) {
+            plant(on.host, name + "/" + std::to_string(beneath) + "/f", "x");
         }
-        CHECK(on.table.use_of(*first).is_counted);
-    });
+        large.push_back(on.table.enter(at("/" + name), id_of(on.host / name)));
+    }
+    const auto small = on.table.enter(at("/d/e"), id_of(on.host / "d/e"));
+    const auto count_large = [&] {
+        return std::ranges::count_if(
+            large, [&on](const auto& each) { return on.table.use_of(*each).is_counted; });
+    };
+    const auto count_small_behind = [&](std::size_t others) {
+        std::ptrdiff_t done = 0;
+        on.run([&](runtime::core& here) -> runtime::task<> {
+            for (std::size_t i = 0; i < others; ++i) {
+                on.counter->ask(large[i]);
+            }
+            on.counter->ask(small);
+            while (!on.table.use_of(*small).is_counted) {
+                co_await here.yield();
+            }
+            done = count_large();
+        });
+        return done;
+    };
+    SUBCASE("behind fewer") {
+        CHECK(count_small_behind(large.size() - 1) == 0);
+    }
+    SUBCASE("behind four: first come, first served") {
+        CHECK(count_small_behind(large.size()) > 0);
+    }
 }
 
 // A directory of mode 0444 tells its names and nothing of them. Whoever could hide what he has with
