@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "ferry/base/ascii.hpp"
 #include "http/weight.hpp"
@@ -69,13 +70,17 @@ coding_list accepted_codings(const request& asked, std::span<const content_codin
     const weight least = std::max<weight>(
         1, said.of[static_cast<std::size_t>(content_coding::identity)].value_or(0));
     for (const content_coding each : offered) {
-        if (said.at(each) >= least) {
-            made.add(each);
+        if (said.at(each) < least) {
+            continue;
+        }
+        made.add(each);
+        for (std::size_t i = made.size - 1; i > 0; --i) {  // Behind those that weigh as much.
+            if (said.at(made.all[i - 1]) >= said.at(each)) {
+                break;
+            }
+            std::swap(made.all[i - 1], made.all[i]);
         }
     }
-    std::ranges::stable_sort(
-        made.all.begin(), made.all.begin() + static_cast<std::ptrdiff_t>(made.size),
-        [&said](content_coding a, content_coding b) { return said.at(a) > said.at(b); });
     return made;
 }
 

@@ -46,7 +46,8 @@ struct directory_entry {
     metadata status;
     /// The name itself is a symbolic link. Who deletes what it finds must not walk through it.
     bool is_link = false;
-    std::string link_target;  ///< What a link inside the tree says; empty for one that leads out.
+    std::string link_target =
+        {};  ///< What a link inside the tree says; empty for one that leads out.
 };
 
 }  // namespace ferry::vfs
