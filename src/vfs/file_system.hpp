@@ -13,6 +13,8 @@ struct file_system {
     /// all. On NFS, SMB, 9p, FUSE, cluster file systems it may be seen by this machine alone, or
     /// not at all.
     bool is_local = false;
+    /// A copy of a file may cost no room, because it shares the blocks of the first.
+    bool may_share_blocks = true;
 
     /// Whether what `other` is the device of is known as local.
     [[nodiscard]] bool has_local(dev_t other) const noexcept { return is_local && device == other; }
@@ -21,6 +23,9 @@ struct file_system {
 /// True for those types of file systems (`f_type` of statfs(2)) that are on disks or in the memory
 /// of this machine; false for all others, unknown ones too.
 [[nodiscard]] bool is_local_type(std::uint64_t type) noexcept;
+
+/// False for those types that have no way to let two files share blocks.
+[[nodiscard]] bool may_share_blocks(std::uint64_t type) noexcept;
 
 /// The file system of an open descriptor, O_PATH or not; one that does not answer is not local. May
 /// wait for a server in the network: for start-up and the offload pool.

@@ -936,6 +936,17 @@ runtime::task<result<void>> upload::write_all_of(runtime::core& here, const node
         my.lost = has_room.error();
         co_return has_room;
     }
+    struct stat status{};
+    const bool costs_room = !my.home.may_share_blocks &&
+                            kernel::fstat(my.file.get(), status) == 0 &&
+                            my.home.has_local(status.st_dev);
+    if (costs_room) {
+        const auto reserved = co_await reserve(here, my, size_bytes);
+        if (!reserved) {
+            my.lost = reserved.error();
+            co_return reserved;
+        }
+    }
     const auto copied = co_await copy_content(
         here, {.from = from.fd(), .to = my.file.get(), .size_bytes = size_bytes});
     if (!copied || *copied < size_bytes) {

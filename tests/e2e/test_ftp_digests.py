@@ -15,12 +15,15 @@ SITE = trees.site()
 NAMES = ("hello.txt", "empty.txt", "size-8192.bin", "size-8193.bin", "size-3m.bin", "sp ace.txt",
          "ünï.txt", "pct%41.txt")
 SPARSE_BYTES = 64 << 30  # Takes a minute.
+COPIED_BYTES = 4 << 30  # Takes seconds, and as much room if its blocks cannot be shared.
 
 
 def make_server(maker):
     root = trees.fill(maker.tmp(), SITE)
     with open(os.path.join(root, "sparse"), "wb") as file:
         file.truncate(SPARSE_BYTES)
+    with open(os.path.join(root, "to-copy"), "wb") as file:
+        file.truncate(COPIED_BYTES)
     return maker.ferry(root, "--user", "ann:secret", "--write", "--ftp-idle-timeout", "1s")
 
 
@@ -113,7 +116,7 @@ def test_a_copy_is_ended_by_abor(t):
     """Nothing is left of it. A file system that shares blocks is done before."""
     root = t.shared(make_server).root
     with session(t) as control:
-        control.ask("SITE CPFR sparse", 350)
+        control.ask("SITE CPFR to-copy", 350)
         control.send("SITE CPTO copied\r\n")
         control.send("ABOR\r\n")
         done = control.expect("SITE CPTO", 426, 250)

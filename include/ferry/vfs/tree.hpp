@@ -184,6 +184,7 @@ class upload {
     /// the file system can, else copied in the kernel or through memory. In pieces of 16 MiB at
     /// most on the offload pool, each behind what others have given it meanwhile. Nothing may have
     /// been written before. A file that is written in place meanwhile is taken over as it is read.
+    /// Where blocks cannot be shared the room for `reserved_bytes_min` or more is set aside first.
     ///
     /// Errors: as `write`, and errc::busy: it was cut shorter meanwhile.
     [[nodiscard]] runtime::task<result<void>> write_all_of(runtime::core& here, const node& from);

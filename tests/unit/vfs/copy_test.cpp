@@ -1,16 +1,22 @@
 #include "ferry/vfs/copy.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "ferry/base/unique_fd.hpp"
 #include "ferry/base/units.hpp"
 #include "ferry/vfs/mount_table.hpp"
 #include "tree_calls.hpp"
+#include "vfs/file_system.hpp"
+#include "vfs/upload.hpp"
 
 using namespace ferry;
 using namespace ferry::vfs_test;
@@ -252,6 +258,65 @@ TEST_CASE("copy: replaced, removed, cut shorter or grown while it is copied (V6,
     in_the_middle([&] { REQUIRE(::truncate((tree.host / "a").c_str(), 2'000) == 0); });
     CHECK(tree.copy({"/a", "/d"}) == text.size());
     CHECK(tree.host.read("d") == text);
+}
+
+// Else it fills the disk for all others before it says that it does not fit (threats.md, V13).
+TEST_CASE("copy: room is set aside first, unless the copy may need none") {
+    fixture tree;
+    tree.host.write("a", "");
+    REQUIRE(::truncate((tree.host / "a").c_str(), 1 << 20) == 0);
+    const unique_fd root(::open(tree.host.root().c_str(), O_PATH | O_DIRECTORY));
+    struct stat status{};
+    REQUIRE(::fstat(root.get(), &status) == 0);
+    const auto source = tree.open("/a");
+    REQUIRE(source);
+    struct seen {
+        unsigned allocated = 0;
+        unsigned copied = 0;
+        std::optional<error> refused;
+    };
+    const auto copy = [&](vfs::file_system home) {
+        seen sum;
+        tree.machine.io.set_script([&sum](runtime::op& what) -> std::optional<std::int64_t> {
+            sum.copied += what.code == opcode::copy_range ? 1U : 0U;
+            if (what.code != opcode::allocate) {
+                return std::nullopt;
+            }
+            ++sum.allocated;
+            return -ENOSPC;
+        });
+        const auto done = tree.machine.run(
+            [](runtime::core& here, int beneath, const vfs::node& from,
+               vfs::file_system known) -> runtime::task<result<void>> {
+                const auto name = at("/b");
+                auto begun = co_await vfs::begin_upload(
+                    here, {.root = beneath, .name = name, .home = known}, {});
+                REQUIRE(begun);
+                co_return co_await begun->write_all_of(here, from);
+            },
+            root.get(), std::cref(*source), home);
+        if (!done) {
+            sum.refused = done.error();
+        }
+        return sum;
+    };
+    const auto refused =
+        copy({.device = status.st_dev, .is_local = true, .may_share_blocks = false});
+    CHECK(refused.allocated == 1);
+    CHECK(refused.copied == 0);
+    CHECK(refused.refused == errc::no_space);
+    for (const vfs::file_system home :
+         {vfs::file_system{.device = status.st_dev, .is_local = true, .may_share_blocks = true},
+          vfs::file_system{
+              .device = status.st_dev + 1, .is_local = true, .may_share_blocks = false},
+          vfs::file_system{}}) {
+        const auto taken = copy(home);
+        CHECK(taken.allocated == 0);
+        CHECK(taken.copied >= 1);
+        CHECK_FALSE(taken.refused);
+    }
+    CHECK(vfs::may_share_blocks(0x58465342));        // XFS.
+    CHECK_FALSE(vfs::may_share_blocks(0x0000EF53));  // ext4.
 }
 
 TEST_CASE("copy: the options of a mount hold") {
