@@ -328,7 +328,10 @@ std::string judge_common(const client_context& context, const http_request& aske
     if (asked.is_last && connection != "close") {
         return "the last answer does not say Connection: close (RFC 9112 section 9.6)";
     }
-    if (!asked.is_last && connection == "close" && !context.excused.server_ends) {
+    // To HTTP/1.0 what is made while it is sent ends with the connection (RFC 9112 section 6.3).
+    const bool ends_with_it =
+        asked.version_minor == 0 && head.status == 200 && !head.has("content-length");
+    if (!asked.is_last && connection == "close" && !ends_with_it && !context.excused.server_ends) {
         return "Connection: close without a reason";
     }
     if (asked.says_keep_alive && !connection) {

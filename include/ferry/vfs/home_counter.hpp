@@ -41,6 +41,8 @@ class home_counter {
 
   private:
     [[nodiscard]] static runtime::task<> start_counts(runtime::nursery& all, home_counter& self);
+    [[nodiscard]] static runtime::task<std::unique_ptr<tree>> open_home(home_counter& self,
+                                                                        const home& which);
     [[nodiscard]] static runtime::task<> count_one(home_counter& self, home_table::count under_way,
                                                    runtime::permits::permit turn);
 
