@@ -275,7 +275,7 @@ task<reply> do_help(session&, std::string_view argument) {
     std::string line;
     std::size_t on_line = 0;
     for (const auto& each : all_commands()) {
-        line += fmt::format("{:<6}", each.verb);
+        line += fmt::format("{:<8}", each.verb);
         if (++on_line == verbs_per_help_line) {
             answer.lines.push_back(std::exchange(line, {}));
             on_line = 0;
