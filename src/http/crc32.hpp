@@ -6,15 +6,14 @@
 
 namespace ferry::http {
 
-/// The CRC-32 of .ZIP files (ISO 3309, polynomial 0xEDB88320 reflected), taken piece by piece.
-/// Cost: some 0.5 ns an octet, eight at a time; no allocation.
+/// The CRC-32 of .ZIP files (ISO 3309), taken piece by piece by zlib. No allocation.
 class crc32 {
   public:
     void add(std::span<const std::byte> octets) noexcept;
-    [[nodiscard]] std::uint32_t value() const noexcept { return ~state_; }
+    [[nodiscard]] std::uint32_t value() const noexcept { return value_; }
 
   private:
-    std::uint32_t state_ = 0xFFFF'FFFF;
+    std::uint32_t value_ = 0;
 };
 
 }  // namespace ferry::http

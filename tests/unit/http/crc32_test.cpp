@@ -42,5 +42,7 @@ TEST_CASE("crc32: pieces of any length make the same sum") {
         made.add(octets(std::string_view(text).substr(0, cut)));
         made.add(octets(std::string_view(text).substr(cut)));
         CHECK(made.value() == whole);
+        made.add({});
+        CHECK(made.value() == whole);
     }
 }
