@@ -19,41 +19,18 @@
 #include "ferry/runtime/offload.hpp"
 #include "ferry/runtime/uring.hpp"
 #include "ferry/vfs/copy.hpp"
+#include "site_of_a_file.hpp"
 
 using namespace ferry;
 using namespace ferry::runtime;
 
 namespace {
 
-/// A core and a tree with a file of that size.
-struct site {
-    explicit site(std::size_t size_bytes) {
-        std::string made = "/tmp/ferry-bench-XXXXXX";
-        if (::mkdtemp(made.data()) == nullptr) {
-            std::abort();
-        }
-        root = made;
-        std::FILE* const out = std::fopen((root + "/file").c_str(), "w");
-        std::fputs(std::string(size_bytes, 'x').c_str(), out);
-        std::fclose(out);
-        tree = vfs::open_local_tree(root.c_str()).value();
-    }
-    site(const site&) = delete;
-    site& operator=(const site&) = delete;
-    ~site() {
-        tree.reset();
-        ::unlink((root + "/file").c_str());
-        ::unlink((root + "/copy").c_str());
-        ::rmdir(root.c_str());
-    }
+/// With the two names of a copy.
+struct site : bench::site_of_a_file {
+    using site_of_a_file::site_of_a_file;
 
-    offload_pool pool{2};
-    std::unique_ptr<reactor> io = make_uring_reactor({}, pool).value();
-    core here{0, *io, ferry::random(1)};
-    stop_scope stop;
-    std::string root;
-    std::unique_ptr<vfs::tree> tree;
-    vfs::path from = vfs::path::parse("/file").value();
+    vfs::path from = file;
     vfs::path to = vfs::path::parse("/copy").value();
 };
 

@@ -18,6 +18,7 @@
 #include "ferry/runtime/offload.hpp"
 #include "ferry/runtime/uring.hpp"
 #include "ferry/vfs/digest.hpp"
+#include "site_of_a_file.hpp"
 #include "vfs/hasher.hpp"
 
 using namespace ferry;
@@ -28,36 +29,13 @@ namespace {
 
 constexpr std::size_t file_bytes = 64_MiB;
 
-/// A core, a tree with a file in it, and what makes digests of it.
-struct site {
-    site() {
-        std::string made = "/tmp/ferry-bench-XXXXXX";
-        if (::mkdtemp(made.data()) == nullptr) {
-            std::abort();
-        }
-        root = made;
-        std::FILE* const out = std::fopen((root + "/file").c_str(), "w");
-        std::fputs(std::string(file_bytes, 'x').c_str(), out);
-        std::fclose(out);
-        tree = vfs::open_local_tree(root.c_str()).value();
-    }
-    site(const site&) = delete;
-    site& operator=(const site&) = delete;
-    ~site() {
-        tree.reset();
-        ::unlink((root + "/file").c_str());
-        ::rmdir(root.c_str());
-    }
+/// With what makes digests of the file.
+struct site : bench::site_of_a_file {
+    site() : site_of_a_file(file_bytes) {}
 
-    offload_pool pool{2};
-    std::unique_ptr<reactor> io = make_uring_reactor({}, pool).value();
-    core here{0, *io, ferry::random(1)};
-    stop_scope stop;
-    std::string root;
-    std::unique_ptr<vfs::tree> tree;
     vfs::digest_cache known;
     vfs::digests digests{here, known};
-    vfs::path name = vfs::path::parse("/file").value();
+    vfs::path name = file;
 };
 
 task<> make_one_each_time(nursery& bottom, benchmark::State& state, site& on, digest_algorithm by) {
