@@ -13,9 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "../vfs/scratch.hpp"
-#include "../vfs/test_core.hpp"
-#include "ferry/http/media_types.hpp"
+#include "service_on_tree.hpp"
 #include "unpack.hpp"
 
 using namespace ferry;
@@ -26,12 +24,6 @@ using ferry::http::test::unpacked;
 using runtime::task;
 
 namespace {
-
-class no_log final : public access_sink {
-  public:
-    void record(const access_record&) noexcept override {}
-    [[nodiscard]] bool wants_records() const noexcept override { return false; }
-};
 
 /// What came of an archive until its end, or until it failed.
 struct packed {
@@ -109,20 +101,8 @@ task<body_piece> first_piece_on(runtime::core& here, service::state& shared) {
 }
 
 /// A tree of files and the service that packs it.
-struct store {
-    vfs_test::scratch files;
-    vfs_test::test_core machine;
-    std::unique_ptr<vfs::tree> tree = vfs::open_local_tree(files.root().c_str()).value();
-    media_types types = media_types::built_in();
-    no_log log;
-    runtime::stop_scope draining;
-    options settings{};
-    vfs::listing_bounds listings{machine.here, {.reads_max = 2, .held_max = 2}};
-    vfs::file_cache open_files{machine.here, *tree, {}};
-    vfs::digest_cache known_digests;
-    vfs::digests digests{machine.here, known_digests};
-    service shared{machine.here, settings, *tree, open_files, listings,
-                   digests,      types,    log,   draining};
+struct store : http::test::service_on_tree {
+    store() : service_on_tree(options{}) {}
 
     packed pack(
         bool is_zip, std::string root = "/", between_pieces meanwhile = [](std::size_t) {}) {

@@ -12,25 +12,17 @@
 #include <string_view>
 #include <vector>
 
-#include "../vfs/scratch.hpp"
-#include "../vfs/test_core.hpp"
 #include "answers.hpp"
 #include "ferry/base/ascii.hpp"
 #include "http/compress.hpp"
 #include "http/head_parser.hpp"
+#include "service_on_tree.hpp"
 
 using namespace ferry;
 using namespace ferry::http;
 using ferry::http::test::answer;
 
 namespace {
-
-/// Nobody's access log.
-class no_log final : public access_sink {
-  public:
-    void record(const access_record&) noexcept override {}
-    [[nodiscard]] bool wants_records() const noexcept override { return false; }
-};
 
 /// A plan, with its head read.
 struct planned {
@@ -59,20 +51,8 @@ std::string noise(std::size_t size_bytes) {
 }
 
 /// A tree of files and the service that plans answers from it.
-struct site {
-    vfs_test::scratch files;
-    vfs_test::test_core machine;
-    std::unique_ptr<vfs::tree> tree = vfs::open_local_tree(files.root().c_str()).value();
-    media_types types = media_types::built_in();
-    no_log log;
-    runtime::stop_scope draining;
-    options settings{.list_sorted_max = 50};
-    vfs::listing_bounds listings{machine.here, {.reads_max = 2, .held_max = 2}};
-    vfs::file_cache open_files{machine.here, *tree, {}};
-    vfs::digest_cache known_digests;
-    vfs::digests digests{machine.here, known_digests};
-    service shared{machine.here, settings, *tree, open_files, listings,
-                   digests,      types,    log,   draining};
+struct site : http::test::service_on_tree {
+    site() : service_on_tree(options{.list_sorted_max = 50}) {}
 
     /// The answer to the head `request`, whose lines end in LF here, without an empty line at its
     /// end.
