@@ -406,8 +406,12 @@ def test_two_hundred_passive_sockets(t):
 def test_passive_ports_are_random_and_bounded(t):
     """--passive-ports: all of the range, nothing else, unpredictable; 425 when it is used up."""
     root = trees.fill(t.tmp(), SITE)
-    first = eight_free_ports()
-    server = t.ferry(root, "--passive-ports", f"{first}-{first + 7}")
+    with eight_free_ports() as first:
+        server = t.ferry(root, "--passive-ports", f"{first}-{first + 7}")
+        use_up_ports(t, server, first)
+
+
+def use_up_ports(t, server, first):
     control = session_of_guest(t, server)
     ports = [control.epsv()[1] for _ in range(100)]
     check.holds(set(ports) <= set(range(first, first + 8)), f"{sorted(set(ports))}")
@@ -426,18 +430,24 @@ def test_passive_ports_are_random_and_bounded(t):
         time.sleep(0.1)
 
 
+@contextlib.contextmanager
 def eight_free_ports():
-    """The first of eight ports that nobody uses, none of which the kernel hands out by itself."""
+    """The first of eight ports that nobody uses, none of which the kernel hands out by itself; kept
+    from the other runs of these tests on this machine for as long as they are needed."""
     with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
         lowest = int(file.read().split()[0])
     for first in range(lowest - 8, 1024, -8):
-        with contextlib.ExitStack() as stack:
-            try:
-                for port in range(first, first + 8):
-                    stack.enter_context(socket.create_server(("127.0.0.1", port)))
-            except OSError:
-                continue
-            return first
+        with contextlib.ExitStack() as kept:
+            with contextlib.ExitStack() as tried:
+                try:
+                    mark = kept.enter_context(socket.socket(socket.AF_UNIX))
+                    mark.bind(f"\0ferry-e2e-ports-{first}")
+                    for port in range(first, first + 8):
+                        tried.enter_context(socket.create_server(("127.0.0.1", port)))
+                except OSError:
+                    continue
+            yield first
+            return
     raise Failure("no eight free ports below the range of the kernel's own")
 
 
