@@ -15,6 +15,7 @@
 #include "ferry/net/send_plan.hpp"
 #include "http/head_parser.hpp"
 #include "http/plan.hpp"
+#include "http/request_body.hpp"
 #include "http/send_body.hpp"
 
 namespace ferry::http {
@@ -118,52 +119,6 @@ task<result<head_progress>> read_head(conversation& talk) {
     co_return progress;
 }
 
-/// What the request's body asks of the connection: nothing, to be skipped, or an end.
-struct body_fate {
-    std::uint64_t skip_bytes = 0;
-    bool must_close = false;
-};
-
-/// No method served here takes content, so a body is skipped up to a limit; one whose length is not
-/// known, or that the client holds back until told to go on, ends the connection instead (RFC 9112
-/// section 9.3, RFC 9110 section 10.1.1).
-body_fate judge_body(const request& asked, const options& settings) noexcept {
-    switch (asked.framing) {
-        case body_framing::none:
-            return {};
-        case body_framing::chunked:
-            return {.must_close = true};
-        case body_framing::length:
-            break;
-    }
-    if (asked.content_length > settings.body_drain_bytes_max ||
-        (asked.expect_continue && asked.content_length > 0)) {
-        return {.must_close = true};
-    }
-    return {.skip_bytes = asked.content_length};
-}
-
-task<result<void>> skip_body(conversation& talk, std::uint64_t left) {
-    const auto deadline = talk.shared.here.now() + talk.shared.settings.header_timeout;
-    for (;;) {
-        const auto here_already = std::min<std::uint64_t>(left, talk.unread().size());
-        talk.used += static_cast<std::size_t>(here_already);
-        left -= here_already;
-        if (left == 0) {
-            co_return result<void>{};
-        }
-        if (const auto sent = co_await flush(talk); !sent) {
-            co_return failure(sent.error());
-        }
-        talk.buffer.clear();
-        talk.used = 0;
-        if (const auto filled = co_await talk.peer.fill(deadline); !filled) {
-            co_return failure(filled.error());
-        }
-        talk.peer.take_input(talk.buffer);
-    }
-}
-
 /// Adds a part of the body, wherever it is.
 void add_part(net::send_plan& sending, const response_plan& plan, const byte_range& part) {
     if (plan.packed) {
@@ -253,6 +208,7 @@ std::uint64_t count_head_bytes(const response_plan& plan) noexcept {
 
 struct outcome {
     std::uint64_t head_bytes = 0;  ///< Of the answer.
+    std::uint64_t body_bytes = 0;  ///< Of the request.
     bool is_broken_off = false;
 };
 
@@ -291,7 +247,7 @@ void report(conversation& talk, const request* asked, const response_plan& plan,
     record.referer = asked->fields.only(field::referer).value_or("");
     record.user_agent = asked->fields.only(field::user_agent).value_or("");
     record.host = asked->host;
-    record.received_bytes = talk.parser.consumed_bytes();
+    record.received_bytes = talk.parser.consumed_bytes() + how.body_bytes;
     record.fields = &fields;
     log.record(record);
 }
@@ -315,6 +271,16 @@ task<farewell> refuse(conversation& talk, const head_refusal& why) {
     co_return sent ? farewell::linger : farewell::abort;
 }
 
+/// Passes over the request that was answered, whose views end here.
+void pass_over(conversation& talk, const request_body& body) {
+    talk.used += talk.parser.consumed_bytes() + body.used_at_hand_bytes();
+    talk.parser.reset();
+    if (!body.following().empty()) {
+        talk.buffer.assign(body.following());
+        talk.used = 0;
+    }
+}
+
 /// Answers requests until one is the last. Gives how to part from the client.
 task<farewell> converse(conversation& talk) {
     for (;;) {  // Bounded by `requests_per_connection_max` and the peer: each turn costs it a
@@ -335,33 +301,47 @@ task<farewell> converse(conversation& talk) {
 
         const request& asked = talk.parser.head();
         const auto& settings = talk.shared.settings;
-        const auto body = judge_body(asked, settings);
+        if (asked.framing != body_framing::none) {  // Nothing waits for its answer meanwhile.
+            if (const auto sent = co_await flush(talk); !sent) {
+                co_return farewell::abort;
+            }
+        }
+        request_body body(talk.peer, asked, talk.unread().substr(talk.parser.consumed_bytes()),
+                          {.content_bytes_max = settings.upload_bytes_max,
+                           .drain_bytes_max = settings.body_drain_bytes_max,
+                           .stall_timeout = settings.body_timeout,
+                           .drain_timeout = settings.header_timeout,
+                           .chunks = {.overhead_bytes_max = settings.head_bytes_max}});
         ++talk.requests;
-        const bool may_go_on = asked.keep_alive && !body.must_close &&
+        const bool may_go_on = asked.keep_alive &&
                                talk.requests < settings.requests_per_connection_max &&
                                !talk.shared.draining.stop_requested();
-        auto plan = co_await plan_response(talk.shared, asked,
+        auto plan = co_await plan_response(talk.shared, asked, body,
                                            may_go_on ? after::keep_alive : after::close);
         const auto head_bytes = count_head_bytes(plan);
         const auto sent = co_await execute(talk, plan);
-        report(talk, &asked, plan, {.head_bytes = head_bytes, .is_broken_off = !sent});
+        report(talk, &asked, plan,
+               {.head_bytes = head_bytes,
+                .body_bytes = body.received_bytes(),
+                .is_broken_off = !sent});
         if (!sent) {
             log_broken_answer(asked, sent.error());
             co_return farewell::abort;  // The client has part of an answer: a reset says so.
         }
-        talk.used += talk.parser.consumed_bytes();
-        talk.parser.reset();
         if (plan.then == after::close) {
             const auto flushed = co_await flush(talk);
             if (!flushed) {
                 co_return farewell::abort;
             }
+            pass_over(talk, body);
             const bool more_came = !talk.unread().empty() || !talk.peer.input().empty();
-            co_return body.must_close || body.skip_bytes > 0 || more_came ? farewell::linger
-                                                                          : farewell::orderly;
+            co_return !body.is_over() || more_came ? farewell::linger : farewell::orderly;
         }
-        if (body.skip_bytes > 0) {
-            const auto skipped = co_await skip_body(talk, body.skip_bytes);
+        if (!body.is_over()) {
+            if (const auto flushed = co_await flush(talk); !flushed) {
+                co_return farewell::abort;
+            }
+            const auto skipped = co_await body.skip();
             if (!skipped) {
                 // The answer is out already: a reset might destroy it at a client that was slow.
                 co_return skipped.error() == errc::closed || skipped.error() == errc::timed_out
@@ -369,6 +349,7 @@ task<farewell> converse(conversation& talk) {
                     : farewell::abort;
             }
         }
+        pass_over(talk, body);
     }
 }
 

@@ -87,8 +87,12 @@ task<response_plan> plan_get(const planning& plan) {
 
 }  // namespace
 
-task<response_plan> plan_response(service::state& shared, const request& asked, after then) {
-    const planning plan{.shared = shared, .asked = asked, .then = then, .now = read_wall_clock()};
+task<response_plan> plan_response(service::state& shared, const request& asked,
+                                  content_reader& content, after then) {
+    const planning plan{.shared = shared,
+                        .asked = asked,
+                        .then = content.lets_go_on() ? then : after::close,
+                        .now = read_wall_clock()};
     switch (asked.method) {
         case method::get:
         case method::head:

@@ -14,6 +14,7 @@
 #include "ferry/vfs/tree.hpp"
 #include "http/body_source.hpp"
 #include "http/coded_bodies.hpp"
+#include "http/content_reader.hpp"
 #include "http/date.hpp"
 #include "http/head_parser.hpp"
 #include "http/range.hpp"
@@ -70,10 +71,13 @@ struct response_plan {
 };
 
 /// Decides the answer to `asked` (RFC 9110): method, then target, then the tree, then conditions,
-/// range and fields. Sends nothing and knows no socket. `then` is what the connection will do
-/// afterwards, so that the answer can say so. Never fails: what goes wrong is an answer too.
+/// range and fields. Sends nothing and knows no socket; the content it wants it reads from
+/// `content`. `then` is what the connection would do afterwards if it need not end because of
+/// content that nobody has read: the plan's own says what it will do, as the answer does. Never
+/// fails: what goes wrong is an answer too.
 [[nodiscard]] runtime::task<response_plan> plan_response(service::state& shared,
-                                                         const request& asked, after then);
+                                                         const request& asked,
+                                                         content_reader& content, after then);
 
 /// The answer to a head that could not be read; the connection closes after it.
 [[nodiscard]] response_plan plan_refusal(service::state& shared, const head_refusal& why);

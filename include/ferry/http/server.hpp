@@ -55,6 +55,8 @@ struct options {
     runtime::duration send_timeout = std::chrono::seconds(30);  ///< Without any progress.
     std::size_t requests_per_connection_max = 1'000'000;
     std::size_t body_drain_bytes_max = 64 * 1024;  ///< Of a request body nobody wants; then close.
+    runtime::duration body_timeout = std::chrono::seconds(30);  ///< Without an octet of content.
+    std::uint64_t upload_bytes_max = 0;  ///< Of the content of one request; 0: no limit.
     /// What everybody may do: `list` shows the names in a directory, `read` gives files.
     auth::permissions visitors = auth::rights::read_only();
     /// How fast answers go, heads and pages included: on each connection, and all together.

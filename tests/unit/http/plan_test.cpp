@@ -76,9 +76,18 @@ struct site : http::test::service_on_tree {
     }
 };
 
+/// The content of a request that has none.
+class no_content final : public content_reader {
+  public:
+    [[nodiscard]] runtime::task<result<std::span<const std::byte>>> next() override {
+        co_return std::span<const std::byte>();
+    }
+    [[nodiscard]] bool lets_go_on() const noexcept override { return true; }
+};
+
 runtime::task<response_plan> plan_on(runtime::core&, service::state& shared, const request& asked,
-                                     after then) {
-    auto made = co_await plan_response(shared, asked, then);
+                                     content_reader& content, after then) {
+    auto made = co_await plan_response(shared, asked, content, then);
     co_return made;
 }
 
@@ -94,10 +103,11 @@ planned site::ask(std::string_view request_text, after then) {
     machine.io.note_arrival();
     head_parser parser({});
     REQUIRE(parser.parse(octets) == head_progress::complete);
-    planned made{
-        .plan = machine.run(&plan_on, std::ref(shared.inside()), std::cref(parser.head()), then),
-        .head = {},
-        .inline_body = {}};
+    no_content content;
+    planned made{.plan = machine.run(&plan_on, std::ref(shared.inside()), std::cref(parser.head()),
+                                     std::ref<content_reader>(content), then),
+                 .head = {},
+                 .inline_body = {}};
     made.inline_body = made.plan.message;
     made.head = test::take_head(made.inline_body);
     CHECK(made.head.status == code_of(made.plan.what));
