@@ -59,6 +59,17 @@ void weigh(std::string_view member, std::string_view offer, standing& best) {
     best = {.weight = wanted, .precision = precision};
 }
 
+standing stand(const field_lines& fields, std::string_view offer) {
+    standing found;
+    fields.for_each(field::accept, [&](std::string_view rest) {
+        while (!rest.empty()) {
+            weigh(take_part(rest, ','), offer, found);
+        }
+        return true;
+    });
+    return found;
+}
+
 }  // namespace
 
 std::size_t negotiate_media_type(const field_lines& fields,
@@ -67,13 +78,7 @@ std::size_t negotiate_media_type(const field_lines& fields,
     std::size_t chosen = 0;
     standing best;
     for (std::size_t i = 0; i < offers.size(); ++i) {
-        standing found;
-        fields.for_each(field::accept, [&](std::string_view rest) {
-            while (!rest.empty()) {
-                weigh(take_part(rest, ','), offers[i], found);
-            }
-            return true;
-        });
+        const standing found = stand(fields, offers[i]);
         const bool is_named = found.precision == 3 && best.precision < 3;
         if (found.weight > best.weight ||
             (found.weight > 0 && found.weight == best.weight && is_named)) {
@@ -82,6 +87,10 @@ std::size_t negotiate_media_type(const field_lines& fields,
         }
     }
     return chosen;
+}
+
+bool accepts_media_type(const field_lines& fields, std::string_view type) {
+    return !fields.has(field::accept) || stand(fields, type).weight > 0;
 }
 
 }  // namespace ferry::http

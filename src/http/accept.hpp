@@ -18,4 +18,8 @@ namespace ferry::http {
 [[nodiscard]] std::size_t negotiate_media_type(const field_lines& fields,
                                                std::span<const std::string_view> offers);
 
+/// Whether a client that sent `fields` takes `type`, named or by a wildcard, with a weight above 0;
+/// every client that sent no Accept does. Cost: one pass over the field.
+[[nodiscard]] bool accepts_media_type(const field_lines& fields, std::string_view type);
+
 }  // namespace ferry::http

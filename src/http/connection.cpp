@@ -386,9 +386,14 @@ service::service(runtime::core& here, const options& settings, const vfs::tree& 
                 .visitors = visitors,
                 .dates = {},
                 .archives = std::make_unique<runtime::permits>(here, settings.archives_max),
-                .packed = std::make_unique<coded_bodies>(here, settings.packing)})) {}
+                .packed = std::make_unique<coded_bodies>(here, settings.packing),
+                .rules = make_sites({}).value()})) {}
 
 service::~service() = default;
+
+void service::use_rules(std::shared_ptr<const sites> fresh) noexcept {
+    state_->rules = std::move(fresh);
+}
 
 task<> serve_connection(service& shared, unique_fd socket) {
     service::state& inside = shared.inside();

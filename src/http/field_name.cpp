@@ -23,6 +23,7 @@ constexpr auto rows = std::to_array<field_row>({
     {field::range, "Range"},
     {field::accept, "Accept"},
     {field::expect, "Expect"},
+    {field::origin, "Origin"},
     {field::server, "Server"},
     {field::referer, "Referer"},
     {field::upgrade, "Upgrade"},

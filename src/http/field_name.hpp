@@ -17,6 +17,7 @@ enum class field : std::uint8_t {
     range,
     accept,
     expect,
+    origin,
     server,
     referer,
     upgrade,

@@ -5,6 +5,7 @@
 
 #include "ferry/base/ascii.hpp"
 #include "ferry/base/assert.hpp"
+#include "http/answer_rules.hpp"
 #include "http/html.hpp"
 #include "http/page_style.hpp"
 
@@ -87,23 +88,8 @@ void append_framing(std::string& out, const response_head& head) {
     }
 }
 
-}  // namespace
-
-void append_content_range(std::string& out, const byte_range& part,
-                          std::uint64_t whole_size_bytes) {
-    FERRY_ASSERT(part.size_bytes > 0 && part.offset <= whole_size_bytes &&
-                 part.size_bytes <= whole_size_bytes - part.offset);
-    out += name_of(field::content_range);
-    out += ": bytes ";
-    out += digits(part.offset).view();
-    out += '-';
-    out += digits(part.offset + part.size_bytes - 1).view();
-    out += '/';
-    out += digits(whole_size_bytes).view();
-    out += "\r\n";
-}
-
-void append_head(std::string& out, const response_head& head) {
+/// All but the empty line.
+void append_lines(std::string& out, const response_head& head) {
     const bool success = !is_error(head.what);
     const bool has_content = head.what != status::not_modified;
     FERRY_ASSERT(head.what != status::method_not_allowed || !head.allow.empty());
@@ -139,6 +125,32 @@ void append_head(std::string& out, const response_head& head) {
     if (head.connection != connection_option::none) {
         append_field(out, field::connection,
                      head.connection == connection_option::close ? "close" : "keep-alive");
+    }
+}
+
+}  // namespace
+
+void append_content_range(std::string& out, const byte_range& part,
+                          std::uint64_t whole_size_bytes) {
+    FERRY_ASSERT(part.size_bytes > 0 && part.offset <= whole_size_bytes &&
+                 part.size_bytes <= whole_size_bytes - part.offset);
+    out += name_of(field::content_range);
+    out += ": bytes ";
+    out += digits(part.offset).view();
+    out += '-';
+    out += digits(part.offset + part.size_bytes - 1).view();
+    out += '/';
+    out += digits(whole_size_bytes).view();
+    out += "\r\n";
+}
+
+void append_head(std::string& out, const response_head& head) {
+    if (head.rules == nullptr) {
+        append_lines(out, head);
+    } else {
+        const edited_head edited(*head.rules, head);
+        append_lines(out, edited.head());
+        edited.append_lines(out);
     }
     out += "\r\n";
 }
@@ -181,6 +193,27 @@ std::size_t append_error_answer(std::string& out, response_head head, bool with_
     }
     out += page;
     return page.size();
+}
+
+bool replace_page(std::string& message, std::string_view content_type, std::uint64_t size_bytes) {
+    FERRY_ASSERT(!has_control(content_type));
+    const auto head_end = message.find("\r\n\r\n");
+    const auto line_of = [&message](field name) {
+        const auto at = message.find("\r\n" + std::string(name_of(name)) + ": ");
+        return at < message.find("\r\n\r\n") ? at : std::string::npos;
+    };
+    if (line_of(field::content_type) == std::string::npos ||
+        line_of(field::content_length) == std::string::npos) {
+        return false;
+    }
+    message.resize(head_end + 4);
+    const auto replace = [&](field name, std::string_view value) {
+        const auto from = line_of(name) + name_of(name).size() + 4;  // CRLF, colon, blank.
+        message.replace(from, message.find("\r\n", from) - from, value);
+    };
+    replace(field::content_type, content_type);
+    replace(field::content_length, digits(size_bytes).view());
+    return true;
 }
 
 }  // namespace ferry::http

@@ -11,6 +11,8 @@
 
 namespace ferry::http {
 
+struct answer_rules;
+
 /// What `Connection` says in an answer (RFC 9112 section 9.6).
 enum class connection_option : std::uint8_t {
     none,        ///< HTTP/1.1 stays open by itself.
@@ -55,6 +57,8 @@ struct response_head {
     std::string_view retry_after = {};
     std::string_view content_security_policy = {};
     bool no_sniff = false;  ///< X-Content-Type-Options: the type is not to be guessed.
+
+    const answer_rules* rules = nullptr;  ///< What a site makes of it; null: nothing.
 };
 
 /// Appends the head, its empty line included, as RFC 9112 section 4 has it. Leaves out what the
@@ -84,5 +88,11 @@ inline constexpr std::string_view page_content_type = "text/html; charset=utf-8"
 /// that are in `out`.
 std::size_t append_error_answer(std::string& out, response_head head, bool with_page,
                                 std::string_view explanation = {});
+
+/// Gives `message`, an answer as `append_error_answer` made it, another page: Content-Type and
+/// Content-Length are of that, its own page is gone, all other fields stay. False: it has no
+/// Content-Type or no Content-Length, and is as it was.
+[[nodiscard]] bool replace_page(std::string& message, std::string_view content_type,
+                                std::uint64_t size_bytes);
 
 }  // namespace ferry::http

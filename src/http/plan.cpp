@@ -24,6 +24,7 @@ response_head planning::head(status what) const {
     made.date = shared.dates.text(now.seconds);
     made.server = product;
     made.connection = connection_of();
+    made.rules = rules.are_any() ? &rules : nullptr;
     return made;
 }
 
@@ -61,17 +62,28 @@ response_plan plan_options(const planning& plan) {
     return made;
 }
 
-task<response_plan> plan_get(const planning& plan) {
-    const auto name = decode_target(plan.asked.path);
+task<response_plan> plan_get(planning& plan) {
+    const auto& name = plan.name;
     if (!name) {
         co_return plan.error(status_for(name.error().code));
+    }
+    if (auto moved = plan_moved(plan)) {
+        co_return std::move(*moved);
     }
     const auto allowed = plan.rights_at(*name);
     if (allowed == auth::rights{}) {  // Not even whether there is something.
         co_return plan.error(status::forbidden);
     }
+    auto clean = co_await plan_clean_page(plan);
+    if (clean) {
+        co_return std::move(*clean);
+    }
     auto found = co_await plan.shared.open_files.open(*name);
     if (!found) {
+        auto page = co_await plan_single_page(plan, found.error().code);
+        if (page) {
+            co_return std::move(*page);
+        }
         co_return plan.error(status_for(found.error().code));
     }
     if ((*found)->file.is_directory()) {
@@ -81,19 +93,27 @@ task<response_plan> plan_get(const planning& plan) {
     if (!allowed.has(auth::right::read)) {
         co_return plan.error(status::forbidden);
     }
+    if (const auto location = clean_location(plan, *name)) {
+        co_return plan_redirect(plan, status::permanent_redirect, *location);
+    }
     auto made = co_await plan_file(plan, *name, std::move(*found));
     co_return made;
 }
 
-}  // namespace
+/// What is asked for, as the site and the patterns of its rules know it.
+void find_name(planning& plan) {
+    auto name = decode_target(plan.asked.path);
+    if (name && plan.at.has_rules()) {
+        plan.rules.path = name->text();
+        if (name->wants_directory() && !name->is_root()) {
+            plan.rules.path += '/';
+        }
+    }
+    plan.name = name ? plan.at.in_tree(std::move(*name)) : std::move(name);
+}
 
-task<response_plan> plan_response(service::state& shared, const request& asked,
-                                  content_reader& content, after then) {
-    const planning plan{.shared = shared,
-                        .asked = asked,
-                        .then = content.lets_go_on() ? then : after::close,
-                        .now = read_wall_clock()};
-    switch (asked.method) {
+task<response_plan> plan_method(planning& plan) {
+    switch (plan.asked.method) {
         case method::get:
         case method::head:
             break;
@@ -110,6 +130,37 @@ task<response_plan> plan_response(service::state& shared, const request& asked,
             co_return plan.error(status::not_implemented);
     }
     auto made = co_await plan_get(plan);
+    co_return made;
+}
+
+}  // namespace
+
+task<response_plan> plan_response(service::state& shared, const request& asked,
+                                  content_reader& content, after then) {
+    const auto held = shared.rules;  // Others may come meanwhile.
+    const site* const at = held->find(asked.host);
+    planning plan{.shared = shared,
+                  .asked = asked,
+                  .then = content.lets_go_on() ? then : after::close,
+                  .now = read_wall_clock(),
+                  .at = at == nullptr ? held->standard : *at,
+                  .name = {},
+                  .rules = {}};
+    if (at == nullptr) {
+        co_return plan.error(status::misdirected_request);
+    }
+    find_name(plan);
+    if (at->has_field_rules()) {
+        plan.rules.of = at;
+        plan.rules.origin = asked.fields.only(field::origin).value_or("");
+        plan.rules.is_preflight = asked.method == method::options &&
+                                  asked.fields.first("Access-Control-Request-Method").has_value();
+    }
+    auto made = co_await plan_method(plan);
+    if (is_error(made.what) && !at->errors.empty()) {
+        auto with_page = co_await with_error_page(plan, std::move(made));
+        co_return with_page;
+    }
     co_return made;
 }
 

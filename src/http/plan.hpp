@@ -38,6 +38,7 @@ struct service::state {
     date_cache dates;
     std::unique_ptr<runtime::permits> archives;  ///< Those that are sent at once.
     std::unique_ptr<coded_bodies> packed;
+    std::shared_ptr<const sites> rules;
 };
 
 /// How far the connection goes on after an answer.

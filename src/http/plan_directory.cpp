@@ -20,21 +20,6 @@ using runtime::task;
 
 namespace {
 
-constexpr std::string_view index_name = "index.html";
-
-response_plan plan_redirect(const planning& plan, const vfs::path& directory) {
-    const auto location = directory_location(
-        directory, plan.asked.has_query ? std::optional(plan.asked.query) : std::nullopt);
-    response_plan made;
-    made.what = status::moved_permanently;
-    made.then = plan.then;
-    auto head = plan.head(status::moved_permanently);
-    head.location = location;
-    head.content_length = 0;
-    append_head(made.message, head);
-    return made;
-}
-
 /// Appends the head of a body whose length nobody knows yet.
 void plan_stream(const planning& plan, response_plan& made, response_head& head) {
     made.chunked = plan.asked.version_minor >= 1;
@@ -105,8 +90,8 @@ task<response_plan> plan_listing(const planning& plan, const vfs::path& name, li
     if (!entries->is_complete()) {
         plan_stream(plan, made, head);
         if (!plan.is_head()) {
-            made.source =
-                make_listing_body(listing_writer(query.form, name, view), std::move(*entries));
+            made.source = make_listing_body(listing_writer(query.form, plan.at.in_site(name), view),
+                                            std::move(*entries));
         }
         co_return made;
     }
@@ -123,7 +108,7 @@ task<response_plan> plan_listing(const planning& plan, const vfs::path& name, li
         view.totals.add(*each);
     }
     std::string page;
-    listing_writer writer(query.form, name, view);
+    listing_writer writer(query.form, plan.at.in_site(name), view);
     writer.begin(page);
     for (const auto* each : *rows) {
         writer.row(page, *each);
@@ -164,7 +149,7 @@ task<response_plan> plan_archive(const planning& plan, const vfs::path& name, li
                              why == errc::busy ? "Too many directories are asked for." : "");
     }
     const bool is_zip = form == listing_form::zip;
-    std::string top(archive_name(name));
+    std::string top(archive_name(plan.at.in_site(name)));
     const auto disposition = attachment_named(top + (is_zip ? ".zip" : ".tar"));
     top += '/';
 
@@ -190,10 +175,16 @@ task<response_plan> plan_archive(const planning& plan, const vfs::path& name, li
 
 task<response_plan> plan_directory(const planning& plan, const vfs::path& name) {
     if (!name.wants_directory()) {
-        co_return plan_redirect(plan, name);
+        const auto location = directory_location(
+            plan.at.in_site(name),
+            plan.asked.has_query ? std::optional(plan.asked.query) : std::nullopt);
+        co_return plan_redirect(plan, status::moved_permanently, location);
     }
-    const auto index = name.resolve(index_name);
-    if (index) {
+    for (const auto& each : plan.at.index) {
+        const auto index = name.resolve(each);
+        if (!index) {
+            continue;
+        }
         auto page = co_await plan.shared.open_files.open(*index);
         if (page && !(*page)->file.is_directory()) {
             if (!plan.rights_at(*index).has(auth::right::read)) {

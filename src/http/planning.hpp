@@ -1,13 +1,17 @@
 #pragma once
 
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "ferry/base/wall_clock.hpp"
 #include "ferry/runtime/task.hpp"
 #include "ferry/vfs/file_cache.hpp"
 #include "ferry/vfs/path.hpp"
+#include "http/answer_rules.hpp"
 #include "http/fields.hpp"
 #include "http/plan.hpp"
+#include "http/site.hpp"
 
 namespace ferry::http {
 
@@ -19,6 +23,9 @@ struct planning {
     const request& asked;
     after then;
     wall_time now;
+    const site& at;          ///< The site that is asked.
+    result<vfs::path> name;  ///< What it is asked for, in the tree; or why that is no name.
+    answer_rules rules;
 
     [[nodiscard]] bool is_head() const noexcept { return asked.method == method::head; }
 
@@ -28,11 +35,33 @@ struct planning {
     /// A page of its own; without one for HEAD.
     [[nodiscard]] response_plan error(status what, std::string_view explanation = {}) const;
 
-    /// What a visitor may do with `name`.
-    [[nodiscard]] auth::rights rights_at(const vfs::path& name) const noexcept {
-        return shared.settings.visitors.at(name.text());
+    /// What a visitor may do with `file`, a name in the tree.
+    [[nodiscard]] auth::rights rights_at(const vfs::path& file) const noexcept {
+        return shared.settings.visitors.at(file.text());
     }
 };
+
+/// What a redirect of the site answers, if there is one for what is asked.
+[[nodiscard]] std::optional<response_plan> plan_moved(const planning& plan);
+
+/// A redirect to `location`, encoded.
+[[nodiscard]] response_plan plan_redirect(const planning& plan, status what,
+                                          std::string_view location);
+
+/// The file that a site with clean URLs, or of one page, has for `plan.name`: before the tree is
+/// asked for that name, and when it has none. Nothing: there is no such file, or nobody may read
+/// it.
+[[nodiscard]] runtime::task<std::optional<response_plan>> plan_clean_page(const planning& plan);
+[[nodiscard]] runtime::task<std::optional<response_plan>> plan_single_page(planning& plan,
+                                                                           errc why);
+
+/// Where the page `file` has its address without ".html", on a site with clean URLs.
+[[nodiscard]] std::optional<std::string> clean_location(const planning& plan,
+                                                        const vfs::path& file);
+
+/// `made`, an error, with the page that the site has for it instead of ferry's own.
+[[nodiscard]] runtime::task<response_plan> with_error_page(const planning& plan,
+                                                           response_plan made);
 
 /// An open regular file: conditions, range, fields, body.
 [[nodiscard]] runtime::task<response_plan> plan_file(const planning& plan, const vfs::path& name,

@@ -105,6 +105,10 @@ void append_encoded_path(std::string& out, std::string_view octets) {
     append_encoded(out, octets, safe_in_path);
 }
 
+void append_encoded_query(std::string& out, std::string_view raw_query) {
+    append_encoded(out, raw_query, safe_in_query);
+}
+
 std::string directory_location(const vfs::path& directory,
                                std::optional<std::string_view> raw_query) {
     std::string location;
@@ -116,7 +120,7 @@ std::string directory_location(const vfs::path& directory,
     FERRY_ASSERT(location.starts_with('/') && !location.starts_with("//"));
     if (raw_query) {
         location += '?';
-        append_encoded(location, *raw_query, safe_in_query);
+        append_encoded_query(location, *raw_query);
     }
     return location;
 }

@@ -30,6 +30,10 @@ namespace ferry::http {
 /// `decode_target`.
 void append_encoded_path(std::string& out, std::string_view octets);
 
+/// Appends a query as it came (RFC 3986 section 3.4): what may not stand in one as %HH, the rest as
+/// it is. Without the '?'.
+void append_encoded_query(std::string& out, std::string_view raw_query);
+
 /// Where a request for a directory without its slash is sent: the directory's path with a slash at
 /// its end and the query as it came (rows D23, D24). An absolute path that begins with exactly one
 /// '/', so never another server whatever the client wrote (threats.md, H7); free of control octets.

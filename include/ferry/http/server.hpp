@@ -11,6 +11,7 @@
 #include "ferry/base/access_sink.hpp"
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/http/content_coding.hpp"
+#include "ferry/http/rules.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/task.hpp"
@@ -84,6 +85,11 @@ class service {
     service(const service&) = delete;
     service& operator=(const service&) = delete;
     ~service();
+
+    /// Requests from now on go by `fresh`, those under way by what held when they came. Before the
+    /// first call there is one site with the default of `site_rules`. Give each core a pointer with
+    /// a count of its own: every request takes one.
+    void use_rules(std::shared_ptr<const sites> fresh) noexcept;
 
     struct state;
     [[nodiscard]] state& inside() noexcept { return *state_; }

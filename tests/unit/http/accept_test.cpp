@@ -14,8 +14,9 @@ namespace {
 
 constexpr std::array<std::string_view, 2> offers{"text/html", "application/json"};
 
-/// What is chosen for these field lines, whose ends are written "|".
-std::string_view chosen(std::string_view lines) {
+/// What `judge` makes of these field lines, whose ends are written "|".
+template <class Judge>
+auto with_lines(std::string_view lines, Judge judge) {
     std::string text = "GET / HTTP/1.1\r\nHost: a\r\n";
     for (const char c : lines) {
         text += c == '|' ? std::string("\r\n") : std::string(1, c);
@@ -23,7 +24,18 @@ std::string_view chosen(std::string_view lines) {
     text += "\r\n";
     head_parser parser({});
     REQUIRE(parser.parse(text) == head_progress::complete);
-    return offers[negotiate_media_type(parser.head().fields, offers)];
+    return judge(parser.head().fields);
+}
+
+std::string_view chosen(std::string_view lines) {
+    return with_lines(lines, [](const field_lines& fields) {
+        return offers[negotiate_media_type(fields, offers)];
+    });
+}
+
+bool accepts(std::string_view lines) {
+    return with_lines(
+        lines, [](const field_lines& fields) { return accepts_media_type(fields, "text/html"); });
 }
 
 }  // namespace
@@ -70,4 +82,13 @@ TEST_CASE("accept: what is malformed does no harm") {
     CHECK(chosen("Accept: application/json;x=\"a,b;q=0\\\"\";q=0.7, text/html;q=0.6|") ==
           "application/json");
     CHECK(chosen("Accept: application/json;x=\"never ends|") == "application/json");
+}
+
+TEST_CASE("accept: whether a type is acceptable at all (RFC 9110 section 12.5.1)") {
+    CHECK(accepts(""));
+    CHECK(accepts("Accept: */*|"));
+    CHECK(accepts("Accept: text/*;q=0.1|"));
+    CHECK(accepts("Accept: image/png|Accept: text/html|"));
+    CHECK_FALSE(accepts("Accept: application/json|"));
+    CHECK_FALSE(accepts("Accept: */*, text/html;q=0|"));
 }

@@ -170,3 +170,26 @@ TEST_CASE("fields: a whole error answer, with the page and without") {
     append_error_answer(to_head, {.what = status::not_found, .date = date}, false, "No such file.");
     CHECK(answer == to_head + page);
 }
+
+TEST_CASE("fields: an error answer is given another page, and keeps all else it says") {
+    response_head head;
+    head.what = status::method_not_allowed;
+    head.date = date;
+    head.allow = "GET";
+    std::string message;
+    append_error_answer(message, head, true, "Content-Length: 5");
+    std::string headless;
+    append_error_answer(headless, head, false);
+    REQUIRE(replace_page(message, "text/plain", 12'345));
+    CHECK(message ==
+          "HTTP/1.1 405 Method Not Allowed\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+          "Content-Type: text/plain\r\nAllow: GET\r\nContent-Length: 12345\r\n\r\n");
+    // RFC 9110 section 9.3.2: HEAD has the same fields.
+    REQUIRE(replace_page(headless, "text/plain", 12'345));
+    CHECK(headless == message);
+
+    std::string other = "HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nContent-Type: x";
+    const auto before = other;
+    CHECK_FALSE(replace_page(other, "text/plain", 1));
+    CHECK(other == before);
+}

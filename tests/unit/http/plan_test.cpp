@@ -15,21 +15,14 @@
 #include "answers.hpp"
 #include "ferry/base/ascii.hpp"
 #include "http/compress.hpp"
-#include "http/head_parser.hpp"
-#include "service_on_tree.hpp"
+#include "planned_site.hpp"
 
 using namespace ferry;
 using namespace ferry::http;
 using ferry::http::test::answer;
+using ferry::http::test::planned;
 
 namespace {
-
-/// A plan, with its head read.
-struct planned {
-    response_plan plan;
-    answer head;
-    std::string inline_body;
-};
 
 /// The alphabet, again and again.
 std::string letters(std::size_t size_bytes) {
@@ -50,73 +43,10 @@ std::string noise(std::size_t size_bytes) {
     return made;
 }
 
-/// A tree of files and the service that plans answers from it.
-struct site : http::test::service_on_tree {
-    site() : service_on_tree(options{.list_sorted_max = 50}) {}
-
-    /// The answer to the head `request`, whose lines end in LF here, without an empty line at its
-    /// end.
-    planned ask(std::string_view request, after then = after::keep_alive);
-
-    /// GET of `target`, with further lines.
-    planned get(std::string_view target, std::string_view lines = "") {
-        return ask("GET " + std::string(target) + " HTTP/1.1\nHost: a\n" + std::string(lines));
-    }
-    planned head(std::string_view target, std::string_view lines = "") {
-        return ask("HEAD " + std::string(target) + " HTTP/1.1\nHost: a\n" + std::string(lines));
-    }
-
-    /// A file last changed a while ago, so that its tag is strong.
-    void put(std::string_view name, std::string_view content,
-             std::int64_t modified = 784'111'777) const {
-        files.write(name, content);
-        const timespec times[2] = {{.tv_sec = modified, .tv_nsec = 0},
-                                   {.tv_sec = modified, .tv_nsec = 0}};
-        REQUIRE(::utimensat(AT_FDCWD, (files / name).c_str(), times, 0) == 0);
-    }
+/// With few enough entries sorted that tests see the others.
+struct site : http::test::planned_site {
+    site() : planned_site(options{.list_sorted_max = 50}) {}
 };
-
-/// The content of a request that has none.
-class no_content final : public content_reader {
-  public:
-    [[nodiscard]] runtime::task<result<std::span<const std::byte>>> next() override {
-        co_return std::span<const std::byte>();
-    }
-    [[nodiscard]] bool lets_go_on() const noexcept override { return true; }
-};
-
-runtime::task<response_plan> plan_on(runtime::core&, service::state& shared, const request& asked,
-                                     content_reader& content, after then) {
-    auto made = co_await plan_response(shared, asked, content, then);
-    co_return made;
-}
-
-planned site::ask(std::string_view request_text, after then) {
-    std::string octets;
-    for (const char c : request_text) {
-        octets += c == '\n' ? std::string("\r\n") : std::string(1, c);
-    }
-    if (!octets.ends_with("\r\n")) {
-        octets += "\r\n";
-    }
-    octets += "\r\n";
-    machine.io.note_arrival();
-    head_parser parser({});
-    REQUIRE(parser.parse(octets) == head_progress::complete);
-    no_content content;
-    planned made{.plan = machine.run(&plan_on, std::ref(shared.inside()), std::cref(parser.head()),
-                                     std::ref<content_reader>(content), then),
-                 .head = {},
-                 .inline_body = {}};
-    made.inline_body = made.plan.message;
-    made.head = test::take_head(made.inline_body);
-    CHECK(made.head.status == code_of(made.plan.what));
-    CHECK_FALSE(made.head.has("(malformed)"));
-    // RFC 9110 section 6.6.1: an origin server with a clock sends Date with every such answer.
-    CHECK(made.head.field("Date").size() == 29);
-    CHECK(made.head.field("Server") == "ferry");
-    return made;
-}
 
 /// The same answer but for what HEAD leaves out and Date, which may have moved on.
 void check_same_head(const planned& get, const planned& head) {

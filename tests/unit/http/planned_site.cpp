@@ -1,0 +1,67 @@
+#include "planned_site.hpp"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cstddef>
+#include <functional>
+#include <span>
+
+#include "http/head_parser.hpp"
+
+namespace ferry::http::test {
+namespace {
+
+/// The content of a request that has none.
+class no_content final : public content_reader {
+  public:
+    [[nodiscard]] runtime::task<result<std::span<const std::byte>>> next() override {
+        co_return std::span<const std::byte>();
+    }
+    [[nodiscard]] bool lets_go_on() const noexcept override { return true; }
+};
+
+runtime::task<response_plan> plan_on(runtime::core&, service::state& shared, const request& asked,
+                                     content_reader& content, after then) {
+    auto made = co_await plan_response(shared, asked, content, then);
+    co_return made;
+}
+
+}  // namespace
+
+planned planned_site::ask(std::string_view request_text, after then) {
+    std::string octets;
+    for (const char c : request_text) {
+        octets += c == '\n' ? std::string("\r\n") : std::string(1, c);
+    }
+    if (!octets.ends_with("\r\n")) {
+        octets += "\r\n";
+    }
+    octets += "\r\n";
+    machine.io.note_arrival();
+    head_parser parser({});
+    REQUIRE(parser.parse(octets) == head_progress::complete);
+    no_content content;
+    planned made{.plan = machine.run(&plan_on, std::ref(shared.inside()), std::cref(parser.head()),
+                                     std::ref<content_reader>(content), then),
+                 .head = {},
+                 .inline_body = {}};
+    made.inline_body = made.plan.message;
+    made.head = take_head(made.inline_body);
+    CHECK(made.head.status == code_of(made.plan.what));
+    CHECK_FALSE(made.head.has("(malformed)"));
+    // RFC 9110 section 6.6.1: an origin server with a clock sends Date with every such answer.
+    CHECK(made.head.field("Date").size() == 29);
+    return made;
+}
+
+void planned_site::put(std::string_view name, std::string_view content,
+                       std::int64_t modified) const {
+    files.write(name, content);
+    const timespec times[2] = {{.tv_sec = modified, .tv_nsec = 0},
+                               {.tv_sec = modified, .tv_nsec = 0}};
+    REQUIRE(::utimensat(AT_FDCWD, (files / name).c_str(), times, 0) == 0);
+}
+
+}  // namespace ferry::http::test

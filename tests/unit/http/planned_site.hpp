@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "answers.hpp"
+#include "http/plan.hpp"
+#include "service_on_tree.hpp"
+
+namespace ferry::http::test {
+
+/// A plan, with its head read.
+struct planned {
+    response_plan plan;
+    answer head;
+    std::string inline_body;
+};
+
+/// A tree of files and the service that plans answers from it.
+struct planned_site : service_on_tree {
+    explicit planned_site(options numbers) : service_on_tree(std::move(numbers)) {}
+
+    /// The answer to the head `request`, whose lines end in LF here, without an empty line at its
+    /// end.
+    planned ask(std::string_view request, after then = after::keep_alive);
+
+    /// GET of `target`, with further lines.
+    planned get(std::string_view target, std::string_view lines = "") {
+        return ask("GET " + std::string(target) + " HTTP/1.1\nHost: a\n" + std::string(lines));
+    }
+    planned head(std::string_view target, std::string_view lines = "") {
+        return ask("HEAD " + std::string(target) + " HTTP/1.1\nHost: a\n" + std::string(lines));
+    }
+
+    /// A file last changed a while ago, so that its tag is strong.
+    void put(std::string_view name, std::string_view content,
+             std::int64_t modified = 784'111'777) const;
+};
+
+}  // namespace ferry::http::test
