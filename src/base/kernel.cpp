@@ -1,6 +1,7 @@
 #include "ferry/base/kernel.hpp"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
@@ -44,6 +45,9 @@ int shutdown(int socket, int how) noexcept {
 }
 int count_unread(int socket, int& count) noexcept {
     return ::ioctl(socket, FIONREAD, &count);
+}
+int count_unacknowledged(int socket, int& count) noexcept {
+    return ::ioctl(socket, SIOCOUTQ, &count);
 }
 
 int open(const char* path, int flags) noexcept {

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "ferry/net/connect.hpp"
-#include "ferry/net/plain_stream.hpp"
 
 namespace ferry::ftp {
 
@@ -60,6 +59,12 @@ result<net::endpoint> data_channel::listen(const net::endpoint& control_local) {
     return failure(errc::in_use);
 }
 
+std::unique_ptr<net::plain_stream> data_channel::make_stream(unique_fd socket) {
+    const auto& least = settings_.transfer_rate_min;
+    return std::make_unique<net::plain_stream>(
+        here_, std::move(socket), net::minimum_rates{.sending = least, .receiving = least});
+}
+
 void data_channel::aim(const net::endpoint& target) noexcept {
     close();
     target_ = target;
@@ -103,7 +108,7 @@ task<result<std::unique_ptr<net::stream>>> data_channel::accept_from(net::accept
             }
             continue;  // One connection that was gone again.
         }
-        auto connection = std::make_unique<net::plain_stream>(here_, std::move(*accepted));
+        auto connection = make_stream(std::move(*accepted));
         if (net::same_address(connection->peer(), owner)) {
             co_return connection;
         }
@@ -129,7 +134,7 @@ task<result<std::unique_ptr<net::stream>>> data_channel::connect_to(net::endpoin
     if (!connected) {
         co_return failure(connected.error());
     }
-    co_return std::make_unique<net::plain_stream>(here_, std::move(*connected));
+    co_return make_stream(std::move(*connected));
 }
 
 }  // namespace ferry::ftp

@@ -9,6 +9,7 @@
 #include "ferry/ftp/server.hpp"
 #include "ferry/net/endpoint.hpp"
 #include "ferry/net/listener.hpp"
+#include "ferry/net/plain_stream.hpp"
 #include "ferry/net/stream.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/task.hpp"
@@ -58,6 +59,7 @@ class data_channel {
     [[nodiscard]] runtime::task<result<std::unique_ptr<net::stream>>> connect_to(
         net::endpoint target, net::endpoint from, runtime::time_point deadline);
     [[nodiscard]] result<net::endpoint> listen_at(const net::endpoint& where);
+    [[nodiscard]] std::unique_ptr<net::plain_stream> make_stream(unique_fd socket);
 
     runtime::core& here_;
     const options& settings_;

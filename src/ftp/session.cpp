@@ -224,7 +224,8 @@ session::session(service& server, net::stream& connection, runtime::stop_scope& 
 
 task<> serve_session(service& shared, unique_fd control) {
     net::receive_urgent_inline(control.get());
-    net::plain_stream connection(shared.here, std::move(control));
+    net::plain_stream connection(shared.here, std::move(control),
+                                 {.sending = shared.settings.transfer_rate_min, .receiving = {}});
     auto& enclosing = co_await runtime::current_scope();
     auto how = net::farewell::abort;
     std::exception_ptr caught;

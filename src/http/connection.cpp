@@ -397,7 +397,8 @@ void service::use_rules(std::shared_ptr<const sites> fresh) noexcept {
 
 task<> serve_connection(service& shared, unique_fd socket) {
     service::state& inside = shared.inside();
-    net::plain_stream peer(inside.here, std::move(socket));
+    net::plain_stream peer(inside.here, std::move(socket),
+                           {.sending = inside.settings.send_rate_min, .receiving = {}});
     std::unique_ptr<paced_connection> paced;
     auto parting = farewell::abort;
     try {

@@ -23,6 +23,11 @@ namespace {
 constexpr auto linger_time_max = std::chrono::seconds(2);
 constexpr std::size_t linger_bytes_max = 256_KiB;
 
+// How often to look, in the time of one timeout, whether a peer whose socket is full takes any of
+// it: who stops is found out after a timeout and a quarter. And never so often that it costs.
+constexpr int looks_a_timeout = 4;
+constexpr auto look_pause_min = std::chrono::milliseconds(20);
+
 endpoint address_of(int socket, int (*ask)(int, sockaddr*, socklen_t*) noexcept) noexcept {
     sockaddr_storage storage{};
     socklen_t size_bytes = sizeof storage;
@@ -42,12 +47,14 @@ bool has_unread_octets(int socket) noexcept {
 
 }  // namespace
 
-plain_stream::plain_stream(runtime::core& here, unique_fd socket) noexcept
+plain_stream::plain_stream(runtime::core& here, unique_fd socket, minimum_rates least) noexcept
     : here_(here),
       socket_(std::move(socket)),
       peer_(address_of(socket_.get(), &kernel::getpeername)),
       local_(address_of(socket_.get(), &kernel::getsockname)),
-      arrived_(here.io()) {}
+      arrived_(here.io()),
+      sending_(least.sending),
+      receiving_(least.receiving) {}
 
 plain_stream::~plain_stream() {
     FERRY_ASSERT(!receive_.in_flight);
@@ -168,47 +175,112 @@ task<result<std::size_t>> plain_stream::receive(std::span<std::byte> into,
         }
         co_return failure(end_);
     }
+    const auto began = here_.now();
     const auto got = co_await op_wait(
-        here_.io(), opcode::receive, socket_.get(), deadline,
+        here_.io(), opcode::receive, socket_.get(), std::min(deadline, receiving_.deadline(began)),
         [&](op& fresh) { fresh.args.receive = {.data = into.data(), .size_bytes = into.size()}; });
+    receiving_.waited(here_.now() - began, got ? static_cast<std::uint64_t>(*got) : 0);
     if (!got) {
         co_return failure(got.error());
     }
     co_return static_cast<std::size_t>(*got);
 }
 
+/// When to look at the peer, at the latest, if the operation that begins now is not over.
+runtime::time_point plain_stream::begin_turn(send_wait& wait) const noexcept {
+    wait.began = here_.now();
+    const auto stalled = wait.last_progress + wait.stall_timeout;
+    const auto next_look = wait.began + std::max<runtime::duration>(
+                                            wait.stall_timeout / looks_a_timeout, look_pause_min);
+    const auto until = std::min(stalled, next_look);
+    if (!sending_.is_set()) {
+        return until;
+    }
+    const auto left = sending_.patience() - std::min(sending_.patience(), unjudged_);
+    return std::min(until, wait.began + std::max<runtime::duration>(left, look_pause_min));
+}
+
+/// What an operation has sent. errc::timed_out when it is the peer that has been too slow; 0 when
+/// it is only to be tried again.
+result<std::uint64_t> plain_stream::end_turn(send_wait& wait,
+                                             const result<std::int64_t>& sent) noexcept {
+    if (!sent && sent.error() != errc::timed_out) {
+        return failure(sent.error());
+    }
+    const auto moved = sent ? static_cast<std::uint64_t>(*sent) : 0;
+    const auto now = here_.now();
+    given_ += moved;
+    unjudged_ += now - wait.began;
+    if (moved > 0) {
+        wait.last_progress = now;
+    }
+    // Looking is a system call: none as long as the peer is quick.
+    if (moved == 0 || (sending_.is_set() && unjudged_ >= sending_.patience() / 4)) {
+        if (look_at_peer()) {
+            wait.last_progress = now;
+        }
+        if (now - wait.last_progress >= wait.stall_timeout || sending_.is_below()) {
+            return failure(errc::timed_out);
+        }
+    }
+    return moved;
+}
+
+/// Judges the time waited so far by what the peer has taken meanwhile. The kernel says that a
+/// socket has room when a third of its buffer is free, which may be megabytes: who takes them
+/// slowly is not who takes none. False: it has taken nothing of what is there.
+bool plain_stream::look_at_peer() noexcept {
+    int waiting = 0;
+    const bool is_known = kernel::count_unacknowledged(socket_.get(), waiting) == 0 && waiting >= 0;
+    const auto left = is_known ? std::min(static_cast<std::uint64_t>(waiting), given_) : 0;
+    const auto taken = std::max(given_ - left, taken_);
+    const auto moved = taken - std::exchange(taken_, taken);
+    // With nothing under way it is the disk that is waited for.
+    const auto waited = std::exchange(unjudged_, {});
+    sending_.waited(left > 0 || !is_known ? waited : runtime::duration::zero(), moved);
+    return moved > 0 || (is_known && left == 0);
+}
+
 task<result<void>> plain_stream::send(std::span<const std::byte> octets,
                                       runtime::duration stall_timeout) {
+    auto wait = begin_wait(stall_timeout);
     while (!octets.empty()) {
         const auto sent = co_await op_wait(
-            here_.io(), opcode::send, socket_.get(), here_.now() + stall_timeout, [&](op& fresh) {
+            here_.io(), opcode::send, socket_.get(), begin_turn(wait), [&](op& fresh) {
                 fresh.args.send = {.data = octets.data(), .size_bytes = octets.size()};
             });
-        if (!sent) {
-            co_return failure(sent.error());
+        const auto moved = end_turn(wait, sent);
+        if (!moved) {
+            co_return failure(moved.error());
         }
-        octets = octets.subspan(static_cast<std::size_t>(*sent));
+        octets = octets.subspan(static_cast<std::size_t>(*moved));
     }
     co_return result<void>{};
 }
 
 task<result<std::uint64_t>> plain_stream::send_file(file_message message,
                                                     runtime::duration stall_timeout) {
-    const auto sent = co_await op_wait(
-        here_.io(), opcode::send_file, socket_.get(), here_.now() + stall_timeout, [&](op& fresh) {
-            fresh.args.send_file = {.head = message.head.data(),
-                                    .head_bytes = message.head.size(),
-                                    .file = message.body.fd,
-                                    .offset = message.body.offset,
-                                    .size_bytes = message.body.size_bytes};
-        });
-    if (!sent) {
-        co_return failure(sent.error());
+    auto wait = begin_wait(stall_timeout);
+    for (;;) {  // Bounded by the peer: it has taken something in each turn, or it is over.
+        const auto sent = co_await op_wait(
+            here_.io(), opcode::send_file, socket_.get(), begin_turn(wait), [&](op& fresh) {
+                fresh.args.send_file = {.head = message.head.data(),
+                                        .head_bytes = message.head.size(),
+                                        .file = message.body.fd,
+                                        .offset = message.body.offset,
+                                        .size_bytes = message.body.size_bytes};
+            });
+        if (sent && *sent == 0) {
+            co_return failure(errc::closed);
+        }
+        const auto moved = end_turn(wait, sent);
+        if (!moved) {
+            co_return failure(moved.error());
+        }
+        if (*moved > 0) {
+            co_return *moved;
+        }
     }
-    if (*sent == 0) {
-        co_return failure(errc::closed);
-    }
-    co_return static_cast<std::uint64_t>(*sent);
 }
 
 void plain_stream::shut_down_sending() noexcept {

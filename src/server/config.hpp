@@ -153,6 +153,7 @@ struct config {
     /// In the whole process, for what would hold a core up; 0: `count_offload_threads` says.
     std::size_t offload_threads = 0;
     std::chrono::milliseconds drain_timeout = std::chrono::seconds(10);
+    std::chrono::milliseconds rate_window = std::chrono::seconds(60);
 
     // HTTP.
     std::vector<http::content_coding> http_compress = {
@@ -167,6 +168,7 @@ struct config {
     std::chrono::milliseconds header_timeout = std::chrono::seconds(10);
     std::chrono::milliseconds idle_timeout = std::chrono::seconds(60);
     std::chrono::milliseconds send_timeout = std::chrono::seconds(30);
+    std::size_t send_rate_min = 240;  ///< Octets a second over `rate_window`; 0: none.
     std::size_t requests_per_connection_max = 1'000'000;
     std::size_t body_drain_bytes_max = 64_KiB;
 
@@ -177,6 +179,7 @@ struct config {
     std::chrono::milliseconds ftp_login_delay_max = std::chrono::seconds(30);
     std::chrono::milliseconds ftp_idle_timeout = std::chrono::seconds(300);
     std::chrono::milliseconds ftp_transfer_stall_timeout = std::chrono::seconds(30);
+    std::size_t ftp_transfer_rate_min = 240;  ///< Octets a second over `rate_window`; 0: none.
     std::chrono::milliseconds ftp_data_connect_timeout = std::chrono::seconds(30);
     std::chrono::milliseconds ftp_upload_grace = std::chrono::milliseconds(10);
 

@@ -595,6 +595,10 @@ constexpr auto table = std::to_array<flag>({
     {"drain-timeout", "DURATION", group::machine,
      "after the first SIGTERM or SIGINT, how long requests and transfers may still take",
      duration{&config::drain_timeout, 0ms, 1h}},
+    {"rate-window", "DURATION", group::machine,
+     "over how long the least rates of clients, --send-rate-min and --ftp-transfer-rate-min, are "
+     "averaged",
+     duration{&config::rate_window, 100ms, 1h}},
 
     {"http-compress", "LIST|off", group::http,
      "codings (RFC 9110 section 8.4.1) that text is packed in for who accepts them, most preferred "
@@ -631,6 +635,11 @@ constexpr auto table = std::to_array<flag>({
     {"send-timeout", "DURATION", group::http_limits,
      "how long a client may take none of an answer; then the connection is closed",
      duration{&config::send_timeout, 100ms, 1h}},
+    {"send-rate-min", "SIZE", group::http_limits,
+     "octets a second that a client must take of an answer, over --rate-window; slower ones are "
+     "closed; what --anonymous-limits holds back does not count; 0: as slow as --send-timeout lets "
+     "them",
+     size{&config::send_rate_min, 0, 1_GiB}},
     {"requests-per-connection-max", "COUNT", group::http_limits,
      "then the connection is closed (RFC 9112 section 9.6)",
      count{&config::requests_per_connection_max, 1, 1'000'000'000}},
@@ -657,6 +666,10 @@ constexpr auto table = std::to_array<flag>({
     {"ftp-transfer-stall-timeout", "DURATION", group::ftp_limits,
      "how long a transfer may move nothing; then 426",
      duration{&config::ftp_transfer_stall_timeout, 100ms, 1h}},
+    {"ftp-transfer-rate-min", "SIZE", group::ftp_limits,
+     "octets a second that a client must take or send in a transfer, over --rate-window; then 426; "
+     "0: as slow as --ftp-transfer-stall-timeout lets it",
+     size{&config::ftp_transfer_rate_min, 0, 1_GiB}},
     {"ftp-data-connect-timeout", "DURATION", group::ftp_limits,
      "how long a data connection may take to come about; then 425",
      duration{&config::ftp_data_connect_timeout, 100ms, 1h}},

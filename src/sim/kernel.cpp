@@ -4,6 +4,7 @@
 #include "ferry/base/kernel.hpp"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
@@ -230,6 +231,19 @@ int count_unread(int socket, int& count) noexcept {
     const in_simulator here;
     return on_socket(*on, socket, [&](const sim::socket_ptr& which) {
         const int counted = on->in().wires().count_unread(which);
+        count = std::max(counted, 0);
+        return std::min(counted, 0);
+    });
+}
+
+int count_unacknowledged(int socket, int& count) noexcept {
+    host* const on = host_of(socket);
+    if (on == nullptr) {
+        return ::ioctl(socket, SIOCOUTQ, &count);
+    }
+    const in_simulator here;
+    return on_socket(*on, socket, [&](const sim::socket_ptr& which) {
+        const int counted = on->in().wires().count_unacknowledged(which);
         count = std::max(counted, 0);
         return std::min(counted, 0);
     });

@@ -326,6 +326,15 @@ int network::count_unread(const socket_ptr& which) const {
     return static_cast<int>(std::min<std::uint64_t>(count, INT_MAX));
 }
 
+int network::count_unacknowledged(const socket_ptr& which) const {
+    if (which->at == socket::stage::listening) {
+        return -EINVAL;
+    }
+    const flow* out = which->outgoing();
+    const std::uint64_t count = out == nullptr ? 0 : out->unacknowledged();
+    return static_cast<int>(std::min<std::uint64_t>(count, INT_MAX));
+}
+
 int network::take_error(const socket_ptr& which) {
     return which->take_error();
 }

@@ -124,6 +124,8 @@ class network {
     [[nodiscard]] bool is_writable(const socket_ptr& which) const;
     /// FIONREAD; -EINVAL of a listening socket.
     [[nodiscard]] int count_unread(const socket_ptr& which) const;
+    /// SIOCOUTQ of a TCP socket: what was sent and not delivered; -EINVAL of a listening one.
+    [[nodiscard]] int count_unacknowledged(const socket_ptr& which) const;
     /// SO_ERROR: the error of a connect or of the connection (positive), 0 if none, and forgets it.
     int take_error(const socket_ptr& which);
 

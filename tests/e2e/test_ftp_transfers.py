@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import select
 import socket
 import time
 
@@ -315,6 +316,33 @@ def test_stalled_transfers(t):
     control.expect("an upload that stands still", 426, 425, seconds=15)
     check.lacks(trees.names_in(root), b"never", "the names in the directory")
     check.equal(control.retrieve("RETR hello.txt"), b"hello, world\n", "the session goes on")
+
+
+def test_slow_transfers(t):
+    """threats.md, F12: a transfer slower than --ftp-transfer-rate-min ends, however it drips."""
+    root = trees.fill(t.tmp(), SITE)
+    trees.write(root, "large.bin", LARGE)
+    server = t.ferry(root, "--user", "ann:secret", "--write", "--ftp-transfer-rate-min", "2k",
+                     "--rate-window", "500ms")
+    control = session(t, server)
+    with control.passive() as data:
+        control.ask("STOR never", 150, 125)
+        ended = drip(lambda: data.send(b"x"), control)
+        check.equal(ended.code, 426, "an upload that drips")
+    check.lacks(trees.names_in(root), b"never", "the names in the directory")
+    with control.passive(receive_buffer_bytes=4096) as data:
+        control.ask("RETR large.bin", 150, 125)
+        ended = drip(lambda: data.recv(10), control)
+        check.equal(ended.code, 426, "a download that drips")
+    check.equal(control.retrieve("RETR hello.txt"), b"hello, world\n", "the session goes on")
+
+
+def drip(move, control):
+    """Moves a little, time and again, until there is a reply; gives it."""
+    while not select.select([control.socket], [], [], 0.02)[0]:
+        with contextlib.suppress(ConnectionError):
+            move()
+    return control.reply()
 
 
 def test_idle_session(t):

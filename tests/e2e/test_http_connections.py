@@ -247,6 +247,27 @@ def test_send_timeout(t):
         time.sleep(0.1)
 
 
+def test_slow_read(t):
+    """threats.md, H3: who takes less of an answer than --send-rate-min is let go, however small his
+    window; whom the server's own rate holds back is not."""
+    root = t.tmp()
+    trees.write(root, "large.bin", trees.octets(8, 4 << 20))
+    trees.write(root, "small.bin", trees.octets(9, 1500))
+    least = ("--send-rate-min", "2k", "--rate-window", "500ms")
+    server = t.ferry(root, *least)
+    dripping = t.closing(Connection(server, receive_buffer_bytes=2048))
+    dripping.send(request("/large.bin"))
+    held_back = t.closing(Connection(t.ferry(root, *least, "--anonymous-limits",
+                                             "session-rate=1k")))
+    held_back.send(request("/small.bin"))
+    began = time.monotonic()
+    with contextlib.suppress(ConnectionError):
+        while dripping.socket.recv(10):
+            check.holds(time.monotonic() - began < 15, "a client that drips is still connected")
+            time.sleep(0.02)
+    check.holds(held_back.read_response().status == 200, "slow by --anonymous-limits")
+
+
 def is_established(server, connection):
     """Whether the server's end of the connection is in state ESTABLISHED."""
     local = connection.socket.getsockname()[1]

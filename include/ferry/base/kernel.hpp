@@ -29,6 +29,8 @@ ssize_t send(int socket, const void* data, std::size_t size_bytes, int flags) no
 int shutdown(int socket, int how) noexcept;
 /// FIONREAD of ioctl(2): how many octets wait to be read.
 int count_unread(int socket, int& count) noexcept;
+/// SIOCOUTQ of ioctl(2), of a TCP socket: how many octets were sent and not acknowledged.
+int count_unacknowledged(int socket, int& count) noexcept;
 
 int open(const char* path, int flags) noexcept;  ///< Never with O_CREAT.
 int close(int fd) noexcept;

@@ -14,6 +14,7 @@
 #include "ferry/base/access_sink.hpp"
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/net/endpoint.hpp"
+#include "ferry/net/rate_floor.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/task.hpp"
@@ -35,6 +36,7 @@ struct options {
     std::size_t login_tries_max = 3;
     runtime::duration idle_timeout = std::chrono::seconds(300);
     runtime::duration transfer_stall_timeout = std::chrono::seconds(30);
+    net::minimum_rate transfer_rate_min = {};  ///< How fast content moves, either way.
     runtime::duration data_connect_timeout = std::chrono::seconds(30);
     /// How long after the end of an upload's data to watch for the end of the control connection.
     runtime::duration upload_grace = std::chrono::milliseconds(10);

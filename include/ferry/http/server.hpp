@@ -12,6 +12,7 @@
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/http/content_coding.hpp"
 #include "ferry/http/rules.hpp"
+#include "ferry/net/rate_floor.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/task.hpp"
@@ -54,6 +55,7 @@ struct options {
         std::chrono::seconds(10);  ///< For a whole head, from its first octet.
     runtime::duration idle_timeout = std::chrono::seconds(60);  ///< Between requests.
     runtime::duration send_timeout = std::chrono::seconds(30);  ///< Without any progress.
+    net::minimum_rate send_rate_min = {};  ///< How fast a client takes its answers.
     std::size_t requests_per_connection_max = 1'000'000;
     std::size_t body_drain_bytes_max = 64 * 1024;  ///< Of a request body nobody wants; then close.
     runtime::duration body_timeout = std::chrono::seconds(30);  ///< Without an octet of content.

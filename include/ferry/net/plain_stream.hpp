@@ -3,6 +3,7 @@
 #include <string>
 
 #include "ferry/base/unique_fd.hpp"
+#include "ferry/net/rate_floor.hpp"
 #include "ferry/net/stream.hpp"
 #include "ferry/runtime/op.hpp"
 #include "ferry/runtime/stop.hpp"
@@ -10,13 +11,21 @@
 
 namespace ferry::net {
 
+/// What a peer has to keep to; without, it may be as slow as the timeouts let it (threats.md, H3).
+struct minimum_rates {
+    minimum_rate sending;    ///< How fast it takes what it is sent.
+    minimum_rate receiving;  ///< How fast `receive` gets something from it.
+};
+
 /// TCP without more. An idle one holds no memory for input: octets arrive in the core's own buffers
 /// (datapath.md, 6). The first receive is single, so that a connection of one request has nothing
 /// armed when it closes (datapath.md, 7); from the second on one armed receive serves them all.
 class plain_stream final : public stream {
   public:
-    /// Takes a connected socket; reads both its addresses.
-    plain_stream(runtime::core& here, unique_fd socket) noexcept;
+    /// Takes a connected socket; reads both its addresses. A peer below one of `least` gets
+    /// errc::timed_out, as one that moves nothing for a whole timeout does: both go by what its TCP
+    /// has acknowledged, not by what there was room for in the socket.
+    plain_stream(runtime::core& here, unique_fd socket, minimum_rates least = {}) noexcept;
     ~plain_stream() override;
 
     [[nodiscard]] std::string_view input() const noexcept override {
@@ -46,6 +55,20 @@ class plain_stream final : public stream {
         plain_stream& owner;
     };
 
+    /// The peer, waited for by one send.
+    struct send_wait {
+        runtime::duration stall_timeout{};
+        runtime::time_point last_progress{};
+        runtime::time_point began{};  ///< Of the operation under way.
+    };
+
+    [[nodiscard]] send_wait begin_wait(runtime::duration stall_timeout) const noexcept {
+        return {.stall_timeout = stall_timeout, .last_progress = here_.now(), .began = {}};
+    }
+    [[nodiscard]] runtime::time_point begin_turn(send_wait& wait) const noexcept;
+    [[nodiscard]] result<std::uint64_t> end_turn(send_wait& wait,
+                                                 const result<std::int64_t>& sent) noexcept;
+    [[nodiscard]] bool look_at_peer() noexcept;
     static void on_receive(runtime::op& arrived) noexcept;
     void take(runtime::op& arrived) noexcept;
     void arm() noexcept;
@@ -61,8 +84,13 @@ class plain_stream final : public stream {
     receive_op receive_{*this};
     runtime::event arrived_;
     std::uint64_t receives_ = 0;
-    bool has_news_ = false;   ///< `input_` has octets that no `fill` has announced.
-    bool has_ended_ = false;  ///< No more will arrive: `end_` says why.
+    rate_floor sending_;
+    rate_floor receiving_;
+    std::uint64_t given_ = 0;       ///< Octets that the kernel has taken to send them.
+    std::uint64_t taken_ = 0;       ///< Of them by the peer, as `look_at_peer` last saw it.
+    runtime::duration unjudged_{};  ///< What was waited since then.
+    bool has_news_ = false;         ///< `input_` has octets that no `fill` has announced.
+    bool has_ended_ = false;        ///< No more will arrive: `end_` says why.
     error end_;
 };
 

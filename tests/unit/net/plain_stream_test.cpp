@@ -575,6 +575,111 @@ TEST_CASE("plain_stream: a peer slower than the stall timeout in all, but never 
     });
 }
 
+// Goal: who takes what is sent, slowly, out of a large buffer is not taken for one that takes
+// nothing. Method: the kernel says that there is room when a third of the buffer is free, here
+// several timeouts later.
+TEST_CASE("plain_stream: what the peer takes counts, not when the socket has room") {
+    scene on;
+    shrink_buffers(on.far);
+    on.run([](nursery& tasks, scene& my) -> task<> {
+        const int large = 2'000'000;
+        REQUIRE(::setsockopt(my.near, SOL_SOCKET, SO_SNDBUF, &large, sizeof large) == 0);
+        std::string filled;
+        while (::send(my.near, "x", 1, MSG_DONTWAIT) == 1) {
+            filled += 'x';
+        }
+        tasks.start(peer_hears_slowly, std::ref(my), std::size_t{2'000}, duration(10ms));
+        const auto began = my.here.now();
+        const std::string all = pattern(10'000);
+        CHECK(co_await my.stream.send(octets(all), 100ms));
+        CHECK(my.here.now() - began > 200ms);  // Else this has shown nothing.
+        co_await my.stream.close(farewell::abort);
+        co_await until_heard(my);
+    });
+}
+
+TEST_CASE("plain_stream: a peer below the minimum rate is let go (slow read; threats.md, H3)") {
+    scene on;
+    shrink_buffers(on.near);
+    shrink_buffers(on.far);
+    on.run([](nursery& tasks, scene& my) -> task<> {
+        auto ends = connect_ends();
+        shrink_buffers(ends.near.get());
+        shrink_buffers(ends.far.get());
+        plain_stream stream(
+            my.here, std::move(ends.near),
+            {.sending = {.octets_per_second = 10'000'000, .window = 200ms}, .receiving = {}});
+        my.far = ends.far.get();
+        const std::string all = pattern(4'000'000);
+        tasks.start(peer_hears_slowly, std::ref(my), std::size_t{5'000}, duration(10ms));
+        CHECK(co_await stream.send(octets(all), 10s) == failure(errc::timed_out));
+        co_await stream.close(farewell::abort);
+        co_await until_heard(my);
+        CHECK(my.at_peer.octets.size() < all.size());
+        co_await my.stream.close(farewell::abort);
+    });
+}
+
+TEST_CASE("plain_stream: a peer above the minimum rate is not, nor for pauses that are ours") {
+    scene on;
+    on.run([](nursery& tasks, scene& my) -> task<> {
+        auto ends = connect_ends();
+        shrink_buffers(ends.near.get());
+        shrink_buffers(ends.far.get());
+        plain_stream stream(
+            my.here, std::move(ends.near),
+            {.sending = {.octets_per_second = 10'000, .window = 100ms}, .receiving = {}});
+        my.far = ends.far.get();
+        tasks.start(peer_hears_slowly, std::ref(my), std::size_t{20'000}, duration(5ms));
+        const std::string part = pattern(200'000);
+        for (int i = 0; i < 3; ++i) {
+            CHECK(co_await stream.send(octets(part), 10s));
+            co_await pause(my.here, 150ms);
+        }
+        co_await stream.close(farewell::orderly);
+        co_await until_heard(my);
+        CHECK(my.at_peer.octets.size() == 3 * part.size());
+        co_await my.stream.close(farewell::abort);
+    });
+}
+
+TEST_CASE("plain_stream: who sends below the minimum rate is let go (threats.md, F12)") {
+    scene on;
+    on.run([](nursery& tasks, scene& my) -> task<> {
+        auto ends = connect_ends();
+        plain_stream stream(
+            my.here, std::move(ends.near),
+            {.sending = {}, .receiving = {.octets_per_second = 100'000, .window = 100ms}});
+        std::byte into[100];
+        // Fast enough, and a pause of ours as long as the window.
+        CHECK(co_await say(my.here, ends.far.get(), "hello") == 5);
+        co_await pause(my.here, 120ms);
+        CHECK(co_await stream.receive(into, my.in(5s)) == 5U);
+        // An octet now and then, each well before the deadline.
+        tasks.start(
+            [](core& here, int far) -> task<> {
+                for (int i = 0; i < 20; ++i) {
+                    co_await pause(here, 10ms);
+                    if (co_await say(here, far, "x") != 1) {
+                        co_return;
+                    }
+                }
+            },
+            std::ref(my.here), ends.far.get());
+        result<std::size_t> got = 0;
+        std::size_t sum = 0;
+        while (got) {
+            got = co_await stream.receive(into, my.in(5s));
+            sum += got.value_or(0);
+        }
+        CHECK(got == failure(errc::timed_out));
+        CHECK(sum < 20);
+        co_await stream.close(farewell::abort);
+        co_await pause(my.here, 250ms);
+        co_await my.stream.close(farewell::abort);
+    });
+}
+
 TEST_CASE("plain_stream: shut_down_sending ends our side only") {
     scene on;
     on.run([](nursery&, scene& my) -> task<> {

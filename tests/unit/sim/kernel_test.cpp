@@ -125,6 +125,12 @@ const std::vector<call>& calls() {
              return kernel::count_unread(on.server.get(), count);
          },
          {}},
+        {"count_unacknowledged",
+         [](machine& on) {
+             int count = -1;
+             return kernel::count_unacknowledged(on.server.get(), count);
+         },
+         {}},
         {"shutdown", [](machine& on) { return kernel::shutdown(on.client.get(), SHUT_WR); }, {}},
         {"open", [](machine&) { return closed(kernel::open("/d/file", O_RDONLY)); }, {EMFILE, EIO}},
         {"fstat",

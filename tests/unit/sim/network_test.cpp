@@ -514,8 +514,10 @@ TEST_CASE("network: a peer that does not read blocks its sender, and no octet to
     CHECK(on.send(client, pattern(50'000)) == 10'000);
     CHECK(on.send(client, "x") == -EAGAIN);
     CHECK_FALSE(on.net.is_writable(client));
+    CHECK(on.net.count_unacknowledged(client) == 10'000);
     on.run();
     CHECK(on.net.count_unread(server) == 6'000);
+    CHECK(on.net.count_unacknowledged(client) == 4'000);
     CHECK(on.net.is_writable(client));
     CHECK(on.send(client, pattern(50'000)) == 6'000);
     on.run();
