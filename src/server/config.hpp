@@ -13,6 +13,7 @@
 #include "ferry/base/log.hpp"
 #include "ferry/base/units.hpp"
 #include "ferry/http/content_coding.hpp"
+#include "ferry/net/address_rules.hpp"
 #include "ferry/net/endpoint.hpp"
 #include "ferry/vfs/tree_options.hpp"
 
@@ -44,6 +45,15 @@ struct mounted_directory {
     vfs::tree_options options;
 
     friend bool operator==(const mounted_directory&, const mounted_directory&) = default;
+};
+
+/// Addresses of which something holds, for the protocols that are named.
+struct access_rule {
+    bool is_for_http = true;
+    bool is_for_ftp = true;
+    net::address_block who;
+
+    friend bool operator==(const access_rule&, const access_rule&) = default;
 };
 
 /// The ports `first` to `last`, both included.
@@ -114,6 +124,8 @@ struct config {
     std::string tcp_congestion;  ///< A name the kernel knows, not checked here; empty: its default.
 
     // Access.
+    std::vector<access_rule> allow;  ///< Empty: everybody whom `deny` does not name.
+    std::vector<access_rule> deny;
     /// What visitors without an account may do; none: they cannot log in over FTP.
     std::optional<auth::permissions> anonymous = auth::rights::read_only();
     auth::limits anonymous_limits;    ///< Of all of them together, and of each session.

@@ -24,6 +24,25 @@ constexpr auto accept_pause = std::chrono::milliseconds(200);
 
 }  // namespace
 
+/// What a connection is told that is not served.
+struct core_server::refusal {
+    std::uint16_t code = 0;
+    std::string_view words;
+};
+
+struct core_server::refusals_of {
+    refusal forbidden;
+    refusal overload;
+};
+
+const core_server::refusals_of& core_server::refusals(protocol speaks) noexcept {
+    static constexpr refusals_of http{.forbidden = {403, http::forbidden_answer},
+                                      .overload = {503, http::overload_answer}};
+    static constexpr refusals_of ftp{.forbidden = {421, ftp::forbidden_answer},
+                                     .overload = {421, ftp::overload_answer}};
+    return speaks == protocol::http ? http : ftp;
+}
+
 place_taken::place_taken(connection_counts& counts, protocol speaks) noexcept : speaks_(speaks) {
     if (counts.connections.fetch_add(1) >= counts.connections_max) {
         counts.connections.fetch_sub(1);
@@ -253,38 +272,54 @@ task<> core_server::accept_all(core_server& self, runtime::nursery& connections,
     co_await accepting.close();
 }
 
-/// A connection over the limit is a line of the access log without a request.
-void core_server::report_refusal(protocol speaks, int socket) {
+/// A connection that is not served is a line of the access log without a request.
+void core_server::report_refusal(protocol speaks, int socket, const refusal& why) {
     if (!log_->wants_records()) {
         return;
     }
     const auto from = net::peer_endpoint(socket).value_or(net::endpoint{});
     const auto peer = net::format_address(from);
-    const auto words = speaks == protocol::http ? http::overload_answer : ftp::overload_answer;
-    access_record record{
-        .peer = peer,
-        .user = {},
-        .when = read_wall_clock(),
-        .method = {},
-        .target = {},
-        .protocol = speaks == protocol::http ? "" : "FTP",
-        .status = speaks == protocol::http ? std::uint16_t{503} : std::uint16_t{421},
-        .referer = {},
-        .user_agent = {}};
-    record.sent_bytes = speaks == protocol::http ? words.size() : 0;
+    access_record record{.peer = peer,
+                         .user = {},
+                         .when = read_wall_clock(),
+                         .method = {},
+                         .target = {},
+                         .protocol = speaks == protocol::http ? "" : "FTP",
+                         .status = why.code,
+                         .referer = {},
+                         .user_agent = {}};
+    record.sent_bytes = speaks == protocol::http ? why.words.size() : 0;
     record.connection = here_->number_connection();
     record.peer_port = from.port;
     record.local_port = net::local_endpoint(socket).value_or(net::endpoint{}).port;
     log_->record(record);
 }
 
-/// Begins to serve one connection, or refuses it when the process has as many as it may.
+void core_server::refuse(protocol speaks, unique_fd socket, const refusal& why) {
+    report_refusal(speaks, socket.get(), why);
+    net::refuse(std::move(socket), why.words);
+}
+
+/// True where an address decides who is served, and this one's may not be.
+bool core_server::is_kept_out(protocol speaks, int socket) const {
+    const auto& rules = speaks == protocol::http ? parts_.http.addresses : parts_.ftp.addresses;
+    if (rules.empty()) {
+        return false;
+    }
+    const auto from = net::peer_endpoint(socket);
+    return !from || !rules.allows(*from);
+}
+
+/// Begins to serve one connection, or refuses it: for its address, or when the process has as many
+/// as it may.
 void core_server::admit(runtime::nursery& connections, protocol speaks, unique_fd socket) {
+    if (is_kept_out(speaks, socket.get())) {
+        refuse(speaks, std::move(socket), refusals(speaks).forbidden);
+        return;
+    }
     place_taken place(parts_.counts, speaks);
     if (!place) {
-        report_refusal(speaks, socket.get());
-        net::refuse(std::move(socket),
-                    speaks == protocol::http ? http::overload_answer : ftp::overload_answer);
+        refuse(speaks, std::move(socket), refusals(speaks).overload);
         return;
     }
     try {

@@ -159,7 +159,12 @@ class core_server {
                                       protocol speaks, unique_fd socket);
     static runtime::task<> run_connection(core_server& self, protocol speaks, unique_fd socket,
                                           place_taken place);
-    void report_refusal(protocol speaks, int socket);
+    struct refusal;
+    struct refusals_of;
+    static const refusals_of& refusals(protocol speaks) noexcept;
+    void report_refusal(protocol speaks, int socket, const refusal& why);
+    void refuse(protocol speaks, unique_fd socket, const refusal& why);
+    [[nodiscard]] bool is_kept_out(protocol speaks, int socket) const;
     void admit(runtime::nursery& connections, protocol speaks, unique_fd socket);
 
     unsigned index_;

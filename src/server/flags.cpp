@@ -357,6 +357,58 @@ std::string show_anonymous_limits(const config& from) {
     return shown.empty() ? "none" : shown;
 }
 
+constexpr std::string_view rule_bounds =
+    "an address or block, such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32, for one protocol with "
+    "http: or ftp: before it";
+
+/// What stands before the address, and what it means.
+constexpr std::string_view http_only = "http:";
+constexpr std::string_view ftp_only = "ftp:";
+
+template <auto Member>
+std::string add_rule(config& into, std::string_view value) {
+    access_rule made;
+    auto block = value;
+    if (block.starts_with(http_only)) {
+        made.is_for_ftp = false;
+        block.remove_prefix(http_only.size());
+    } else if (block.starts_with(ftp_only)) {
+        made.is_for_http = false;
+        block.remove_prefix(ftp_only.size());
+    }
+    const auto parsed = net::address_block::parse(block);
+    if (!parsed) {
+        return fmt::format("{} is not {}", in_quotes(value), rule_bounds);
+    }
+    made.who = *parsed;
+    if (contains(into.*Member, made)) {
+        return fmt::format("{} is given twice", in_quotes(value));
+    }
+    (into.*Member).push_back(made);
+    return {};
+}
+
+template <auto Member>
+std::string show_rules(const config& from) {
+    std::vector<std::string> parts;
+    for (const auto& each : from.*Member) {
+        const auto scope = !each.is_for_ftp ? http_only : !each.is_for_http ? ftp_only : "";
+        parts.push_back(fmt::format("{}{}", scope, each.who.text()));
+    }
+    return joined(parts);
+}
+
+template <auto Member>
+constexpr flag_kind::list rule_list() {
+    return {.bounds = rule_bounds,
+            .empty_word = "none",
+            .values_max = 1'000,
+            .separator = ',',
+            .clear = [](config& into) { (into.*Member).clear(); },
+            .add = add_rule<Member>,
+            .show = show_rules<Member>};
+}
+
 constexpr std::string_view mount_bounds =
     "/path=DIR or /path=DIR:options, where %3A, %2C, %3D, %25 stand for ':', ',', '=', '%'";
 
@@ -454,6 +506,13 @@ constexpr auto table = std::to_array<flag>({
               return from.tcp_congestion.empty() ? "system" : from.tcp_congestion;
           }}},
 
+    {"allow", "[http:|ftp:]CIDR", group::access,
+     "only these addresses may connect; repeatable; others: 403 (RFC 9110 section 15.5.4), 421",
+     rule_list<&config::allow>()},
+    {"deny", "[http:|ftp:]CIDR", group::access,
+     "these may not; repeatable. Of the blocks of --allow and --deny that an address is in the "
+     "smallest decides, of two alike --deny",
+     rule_list<&config::deny>()},
     {"anonymous", "off|read|upload|PERMISSIONS", group::access,
      "what visitors without an account may do: over FTP (RFC 1635), where off lets none in and "
      "upload lets them read and store new files; and over HTTP, where permissions say what may be "

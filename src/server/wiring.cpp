@@ -41,8 +41,25 @@ int refuse_to_start(const std::string& why) {
     return 1;
 }
 
+/// The blocks of those rules that hold for a protocol.
+std::vector<net::address_block> blocks_of(const std::vector<access_rule>& rules, protocol speaks) {
+    std::vector<net::address_block> made;
+    for (const auto& each : rules) {
+        if (speaks == protocol::http ? each.is_for_http : each.is_for_ftp) {
+            made.push_back(each.who);
+        }
+    }
+    return made;
+}
+
+net::address_rules rules_of(const config& settings, protocol speaks) {
+    return {.allowed = blocks_of(settings.allow, speaks),
+            .denied = blocks_of(settings.deny, speaks)};
+}
+
 http::options http_options(const config& settings) {
-    return {.head_bytes_max = settings.head_bytes_max,
+    return {.addresses = rules_of(settings, protocol::http),
+            .head_bytes_max = settings.head_bytes_max,
             .target_bytes_max = settings.target_bytes_max,
             .fields_max = settings.fields_max,
             .header_timeout = settings.header_timeout,
@@ -79,7 +96,8 @@ vfs::durability to_vfs(upload_durability level) noexcept {
 
 ftp::options ftp_options(const config& settings, std::shared_ptr<const vfs::name_charset> charset) {
     const auto ports = settings.passive_ports.value_or(port_range{});
-    return {.line_bytes_max = settings.ftp_line_bytes_max,
+    return {.addresses = rules_of(settings, protocol::ftp),
+            .line_bytes_max = settings.ftp_line_bytes_max,
             .login_tries_max = settings.ftp_login_tries_max,
             .idle_timeout = settings.ftp_idle_timeout,
             .transfer_stall_timeout = settings.ftp_transfer_stall_timeout,

@@ -13,6 +13,7 @@
 #include "ferry/auth/usage.hpp"
 #include "ferry/base/access_sink.hpp"
 #include "ferry/base/unique_fd.hpp"
+#include "ferry/net/address_rules.hpp"
 #include "ferry/net/endpoint.hpp"
 #include "ferry/net/rate_floor.hpp"
 #include "ferry/runtime/core.hpp"
@@ -30,8 +31,12 @@ namespace ferry::ftp {
 /// What a connection over the limit is told before it is closed (RFC 959 section 4.2.2).
 inline constexpr std::string_view overload_answer = "421 Too many connections, try again later\r\n";
 
+/// What a connection from an address that is not let in is told (RFC 959 section 4.2.2).
+inline constexpr std::string_view forbidden_answer = "421 Not from this address\r\n";
+
 /// The numbers of FTP, from flags; the same for every core.
 struct options {
+    net::address_rules addresses = {};  ///< Whose sessions are served.
     std::size_t line_bytes_max = 8'192;
     std::size_t login_tries_max = 3;
     runtime::duration idle_timeout = std::chrono::seconds(300);

@@ -12,6 +12,7 @@
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/http/content_coding.hpp"
 #include "ferry/http/rules.hpp"
+#include "ferry/net/address_rules.hpp"
 #include "ferry/net/rate_floor.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/stop.hpp"
@@ -31,6 +32,10 @@ inline constexpr std::string_view overload_answer =
     "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: "
     "close\r\n\r\n";
 
+/// What a connection from an address that is not let in is told (RFC 9110 section 15.5.4).
+inline constexpr std::string_view forbidden_answer =
+    "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
 /// Bodies up to this size leave in one send with their head (datapath.md, 2).
 inline constexpr std::size_t inline_body_bytes_max = 8 * 1024;
 
@@ -48,6 +53,7 @@ struct compression {
 
 /// The numbers of HTTP, from flags; the same for every core.
 struct options {
+    net::address_rules addresses = {};  ///< Whose connections are served.
     std::size_t head_bytes_max = 16 * 1024;
     std::size_t target_bytes_max = 8 * 1024;
     std::size_t fields_max = 100;

@@ -91,6 +91,10 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"write", {"on"}, "on"},
         {"root", {"/srv/www"}, "/srv/www"},
         {"mount", {"/a//b=/c:ro", "/=/d:links=inside"}, "/a/b=/c:ro, /=/d"},
+        {"allow",
+         {"10.0.0.0/8", "http:::ffff:192.0.2.1", "ftp:2001:db8::/32"},
+         "10.0.0.0/8, http:192.0.2.1, ftp:2001:db8::/32"},
+        {"deny", {"ftp:0.0.0.0/0"}, "ftp:0.0.0.0/0"},
         {"durability", {"full"}, "full"},
         {"leftovers", {"keep"}, "keep"},
         {"upload-part-keep", {"0"}, "0s"},
@@ -212,6 +216,9 @@ TEST_CASE("flags: a refusal names the value and the bounds, exactly") {
     static const row rows[] = {
         {"cores", "0", R"("0" is not a number from 1 to 1024, or all)"},
         {"cores", "two", R"("two" is not a number from 1 to 1024, or all)"},
+        {"allow", "10.0.0.1/8",
+         R"("10.0.0.1/8" is not an address or block, such as 192.0.2.7, 10.0.0.0/8 or )"
+         R"(2001:db8::/32, for one protocol with http: or ftp: before it)"},
         {"fields-max", "9", R"("9" is not a number from 10 to 10000)"},
         {"ring-entries", "100", R"("100" is not a power of two from 64 to 16384)"},
         {"head-bytes-max", "16kB", R"("16kB" is not a size from 1KiB to 1MiB)"},
