@@ -168,6 +168,10 @@ struct config {
     std::chrono::milliseconds rate_window = std::chrono::seconds(60);
 
     // HTTP.
+    std::vector<std::string> http_index = {"index.html"};  ///< The first that is there.
+    std::string spa;          ///< For paths that are none; empty: 404. A path within the tree.
+    bool clean_urls = false;  ///< `/page` is page.html.
+    std::string rules_file;   ///< Redirects, fields, hosts...; empty: none. Not known to exist.
     std::vector<http::content_coding> http_compress = {
         http::content_coding::brotli, http::content_coding::zstd, http::content_coding::gzip};
     std::size_t http_compress_max = 4_MiB;           ///< Of a file.

@@ -22,6 +22,13 @@ namespace {
 // noticed.
 constexpr auto accept_pause = std::chrono::milliseconds(200);
 
+/// The same, counted apart: every request takes a pointer, and cores that shared the count would
+/// take its cache line from each other.
+std::shared_ptr<const http::sites> with_own_count(std::shared_ptr<const http::sites> shared) {
+    const auto* const rules = shared.get();
+    return {std::make_shared<std::shared_ptr<const http::sites>>(std::move(shared)), rules};
+}
+
 }  // namespace
 
 /// What a connection is told that is not served.
@@ -84,6 +91,9 @@ core_server::core_server(unsigned index, const shared_parts& parts, std::vector<
       users_message_(
           *this,
           [](runtime::posted& self) noexcept { static_cast<message&>(self).owner.take_users(); }),
+      rules_message_(
+          *this,
+          [](runtime::posted& self) noexcept { static_cast<message&>(self).owner.take_rules(); }),
       log_message_(
           *this,
           [](runtime::posted& self) noexcept { static_cast<message&>(self).owner.take_log(); }),
@@ -114,6 +124,9 @@ result<void> core_server::open() {
     http_ =
         std::make_unique<http::service>(*here_, parts_.http, parts_.files, *open_files_, *listings_,
                                         *digests_, parts_.types, *log_, draining_, visitors_.get());
+    if (parts_.rules) {
+        http_->use_rules(with_own_count(parts_.rules));
+    }
     ftp_ = std::make_unique<ftp::service>(ftp::service{.here = *here_,
                                                        .settings = parts_.ftp,
                                                        .files = parts_.files,
@@ -357,6 +370,24 @@ void core_server::take_users() noexcept {
         waiting.is_told = false;
         return std::move(waiting.users);
     });
+}
+
+void core_server::replace_rules(const std::shared_ptr<const http::sites>& fresh) {
+    auto own = with_own_count(fresh);
+    const bool is_told = fresh_rules_.use([&own](fresh_rules& waiting) noexcept {
+        waiting.rules = std::move(own);
+        return std::exchange(waiting.is_told, true);
+    });
+    if (!is_told) {
+        io_->post(rules_message_);
+    }
+}
+
+void core_server::take_rules() noexcept {
+    http_->use_rules(fresh_rules_.use([](fresh_rules& waiting) noexcept {
+        waiting.is_told = false;
+        return std::move(waiting.rules);
+    }));
 }
 
 void core_server::replace_log(log_successor next) noexcept {

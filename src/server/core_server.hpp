@@ -68,6 +68,7 @@ struct shared_parts {
     vfs::home_table& homes;
     const http::media_types& types;
     http::options http;
+    std::shared_ptr<const http::sites> rules = {};  ///< Those of the start; null: none.
     ftp::options ftp;
     vfs::listing_bounds::numbers listings = {};  ///< Of each core.
     vfs::file_cache::bounds open_files = {};     ///< Of each core.
@@ -118,6 +119,10 @@ class core_server {
     /// Logins from now on go by `fresh`; who is logged in stays so. From any thread, after `open`.
     void replace_users(std::shared_ptr<const auth::accounts> fresh) noexcept;
 
+    /// Requests from now on go by `fresh`. From any thread, after `open`. Throws std::bad_alloc,
+    /// and then the old ones stay.
+    void replace_rules(const std::shared_ptr<const http::sites>& fresh);
+
     /// The access log goes to `next`, which must outlive this. From any thread, after `open`.
     void replace_log(log_successor next) noexcept;
 
@@ -140,6 +145,12 @@ class core_server {
         bool is_told = false;  ///< Its message is on the way.
     };
 
+    /// What `replace_rules` hands over to the core.
+    struct fresh_rules {
+        std::shared_ptr<const http::sites> rules;
+        bool is_told = false;  ///< Its message is on the way.
+    };
+
     /// What `replace_log` hands over to the core.
     struct fresh_log {
         std::optional<log_successor> next;
@@ -147,6 +158,7 @@ class core_server {
 
     void begin_drain() noexcept;
     void take_users() noexcept;
+    void take_rules() noexcept;
     void take_log() noexcept;
     void stop_now() noexcept;
 
@@ -188,10 +200,12 @@ class core_server {
     std::optional<runtime::core_tasks> tasks_;
     std::shared_ptr<const auth::accounts> users_;
     runtime::rarely_shared<fresh_accounts> fresh_users_;
+    runtime::rarely_shared<fresh_rules> fresh_rules_;
     runtime::rarely_shared<fresh_log> fresh_log_;
     message drain_message_;
     message stop_message_;
     message users_message_;
+    message rules_message_;
     message log_message_;
     drain_timer drain_timer_;
     bool stopping_ = false;

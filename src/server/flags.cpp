@@ -13,6 +13,7 @@
 #include "ferry/auth/users_file.hpp"
 #include "ferry/base/ascii.hpp"
 #include "ferry/base/assert.hpp"
+#include "ferry/http/rules.hpp"
 #include "ferry/net/endpoint.hpp"
 #include "ferry/vfs/name_charset.hpp"
 #include "ferry/vfs/path.hpp"
@@ -287,20 +288,6 @@ constexpr flag_kind::choice choice_of(std::span<const std::string_view> words) {
                 }};
 }
 
-constexpr std::string_view users_file_bounds = "off or a file";
-
-std::string set_users_file(config& into, std::string_view value) {
-    if (value.empty() || value.contains('\0')) {
-        return fmt::format("{} is not {}", in_quotes(value), users_file_bounds);
-    }
-    into.users_file = value == "off" ? std::string_view() : value;
-    return {};
-}
-
-std::string show_users_file(const config& from) {
-    return from.users_file.empty() ? "off" : from.users_file;
-}
-
 constexpr std::string_view anonymous_bounds =
     "off, read, upload, or permissions such as read-only,/incoming=list+create,/private=none";
 
@@ -460,6 +447,61 @@ std::string show_compress(const config& from) {
     return shown.empty() ? "off" : shown;
 }
 
+/// What keeps a site from being made with such settings, without the name of the setting; or
+/// nothing.
+std::string wrong_with_site(http::site_rules settings) {
+    http::rules only;
+    only.standard = std::move(settings);
+    const auto made = http::make_sites(only);
+    return made ? std::string() : made.error().text.substr(made.error().text.find(' ') + 1);
+}
+
+constexpr std::size_t index_names_max = 8;
+constexpr std::string_view index_bounds = "a name of a file, such as index.html";
+
+std::string add_index(config& into, std::string_view value) {
+    if (contains(into.http_index, value)) {
+        return fmt::format("{} is given twice", in_quotes(value));
+    }
+    auto wrong = wrong_with_site({.index = {std::string(value)}});
+    if (wrong.empty()) {
+        into.http_index.emplace_back(value);
+    }
+    return wrong;
+}
+
+constexpr std::string_view spa_bounds =
+    "off, or a file's path within the tree, such as /index.html";
+
+std::string set_spa(config& into, std::string_view value) {
+    if (value == "off") {
+        into.spa.clear();
+        return {};
+    }
+    if (value.empty() || !wrong_with_site({.spa = std::string(value)}).empty()) {
+        return fmt::format("{} is not {}", in_quotes(value), spa_bounds);
+    }
+    into.spa = value;
+    return {};
+}
+
+/// A file, or off for none.
+template <auto Member>
+constexpr flag_kind::text file_or_off() {
+    return {.bounds = "off or a file",
+            .set = [](config& into, std::string_view value) -> std::string {
+                if (value.empty() || value.contains('\0')) {
+                    return fmt::format("{} is not off or a file", in_quotes(value));
+                }
+                into.*Member = value == "off" ? std::string_view() : value;
+                return {};
+            },
+            .show =
+                [](const config& from) {
+                    return (from.*Member).empty() ? std::string("off") : from.*Member;
+                }};
+}
+
 constexpr auto durability_words = std::to_array<std::string_view>({"none", "data", "full"});
 constexpr auto leftovers_words = std::to_array<std::string_view>({"keep", "remove"});
 constexpr auto io_words = std::to_array<std::string_view>({"auto", "uring", "epoll"});
@@ -538,7 +580,7 @@ constexpr auto table = std::to_array<flag>({
     {"users-file", "FILE|off", group::access,
      "accounts, a line each: name:hash:home:permissions:limits; `ferry passwd FILE NAME` sets a "
      "password; SIGHUP reads it anew",
-     text{users_file_bounds, set_users_file, show_users_file}},
+     file_or_off<&config::users_file>()},
     {"write", "", group::access,
      "users given by --user may store, replace, rename and remove files",
      flag_kind::toggle{&config::write}},
@@ -659,6 +701,29 @@ constexpr auto table = std::to_array<flag>({
      "averaged",
      duration{&config::rate_window, 100ms, 1h}},
 
+    {"http-index", "NAME", group::http,
+     "what a directory is answered with if it has a file of that name; repeatable, the first that "
+     "is there; none: every directory is listed",
+     flag_kind::list{.bounds = index_bounds,
+                     .empty_word = "none",
+                     .values_max = index_names_max,
+                     .separator = ',',
+                     .clear = [](config& into) { into.http_index.clear(); },
+                     .add = add_index,
+                     .show = [](const config& from) { return joined(from.http_index); }}},
+    {"clean-urls", "", group::http,
+     "/page is the file page.html, and /page.html is sent there; /dir/index.html to /dir/",
+     flag_kind::toggle{&config::clean_urls}},
+    {"spa", "FILE|off", group::http,
+     "the page, a path within the tree, for paths that are no file, have no extension and are "
+     "asked "
+     "for by who takes text/html: of an application that runs in the browser; off: 404",
+     text{spa_bounds, set_spa,
+          [](const config& from) { return from.spa.empty() ? "off" : from.spa; }}},
+    {"rules", "FILE|off", group::http,
+     "redirects, fields, Cache-Control, error pages, CORS by path, and sites by host (TOML); "
+     "SIGHUP reads it anew",
+     file_or_off<&config::rules_file>()},
     {"http-compress", "LIST|off", group::http,
      "codings (RFC 9110 section 8.4.1) that text is packed in for who accepts them, most preferred "
      "first: made once for each content and kept; files of 1 KiB at least, 2s after their last "

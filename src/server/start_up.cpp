@@ -20,6 +20,7 @@
 #include "ferry/vfs/mount_table.hpp"
 #include "server/file_calls.hpp"
 #include "server/flag_values.hpp"
+#include "server/rules_file.hpp"
 #include "server/user_accounts.hpp"
 
 namespace ferry::server {
@@ -299,6 +300,11 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
     }
     ready.users = std::move(accounts->users);
     std::ranges::move(accounts->warnings, std::back_inserter(ready.warnings));
+    auto rules = load_rules(settings);
+    if (!rules) {
+        return std::unexpected(std::move(rules.error()));
+    }
+    ready.rules = std::move(*rules);
     fit_descriptors(settings, cores, ready);
     std::string why_no_uring;
     if (settings.io != io_wish::epoll) {

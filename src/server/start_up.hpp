@@ -7,6 +7,7 @@
 
 #include "ferry/auth/accounts.hpp"
 #include "ferry/base/unique_fd.hpp"
+#include "ferry/http/rules.hpp"
 #include "ferry/runtime/offload.hpp"
 #include "ferry/runtime/reactor.hpp"
 #include "ferry/runtime/uring.hpp"
@@ -29,6 +30,7 @@ struct listening {
 struct prepared {
     std::unique_ptr<vfs::tree> files;
     std::shared_ptr<const auth::accounts> users;
+    std::shared_ptr<const http::sites> rules;
     std::vector<listening> listeners;
     unique_fd access_log;    ///< Empty when there is none, or it is standard output.
     int access_log_fd = -1;  ///< -1: no log.

@@ -30,6 +30,7 @@
 #include "ferry/vfs/digest.hpp"
 #include "server/access_log.hpp"
 #include "server/core_server.hpp"
+#include "server/rules_file.hpp"
 #include "server/start_up.hpp"
 #include "server/user_accounts.hpp"
 
@@ -190,6 +191,11 @@ class cores {
             each->replace_users(fresh);
         }
     }
+    void replace_rules(const std::shared_ptr<const http::sites>& fresh) {
+        for (auto& each : servers_) {
+            each->replace_rules(fresh);
+        }
+    }
     void replace_log(const log_successor& next) noexcept {
         for (auto& each : servers_) {
             each->replace_log(next);
@@ -250,12 +256,19 @@ class cores {
     std::vector<std::thread> threads_;
 };
 
-/// Accounts that cannot be read leave those in force that there are.
-void read_users_anew(cores& running, const config& settings) {
-    if (settings.users_file.empty()) {
-        log::info("SIGHUP: there is no --users-file to read anew");
+/// Rules that cannot be read leave those in force that there are.
+void read_rules_anew(cores& running, const config& settings) {
+    auto loaded = load_rules(settings);
+    if (!loaded) {
+        log::error(fmt::format("the rules stay as they were: {}", loaded.error()));
         return;
     }
+    running.replace_rules(*loaded);
+    log::info(fmt::format("{}: its rules hold from now on", settings.rules_file));
+}
+
+/// Accounts that cannot be read leave those in force that there are.
+void read_users_anew(cores& running, const config& settings) {
     auto loaded = load_accounts(settings);
     if (!loaded) {
         log::error(fmt::format("the accounts stay as they were: {}", loaded.error()));
@@ -267,6 +280,18 @@ void read_users_anew(cores& running, const config& settings) {
     log::info(
         fmt::format("{}: {} accounts from now on", settings.users_file, loaded->users->size()));
     running.replace_users(loaded->users);
+}
+
+void read_files_anew(cores& running, const config& settings) {
+    if (settings.users_file.empty() && settings.rules_file.empty()) {
+        log::info("SIGHUP: there is no --users-file and there are no --rules to read anew");
+    }
+    if (!settings.users_file.empty()) {
+        read_users_anew(running, settings);
+    }
+    if (!settings.rules_file.empty()) {
+        read_rules_anew(running, settings);
+    }
 }
 
 /// The file of the access log, and those before it that a core may still write to.
@@ -311,7 +336,7 @@ class log_files {
 constexpr int log_look_interval_ms = 200;
 
 /// Waits for signals until every core has ended: the first drains, the second ends it now (R13).
-/// SIGHUP reads the users file anew, SIGUSR1 opens the access log anew.
+/// SIGHUP reads the users file and the rules anew, SIGUSR1 opens the access log anew.
 void supervise(cores& running, const config& settings, log_files& logs, int signals) {
     int seen = 0;
     for (;;) {
@@ -330,7 +355,7 @@ void supervise(cores& running, const config& settings, log_files& logs, int sign
             continue;
         }
         if (came.ssi_signo == SIGHUP) {
-            read_users_anew(running, settings);
+            read_files_anew(running, settings);
             continue;
         }
         if (came.ssi_signo == SIGUSR1) {
@@ -486,6 +511,7 @@ int run(const config& settings) {
         .homes = homes,
         .types = *types,
         .http = http_options(settings),
+        .rules = ready->rules,
         .ftp = ftp_options(settings, std::move(charset)),
         .listings = {.reads_max = settings.list_reads_max, .held_max = settings.list_held_max},
         .open_files = {.entries_max = ready->file_cache_entries,

@@ -123,6 +123,11 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"offload-threads", {"8"}, "8"},
         {"drain-timeout", {"0"}, "0s"},
         {"rate-window", {"2m"}, "2m"},
+        {"http-index", {"index.html", "index.htm"}, "index.html, index.htm"},
+        {"http-index", {"none"}, "none"},
+        {"clean-urls", {"on"}, "on"},
+        {"spa", {"/app/index.html"}, "/app/index.html"},
+        {"rules", {"/etc/ferry.rules"}, "/etc/ferry.rules"},
         {"http-compress", {"GZIP, br"}, "gzip,br"},
         {"http-compress", {"off"}, "off"},
         {"http-compress-max", {"1M"}, "1MiB"},
@@ -290,6 +295,10 @@ TEST_CASE("flags: an account is NAME:PASSWORD[:DIR]") {
                                 {.name = "bob", .password = "x", .directory = "/b:c"},
                                 {.name = "C\xc3\xa9", .password = "y", .directory = "/"},
                             });
+    CHECK(complaint("http-index", {"a", "a"}) == R"("a" is given twice)");
+    CHECK(complaint("http-index", {"a/b"}) == R"("a/b" is no name of a file)");
+    CHECK(complaint("spa", {"app.html"}) ==
+          R"("app.html" is not off, or a file's path within the tree, such as /index.html)");
     CHECK(complaint("user", {"ann:x", "ann:y"}) == R"("ann:***" is given twice)");
     CHECK(complaint("user", {"ftp:x"}) == R"("ftp:***" names the anonymous user; see --anonymous)");
     CHECK(complaint("user", {"Anonymous:x"}).contains("names the anonymous user"));
