@@ -185,6 +185,23 @@ std::optional<std::size_t> end_of_authority(std::string_view to) {
     return std::nullopt;
 }
 
+/// Whether what comes of a redirect would be redirected by it once more, whatever is asked for.
+bool leads_to_itself(const redirect& row) {
+    const auto location = location_of(row, "x", std::nullopt);
+    if (!location.starts_with('/')) {
+        return false;
+    }
+    const auto target = decode_target(location.substr(0, location.find_first_of("?#")));
+    if (!target) {
+        return false;
+    }
+    auto path = target->text();
+    if (target->wants_directory() && !target->is_root()) {
+        path += '/';
+    }
+    return row.from.match(path).has_value();
+}
+
 std::expected<redirect, std::string> read_redirect(const redirect_rule& row) {
     constexpr auto statuses = std::to_array<std::uint16_t>({301, 302, 303, 307, 308, 410});
     auto from = path_pattern::parse(row.from);
@@ -229,8 +246,9 @@ std::expected<redirect, std::string> read_redirect(const redirect_rule& row) {
         return wrong(fmt::format("to: {} has a character that no URI has", quoted(to)));
     }
     made.has_query = to.substr(0, fragment).contains('?');
-    if (made.from.text() == to) {
-        return wrong(fmt::format("{} would be sent to itself", quoted(to)));
+    if (leads_to_itself(made)) {
+        return wrong(
+            fmt::format("{} would be sent back to the same row, again and again", quoted(to)));
     }
     return made;
 }

@@ -169,6 +169,24 @@ def test_bad_rules_keep_it_from_starting(t):
         check.contains(said.stderr, f'{rules}:3: redirect: to: "//evil.example" is no', "why")
 
 
+def test_a_mount_as_a_site(t):
+    """A host's root may be what is mounted, and no link of it leads into another mount."""
+    root, other = t.tmp(), t.tmp()
+    trees.write(root, "where.txt", b"root")
+    trees.write(other, "where.txt", b"other")
+    os.symlink(os.path.join(root, "where.txt"), os.path.join(other, "out"))
+    rules = os.path.join(t.tmp(), "rules.toml")
+    with open(rules, "w", encoding="utf-8") as file:
+        file.write('other-hosts = "refuse"\n[[host]]\nnames = "a.example"\n'
+                   '[[host]]\nnames = "b.example"\nroot = "/b"\n')
+    server = t.ferry(root, "--mount", f"/b={other}:ro", "--rules", rules, "--ftp", "off")
+    check.equal(ask(server, "/where.txt", host="a.example").body, b"root", "a.example")
+    check.equal(ask(server, "/where.txt", host="b.example").body, b"other", "b.example")
+    check.equal(ask(server, "/out", host="b.example").status, 403, "a link out of it")
+    check.equal(ask(server, "/where.txt", host="c.example").status, 421, "nobody's host")
+    check.equal(ask(server, "/where.txt", host=None, version="HTTP/1.0").status, 421, "no host")
+
+
 def test_settings_without_rules(t):
     """--http-index, --clean-urls and --spa need no file."""
     root = trees.fill(t.tmp(), {"home.htm": b"home", "app.html": b"app", "page.html": b"page"})

@@ -89,6 +89,22 @@ TEST_CASE("plan: clean URLs, one address for a page") {
     CHECK(on.get("/v1.2.html").inline_body == "version");
 }
 
+TEST_CASE("plan: how often the tree is asked for a name that is none, and for a page") {
+    ruled_site on(site_rules{.spa = "/app.html", .clean_urls = true});
+    on.put("app.html", "app");
+    on.put("page.html", "page");
+    const auto opens = [&](std::string_view target) {
+        const auto before = on.open_files.counted();
+        static_cast<void>(on.get(target));
+        const auto& after = on.open_files.counted();
+        return after.misses + after.hits - before.misses - before.hits;
+    };
+    CHECK(opens("/page") == 1);
+    CHECK(opens("/none.js") == 1);
+    CHECK(opens("/route") == 3);
+    CHECK(opens("/a/b/") == 2);
+}
+
 TEST_CASE("plan: clean URLs are no way around permissions") {
     ruled_site on(site_rules{.clean_urls = true}, visitors_may("read-only,/page.html=none"));
     on.put("page.html", "secret");

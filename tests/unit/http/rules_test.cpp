@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "http/site.hpp"
@@ -64,7 +65,16 @@ TEST_CASE("rules: redirects that lead nowhere, to themselves or out by accident 
           "7: redirect: status: 304 is none of 301, 302, 303, 307, 308, 410");
     CHECK(wrong_with(redirect_rule{.from = "/a", .to = "/b", .status = 410}) ==
           "7: redirect: to: what is gone (410) is nowhere");
-    CHECK(wrong_with(redirect_rule{.from = "/a", .to = "/a"}).ends_with("would be sent to itself"));
+    for (const auto& [from, to] :
+         {std::pair("/a", "/a"), std::pair("/a", "/a/"), std::pair("/a", "/%61#x"),
+          std::pair("*", "/closed.html"), std::pair("/a/*", "/a/b/*"), std::pair("/a*", "/a/*")}) {
+        CAPTURE(from);
+        CHECK(wrong_with(redirect_rule{.from = from, .to = to})
+                  .ends_with("would be sent back to the same row, again and again"));
+    }
+    CHECK(wrong_with(redirect_rule{.from = "/*.php", .to = "/*.html"}).empty());
+    CHECK(wrong_with(redirect_rule{.from = "/a/", .to = "/a"}).empty());
+    CHECK(wrong_with(redirect_rule{.from = "/*", .to = "https://example.org/*"}).empty());
     // threats.md, H7: "//host" is another server.
     for (const auto* const to :
          {"", "b", "//evil.example", "ftp://x/", "javascript:x", "https://", "https:///x",
