@@ -74,15 +74,19 @@ task<response_plan> plan_get(planning& plan) {
     if (allowed == auth::rights{}) {  // Not even whether there is something.
         co_return plan.error(status::forbidden);
     }
-    auto clean = co_await plan_clean_page(plan);
-    if (clean) {
-        co_return std::move(*clean);
+    if (plan.at.clean_urls) {
+        auto page = co_await plan_clean_page(plan);
+        if (page) {
+            co_return std::move(*page);
+        }
     }
     auto found = co_await plan.shared.open_files.open(*name);
     if (!found) {
-        auto page = co_await plan_single_page(plan, found.error().code);
-        if (page) {
-            co_return std::move(*page);
+        if (plan.at.spa) {
+            auto page = co_await plan_single_page(plan, found.error().code);
+            if (page) {
+                co_return std::move(*page);
+            }
         }
         co_return plan.error(status_for(found.error().code));
     }

@@ -82,7 +82,7 @@ std::optional<response_plan> plan_moved(const planning& plan) {
 
 task<std::optional<response_plan>> plan_clean_page(const planning& plan) {
     const vfs::path& asked = *plan.name;
-    if (!plan.at.clean_urls || asked.wants_directory() || has_extension(asked)) {
+    if (asked.wants_directory() || has_extension(asked)) {
         co_return std::nullopt;
     }
     const auto name = vfs::path::parse(asked.text() + std::string(page_extension));
@@ -120,7 +120,7 @@ std::optional<std::string> clean_location(const planning& plan, const vfs::path&
 
 task<std::optional<response_plan>> plan_single_page(planning& plan, errc why) {
     const bool is_absent = why == errc::not_found || why == errc::not_directory;
-    if (!plan.at.spa || !is_absent || has_extension(*plan.name)) {
+    if (!is_absent || has_extension(*plan.name)) {
         co_return std::nullopt;
     }
     plan.rules.varies_by_accept = true;

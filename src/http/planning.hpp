@@ -48,9 +48,9 @@ struct planning {
 [[nodiscard]] response_plan plan_redirect(const planning& plan, status what,
                                           std::string_view location);
 
-/// The file that a site with clean URLs, or of one page, has for `plan.name`: before the tree is
-/// asked for that name, and when it has none. Nothing: there is no such file, or nobody may read
-/// it.
+/// The file that a site with clean URLs, or of one page (`site::spa`), has for `plan.name`: before
+/// the tree is asked for that name, and when it has none. Nothing: there is no such file, or nobody
+/// may read it.
 [[nodiscard]] runtime::task<std::optional<response_plan>> plan_clean_page(const planning& plan);
 [[nodiscard]] runtime::task<std::optional<response_plan>> plan_single_page(planning& plan,
                                                                            errc why);
