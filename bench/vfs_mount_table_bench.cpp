@@ -65,6 +65,10 @@ class instant_tree final : public vfs::tree {
                                                      std::string_view) const override {
         co_return failure(errc::unsupported);
     }
+    runtime::task<result<vfs::replacement>> replacement_of(runtime::core&, const vfs::path&,
+                                                           std::string_view) const override {
+        co_return failure(errc::unsupported);
+    }
     runtime::task<result<void>> hold_to(runtime::core&, vfs::held_to) override {
         co_return failure(errc::unsupported);
     }

@@ -133,7 +133,9 @@ task<reply> do_cdup(session& user, std::string_view) {
 }
 
 /// SIZE: octets RETR would send for this file in the current TYPE (RFC 3659 section 4). Of a name
-/// that nobody has: what came of the user's upload to it, if that was cut off.
+/// that nobody has: what came of the user's upload to it, if that was cut off. None of a file that
+/// an upload of the user's was to replace and did not: clients then begin anew, where the old size
+/// would have them go on (curl -C -, lftp's put -c).
 task<reply> do_size(session& user, std::string_view argument) {
     const auto where = locate(user, argument);
     if (!where) {
@@ -154,6 +156,11 @@ task<reply> do_size(session& user, std::string_view argument) {
     }
     if (found->kind == vfs::file_kind::directory) {
         co_return refuse({.code = errc::is_directory});
+    }
+    const auto replaced = co_await replacement_at(user, *where);
+    if (replaced == vfs::replacement::cut_off) {
+        // Not 550: to curl that says that there is no file to retrieve.
+        co_return reply{504, why_not_to_go_on(replaced)->text};
     }
     if (size_source_of(user.settings.how) == size_source::stored) {
         co_return reply{213, std::to_string(found->size_bytes)};

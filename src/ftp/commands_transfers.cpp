@@ -180,6 +180,13 @@ task<reply> store(session& user, running_transfer& progress, std::string_view na
         }
         what.mode = vfs::upload_mode::create;
     }
+    if (what.mode == vfs::upload_mode::restart || what.mode == vfs::upload_mode::append) {
+        const auto before = co_await replacement_at(user, *where).in_scope(progress.scope());
+        if (auto refused = why_not_to_go_on(before)) {
+            co_return std::move(*refused);
+        }
+    }
+    what.account = user.user.identity->name;
     what.part_owner = part_owner_at(user, *where);
     const bool was_told = user.user.part && user.user.part->name == *where;
     if (was_told && what.mode == vfs::upload_mode::append) {  // What comes is the rest of that.

@@ -272,6 +272,28 @@ std::string_view part_remover_at(const session& user, const vfs::path& seen) {
     return has_parts ? std::string_view(who->name) : std::string_view();
 }
 
+task<vfs::replacement> replacement_at(const session& user, const vfs::path& seen) {
+    const auto found =
+        co_await user.files().replacement_of(user.here, seen, user.user.identity->name);
+    co_return found.value_or(vfs::replacement::none);
+}
+
+std::optional<reply> why_not_to_go_on(vfs::replacement state) {
+    switch (state) {
+        case vfs::replacement::none:
+            break;
+        case vfs::replacement::under_way:
+            return reply{450, "An upload of this whole file is under way"};
+        case vfs::replacement::cut_off:
+            return reply{550,
+                         "An upload of this file was cut off and the old file stands: "
+                         "send the whole file"};
+        case vfs::replacement::forgotten:
+            return reply{550, "Too many uploads were cut off: send the whole file"};
+    }
+    return std::nullopt;
+}
+
 vfs::quota quota_of(const auth::limits& bounds) noexcept {
     return {.octets_max = bounds.home_octets_max, .files_max = bounds.home_files_max};
 }

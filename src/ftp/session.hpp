@@ -139,6 +139,15 @@ struct session {
 /// The same whatever the TYPE is: for who only removes them.
 [[nodiscard]] std::string_view part_remover_at(const session& user, const vfs::path& seen);
 
+/// What has become of an upload of the user's account that was to replace the file at `seen`.
+/// `replacement::none` where that cannot be told: what is done to the name next fails, too.
+[[nodiscard]] runtime::task<vfs::replacement> replacement_at(const session& user,
+                                                             const vfs::path& seen);
+
+/// Why a file is not to be gone on with from the size that it has: 450 while its upload is under
+/// way, 550 where it was cut off. Nothing for `replacement::none`.
+[[nodiscard]] std::optional<reply> why_not_to_go_on(vfs::replacement state);
+
 /// The name in the whole tree of what the user sees as `seen`: for the log.
 [[nodiscard]] std::string name_in_tree(const session& user, const vfs::path& seen);
 

@@ -430,6 +430,15 @@ std::string_view scheme_of(protocol speaks) noexcept {
 }
 
 /// What is removed of uploads: nothing where nobody uploads.
+/// That an upload was cut off is worth remembering where none is kept, too.
+vfs::replacement_table::numbers replacement_numbers(const config& settings) noexcept {
+    vfs::replacement_table::numbers made;
+    if (settings.upload_part_keep > runtime::duration::zero()) {
+        made.memory = settings.upload_part_keep;
+    }
+    return made;
+}
+
 std::optional<vfs::leftover_kinds> what_is_left(const config& settings,
                                                 const auth::accounts& users) {
     if (settings.ftp.empty() || !users.may_anywhere(auth::right::create)) {
@@ -493,12 +502,14 @@ int run(const config& settings) {
     vfs::digest_cache known_digests;
     vfs::home_table homes;
     auth::failed_logins failures({.delay_max = settings.ftp_login_delay_max});
+    vfs::replacement_table replacements(replacement_numbers(settings));
     const auto types = http::media_types::load();
     runtime::offload_pool offload(
         count_offload_threads(settings.offload_threads, ready->io.uses, core_count));
     ready->files->close_on(offload);
     ready->files->keep_parts(settings.upload_part_keep);
     ready->files->count_for(homes, {});
+    ready->files->note_replacements(replacements);
     connection_counts counts{.connections_max = ready->connections_max,
                              .ftp_sessions_max = settings.ftp_sessions_max};
     const shared_parts parts{

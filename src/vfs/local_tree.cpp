@@ -85,6 +85,8 @@ class local_tree final : public tree {
         homes.add_root(at, {.device = status->device, .inode = status->inode});
     }
 
+    void note_replacements(replacement_table& table) noexcept override { replacements_ = &table; }
+
     runtime::task<result<void>> hold_to(runtime::core&, held_to limit) override {
         limit_ = std::move(limit);
         co_return result<void>{};
@@ -162,7 +164,8 @@ class local_tree final : public tree {
                                               .locks = locks_.get(),
                                               .parts_kept = keeps_parts ? parts_kept_ : zero,
                                               .homes = homes_,
-                                              .limit = limit_},
+                                              .limit = limit_,
+                                              .replacements = replacements_},
                                              std::move(options));
     }
 
@@ -189,6 +192,30 @@ class local_tree final : public tree {
                                           {.directory = found->place.directory.get(),
                                            .name = found->place.name.c_str(),
                                            .locks = counted->counts() ? locks_.get() : nullptr});
+    }
+
+    runtime::task<result<replacement>> replacement_of(runtime::core& here, const path& name,
+                                                      std::string_view account) const override {
+        if (replacements_ == nullptr || !replacements_->has_any() || account.empty() ||
+            why_not_made(name)) {
+            co_return replacement::none;
+        }
+        const auto place = co_await locate(here, root_.get(), name, options_.links);
+        if (!place) {
+            co_return failure(place.error());
+        }
+        const auto key = key_of_entry(place->directory.get(), place->name);
+        if (!key) {
+            co_return failure(key.error());
+        }
+        const auto state = replacements_->state_of(*key, account, here.now());
+        if (state == replacement::none) {
+            co_return state;
+        }
+        const auto taken = co_await open_beneath(here, {.directory = place->directory.get(),
+                                                        .name = place->name.c_str(),
+                                                        .flags = O_PATH | O_NOFOLLOW});
+        co_return taken ? state : replacement::none;
     }
 
     runtime::task<result<void>> remove_file(runtime::core& here, const path& name) const override {
@@ -251,14 +278,19 @@ class local_tree final : public tree {
         if (!to) {
             co_return failure(to.error());
         }
-        co_return co_await move_name(here, {.from_directory = from->directory.get(),
-                                            .from = from->name.c_str(),
-                                            .to_directory = to->directory.get(),
-                                            .to = to->name.c_str(),
-                                            .replaces = replaces,
-                                            .locks = *locks_,
-                                            .homes = homes_,
-                                            .limit = limit_});
+        const auto moved = co_await move_name(here, {.from_directory = from->directory.get(),
+                                                     .from = from->name.c_str(),
+                                                     .to_directory = to->directory.get(),
+                                                     .to = to->name.c_str(),
+                                                     .replaces = replaces,
+                                                     .locks = *locks_,
+                                                     .homes = homes_,
+                                                     .limit = limit_});
+        if (moved) {
+            forget_replacements(*from);
+            forget_replacements(*to);
+        }
+        co_return moved;
     }
 
     runtime::task<result<std::unique_ptr<tree>>> subtree(runtime::core& here,
@@ -277,6 +309,7 @@ class local_tree final : public tree {
             std::make_unique<local_tree>(std::move(*directory), home_, options_, locks_, closing_);
         made->keep_parts(parts_kept_);
         made->homes_ = homes_;
+        made->replacements_ = replacements_;
         made->limit_ = limit_;
         co_return made;
     }
@@ -442,7 +475,17 @@ class local_tree final : public tree {
                 removed = co_await remove_counted(here, *counted, what);
             }
         }
+        if (removed) {
+            forget_replacements(*place);
+        }
         co_return removed;
+    }
+
+    /// Of a name that has just been changed.
+    void forget_replacements(const entry_place& place) const noexcept {
+        if (replacements_ != nullptr) {
+            replacements_->forget(place.directory.get(), place.name);
+        }
     }
 
     static runtime::task<result<void>> make_it(runtime::core& here, const entry_place& place) {
@@ -480,8 +523,9 @@ class local_tree final : public tree {
     std::shared_ptr<name_locks> locks_;  // One for the outermost tree and all within it.
     runtime::offload_pool* closing_;
     runtime::duration parts_kept_ = zero;
-    home_table* homes_ = nullptr;  // Null: nothing counts.
-    held_to limit_;                // Of one session's tree.
+    home_table* homes_ = nullptr;                // Null: nothing counts.
+    held_to limit_;                              // Of one session's tree.
+    replacement_table* replacements_ = nullptr;  // Null: none are noted.
 };
 
 }  // namespace

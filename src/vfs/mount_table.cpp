@@ -157,6 +157,10 @@ class mount_table final : public tree {
 
     void count_for(home_table& homes, const path& at) override { count_for(root_, homes, at); }
 
+    void note_replacements(replacement_table& table) noexcept override {
+        note_replacements(root_, table);
+    }
+
     runtime::task<result<void>> hold_to(runtime::core& here, held_to limit) override {
         std::vector<point*> ahead{&root_};
         while (!ahead.empty()) {
@@ -296,6 +300,18 @@ class mount_table final : public tree {
                                               [&](const tree& files, const path& seen) {
                                                   return files.part_status(here, seen, owner);
                                               });
+    }
+
+    runtime::task<result<replacement>> replacement_of(runtime::core& here, const path& name,
+                                                      std::string_view account) const override {
+        const place where = find(root_, name);
+        if (where.at != nullptr) {
+            co_return replacement::none;
+        }
+        co_return co_await in_owner<replacement>(
+            where, name, [&](const tree& files, const path& seen) {
+                return files.replacement_of(here, seen, account);
+            });
     }
 
     runtime::task<result<void>> remove_part(runtime::core& here, const path& name,
@@ -486,6 +502,15 @@ class mount_table final : public tree {
         }
         for (const point& each : from.beneath) {
             count_for(each, homes, at);
+        }
+    }
+
+    static void note_replacements(const point& from, replacement_table& table) noexcept {
+        if (from.files) {
+            from.files->note_replacements(table);
+        }
+        for (const point& each : from.beneath) {
+            note_replacements(each, table);
         }
     }
 

@@ -10,19 +10,11 @@
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/rarely_shared.hpp"
 #include "ferry/runtime/task.hpp"
+#include "ferry/vfs/entry_key.hpp"
 
 namespace ferry::vfs {
 
-/// A name in a directory, whatever path leads there.
-struct entry_key {
-    std::uint64_t device = 0;
-    std::uint64_t directory = 0;  ///< Its inode.
-    std::string name;
-
-    friend auto operator<=>(const entry_key&, const entry_key&) = default;
-};
-
-/// That of `name` in an open directory, a '/' at its end or not. Errors: of fstat(2).
+/// The key of `name` in an open directory, a '/' at its end or not. Errors: of fstat(2).
 [[nodiscard]] result<entry_key> key_of_entry(int directory, std::string_view name);
 
 /// Who is about to change a name just now, over all cores: so that what an append has looked at is

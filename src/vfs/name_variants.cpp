@@ -58,6 +58,10 @@ class variant_tree final : public tree {
 
     void count_for(home_table& homes, const path& at) override { inner_->count_for(homes, at); }
 
+    void note_replacements(replacement_table& table) noexcept override {
+        inner_->note_replacements(table);
+    }
+
     runtime::task<result<void>> hold_to(runtime::core& here, held_to limit) override {
         co_return co_await inner_->hold_to(here, std::move(limit));
     }
@@ -74,6 +78,15 @@ class variant_tree final : public tree {
             co_return failure(stored.error());
         }
         co_return co_await inner_->part_status(here, *stored, owner);
+    }
+
+    runtime::task<result<replacement>> replacement_of(runtime::core& here, const path& name,
+                                                      std::string_view account) const override {
+        const auto stored = co_await as_stored(here, name);
+        if (!stored) {
+            co_return failure(stored.error());
+        }
+        co_return co_await inner_->replacement_of(here, *stored, account);
     }
 
     runtime::task<result<void>> remove_part(runtime::core& here, const path& name,

@@ -49,6 +49,10 @@ struct upload::state {
     name_locks* locks = nullptr;  ///< Of the tree, or none.
     charge counted;               ///< What is set aside of the account's quota and in other homes.
     amount replaced;              ///< So much of what is written is not more than there was.
+    replacement_table* replacements = nullptr;  ///< Of the tree, or none.
+    std::string account;                        ///< That it is noted for; empty: none.
+    replacement_table::attempt attempt;         ///< Where a file has the name.
+    const runtime::core* here = nullptr;        ///< Whose clock tells when it was cut off.
 
     state() = default;
     state(const state&) = delete;
@@ -56,6 +60,9 @@ struct upload::state {
     // The name goes inline, because a destructor cannot wait: one entry of a directory that is in
     // memory, and no block is freed while the file is open. Closing it frees them.
     ~state() {
+        if (attempt) {
+            attempt.was_cut_off(here->now());
+        }
         if (!hidden.empty()) {
             static_cast<void>(kernel::unlinkat(directory.get(), hidden.c_str(), 0));
         }
@@ -684,6 +691,41 @@ runtime::task<result<void>> sync(runtime::core& here, int fd, bool is_data_only)
     co_return result<void>{};
 }
 
+/// The name has a whole file now.
+void forget_replacement(upload::state& my) noexcept {
+    if (my.attempt) {
+        my.attempt.is_whole();
+    } else if (my.replacements != nullptr && my.account.empty()) {
+        my.replacements->forget(my.directory.get(), my.name);
+    }
+}
+
+/// Notes that the upload is there, if it is not yet.
+void note_replacement(upload::state& my) {
+    const bool is_noted = my.replacements != nullptr && !my.account.empty() && !my.attempt &&
+                          (my.mode == upload_mode::replace || !my.entry);
+    if (!is_noted) {
+        return;
+    }
+    if (auto key = key_of_entry(my.directory.get(), my.name)) {
+        my.attempt = my.replacements->begin(std::move(*key), my.account, my.here->now());
+    }
+}
+
+/// Notes an upload that ends uncommitted and began when nobody had the name, if somebody has it by
+/// now: a client that goes on would go on with that file.
+runtime::task<> note_if_taken(runtime::core& here, upload::state& my) {
+    if (my.replacements == nullptr || my.account.empty() || my.attempt) {
+        co_return;
+    }
+    runtime::stop_scope unstopped;
+    const auto entry =
+        co_await find_entry(here, my.directory.get(), my.name.c_str()).in_scope(unstopped);
+    if (entry && *entry) {
+        note_replacement(my);
+    }
+}
+
 runtime::task<result<void>> commit_steps(runtime::core& here, upload::state& my, durability level) {
     unique_fd directory;
     if (level == durability::full) {
@@ -729,6 +771,9 @@ runtime::task<result<void>> commit_steps(runtime::core& here, upload::state& my,
         }
     }
     const auto named = co_await give_name_counted(here, my);
+    if (named) {
+        forget_replacement(my);
+    }
     name = {};  // Not for as long as the directory is synced.
     if (!named && named.error() == errc::exists && takes_over(my.mode)) {
         co_return failure(errc::busy, EEXIST);
@@ -833,6 +878,9 @@ runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target ta
     made->closing = target.closing;
     made->locks = target.locks;
     made->home = target.home;
+    made->replacements = target.replacements;
+    made->account = std::move(options.account);
+    made->here = &here;
     made->name = target.name.name();
     const path parent = target.name.parent();
     auto directory = co_await open_beneath(here, {.directory = target.root,
@@ -893,6 +941,9 @@ runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target ta
     }
     if (!begun) {
         co_return failure(begun.error());
+    }
+    if (old->status) {
+        note_replacement(*made);  // Before its client hears that it has begun.
     }
     co_return upload(std::move(made));
 }
@@ -963,6 +1014,7 @@ std::uint64_t upload::written_bytes() const noexcept {
 
 runtime::task<result<void>> upload::keep(runtime::core& here, durability level) {
     state& my = *state_;
+    co_await note_if_taken(here, my);
     const bool is_whole_so_far = !my.lost || *my.lost == errc::cancelled;
     if (my.part.empty() || my.is_commit_begun || !is_whole_so_far || my.end_bytes == 0) {
         co_return failure(errc::unsupported);
@@ -976,6 +1028,9 @@ runtime::task<result<void>> upload::keep(runtime::core& here, durability level) 
 }
 
 runtime::task<> upload::discard(runtime::core& here) {
+    if (state_->name != state_->part) {  // Else `keep` has looked, and failed later.
+        co_await note_if_taken(here, *state_);
+    }
     unique_fd file = std::move(state_->file);
     state_.reset();  // The hidden name goes first: with the descriptor goes the space.
     runtime::stop_scope deaf;

@@ -26,12 +26,13 @@ struct upload_target {
     const path& name;
     holding_place holding = holding_place::unnamed_if_possible;
     link_policy links = link_policy::inside;
-    file_system home{};                        ///< What is known of the tree's.
-    runtime::offload_pool* closing = nullptr;  ///< As for `close_file`.
-    name_locks* locks = nullptr;               ///< Taken by the commit; null: it excludes nobody.
-    runtime::duration parts_kept{};            ///< As for `tree::keep_parts`.
-    home_table* homes = nullptr;               ///< That it counts for; null: none.
-    held_to limit{};                           ///< The quota it keeps to.
+    file_system home{};                         ///< What is known of the tree's.
+    runtime::offload_pool* closing = nullptr;   ///< As for `close_file`.
+    name_locks* locks = nullptr;                ///< Taken by the commit; null: it excludes nobody.
+    runtime::duration parts_kept{};             ///< As for `tree::keep_parts`.
+    home_table* homes = nullptr;                ///< That it counts for; null: none.
+    held_to limit{};                            ///< The quota it keeps to.
+    replacement_table* replacements = nullptr;  ///< Where it is noted; null: nowhere.
 };
 
 /// Begins an upload: what `tree::begin_upload` promises. Copies the old content first for `append`

@@ -386,6 +386,50 @@ def test_a_cut_upload_goes_on(t):
     is_whole("after kill -9")
 
 
+@limit(60)
+def test_a_cut_replacement_is_not_gone_on_with(t):
+    """threats.md, V12: SIZE and REST of the old file would join its beginning to the new rest. curl and
+    lftp send the whole file, ncftp says why not; who retrieves has the old file meanwhile."""
+    root, source = t.tmp(), t.tmp()
+    trees.write(source, "file", NEW)
+    server = t.ferry(root, "--user", "ann:secret", "--write", "--cores", "2")
+    control = writer(t, server)
+    control.ask("TYPE I", 200)
+    url = f"{server.ftp_url}/file"
+
+    def cut():
+        trees.write(root, "file", OLD)
+        begin_and_break(control, "STOR file", NEW[:1 << 20])
+        for other in (control, writer(t, server)):  # Whichever core has it.
+            other.ask("TYPE I", 200)
+            other.ask("SIZE file", 504)
+            other.passive()
+            other.ask(f"REST {len(OLD)}", 350)
+            other.ask("STOR file", 550)
+            other.passive()
+            other.ask("APPE file", 550)
+        check.same_bytes(trees.read(root, "file"), OLD, "the old file")
+
+    cut()
+    for client in (["curl", "-sS", "-u", "ann:secret", "-o", "got", url],
+                   ["wget", "-q", "-O", "got", url.replace("//", "//ann:secret@")],
+                   ["lftp", "-c", f"open -u ann,secret {server.ftp_url}; get file -o got"]):
+        run(client, source)
+        check.same_bytes(trees.read(source, "got"), OLD, f"{client[0]}'s copy")
+        os.remove(os.path.join(source, "got"))
+    done = run(["ncftpput", "-z", "-u", "ann", "-p", "secret", "-P", str(server.ftp_port), "127.0.0.1",
+                "/", f"{source}/file"], status=None)
+    check.contains(done.text, "cut off", "ncftpput -z")
+    check.same_bytes(trees.read(root, "file"), OLD, "behind ncftpput -z")
+    for client in (["curl", "-sS", "-C", "-", "-u", "ann:secret", "-T", f"{source}/file", url],
+                   ["lftp", "-c", "set net:max-retries 1; set cmd:fail-exit yes; "
+                    f"open -u ann,secret {server.ftp_url}; put -c {source}/file"]):
+        cut()
+        run(client)
+        check.same_bytes(trees.read(root, "file"), NEW, f"{client[0]} going on")
+        check.equal(control.ask("SIZE file", 213).text, f"213 {len(NEW)}", "SIZE of a whole one")
+
+
 def test_parts_of_cut_uploads_do_not_stay_for_ever(t):
     """--upload-part-keep: swept while running and at the start, with --leftovers keep, too; 0 keeps
     none."""

@@ -48,6 +48,13 @@ class watched_tree final : public vfs::tree {
     void count_for(vfs::home_table& homes, const vfs::path& at) override {
         real_->count_for(homes, at);
     }
+    void note_replacements(vfs::replacement_table& table) noexcept override {
+        real_->note_replacements(table);
+    }
+    task<result<vfs::replacement>> replacement_of(runtime::core& here, const vfs::path& name,
+                                                  std::string_view account) const override {
+        return real_->replacement_of(here, name, account);
+    }
     task<result<void>> hold_to(runtime::core& here, vfs::held_to limit) override {
         return real_->hold_to(here, std::move(limit));
     }
@@ -156,6 +163,7 @@ struct ferry_host::life {
         files->close_on(offload);
         files->keep_parts(settings.parts_kept);
         files->count_for(homes, {});
+        files->note_replacements(replacements);
         if (settings.has_access_log) {
             sim::open_file_ptr log;
             const open_how how{.flags = O_WRONLY | O_APPEND | O_CREAT, .mode = 0640, .resolve = 0};
@@ -203,6 +211,7 @@ struct ferry_host::life {
     vfs::digest_cache known_digests;
     auth::failed_logins failures{{.delay_max = failed_login_delay_max}};
     vfs::home_table homes;
+    vfs::replacement_table replacements{{}};
     http::media_types types;
     server::connection_counts counts;
     std::unique_ptr<vfs::tree> files;

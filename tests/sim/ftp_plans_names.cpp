@@ -151,13 +151,21 @@ planned_command plan_pwd(ftp_session& user) {
 
 planned_command plan_size(ftp_session& user, std::string argument) {
     constexpr std::uint64_t counted_bytes_max = 1'048'576;
-    const auto since = user.context.model.now();
+    auto& model = user.context.model;
+    const auto since = model.now();
+    const auto path = user.in_model(argument);
+    const auto changes = model.changes(path);
+    const bool was_cut_off =
+        user.may_change() && model.is_cut_off(user.who->name, path) && user.context.is_strict();
     return assemble(
         user,
         {.verb = "SIZE",
          .argument = argument,
          .codes =
-             [&user, since, argument] {
+             [&user, since, argument, path, changes, was_cut_off] {
+                 if (was_cut_off && user.context.model.changes(path) == changes) {
+                     return std::vector{504};  // The old size would have clients go on.
+                 }
                  auto codes = codes_of(
                      user.context, user.in_model(argument), since, [&user](const node_state& each) {
                          const bool counts =
@@ -166,6 +174,9 @@ planned_command plan_size(ftp_session& user, std::string argument) {
                      });
                  if (may_be_part(user, argument, since, part_owner(user))) {
                      codes.push_back(213);
+                 }
+                 if (user.may_change() && user.context.model.may_be_cut_off(user.who->name, path)) {
+                     codes.push_back(504);
                  }
                  return codes;
              },

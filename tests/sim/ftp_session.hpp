@@ -28,7 +28,8 @@ struct ftp_session {
     bool has_copy_source = false;              ///< SITE CPFR has just been confirmed.
     bool extended_only = false;
     bool data_is_set_up = false;
-    std::string before{};  ///< What was asked before, for messages.
+    std::string cut_off{};  ///< The model's name of the replacement that was cut off last.
+    std::string before{};   ///< What was asked before, for messages.
 
     /// What the user typed as a name of the model.
     [[nodiscard]] std::string in_model(std::string_view typed) const;

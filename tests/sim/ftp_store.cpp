@@ -25,6 +25,8 @@ struct upload {
     moment since = 0;
     std::uint64_t changes = 0;  ///< Of the name, its own among them.
     bool was_settled = false;
+    bool was_file = false;     ///< One thing only, and that a file.
+    bool was_cut_off = false;  ///< An earlier upload, and so this is to be refused if it goes on.
     std::optional<model_tree::token> change;
     cut_uploads parts;  ///< What it may go on with.
     /// The network has ended the data connection in order: what came is the whole for the server.
@@ -79,6 +81,15 @@ upload draw_upload(ftp_session& user) {
         }
         made.path = user.in_model(made.argument);
     }
+    if (!user.cut_off.empty() && context.chance(2)) {  // As a client that goes on.
+        const auto name = user.typed(std::exchange(user.cut_off, {}));
+        if (name && user.may_change()) {
+            made.kind =
+                user.is_image && context.chance(2) ? store_kind::restarted : store_kind::appended;
+            made.argument = *name;
+            made.path = user.in_model(*name);
+        }
+    }
     return made;
 }
 
@@ -104,15 +115,27 @@ change change_of(const ftp_session& user, const upload& what) {
     return made;
 }
 
+/// True for what begins with a file as it is.
+bool goes_on(const upload& what) noexcept {
+    return what.kind == store_kind::appended ||
+           (what.kind == store_kind::restarted && what.offset > 0);
+}
+
 void begin_change(ftp_session& user, upload& what) {
     auto& model = user.context.model;
     const auto owner = part_owner(user);
+    what.was_cut_off = user.may_change() && goes_on(what) &&
+                       model.is_cut_off(user.who->name, what.path) && user.context.is_strict();
+    if (user.may_change() && !goes_on(what)) {
+        model.may_replace(user.who->name, what.path);
+    }
     if (what.kind != store_kind::unique) {
         what.parts = model.parts_of(owner, what.path);
         model.may_be_cut(owner, what.path, change_of(user, what));
     }
     what.since = model.now();
     what.was_settled = model.is_settled(what.path);
+    what.was_file = what.was_settled && model.possible(what.path).front().kind == node_kind::file;
     what.change = model.begin(what.path, change_of(user, what));
     what.changes = model.changes(what.path);
 }
@@ -190,6 +213,12 @@ std::vector<int> right_codes(ftp_session& user, const upload& what) {
         if (each.kind != node_kind::directory) {
             codes.push_back(553);
         }
+    }
+    if (goes_on(what) && may_change && model.may_be_cut_off(user.who->name, what.path)) {
+        codes.push_back(550);
+    }
+    if (what.was_cut_off && model.changes(what.path) == what.changes) {
+        return {550};  // Else the old beginning would be joined to the new rest.
     }
     return codes;
 }
@@ -330,6 +359,12 @@ task<outcome> move_octets(ftp_session& user, wire& data, upload& what, interrupt
     if (concluded == outcome::broken) {
         co_return concluded;
     }
+    if (close.final_code == 426 && what.was_file && user.may_change() && !goes_on(what) &&
+        !was_disputed(user, what)) {
+        context.model.was_cut_off(user.who->name, what.path);
+        user.cut_off = what.path;
+        context.findings.count("ftp replacements cut off");
+    }
     const bool may_be_busy =
         (what.kind == store_kind::appended || what.kind == store_kind::restarted) &&
         was_disputed(user, what);
@@ -435,6 +470,9 @@ task<outcome> store(ftp_session& user) {
         !(reply.code == 450 && was_disputed(user, what))) {
         context.complain("a reply that is not right", reply.describe(), line);
         co_return outcome::broken;
+    }
+    if (what.was_cut_off && reply.code == 550) {
+        context.findings.count("ftp uploads refused behind one that was cut off");
     }
     if (reply.code != 150) {
         co_return conclude(user, what, reply.code);

@@ -85,6 +85,23 @@ cut_uploads model_tree::parts_of(const std::string& owner, const std::string& pa
     return found == cut_.end() ? cut_uploads{} : found->second;
 }
 
+void model_tree::may_replace(const std::string& account, const std::string& path) {
+    replacing_.emplace(account, name_of(path));
+}
+
+bool model_tree::may_be_cut_off(const std::string& account, const std::string& path) const {
+    return replacing_.contains({account, name_of(path)});
+}
+
+void model_tree::was_cut_off(const std::string& account, const std::string& path) {
+    cut_off_.insert_or_assign({account, path}, changes(path));
+}
+
+bool model_tree::is_cut_off(const std::string& account, const std::string& path) {
+    const auto found = cut_off_.find({account, path});
+    return found != cut_off_.end() && found->second == changes(path);
+}
+
 model_tree::token model_tree::begin_rename(const std::string& from, const std::string& to) {
     expire();
     ++now_;
@@ -263,6 +280,7 @@ void model_tree::expire() {
 }
 
 void model_tree::settle_all() {
+    cut_off_.clear();  // A server that is started anew remembers nothing of it.
     while (!operations_.empty()) {
         either({.number = operations_.begin()->first});
     }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -75,6 +76,15 @@ class model_tree {
     void may_be_cut(const std::string& owner, const std::string& path, const change& what);
     /// What there may be a part of, if nobody has the name.
     [[nodiscard]] cut_uploads parts_of(const std::string& owner, const std::string& path) const;
+
+    /// From here on an upload of `account`'s that is to replace the file at `path` may be under way
+    /// or be cut off: the server may refuse to go on with that file, and to tell its size.
+    void may_replace(const std::string& account, const std::string& path);
+    [[nodiscard]] bool may_be_cut_off(const std::string& account, const std::string& path) const;
+    /// It was cut off, and the server has said so: from now on it must refuse, as long as nobody
+    /// does anything to the name.
+    void was_cut_off(const std::string& account, const std::string& path);
+    [[nodiscard]] bool is_cut_off(const std::string& account, const std::string& path);
 
     /// An upload under a name of the server's choice whose name nobody heard: `upload-*` in
     /// `directory` may hold a beginning of `what` from here on.
@@ -181,6 +191,9 @@ class model_tree {
     std::map<std::string, std::vector<content>, std::less<>> tags_;
     bool keeps_parts_ = false;
     std::map<std::pair<std::string, std::string>, cut_uploads> cut_;  ///< By owner and name.
+    std::set<std::pair<std::string, std::string>> replacing_;         ///< Accounts and names.
+    /// Accounts and paths, with the path's `changes` then.
+    std::map<std::pair<std::string, std::string>, std::uint64_t> cut_off_;
 };
 
 /// "/a/b" for "/a/b/c"; "/" for "/a".

@@ -23,6 +23,7 @@
 #include "ferry/vfs/listing_bounds.hpp"
 #include "ferry/vfs/metadata.hpp"
 #include "ferry/vfs/path.hpp"
+#include "ferry/vfs/replacements.hpp"
 #include "ferry/vfs/tree_options.hpp"
 
 namespace ferry::vfs {
@@ -152,6 +153,8 @@ struct upload_options {
     /// comes is the rest of that one, so unless it is gone on with the answer is errc::busy: it was
     /// taken, or changed, or somebody has the name.
     std::optional<std::uint64_t> part_bytes = {};
+    /// Who uploads, for `tree::note_replacements`; empty: somebody who never goes on.
+    std::string account = {};
 };
 
 /// Room for less is not asked for: so much has come before any answer has gone.
@@ -280,6 +283,10 @@ class tree {
     /// What `subtree` makes counts too. Call before the cores start; `homes` must outlive them.
     virtual void count_for([[maybe_unused]] home_table& homes, [[maybe_unused]] const path& at) {}
 
+    /// Notes in `table` the uploads of accounts (`upload_options::account`) in the place of a file:
+    /// see `replacement_of`. Call before the cores start; `table` must outlive them.
+    virtual void note_replacements([[maybe_unused]] replacement_table& table) noexcept {}
+
     /// Holds what is made through this tree to a quota: uploads, directories, and what a rename
     /// brings in are errc::over_quota where the home would have more than it may, and errc::busy as
     /// long as nobody knows what it has (`charge::wait_for_count`). For the tree of one session,
@@ -340,6 +347,14 @@ class tree {
     [[nodiscard]] virtual runtime::task<result<void>> remove_part(runtime::core& here,
                                                                   const path& name,
                                                                   std::string_view owner) const = 0;
+
+    /// What there is against going on with the file `name` from the size it has (`append`,
+    /// `restart`), for `account`: whether an upload of its own that was to replace the file is
+    /// under way or was cut off. Of `name`, not of what a link leads to. None where nobody has the
+    /// name, and without `note_replacements`. Errors as `open`, of the directory that the name is
+    /// in.
+    [[nodiscard]] virtual runtime::task<result<replacement>> replacement_of(
+        runtime::core& here, const path& name, std::string_view account) const = 0;
 
     /// Removes a file, or a link and not what it leads to. errc::is_directory for a directory,
     /// errc::denied for the root.

@@ -105,6 +105,7 @@ test_server::~test_server() {
 void test_server::run() {
     files_->keep_parts(settings_.parts_kept);
     files_->count_for(homes_, {});
+    files_->note_replacements(replacements_);
     runtime::offload_pool pool(1);
     const auto io =
         runtime::make_uring_reactor(

@@ -96,6 +96,7 @@ class test_server {
     auth::usage_table usages_;
     auth::failed_logins failures_{{.delay_max = std::chrono::seconds(3)}};
     vfs::home_table homes_;
+    vfs::replacement_table replacements_{{}};
     sink log_;
     runtime::stop_scope stop_;
     runtime::stop_scope draining_;

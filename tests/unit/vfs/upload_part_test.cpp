@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -479,4 +480,69 @@ TEST_CASE("part: belongs to its directory, by whatever name a subtree is reached
     CHECK(tree.code_of(tree.part("ann", "/file")) == errc::not_found);
     CHECK(tree.upload("/home/file", "4", of("ann", upload_mode::append)));
     CHECK(inside.content("/file") == "1234");
+}
+
+// threats.md, V12. The rest is in ftp/commands_transfers_test.
+TEST_CASE("replacements: of a tree") {
+    vfs::replacement_table table({.memory = 1h});
+    fixture tree;
+    tree.files->note_replacements(table);
+    const auto state = [&tree](const char* name, const char* account) {
+        return tree.machine
+            .run(
+                [](runtime::core& here, const vfs::tree& files, vfs::path where,
+                   std::string_view who) -> runtime::task<result<vfs::replacement>> {
+                    co_return co_await files.replacement_of(here, where, who);
+                },
+                std::cref(*tree.files), at(name), std::string_view(account))
+            .value();
+    };
+    const auto by_ann = [](upload_mode mode = upload_mode::replace) {
+        return vfs::upload_options{.mode = mode, .account = "ann"};
+    };
+    SUBCASE("an upload of a name that is new is not noted, unless somebody else has it by then") {
+        CHECK_FALSE(tree.cut("hello ", by_ann()));
+        CHECK_FALSE(table.has_any());
+        CHECK(tree.machine.run(
+            [](runtime::core& here, fixture& on) -> runtime::task<result<void>> {
+                const auto where = at("/file");
+                auto mine = co_await on.files->begin_upload(here, where, {.account = "ann"});
+                auto theirs = co_await on.files->begin_upload(here, where, {.account = "bob"});
+                if (!mine || !theirs) {
+                    co_return failure(errc::io);
+                }
+                const auto committed = co_await theirs->commit(here, durability::none);
+                static_cast<void>(co_await mine->keep(here, durability::none));
+                co_return committed;
+            },
+            std::ref(tree)));
+        CHECK(state("/file", "ann") == vfs::replacement::cut_off);
+        CHECK(state("/file", "bob") == vfs::replacement::none);
+    }
+    SUBCASE("one without an account, too, is not, and makes it forgotten when it is whole") {
+        tree.host.write("file", "old");
+        CHECK_FALSE(tree.cut("hello ", {}));
+        CHECK_FALSE(table.has_any());
+        CHECK_FALSE(tree.cut("hello ", by_ann()));
+        CHECK(state("/file", "ann") == vfs::replacement::cut_off);
+        CHECK(tree.upload("/file", "whole", {}));
+        CHECK(state("/file", "ann") == vfs::replacement::none);
+    }
+    SUBCASE("nobody has the name any more") {
+        tree.host.write("file", "old");
+        CHECK_FALSE(tree.cut("hello ", by_ann()));
+        std::filesystem::remove(tree.host.root() + "/file");  // Not by ferry.
+        CHECK(state("/file", "ann") == vfs::replacement::none);
+        tree.host.write("file", "another");
+        CHECK(state("/file", "ann") == vfs::replacement::cut_off);
+    }
+    SUBCASE("what is never begun is not cut off") {
+        tree.host.write("file", "old");
+        CHECK(tree.code_of(tree.upload(
+                  "/file", "x",
+                  {.mode = upload_mode::restart, .restart_offset = 4, .account = "ann"})) ==
+              errc::invalid);
+        CHECK(tree.code_of(tree.upload("/file", "x", by_ann(upload_mode::create))) == errc::exists);
+        CHECK_FALSE(table.has_any());
+    }
 }
