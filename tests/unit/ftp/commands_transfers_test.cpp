@@ -38,6 +38,112 @@ void put_sparse(const test_server& server, const char* name, std::size_t bytes) 
     std::filesystem::resize_file(server.directory() / name, bytes);
 }
 
+/// An upload of `name`'s in the place of a file is cut off; `other` is another account.
+void cut_a_replacement_off(const std::string& name, const std::string& other) {
+    server_settings settings;
+    settings.anonymous = auth::rights::all();
+    test_server server(settings);
+    const auto session_of = [&server](client& user, const std::string& who) {
+        user.log_in(who, "secret");
+        CHECK(user.code("TYPE I") == 200);
+    };
+    const auto refusal_of = [](client& user, const char* line) {
+        auto data = user.passive();
+        return user.ask(line);
+    };
+    const auto rest_refusal_of = [&refusal_of](client& user) {
+        CHECK(user.code("REST 3") == 350);
+        return refusal_of(user, "STOR file");
+    };
+    constexpr auto cut_off =
+        "An upload of this file was cut off and the old file stands: send the whole file"sv;
+    client user(server);
+    session_of(user, name);
+    client same(server);  // As who reconnects before the server has noticed.
+    session_of(same, name);
+    client stranger(server);
+    session_of(stranger, other);
+    server.put("file", "old");
+    server.put("file2", "old");
+
+    auto data = user.passive();
+    CHECK(user.code("STOR file") == 150);
+    CHECK(same.ask("SIZE file") == "213 3");
+    CHECK(rest_refusal_of(same) == "450 An upload of this whole file is under way");
+    CHECK(code_of(refusal_of(same, "APPE file")) == 450);
+    data.send("begin");
+    data.reset();
+    CHECK(code_of(user.reply()) == 426);
+    for (client* each : {&user, &same}) {
+        CHECK(each->ask("SIZE file") == fmt::format("504 {}", cut_off));
+        CHECK(rest_refusal_of(*each) == fmt::format("550 {}", cut_off));
+        CHECK(refusal_of(*each, "APPE file") == fmt::format("550 {}", cut_off));
+        CHECK(each->code("TYPE A") == 200);
+        CHECK(code_of(refusal_of(*each, "APPE file")) == 550);
+        CHECK(each->code("TYPE I") == 200);
+        CHECK(each->ask("SIZE file2") == "213 3");
+    }
+    CHECK(user.code("MDTM file") == 213);
+    CHECK(user.fetch("RETR file").octets == "old");
+    CHECK(user.code("REST 1") == 350);
+    CHECK(user.fetch("RETR file").octets == "ld");
+    CHECK(stranger.ask("SIZE file") == "213 3");
+    CHECK(server.get("file") == "old");
+
+    SUBCASE("until a whole one") {
+        CHECK(code_of(same.store("STOR file", "new").last) == 226);
+        CHECK(user.ask("SIZE file") == "213 3");
+        CHECK(code_of(user.store("APPE file", "er").last) == 226);
+        CHECK(server.get("file") == "newer");
+    }
+    SUBCASE("also where others have stored one") {
+        CHECK(code_of(stranger.store("STOR file", "theirs").last) == 226);
+        CHECK(code_of(stranger.store("APPE file", "!").last) == 226);
+        CHECK(code_of(refusal_of(user, "APPE file")) == 550);
+        CHECK(server.get("file") == "theirs!");
+    }
+    SUBCASE("until it is removed") {
+        CHECK(stranger.code("DELE file") == 250);
+        CHECK(code_of(user.store("APPE file", "new").last) == 226);
+        CHECK(code_of(user.store("APPE file", "er").last) == 226);
+        CHECK(server.get("file") == "newer");
+    }
+    SUBCASE("until it is renamed") {
+        CHECK(user.code("RNFR file") == 350);
+        CHECK(user.code("RNTO moved") == 250);
+        CHECK(user.code("RNFR file2") == 350);
+        CHECK(user.code("RNTO file") == 250);
+        CHECK(user.ask("SIZE file") == "213 3");
+    }
+    SUBCASE("until another is renamed to it") {
+        CHECK(user.code("RNFR file2") == 350);
+        CHECK(user.code("RNTO file") == 250);
+        CHECK(code_of(user.store("APPE file", "er").last) == 226);
+        CHECK(server.get("file") == "older");
+    }
+    SUBCASE("until another is copied to it") {
+        CHECK(user.code("SITE CPFR file2") == 350);
+        CHECK(user.code("SITE CPTO file") == 250);
+        CHECK(user.ask("SIZE file") == "213 3");
+    }
+    SUBCASE("not in a directory that was renamed") {
+        server.put("d/file", "old");
+        auto another = user.passive();
+        CHECK(user.code("STOR d/file") == 150);
+        another.reset();
+        CHECK(code_of(user.reply()) == 426);
+        CHECK(user.code("RNFR d") == 350);
+        CHECK(user.code("RNTO e") == 250);
+        CHECK(code_of(refusal_of(user, "APPE e/file")) == 550);
+    }
+    SUBCASE("nor one that was never there") {
+        CHECK(user.code("DELE file") == 250);
+        CHECK(user.code("SIZE file") == 550);
+        CHECK(user.code("REST 3") == 350);
+        CHECK(code_of(refusal_of(user, "STOR file")) == 554);
+    }
+}
+
 }  // namespace
 
 TEST_CASE("transfers: RETR and STOR bring every octet, both ways") {
@@ -322,118 +428,11 @@ TEST_CASE("transfers: what was cut off goes on (RFC 3659 section 5.3; threats.md
 
 // threats.md, V12: SIZE, REST and APPE join no old beginning to a new rest.
 TEST_CASE("transfers: a replacement that was cut off is not gone on with") {
-    server_settings settings;
-    settings.anonymous = auth::rights::all();
-    test_server server(settings);
-    std::string name;
-    std::string other;
-    SUBCASE("of an account") {
-        name = "ann";
-        other = "anonymous";
-    }
-    SUBCASE("of visitors, who are one account") {
-        name = "anonymous";
-        other = "ann";
-    }
-    const auto session_of = [&server](client& user, const std::string& who) {
-        user.log_in(who, "secret");
-        CHECK(user.code("TYPE I") == 200);
-    };
-    const auto refusal_of = [](client& user, const char* line) {
-        auto data = user.passive();
-        return user.ask(line);
-    };
-    const auto rest_refusal_of = [&refusal_of](client& user) {
-        CHECK(user.code("REST 3") == 350);
-        return refusal_of(user, "STOR file");
-    };
-    constexpr auto cut_off =
-        "An upload of this file was cut off and the old file stands: send the whole file"sv;
-    client user(server);
-    session_of(user, name);
-    client same(server);  // As who reconnects before the server has noticed.
-    session_of(same, name);
-    client stranger(server);
-    session_of(stranger, other);
-    server.put("file", "old");
-    server.put("file2", "old");
+    cut_a_replacement_off("ann", "anonymous");
+}
 
-    auto data = user.passive();
-    CHECK(user.code("STOR file") == 150);
-    CHECK(same.ask("SIZE file") == "213 3");
-    CHECK(rest_refusal_of(same) == "450 An upload of this whole file is under way");
-    CHECK(code_of(refusal_of(same, "APPE file")) == 450);
-    data.send("begin");
-    data.reset();
-    CHECK(code_of(user.reply()) == 426);
-    for (client* each : {&user, &same}) {
-        CHECK(each->ask("SIZE file") == fmt::format("504 {}", cut_off));
-        CHECK(rest_refusal_of(*each) == fmt::format("550 {}", cut_off));
-        CHECK(refusal_of(*each, "APPE file") == fmt::format("550 {}", cut_off));
-        CHECK(each->code("TYPE A") == 200);
-        CHECK(code_of(refusal_of(*each, "APPE file")) == 550);
-        CHECK(each->code("TYPE I") == 200);
-        CHECK(each->ask("SIZE file2") == "213 3");
-    }
-    CHECK(user.code("MDTM file") == 213);
-    CHECK(user.fetch("RETR file").octets == "old");
-    CHECK(user.code("REST 1") == 350);
-    CHECK(user.fetch("RETR file").octets == "ld");
-    CHECK(stranger.ask("SIZE file") == "213 3");
-    CHECK(server.get("file") == "old");
-
-    SUBCASE("until a whole one") {
-        CHECK(code_of(same.store("STOR file", "new").last) == 226);
-        CHECK(user.ask("SIZE file") == "213 3");
-        CHECK(code_of(user.store("APPE file", "er").last) == 226);
-        CHECK(server.get("file") == "newer");
-    }
-    SUBCASE("also where others have stored one") {
-        CHECK(code_of(stranger.store("STOR file", "theirs").last) == 226);
-        CHECK(code_of(stranger.store("APPE file", "!").last) == 226);
-        CHECK(code_of(refusal_of(user, "APPE file")) == 550);
-        CHECK(server.get("file") == "theirs!");
-    }
-    SUBCASE("until it is removed") {
-        CHECK(stranger.code("DELE file") == 250);
-        CHECK(code_of(user.store("APPE file", "new").last) == 226);
-        CHECK(code_of(user.store("APPE file", "er").last) == 226);
-        CHECK(server.get("file") == "newer");
-    }
-    SUBCASE("until it is renamed") {
-        CHECK(user.code("RNFR file") == 350);
-        CHECK(user.code("RNTO moved") == 250);
-        CHECK(user.code("RNFR file2") == 350);
-        CHECK(user.code("RNTO file") == 250);
-        CHECK(user.ask("SIZE file") == "213 3");
-    }
-    SUBCASE("until another is renamed to it") {
-        CHECK(user.code("RNFR file2") == 350);
-        CHECK(user.code("RNTO file") == 250);
-        CHECK(code_of(user.store("APPE file", "er").last) == 226);
-        CHECK(server.get("file") == "older");
-    }
-    SUBCASE("until another is copied to it") {
-        CHECK(user.code("SITE CPFR file2") == 350);
-        CHECK(user.code("SITE CPTO file") == 250);
-        CHECK(user.ask("SIZE file") == "213 3");
-    }
-    SUBCASE("not in a directory that was renamed") {
-        server.put("d/file", "old");
-        auto another = user.passive();
-        CHECK(user.code("STOR d/file") == 150);
-        another.reset();
-        CHECK(code_of(user.reply()) == 426);
-        CHECK(user.code("RNFR d") == 350);
-        CHECK(user.code("RNTO e") == 250);
-        CHECK(code_of(refusal_of(user, "APPE e/file")) == 550);
-    }
-    SUBCASE("nor one that was never there") {
-        CHECK(user.code("DELE file") == 250);
-        CHECK(user.code("SIZE file") == 550);
-        CHECK(user.code("REST 3") == 350);
-        CHECK(code_of(refusal_of(user, "STOR file")) == 554);
-    }
+TEST_CASE("transfers: nor one of visitors, who are one account") {
+    cut_a_replacement_off("anonymous", "ann");
 }
 
 TEST_CASE("transfers: what goes on and is cut off leaves the file as it was, to be gone on with") {
