@@ -332,7 +332,12 @@ class site_maker {
         for (const auto& [does, fields] :
              {std::pair(kind::set, &row.set), std::pair(kind::add, &row.add)}) {
             for (const auto& [name, value] : *fields) {
-                if (auto added = add_action(does, name, value); !added) {
+                const auto first_of_name = std::ranges::find_if(*fields, [&](const auto& each) {
+                    return ascii::equal_ignoring_case(each.first, name);
+                });
+                // A second value is a second line, and does not take the place of the first.
+                const bool is_further = &first_of_name->second != &value;
+                if (auto added = add_action(is_further ? kind::add : does, name, value); !added) {
                     return added;
                 }
             }

@@ -32,9 +32,10 @@ struct redirect_rule {
 struct header_rule {
     using field = std::pair<std::string, std::string>;
 
-    std::string path = {};                 ///< A pattern.
-    std::string type = {};                 ///< A media type, such as "text/html" or "image/*".
-    std::vector<field> set = {};           ///< In place of what rows before, and ferry, say.
+    std::string path = {};  ///< A pattern.
+    std::string type = {};  ///< A media type, such as "text/html" or "image/*".
+    /// In place of what rows before, and ferry, say. Two of a name are two lines.
+    std::vector<field> set = {};
     std::vector<field> add = {};           ///< One line more.
     std::vector<std::string> remove = {};  ///< What rows before, and ferry, say.
     std::size_t line = 0;

@@ -1,11 +1,18 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "ferry/base/ascii.hpp"
 #include "ferry/http/rules.hpp"
+#include "http/head_parser.hpp"
 #include "planned_site.hpp"
 
 using namespace ferry;
@@ -29,6 +36,31 @@ options visitors_may(std::string_view permissions) {
     options numbers;
     numbers.visitors = auth::permissions::parse(permissions).value();
     return numbers;
+}
+
+/// The content of a request that has none.
+class no_content final : public content_reader {
+  public:
+    [[nodiscard]] runtime::task<result<std::span<const std::byte>>> next() override {
+        co_return std::span<const std::byte>();
+    }
+    [[nodiscard]] bool lets_go_on() const noexcept override { return true; }
+};
+
+/// Begins to plan, and while that waits for the disk has other rules take the place of all.
+runtime::task<> plan_while_rules_change(runtime::nursery& bottom, ruled_site& on,
+                                        const request& asked, std::optional<response_plan>& made,
+                                        std::shared_ptr<const sites> next, bool& was_under_way) {
+    bottom.start(
+        [](service::state& shared, const request& head,
+           std::optional<response_plan>& into) -> runtime::task<> {
+            no_content content;
+            into = co_await plan_response(shared, head, content, after::keep_alive);
+        },
+        std::ref(on.shared.inside()), std::cref(asked), std::ref(made));
+    co_await on.machine.here.yield();
+    was_under_way = !made.has_value();
+    on.shared.use_rules(std::move(next));
 }
 
 std::size_t count_lines(const planned& made, std::string_view name) {
@@ -199,6 +231,19 @@ TEST_CASE("plan: fields by path and type, on every answer there") {
     CHECK(on.ask("OPTIONS /sub/a.html HTTP/1.1\nHost: a").head.field("X-A") == "2");
     // Only the listing's own script may run in it (threats.md, V11).
     CHECK(on.get("/sub/").head.field("Content-Security-Policy").contains("sha256-"));
+}
+
+TEST_CASE("plan: a field that a row sets to several values has as many lines, and no others") {
+    ruled_site on(site_rules{
+        .headers = {{.set = {{"Link", "<old>"}}},
+                    {.set = {{"Link", "<a>"}, {"link", "<b>"}}, .add = {{"Link", "<c>"}}}}});
+    on.put("a", "a");
+    const auto made = on.get("/a");
+    std::string values;
+    for (const auto& [name, value] : made.head.fields) {
+        values += ascii::equal_ignoring_case(name, "Link") ? value : "";
+    }
+    CHECK(values == "<a><b><c>");
 }
 
 TEST_CASE("plan: ferry's own fields give way to rows that set or remove them") {
@@ -431,4 +476,30 @@ TEST_CASE("plan: hosts without a site may be refused (RFC 9110 section 15.5.20)"
     CHECK(on.ask("GET /x HTTP/1.1\nHost: b").head.status == 421);
     CHECK(on.ask("GET /x HTTP/1.0").head.status == 421);
     CHECK(on.ask("OPTIONS * HTTP/1.1\nHost: b").head.status == 421);
+}
+
+TEST_CASE("plan: a request goes by the rules that held when it came, whatever comes meanwhile") {
+    const auto marked = [](std::string value) {
+        rules written;
+        written.standard.headers = {{.set = {{"X-A", std::move(value)}}}};
+        return make_sites(written).value();
+    };
+    ruled_site on(rules{});
+    on.put("a", "a");
+    auto first = marked("first");
+    const std::weak_ptr<const sites> seen = first;
+    on.shared.use_rules(std::move(first));
+    head_parser parser({});
+    const std::string head = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+    REQUIRE(parser.parse(head) == head_progress::complete);
+    std::optional<response_plan> made;
+    bool was_under_way = false;
+    runtime::run_core(on.machine.here, on.machine.stop, &plan_while_rules_change, std::ref(on),
+                      std::cref(parser.head()), std::ref(made), marked("second"),
+                      std::ref(was_under_way));
+    CHECK(was_under_way);
+    REQUIRE(made.has_value());
+    CHECK(made->message.contains("X-A: first\r\n"));
+    CHECK(seen.expired());
+    CHECK(on.get("/a").head.field("X-A") == "second");
 }
