@@ -7,22 +7,13 @@
 
 #include "ferry/base/log.hpp"
 #include "ferry/runtime/wait.hpp"
+#include "ferry/vfs/account_home.hpp"
 
 namespace ferry::ftp {
 
 using runtime::task;
 
 namespace {
-
-/// As much of the address as one customer has.
-auth::origin origin_of(const net::endpoint& peer) noexcept {
-    const auto at = net::unmapped(peer);
-    auth::origin made{.prefix = 0, .is_v6 = at.family == net::address_family::v6};
-    for (std::size_t i = 0; i < sizeof made.prefix; ++i) {  // Of a v4 address the rest is 0.
-        made.prefix = made.prefix << 8U | at.octets[i];
-    }
-    return made;
-}
 
 /// Too many answers to this address are put off: said whatever the password is.
 reply turn_away(session& user) {
@@ -67,34 +58,6 @@ task<reply> refuse_login(session& user, const std::string& name, runtime::time_p
     co_return reply{530, "Login incorrect"};
 }
 
-/// Opens what the user sees as "/", and holds it to the user's quota.
-task<result<void>> enter_home(session& user, const vfs::path& root, vfs::quota most) {
-    if (root.is_root() && !most.is_any()) {
-        co_return result<void>{};
-    }
-    auto own = co_await user.shared.files.subtree(user.here, root);
-    if (!own) {
-        co_return failure(own.error());
-    }
-    if (most.is_any()) {
-        const auto status = co_await (*own)->status(user.here, {});
-        if (!status) {
-            co_return failure(status.error());
-        }
-        auto home =
-            user.shared.homes.enter(root, {.device = status->device, .inode = status->inode});
-        const auto held = co_await (*own)->hold_to(
-            user.here, {.where = home, .most = most, .counter = &user.shared.counter});
-        if (!held) {
-            co_return held;
-        }
-        user.shared.counter.ask(home);  // Before it matters: it may take a while.
-        user.user.home = std::move(home);
-    }
-    user.user.own_files = std::move(*own);
-    co_return result<void>{};
-}
-
 }  // namespace
 
 /// USER: the same answer for names that exist and names that do not (threats.md, F10). When logged
@@ -114,7 +77,8 @@ task<reply> do_pass(session& user, std::string_view password) {
         co_return reply{503, "Send USER first"};
     }
     const auto name = *std::exchange(user.user.claimed_name, std::nullopt);
-    const auto from = origin_of(user.control.peer());
+    const auto customer = net::customer_of(user.control.peer());
+    const auth::origin from{.prefix = customer.prefix, .is_v6 = customer.is_v6};
     const bool is_visitor = user.shared.users->is_anonymous_name(name);
     if (!is_visitor && !user.shared.failures.is_heard(from, user.here.now())) {
         co_return turn_away(user);
@@ -149,12 +113,17 @@ task<reply> do_pass(session& user, std::string_view password) {
     if (!root) {
         co_return reply{530, "The home directory of this account is not usable"};
     }
-    const auto entered = co_await enter_home(user, *root, quota_of(identity->bounds));
-    if (!entered) {
+    auto home = co_await vfs::open_account_home(
+        user.here,
+        {.files = user.shared.files, .homes = user.shared.homes, .counter = user.shared.counter},
+        *root, quota_of(identity->bounds));
+    if (!home) {
         log::warning(fmt::format("ftp: {:?} cannot log in: its directory {:?}: {}", name,
-                                 root->text(), describe(entered.error().code)));
+                                 root->text(), describe(home.error().code)));
         co_return reply{530, "The home directory of this account is not usable"};
     }
+    user.user.own_files = std::move(home->files);
+    user.user.home = std::move(home->counted);
     if (identity->bounds.together != auth::rates{}) {
         user.user.usage = user.shared.usages.of(identity->name);
     }

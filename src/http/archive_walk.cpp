@@ -33,16 +33,16 @@ bool may_be_left_out(errc why) noexcept {
 }  // namespace
 
 task<result<void>> archive_walk::begin(runtime::time_point turn_deadline) {
-    auto opened = co_await shared_.files.open(shared_.here, root_);
+    const auto at = who_.where(root_);
+    auto opened = co_await at.files.open(shared_.here, at.name);
     if (!opened) {
         co_return failure(opened.error());
     }
     entered_ = found{.name = {}, .status = opened->status(), .file = std::nullopt};
-    auto entries =
-        co_await shared_.files.list(shared_.here, std::move(*opened), root_,
-                                    {.sorted_entries_max = shared_.settings.list_sorted_max,
-                                     .bounds = &shared_.listings,
-                                     .turn_deadline = turn_deadline});
+    auto entries = co_await at.files.list(shared_.here, std::move(*opened), at.name,
+                                          {.sorted_entries_max = shared_.settings.list_sorted_max,
+                                           .bounds = &shared_.listings,
+                                           .turn_deadline = turn_deadline});
     if (!entries) {
         co_return failure(entries.error());
     }
@@ -57,7 +57,8 @@ std::string archive_walk::name_of(const vfs::path& place) const {
 
 /// Enters `directory`; false: it is left out.
 task<result<bool>> archive_walk::enter(vfs::path directory, runtime::time_point turn_deadline) {
-    auto opened = co_await shared_.files.open(shared_.here, directory);
+    const auto at = who_.where(directory);
+    auto opened = co_await at.files.open(shared_.here, at.name);
     if (!opened || !opened->is_directory()) {
         if (opened || may_be_left_out(opened.error().code)) {
             co_return false;
@@ -65,11 +66,10 @@ task<result<bool>> archive_walk::enter(vfs::path directory, runtime::time_point 
         co_return failure(opened.error());
     }
     found itself{.name = name_of(directory) + '/', .status = opened->status(), .file = {}};
-    auto entries =
-        co_await shared_.files.list(shared_.here, std::move(*opened), directory,
-                                    {.sorted_entries_max = shared_.settings.list_sorted_max,
-                                     .bounds = &shared_.listings,
-                                     .turn_deadline = turn_deadline});
+    auto entries = co_await at.files.list(shared_.here, std::move(*opened), at.name,
+                                          {.sorted_entries_max = shared_.settings.list_sorted_max,
+                                           .bounds = &shared_.listings,
+                                           .turn_deadline = turn_deadline});
     if (!entries) {
         if (may_be_left_out(entries.error().code)) {
             co_return false;
@@ -129,7 +129,8 @@ task<result<std::optional<archive_walk::found>>> archive_walk::open_file(
     if (!place) {
         co_return std::nullopt;
     }
-    auto opened = co_await shared_.files.open(shared_.here, *place);
+    const auto at = who_.where(*place);
+    auto opened = co_await at.files.open(shared_.here, at.name);
     if (!opened) {
         if (may_be_left_out(opened.error().code)) {
             co_return std::nullopt;
@@ -144,14 +145,13 @@ task<result<std::optional<archive_walk::found>>> archive_walk::open_file(
 }
 
 task<result<std::optional<archive_walk::found>>> archive_walk::next() {
-    const auto& visitors = shared_.settings.visitors;
     for (;;) {  // Each turn gets a name, a batch or a directory further.
         if (entered_) {
             co_return std::exchange(entered_, std::nullopt);
         }
         if (done_ < batch_.size()) {
             const auto& entry = batch_[done_++];
-            const auto allowed = visitors.at(directory_.text(), entry.name);
+            const auto allowed = who_.rights_at(directory_, entry.name);
             const bool is_directory = entry.status.kind == vfs::file_kind::directory;
             if (!is_shown(entry) || (is_directory && entry.is_link) ||
                 !allowed.has(is_directory ? auth::right::list : auth::right::read)) {

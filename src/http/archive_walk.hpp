@@ -11,12 +11,13 @@
 #include "ferry/vfs/path.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "http/plan.hpp"
+#include "http/viewer.hpp"
 
 namespace ferry::http {
 
 /// Goes through a directory and all that is beneath, for an archive of it: what listings show and
-/// visitors may have. Left out are what `is_shown` does not show, directories that visitors may not
-/// list and files that they may not read, what vanishes before its turn, what ferry itself may not
+/// whoever asks may have. Left out are what `is_shown` does not show, directories that he may not
+/// list and files that he may not read, what vanishes before its turn, what ferry itself may not
 /// open, and links to directories, so that there are no circles; links to files are the files they
 /// lead to. One directory and one file are open at a time.
 class archive_walk {
@@ -30,8 +31,8 @@ class archive_walk {
         std::optional<vfs::node> file;  ///< Open; nothing for a directory.
     };
 
-    archive_walk(service::state& shared, vfs::path root)
-        : shared_(shared), root_(std::move(root)) {}
+    archive_walk(service::state& shared, viewer who, vfs::path root)
+        : shared_(shared), who_(std::move(who)), root_(std::move(root)) {}
 
     /// Opens the root and waits for its turn among listings until `turn_deadline`. Errors as
     /// `tree::open` and `tree::list`: nothing has been sent yet.
@@ -53,6 +54,7 @@ class archive_walk {
     [[nodiscard]] std::string name_of(const vfs::path& place) const;
 
     service::state& shared_;
+    viewer who_;
     vfs::path root_;
     vfs::path directory_;  ///< The one that is being walked.
     std::optional<vfs::listing> entries_;

@@ -30,10 +30,52 @@ constexpr std::size_t batch_bytes_max = 64 * 1024;
 // How long an idle connection may still ask when the server drains.
 constexpr auto last_request_time_max = std::chrono::milliseconds(500);
 
+/// How fast somebody's octets may go: on one connection, and together with all others'.
+struct pace {
+    auth::rates own;
+    auth::rates together;
+    auth::usage* shared = nullptr;  ///< Null: `together` does not hold.
+
+    [[nodiscard]] bool is_any() const noexcept {
+        return own != auth::rates{} || (shared != nullptr && together != auth::rates{});
+    }
+};
+
+pace pace_of(const service::state& shared, const login* account) noexcept {
+    if (account == nullptr) {
+        return {.own = shared.settings.connection_rates,
+                .together = shared.settings.visitors_rates,
+                .shared = shared.visitors};
+    }
+    return {.own = account->who.bounds.each_session,
+            .together = account->who.bounds.together,
+            .shared = account->usage.get()};
+}
+
+/// A connection that goes no faster than it may. Made where there is such a rate.
+struct paced_connection {
+    paced_connection(net::stream& below, const pace& most) noexcept
+        : sending({.bucket = &download, .octets_per_second = most.own.download},
+                  {.bucket = most.shared == nullptr ? nullptr : &most.shared->download,
+                   .octets_per_second = most.together.download}),
+          receiving({.bucket = &upload, .octets_per_second = most.own.upload},
+                    {.bucket = most.shared == nullptr ? nullptr : &most.shared->upload,
+                     .octets_per_second = most.together.upload}),
+          peer(below, sending, receiving) {}
+
+    runtime::token_bucket download;
+    runtime::token_bucket upload;
+    net::pacer sending;
+    net::pacer receiving;
+    net::paced_stream peer;
+};
+
 /// One conversation: the octets not yet used, the answers not yet sent.
 struct conversation {
     service::state& shared;
-    net::stream& peer;
+    net::stream& plain;
+    std::unique_ptr<paced_connection> paced;  ///< Null: nothing holds it back.
+    std::shared_ptr<const login> paced_for;   ///< Whose rates these are; null: visitors'.
     runtime::stop_scope& idle;  ///< Stops with the connection, and when the server drains.
     head_parser parser;
     std::string buffer;        ///< From the network; the request being answered points into it.
@@ -43,6 +85,10 @@ struct conversation {
     std::size_t requests = 0;
     runtime::time_point began{};  ///< When the first octets of the present request were there.
 
+    /// As fast as who asks may be.
+    [[nodiscard]] net::stream& peer() noexcept {
+        return paced ? static_cast<net::stream&>(paced->peer) : plain;
+    }
     [[nodiscard]] std::string_view unread() const noexcept {
         return std::string_view(buffer).substr(used);
     }
@@ -57,7 +103,7 @@ task<result<void>> flush(conversation& talk) {
         co_return result<void>{};
     }
     const auto sent =
-        co_await talk.peer.send(octets_of(talk.batch), talk.shared.settings.send_timeout);
+        co_await talk.peer().send(octets_of(talk.batch), talk.shared.settings.send_timeout);
     talk.batch.clear();
     if (talk.batch.capacity() > 2 * batch_bytes_max) {
         // It was a large page: nobody may have that much for a request that comes in drips, or for
@@ -89,20 +135,21 @@ task<result<head_progress>> read_head(conversation& talk) {
         if (is_idle) {
             std::string().swap(talk.buffer);  // An idle connection holds no buffer.
             std::string().swap(talk.batch);
-            filled = co_await talk.peer.fill(here.now() + talk.shared.settings.idle_timeout)
+            filled = co_await talk.peer()
+                         .fill(here.now() + talk.shared.settings.idle_timeout)
                          .in_scope(talk.idle);
             if (!filled && filled.error() == errc::cancelled) {
                 // The server drains. A client that is used to the connection may be asking at this
                 // moment, and has no way to tell a lost request from one half done (threats.md,
                 // H8): its answer says that it is the last.
-                filled = co_await talk.peer.fill(here.now() + last_request_time_max);
+                filled = co_await talk.peer().fill(here.now() + last_request_time_max);
             }
         } else {
             if (head_deadline == runtime::never) {
                 // For the whole head, however slowly it drips (threats.md, H3).
                 head_deadline = here.now() + talk.shared.settings.header_timeout;
             }
-            filled = co_await talk.peer.fill(head_deadline);
+            filled = co_await talk.peer().fill(head_deadline);
         }
         if (!filled && talk.parser.is_idle()) {
             co_return failure(errc::closed);  // Left, idled out, or the server drains.
@@ -113,10 +160,23 @@ task<result<head_progress>> read_head(conversation& talk) {
         if (is_idle) {
             talk.began = here.now();
         }
-        talk.peer.take_input(talk.buffer);
+        talk.peer().take_input(talk.buffer);
         progress = talk.parser.parse(talk.unread());
     }
     co_return progress;
+}
+
+/// From here on the connection goes as fast as who asks may be. Call it with nothing to send.
+void pace_for(conversation& talk, const viewer& who) {
+    if (talk.paced_for == who.account()) {
+        return;
+    }
+    const auto most = pace_of(talk.shared, who.account().get());
+    talk.paced.reset();
+    if (most.is_any()) {
+        talk.paced = std::make_unique<paced_connection>(talk.plain, most);
+    }
+    talk.paced_for = who.account();
 }
 
 /// Adds a part of the body, wherever it is.
@@ -150,7 +210,7 @@ task<result<void>> execute(conversation& talk, response_plan& plan) {
         sending.add(octets_of(plan.body_end));
         std::uint64_t sent_bytes = 0;
         const auto sent = co_await net::execute(
-            talk.peer, sending, {.stall_timeout = talk.shared.settings.send_timeout}, sent_bytes);
+            talk.peer(), sending, {.stall_timeout = talk.shared.settings.send_timeout}, sent_bytes);
         if (!sent) {
             const auto before = talk.batch.size();
             plan.body_bytes = sent_bytes > before ? sent_bytes - before : 0;
@@ -163,7 +223,7 @@ task<result<void>> execute(conversation& talk, response_plan& plan) {
             co_return failure(sent.error());
         }
         const auto sent = co_await send_body(
-            talk.peer, *plan.source,
+            talk.peer(), *plan.source,
             {.chunked = plan.chunked, .stall_timeout = talk.shared.settings.send_timeout},
             plan.body_bytes);
         co_return sent;
@@ -207,6 +267,7 @@ std::uint64_t count_head_bytes(const response_plan& plan) noexcept {
 }
 
 struct outcome {
+    std::string_view user = {};
     std::uint64_t head_bytes = 0;  ///< Of the answer.
     std::uint64_t body_bytes = 0;  ///< Of the request.
     bool is_broken_off = false;
@@ -218,10 +279,10 @@ void report(conversation& talk, const request* asked, const response_plan& plan,
     if (!log.wants_records()) {
         return;
     }
-    const auto peer = net::format_address(talk.peer.peer());
+    const auto peer = net::format_address(talk.peer().peer());
     const auto took = talk.shared.here.now() - talk.began;
     access_record record{.peer = peer,
-                         .user = {},
+                         .user = how.user,
                          .when = wall_time_before(took),
                          .method = {},
                          .target = {},
@@ -233,8 +294,8 @@ void report(conversation& talk, const request* asked, const response_plan& plan,
     record.duration = std::chrono::duration_cast<std::chrono::microseconds>(took);
     record.sent_bytes = how.head_bytes + plan.body_bytes;
     record.connection = talk.number;
-    record.peer_port = talk.peer.peer().port;
-    record.local_port = talk.peer.local().port;
+    record.peer_port = talk.peer().peer().port;
+    record.local_port = talk.peer().local().port;
     record.is_broken_off = how.is_broken_off;
     if (asked == nullptr) {
         log.record(record);
@@ -301,12 +362,17 @@ task<farewell> converse(conversation& talk) {
 
         const request& asked = talk.parser.head();
         const auto& settings = talk.shared.settings;
-        if (asked.framing != body_framing::none) {  // Nothing waits for its answer meanwhile.
+        // Nobody waits for an answer while a body comes or a password is compared.
+        const bool takes_time =
+            asked.framing != body_framing::none || asked.fields.has(field::authorization);
+        if (takes_time || talk.paced_for) {
             if (const auto sent = co_await flush(talk); !sent) {
                 co_return farewell::abort;
             }
         }
-        request_body body(talk.peer, asked, talk.unread().substr(talk.parser.consumed_bytes()),
+        const auto by = co_await identify(talk.shared, asked, talk.peer().peer());
+        pace_for(talk, by.who);
+        request_body body(talk.peer(), asked, talk.unread().substr(talk.parser.consumed_bytes()),
                           {.content_bytes_max = settings.upload_bytes_max,
                            .drain_bytes_max = settings.body_drain_bytes_max,
                            .stall_timeout = settings.body_timeout,
@@ -316,12 +382,13 @@ task<farewell> converse(conversation& talk) {
         const bool may_go_on = asked.keep_alive &&
                                talk.requests < settings.requests_per_connection_max &&
                                !talk.shared.draining.stop_requested();
-        auto plan = co_await plan_response(talk.shared, asked, body,
+        auto plan = co_await plan_response(talk.shared, asked, body, by,
                                            may_go_on ? after::keep_alive : after::close);
         const auto head_bytes = count_head_bytes(plan);
         const auto sent = co_await execute(talk, plan);
         report(talk, &asked, plan,
-               {.head_bytes = head_bytes,
+               {.user = by.user,
+                .head_bytes = head_bytes,
                 .body_bytes = body.received_bytes(),
                 .is_broken_off = !sent});
         if (!sent) {
@@ -334,7 +401,7 @@ task<farewell> converse(conversation& talk) {
                 co_return farewell::abort;
             }
             pass_over(talk, body);
-            const bool more_came = !talk.unread().empty() || !talk.peer.input().empty();
+            const bool more_came = !talk.unread().empty() || !talk.peer().input().empty();
             co_return !body.is_over() || more_came ? farewell::linger : farewell::orderly;
         }
         if (!body.is_over()) {
@@ -353,26 +420,12 @@ task<farewell> converse(conversation& talk) {
     }
 }
 
-/// A connection whose answers go no faster than they may. Made where there is such a rate.
-struct paced_connection {
-    paced_connection(net::stream& below, const options& settings, auth::usage* visitors) noexcept
-        : sending({.bucket = &own, .octets_per_second = settings.connection_rates.download},
-                  {.bucket = visitors == nullptr ? nullptr : &visitors->download,
-                   .octets_per_second = settings.visitors_rates.download}),
-          peer(below, sending, receiving) {}
-
-    runtime::token_bucket own;
-    net::pacer sending;
-    net::pacer receiving;  // Requests have no content that anybody wants.
-    net::paced_stream peer;
-};
-
 }  // namespace
 
 service::service(runtime::core& here, const options& settings, const vfs::tree& files,
                  vfs::file_cache& open_files, vfs::listing_bounds& listings, vfs::digests& digests,
                  const media_types& types, access_sink& access_log, runtime::stop_scope& draining,
-                 auth::usage* visitors)
+                 auth::usage* visitors, const account_services* accounts)
     : state_(std::make_unique<state>(
           state{.here = here,
                 .settings = settings,
@@ -387,7 +440,11 @@ service::service(runtime::core& here, const options& settings, const vfs::tree& 
                 .dates = {},
                 .archives = std::make_unique<runtime::permits>(here, settings.archives_max),
                 .packed = std::make_unique<coded_bodies>(here, settings.packing),
-                .rules = make_sites({}).value()})) {}
+                .rules = make_sites({}).value(),
+                .accounts = accounts == nullptr
+                                ? nullptr
+                                : std::make_unique<logins>(here, *accounts, files, draining,
+                                                           logins::numbers{})})) {}
 
 service::~service() = default;
 
@@ -398,19 +455,16 @@ void service::use_rules(std::shared_ptr<const sites> fresh) noexcept {
 task<> serve_connection(service& shared, unique_fd socket) {
     service::state& inside = shared.inside();
     net::plain_stream peer(inside.here, std::move(socket),
-                           {.sending = inside.settings.send_rate_min, .receiving = {}});
-    std::unique_ptr<paced_connection> paced;
+                           {.sending = inside.settings.send_rate_min, .receiving = inside.settings.receive_rate_min});
     auto parting = farewell::abort;
     try {
         runtime::stop_scope idle(&co_await runtime::current_scope());
         idle.follow(inside.draining);
-        if (inside.settings.connection_rates.download != 0 ||
-            inside.settings.visitors_rates.download != 0) {
-            paced = std::make_unique<paced_connection>(peer, inside.settings, inside.visitors);
-        }
         conversation talk{
             .shared = inside,
-            .peer = paced ? static_cast<net::stream&>(paced->peer) : peer,
+            .plain = peer,
+            .paced = {},
+            .paced_for = {},
             .idle = idle,
             .parser = head_parser({.head_bytes_max = inside.settings.head_bytes_max,
                                    .target_bytes_max = inside.settings.target_bytes_max,
@@ -418,6 +472,9 @@ task<> serve_connection(service& shared, unique_fd socket) {
             .buffer = {},
             .batch = {},
             .number = inside.here.number_connection()};
+        if (const auto most = pace_of(inside, nullptr); most.is_any()) {
+            talk.paced = std::make_unique<paced_connection>(peer, most);
+        }
         parting = co_await converse(talk);
     } catch (const std::bad_alloc&) {
         log::error("http: a connection was dropped: memory is out");

@@ -6,6 +6,7 @@
 
 #include "ferry/base/result.hpp"
 #include "ferry/runtime/task.hpp"
+#include "http/head_parser.hpp"
 
 namespace ferry::http {
 
@@ -19,10 +20,13 @@ class content_reader {
     /// refuses a request does it before.
     ///
     /// Errors: errc::closed (the client ended before the content did), reset, timed_out (it came
-    /// too slowly), invalid (broken framing: `refusal` of the reader says with what to answer),
+    /// too slowly), invalid (broken framing: see `refusal`),
     /// too_large (over the limit), cancelled. What came is then not all: drop it. Every later call
     /// says the same.
     [[nodiscard]] virtual runtime::task<result<std::span<const std::byte>>> next() = 0;
+
+    /// What to answer after errc::invalid.
+    [[nodiscard]] virtual head_refusal refusal() const noexcept = 0;
 
     /// Whether the connection can serve another request after this one: all has been read, or what
     /// has not is little enough to be skipped (RFC 9112 section 9.3). Says it for this moment.

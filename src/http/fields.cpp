@@ -41,6 +41,7 @@ constexpr auto text_rows = std::to_array<text_row>({
     {field::location, &response_head::location, belongs::always},
     {field::allow, &response_head::allow, belongs::always},
     {field::retry_after, &response_head::retry_after, belongs::always},
+    {field::www_authenticate, &response_head::www_authenticate, belongs::always},
     {field::content_security_policy, &response_head::content_security_policy, belongs::to_content},
 });
 
@@ -93,6 +94,7 @@ void append_lines(std::string& out, const response_head& head) {
     const bool success = !is_error(head.what);
     const bool has_content = head.what != status::not_modified;
     FERRY_ASSERT(head.what != status::method_not_allowed || !head.allow.empty());
+    FERRY_ASSERT(head.what != status::unauthorized || !head.www_authenticate.empty());
     FERRY_ASSERT((head.what == status::partial_content) ==
                  (head.part.has_value() || head.is_multipart));
 

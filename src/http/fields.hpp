@@ -55,6 +55,7 @@ struct response_head {
     std::string_view location = {};  ///< An absolute path or a URI, encoded.
     std::string_view allow = {};     ///< Methods, with 405 (section 15.5.6) and OPTIONS.
     std::string_view retry_after = {};
+    std::string_view www_authenticate = {};  ///< With 401 (section 15.5.2).
     std::string_view content_security_policy = {};
     bool no_sniff = false;  ///< X-Content-Type-Options: the type is not to be guessed.
 

@@ -38,6 +38,12 @@ constexpr method method_from(llhttp_method_t which) noexcept {
             return method::post;
         case HTTP_PATCH:
             return method::patch;
+        case HTTP_MKCOL:
+            return method::mkcol;
+        case HTTP_MOVE:
+            return method::move;
+        case HTTP_COPY:
+            return method::copy;
         case HTTP_TRACE:
             return method::trace;
         case HTTP_CONNECT:

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "http/fields.hpp"
+#include "http/plan_write.hpp"
 #include "http/planning.hpp"
 #include "http/target.hpp"
 
@@ -15,6 +16,8 @@ namespace {
 // Seconds after which what was too much at once may be asked for again (RFC 9110 section 10.2.3).
 constexpr std::string_view retry_after = "5";
 constexpr std::string_view product = "ferry";
+// How to log in (RFC 7617 section 2; names and passwords are octets of UTF-8, section 2.1).
+constexpr std::string_view challenge = "Basic realm=\"ferry\", charset=\"UTF-8\"";
 
 }  // namespace
 
@@ -35,19 +38,45 @@ connection_option planning::connection_of() const noexcept {
     return asked.version_minor == 0 ? connection_option::keep_alive : connection_option::none;
 }
 
+std::string_view planning::allowed_methods() const noexcept {
+    return may_write_anywhere(shared) ? methods_with_writing : methods_that_read;
+}
+
 response_plan planning::error(status what, std::string_view explanation) const {
     response_plan plan;
     plan.what = what;
     plan.then = then;
     auto made = head(what);
     if (what == status::method_not_allowed) {
-        made.allow = allowed_methods;
+        made.allow = allowed_methods();
     }
-    if (what == status::service_unavailable) {
+    if (what == status::service_unavailable || what == status::too_many_requests) {
         made.retry_after = retry_after;
+    }
+    if (what == status::unauthorized) {
+        made.www_authenticate = challenge;
     }
     plan.body_bytes = append_error_answer(plan.message, made, !is_head(), explanation);
     return plan;
+}
+
+response_plan planning::forbidden() const {
+    const bool may_log_in =
+        who.is_visitor() && shared.accounts != nullptr && shared.accounts->has_accounts();
+    return error(may_log_in ? status::unauthorized : status::forbidden);
+}
+
+task<result<vfs::shared_file_ptr>> planning::open(const vfs::path& file) const {
+    if (who.sees_whole_tree(file)) {
+        auto found = co_await shared.open_files.open(file);
+        co_return found;
+    }
+    const auto place = who.where(file);
+    auto opened = co_await place.files.open(shared.here, place.name);
+    if (!opened) {
+        co_return failure(opened.error());
+    }
+    co_return std::make_shared<vfs::shared_file>(std::move(*opened));
 }
 
 namespace {
@@ -57,7 +86,7 @@ response_plan plan_options(const planning& plan) {
     made.what = status::no_content;
     made.then = plan.then;
     auto head = plan.head(status::no_content);
-    head.allow = allowed_methods;
+    head.allow = plan.allowed_methods();
     append_head(made.message, head);
     return made;
 }
@@ -72,7 +101,7 @@ task<response_plan> plan_get(planning& plan) {
     }
     const auto allowed = plan.rights_at(*name);
     if (allowed == auth::rights{}) {  // Not even whether there is something.
-        co_return plan.error(status::forbidden);
+        co_return plan.forbidden();
     }
     if (plan.at.clean_urls) {
         auto page = co_await plan_clean_page(plan);
@@ -80,7 +109,7 @@ task<response_plan> plan_get(planning& plan) {
             co_return std::move(*page);
         }
     }
-    auto found = co_await plan.shared.open_files.open(*name);
+    auto found = co_await plan.open(*name);
     if (!found) {
         if (plan.at.spa) {
             auto page = co_await plan_single_page(plan, found.error().code);
@@ -95,7 +124,7 @@ task<response_plan> plan_get(planning& plan) {
         co_return made;
     }
     if (!allowed.has(auth::right::read)) {
-        co_return plan.error(status::forbidden);
+        co_return plan.forbidden();
     }
     if (const auto location = clean_location(plan, *name)) {
         co_return plan_redirect(plan, status::permanent_redirect, *location);
@@ -116,7 +145,7 @@ void find_name(planning& plan) {
     plan.name = name ? plan.at.in_tree(std::move(*name)) : std::move(name);
 }
 
-task<response_plan> plan_method(planning& plan) {
+task<response_plan> plan_method(planning& plan, content_reader& content) {
     switch (plan.asked.method) {
         case method::get:
         case method::head:
@@ -125,6 +154,12 @@ task<response_plan> plan_method(planning& plan) {
             co_return plan_options(plan);
         case method::put:
         case method::delete_:
+        case method::mkcol:
+        case method::move:
+        case method::copy: {
+            auto made = co_await plan_write(plan, content);
+            co_return made;
+        }
         case method::post:
         case method::patch:
         case method::trace:
@@ -137,16 +172,55 @@ task<response_plan> plan_method(planning& plan) {
     co_return made;
 }
 
+/// The answer to a login that gives none.
+response_plan plan_no_login(const planning& plan, logins::outcome why) {
+    switch (why) {
+        case logins::outcome::wrong:
+            return plan.error(status::unauthorized, "Name or password is wrong.");
+        case logins::outcome::turned_away:
+            return plan.error(status::too_many_requests,
+                              "Too many failed logins from your address.");
+        case logins::outcome::no_home:
+            return plan.error(status::forbidden,
+                              "The home directory of this account is not usable.");
+        case logins::outcome::known:
+        case logins::outcome::unavailable:
+            break;
+    }
+    return plan.error(status::service_unavailable, "Logins are not possible just now.");
+}
+
 }  // namespace
 
+task<requester> identify(service::state& shared, const request& asked, const net::endpoint& from) {
+    requester by{.who = viewer(shared.settings.visitors, shared.files)};
+    if (shared.accounts == nullptr || !asked.fields.has(field::authorization)) {
+        co_return by;
+    }
+    auto given = credentials_of(asked);
+    if (!given) {
+        co_return by;
+    }
+    by.user = given->name;
+    auto checked = co_await shared.accounts->check(std::move(*given), from);
+    if (checked.what != logins::outcome::known) {
+        by.refused = checked.what;
+    } else {
+        by.who = viewer(shared.settings.visitors, shared.files, std::move(checked.who));
+    }
+    co_return by;
+}
+
 task<response_plan> plan_response(service::state& shared, const request& asked,
-                                  content_reader& content, after then) {
+                                  content_reader& content, const requester& by, after then) {
     const auto held = shared.rules;  // Others may come meanwhile.
     const site* const at = held->find(asked.host);
     planning plan{.shared = shared,
                   .asked = asked,
+                  .wished = then,
                   .then = content.lets_go_on() ? then : after::close,
                   .now = read_wall_clock(),
+                  .who = by.who,
                   .at = at == nullptr ? held->standard : *at,
                   .name = {},
                   .rules = {}};
@@ -160,7 +234,12 @@ task<response_plan> plan_response(service::state& shared, const request& asked,
         plan.rules.is_preflight = asked.method == method::options &&
                                   asked.fields.first("Access-Control-Request-Method").has_value();
     }
-    auto made = co_await plan_method(plan);
+    response_plan made;
+    if (by.refused) {
+        made = plan_no_login(plan, *by.refused);
+    } else {
+        made = co_await plan_method(plan, content);
+    }
     if (is_error(made.what) && !at->errors.empty()) {
         auto with_page = co_await with_error_page(plan, std::move(made));
         co_return with_page;

@@ -17,9 +17,11 @@
 #include "http/content_reader.hpp"
 #include "http/date.hpp"
 #include "http/head_parser.hpp"
+#include "http/logins.hpp"
 #include "http/range.hpp"
 #include "http/request.hpp"
 #include "http/status.hpp"
+#include "http/viewer.hpp"
 
 namespace ferry::http {
 
@@ -39,6 +41,7 @@ struct service::state {
     std::unique_ptr<runtime::permits> archives;  ///< Those that are sent at once.
     std::unique_ptr<coded_bodies> packed;
     std::shared_ptr<const sites> rules;
+    std::unique_ptr<logins> accounts;  ///< Null: there are none.
 };
 
 /// How far the connection goes on after an answer.
@@ -71,6 +74,18 @@ struct response_plan {
         false;  ///< `source` goes as chunks (RFC 9112 section 7.1), else until the close.
 };
 
+/// Who sent a request.
+struct requester {
+    viewer who;
+    std::string user = {};  ///< The name that logged in, or tried to; for the log.
+    std::optional<logins::outcome> refused = {};  ///< Why a login is none: no answer but that one.
+};
+
+/// Who `asked` says it is from (RFC 7617); `from` is where the client is. Waits for a password to
+/// be compared, and where passwords from there have been wrong.
+[[nodiscard]] runtime::task<requester> identify(service::state& shared, const request& asked,
+                                                const net::endpoint& from);
+
 /// Decides the answer to `asked` (RFC 9110): method, then target, then the tree, then conditions,
 /// range and fields. Sends nothing and knows no socket; the content it wants it reads from
 /// `content`. `then` is what the connection would do afterwards if it need not end because of
@@ -78,7 +93,8 @@ struct response_plan {
 /// fails: what goes wrong is an answer too.
 [[nodiscard]] runtime::task<response_plan> plan_response(service::state& shared,
                                                          const request& asked,
-                                                         content_reader& content, after then);
+                                                         content_reader& content,
+                                                         const requester& by, after then);
 
 /// The answer to a head that could not be read; the connection closes after it.
 [[nodiscard]] response_plan plan_refusal(service::state& shared, const head_refusal& why);

@@ -55,12 +55,13 @@ task<result<entry_pointers>> sort_shown(runtime::core& here,
 /// A directory as a page or as JSON: whole where it fits into memory, else made while it is sent.
 task<response_plan> plan_listing(const planning& plan, const vfs::path& name, listing_query query) {
     service::state& shared = plan.shared;
-    auto directory = co_await shared.files.open(shared.here, name);
+    const auto at = plan.who.where(name);
+    auto directory = co_await at.files.open(shared.here, at.name);
     if (!directory) {
         co_return plan.error(status_for(directory.error().code));
     }
-    auto entries = co_await shared.files.list(
-        shared.here, std::move(*directory), name,
+    auto entries = co_await at.files.list(
+        shared.here, std::move(*directory), at.name,
         {.sorted_entries_max = shared.settings.list_sorted_max,
          .bounds = &shared.listings,
          .turn_deadline = shared.here.now() + shared.settings.list_wait_timeout});
@@ -141,7 +142,7 @@ task<response_plan> plan_archive(const planning& plan, const vfs::path& name, li
         const errc why = turn.error().code == errc::timed_out ? errc::busy : turn.error().code;
         co_return plan.error(status_for(why), "Too many archives are being sent.");
     }
-    archive_walk walk(shared, name);
+    archive_walk walk(shared, plan.who, name);
     const auto begun = co_await walk.begin(deadline);
     if (!begun) {
         const errc why = begun.error().code;
@@ -185,10 +186,10 @@ task<response_plan> plan_directory(const planning& plan, const vfs::path& name) 
         if (!index) {
             continue;
         }
-        auto page = co_await plan.shared.open_files.open(*index);
+        auto page = co_await plan.open(*index);
         if (page && !(*page)->file.is_directory()) {
             if (!plan.rights_at(*index).has(auth::right::read)) {
-                co_return plan.error(status::forbidden);
+                co_return plan.forbidden();
             }
             auto made = co_await plan_file(plan, *index, std::move(*page));
             co_return made;
@@ -198,7 +199,7 @@ task<response_plan> plan_directory(const planning& plan, const vfs::path& name) 
         }
     }
     if (!plan.rights_at(name).has(auth::right::list)) {
-        co_return plan.error(status::forbidden);
+        co_return plan.forbidden();
     }
     const auto query = read_listing_query(plan.asked);
     if (query.form == listing_form::zip || query.form == listing_form::tar) {

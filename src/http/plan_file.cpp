@@ -106,7 +106,7 @@ task<std::optional<representation>> find_beside(const planning& plan, const vfs:
     if (!beside || !plan.rights_at(*beside).has(auth::right::read)) {
         co_return std::nullopt;
     }
-    auto found = co_await plan.shared.open_files.open(*beside);
+    auto found = co_await plan.open(*beside);
     if (!found || (*found)->file.is_directory() ||
         (*found)->file.status().modified < original.modified) {
         co_return std::nullopt;

@@ -28,7 +28,7 @@ task<vfs::shared_file_ptr> open_page(const planning& plan, const vfs::path& name
     if (!plan.rights_at(name).has(auth::right::read)) {
         co_return nullptr;
     }
-    auto found = co_await plan.shared.open_files.open(name);
+    auto found = co_await plan.open(name);
     if (!found || (*found)->file.is_directory()) {
         co_return nullptr;
     }

@@ -12,17 +12,23 @@
 #include "http/fields.hpp"
 #include "http/plan.hpp"
 #include "http/site.hpp"
+#include "http/viewer.hpp"
 
 namespace ferry::http {
 
-inline constexpr std::string_view allowed_methods = "GET, HEAD, OPTIONS";
+inline constexpr std::string_view methods_that_read = "GET, HEAD, OPTIONS";
+/// Where somebody may change something.
+inline constexpr std::string_view methods_with_writing =
+    "GET, HEAD, OPTIONS, PUT, DELETE, MKCOL, MOVE, COPY";
 
 /// What every answer to one request shares.
 struct planning {
     service::state& shared;
     const request& asked;
+    after wished;  ///< What the connection would do whatever happens to the request's content.
     after then;
     wall_time now;
+    viewer who;
     const site& at;          ///< The site that is asked.
     result<vfs::path> name;  ///< What it is asked for, in the tree; or why that is no name.
     answer_rules rules;
@@ -32,13 +38,23 @@ struct planning {
     /// Status, date, product, and what the connection does next.
     [[nodiscard]] response_head head(status what) const;
     [[nodiscard]] connection_option connection_of() const noexcept;
+    /// For Allow (RFC 9110 section 10.2.1).
+    [[nodiscard]] std::string_view allowed_methods() const noexcept;
     /// A page of its own; without one for HEAD.
     [[nodiscard]] response_plan error(status what, std::string_view explanation = {}) const;
 
-    /// What a visitor may do with `file`, a name in the tree.
+    /// For what the client may not do: 403, or where an account might let it 401 with how to log in
+    /// (RFC 9110 sections 15.5.2, 15.5.4).
+    [[nodiscard]] response_plan forbidden() const;
+
+    /// What the client may do with `file`, a name in the tree.
     [[nodiscard]] auth::rights rights_at(const vfs::path& file) const noexcept {
-        return shared.settings.visitors.at(file.text());
+        return who.rights_at(file);
     }
+
+    /// `file_cache::open`, where the client may use what others have open; else as it sees the
+    /// name.
+    [[nodiscard]] runtime::task<result<vfs::shared_file_ptr>> open(const vfs::path& file) const;
 };
 
 /// What a redirect of the site answers, if there is one for what is asked.

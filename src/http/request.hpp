@@ -11,8 +11,8 @@
 
 namespace ferry::http {
 
-/// The methods with a meaning of their own here (RFC 9110 section 9, RFC 5789). `other` is a method
-/// the parser knows but ferry does not serve, such as PROPFIND: answer 501.
+/// The methods with a meaning of their own here (RFC 9110 section 9, RFC 5789, RFC 4918 section 9).
+/// `other` is a method the parser knows but ferry does not serve, such as PROPFIND: answer 501.
 enum class method : std::uint8_t {
     get,
     head,
@@ -21,6 +21,9 @@ enum class method : std::uint8_t {
     delete_,
     post,
     patch,
+    mkcol,
+    move,
+    copy,
     trace,
     connect,
     other

@@ -41,8 +41,7 @@ class request_body final : public content_reader {
     /// All of the body has been read, or there is none.
     [[nodiscard]] bool is_over() const noexcept { return is_over_; }
 
-    /// What to answer after errc::invalid.
-    [[nodiscard]] head_refusal refusal() const noexcept {
+    [[nodiscard]] head_refusal refusal() const noexcept override {
         return {.what = chunks_.refused_with(), .reason = chunks_.reason()};
     }
 

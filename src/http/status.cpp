@@ -48,6 +48,7 @@ constexpr auto rows = std::to_array<status_row>({
     {status::request_header_fields_too_large, "HTTP/1.1 431 Request Header Fields Too Large\r\n"},
     {status::internal_server_error, "HTTP/1.1 500 Internal Server Error\r\n"},
     {status::not_implemented, "HTTP/1.1 501 Not Implemented\r\n"},
+    {status::bad_gateway, "HTTP/1.1 502 Bad Gateway\r\n"},
     {status::service_unavailable, "HTTP/1.1 503 Service Unavailable\r\n"},
     {status::http_version_not_supported, "HTTP/1.1 505 HTTP Version Not Supported\r\n"},
     {status::insufficient_storage, "HTTP/1.1 507 Insufficient Storage\r\n"},

@@ -95,6 +95,15 @@ endpoint unmapped(const endpoint& where) noexcept {
     return plain;
 }
 
+customer customer_of(const endpoint& where) noexcept {
+    const auto at = unmapped(where);
+    customer made{.prefix = 0, .is_v6 = at.family == address_family::v6};
+    for (std::size_t i = 0; i < sizeof made.prefix; ++i) {  // Of a v4 address the rest is 0.
+        made.prefix = made.prefix << 8U | at.octets[i];
+    }
+    return made;
+}
+
 bool same_address(const endpoint& a, const endpoint& b) noexcept {
     const auto left = unmapped(a);
     const auto right = unmapped(b);

@@ -121,9 +121,14 @@ result<void> core_server::open() {
     }
     counter_ = std::make_unique<vfs::home_counter>(*here_, parts_.files, parts_.homes, *listings_);
     visitors_ = parts_.usages.of(auth::name_of_visitors);
-    http_ =
-        std::make_unique<http::service>(*here_, parts_.http, parts_.files, *open_files_, *listings_,
-                                        *digests_, parts_.types, *log_, draining_, visitors_.get());
+    const http::account_services accounts{.users = users_,
+                                          .usages = parts_.usages,
+                                          .failures = parts_.failures,
+                                          .homes = parts_.homes,
+                                          .counter = *counter_};
+    http_ = std::make_unique<http::service>(*here_, parts_.http, parts_.files, *open_files_,
+                                            *listings_, *digests_, parts_.types, *log_, draining_,
+                                            visitors_.get(), &accounts);
     if (parts_.rules) {
         http_->use_rules(with_own_count(parts_.rules));
     }

@@ -37,9 +37,11 @@ struct upload::state {
     std::string hidden;   ///< What it is called meanwhile; empty: nothing.
     std::string part;     ///< What it is called if it is cut off; empty: then it is dropped.
     upload_mode mode = upload_mode::replace;
-    std::optional<metadata> entry;  ///< `append` and `restart`: what the name was; none: free.
-    file_system home;               ///< What is known of it, or of another one.
-    std::uint64_t offset = 0;       ///< Where the next octet goes.
+    bool only_if_unchanged = false;
+    /// Where the mode or the above asks: what the name was; none: free.
+    std::optional<metadata> entry;
+    file_system home;          ///< What is known of it, or of another one.
+    std::uint64_t offset = 0;  ///< Where the next octet goes.
     std::uint64_t written_bytes = 0;
     std::uint64_t end_bytes = 0;       ///< The file's size, by what has been written.
     std::uint64_t reserved_bytes = 0;  ///< There is room for a file of that size; 0: nobody knows.
@@ -751,7 +753,7 @@ runtime::task<result<void>> commit_steps(runtime::core& here, upload::state& my,
     // From the look at what has the name until it is replaced nobody else replaces it.
     name_locks::hold name;
     if (my.locks != nullptr) {
-        const bool looks = takes_over(my.mode) || my.counted.counts();
+        const bool looks = takes_over(my.mode) || my.only_if_unchanged || my.counted.counts();
         auto taken =
             co_await my.locks->take(here, my.directory.get(), my.name,
                                     looks ? name_locks::manner::alone : name_locks::manner::shared);
@@ -760,7 +762,7 @@ runtime::task<result<void>> commit_steps(runtime::core& here, upload::state& my,
         }
         name = std::move(*taken);
     }
-    if (takes_over(my.mode)) {
+    if (takes_over(my.mode) || my.only_if_unchanged) {
         // Else what another upload has added since would be lost, although it was acknowledged.
         const auto entry = co_await find_entry(here, my.directory.get(), my.name.c_str());
         if (!entry) {
@@ -901,14 +903,16 @@ runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target ta
         co_return failure(known.error());
     }
 
-    if (takes_over(options.mode) || made->counted.counts()) {
+    made->only_if_unchanged = options.only_if_unchanged;
+    const bool must_be_same = takes_over(options.mode) || options.only_if_unchanged;
+    if (must_be_same || made->counted.counts()) {
         // First: what changes from here on is found at the commit.
         auto entry = co_await find_entry(here, made->directory.get(), made->name.c_str());
         if (!entry) {
             co_return failure(entry.error());
         }
         made->replaced = *entry ? amount_of(**entry) : amount{};
-        if (takes_over(options.mode)) {
+        if (must_be_same) {
             made->entry = *entry;
         }
     }
@@ -1010,6 +1014,10 @@ runtime::task<result<void>> upload::write_all_of(runtime::core& here, const node
 
 std::uint64_t upload::written_bytes() const noexcept {
     return state_->written_bytes;
+}
+
+result<metadata> upload::status() const noexcept {
+    return metadata_of(state_->file.get());
 }
 
 runtime::task<result<void>> upload::keep(runtime::core& here, durability level) {

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "ferry/auth/accounts.hpp"
+#include "ferry/auth/failed_logins.hpp"
 #include "ferry/auth/limits.hpp"
 #include "ferry/auth/rights.hpp"
 #include "ferry/auth/usage.hpp"
@@ -20,6 +22,8 @@
 #include "ferry/runtime/time.hpp"
 #include "ferry/vfs/digest.hpp"
 #include "ferry/vfs/file_cache.hpp"
+#include "ferry/vfs/home_counter.hpp"
+#include "ferry/vfs/homes.hpp"
 #include "ferry/vfs/listing_bounds.hpp"
 #include "ferry/vfs/tree.hpp"
 
@@ -61,12 +65,14 @@ struct options {
         std::chrono::seconds(10);  ///< For a whole head, from its first octet.
     runtime::duration idle_timeout = std::chrono::seconds(60);  ///< Between requests.
     runtime::duration send_timeout = std::chrono::seconds(30);  ///< Without any progress.
-    net::minimum_rate send_rate_min = {};  ///< How fast a client takes its answers.
+    net::minimum_rate send_rate_min = {};     ///< How fast a client takes its answers.
+    net::minimum_rate receive_rate_min = {};  ///< How fast the content of its requests comes.
     std::size_t requests_per_connection_max = 1'000'000;
     std::size_t body_drain_bytes_max = 64 * 1024;  ///< Of a request body nobody wants; then close.
     runtime::duration body_timeout = std::chrono::seconds(30);  ///< Without an octet of content.
     std::uint64_t upload_bytes_max = 0;  ///< Of the content of one request; 0: no limit.
-    /// What everybody may do: `list` shows the names in a directory, `read` gives files.
+    vfs::durability durability = vfs::durability::data;  ///< Of uploads.
+    /// What everybody may do, with an account or without.
     auth::permissions visitors = auth::rights::read_only();
     /// How fast answers go, heads and pages included: on each connection, and all together.
     auth::rates connection_rates;
@@ -81,15 +87,26 @@ struct options {
     std::uint64_t digest_bytes_max = std::uint64_t{1} << 30U;
 };
 
+/// What the accounts of every protocol rest on. All of it outlives the service.
+struct account_services {
+    /// Replaced between two turns of the core when the accounts are read anew; never null.
+    const std::shared_ptr<const auth::accounts>& users;
+    auth::usage_table& usages;      ///< Of all cores.
+    auth::failed_logins& failures;  ///< Of all cores.
+    vfs::home_table& homes;         ///< Of all cores.
+    vfs::home_counter& counter;
+};
+
 /// What one core's connections share. Make one a core; it outlives them. `visitors`: of everybody,
-/// on all cores, over any protocol; null: `options::visitors_rates` does not hold.
+/// on all cores, over any protocol; null: `options::visitors_rates` does not hold. `accounts`: who
+/// may log in (RFC 7617); null: nobody.
 class service {
   public:
     /// `open_files` is the core's, of `files`.
     service(runtime::core& here, const options& settings, const vfs::tree& files,
             vfs::file_cache& open_files, vfs::listing_bounds& listings, vfs::digests& digests,
             const media_types& types, access_sink& access_log, runtime::stop_scope& draining,
-            auth::usage* visitors = nullptr);
+            auth::usage* visitors = nullptr, const account_services* accounts = nullptr);
     service(const service&) = delete;
     service& operator=(const service&) = delete;
     ~service();

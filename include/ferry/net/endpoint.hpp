@@ -58,6 +58,18 @@ struct endpoint {
 /// form. The scope decides only where both have one.
 [[nodiscard]] bool same_address(const endpoint& a, const endpoint& b) noexcept;
 
+/// As much of an address as one customer of a network has for itself: all of a v4 address, the
+/// first 64 bits of a v6 one (RFC 6177).
+struct customer {
+    std::uint64_t prefix = 0;
+    bool is_v6 = false;
+
+    friend bool operator==(const customer&, const customer&) = default;
+};
+
+/// Whose `where` is; a v4-mapped v6 address counts as its v4 form.
+[[nodiscard]] customer customer_of(const endpoint& where) noexcept;
+
 /// Fills `out` for `bind` or `connect` and returns how many octets of it count.
 [[nodiscard]] std::uint32_t to_sockaddr(const endpoint& from, sockaddr_storage& out) noexcept;
 

@@ -155,6 +155,9 @@ struct upload_options {
     std::optional<std::uint64_t> part_bytes = {};
     /// Who uploads, for `tree::note_replacements`; empty: somebody who never goes on.
     std::string account = {};
+    /// With `replace`: whatever has the name at the beginning must have it still at the commit, and
+    /// be as it was; else errc::busy there. For who has compared it with what a client expects.
+    bool only_if_unchanged = false;
 };
 
 /// Room for less is not asked for: so much has come before any answer has gone.
@@ -195,17 +198,21 @@ class upload {
     /// Octets of the writes that succeeded; what `append` and `restart` took over not counted.
     [[nodiscard]] std::uint64_t written_bytes() const noexcept;
 
+    /// What the file system says of it by now: after the commit, of what was committed, whatever
+    /// has the name since. By an inline fstat(2). Errors: errc::io.
+    [[nodiscard]] result<metadata> status() const noexcept;
+
     /// Gives the content its name. Once it has returned success the file is there for every reader.
     /// Not cut short by a stop request, earlier or during: what was begun is finished. At most
     /// once.
     ///
-    /// Errors: errc::exists (`create`), busy (`append`, `restart`: somebody has replaced or written
-    /// the file meanwhile, and that would be lost; begin anew), is_directory, not_found (the
-    /// directory was removed), no_space, over_quota (what it was to replace has become smaller or
-    /// gone), denied, io: the old file still stands. One exception: with
-    /// `durability::full` a failure to sync the directory comes after the name was given; the new
-    /// file is there, but a crash may undo it. `full` needs permission to read the directory, else
-    /// denied.
+    /// Errors: errc::exists (`create`), busy (`append`, `restart`, `only_if_unchanged`: somebody
+    /// has replaced or written the file meanwhile, and that would be lost; begin anew),
+    /// is_directory, not_found (the directory was removed), no_space, over_quota (what it was to
+    /// replace has become smaller or gone), denied, io: the old file still stands. One exception:
+    /// with `durability::full` a failure to sync the directory comes after the name was given; the
+    /// new file is there, but a crash may undo it. `full` needs permission to read the directory,
+    /// else denied.
     [[nodiscard]] runtime::task<result<void>> commit(runtime::core& here, durability level);
 
     /// Leaves what was written as a part under a hidden name, in the place of an older one of the

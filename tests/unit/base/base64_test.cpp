@@ -28,3 +28,16 @@ TEST_CASE("base64: the vectors of RFC 4648 section 10") {
     CHECK(encoded("foobar") == "Zm9vYmFy");
     CHECK(encoded("\xff\xef\xbe") == "/+++");
 }
+
+TEST_CASE("base64: what was encoded is decoded, and nothing else (RFC 4648 sections 3.2 to 3.5)") {
+    for (const std::string_view each :
+         {"", "f", "fo", "foo", "foob", "ann:secret", "\xff\xef\xbe"}) {
+        CHECK(decode_base64(encoded(each)) == std::string(each));
+    }
+    CHECK(decode_base64(encoded(std::string(1, '\0'))) == std::string(1, '\0'));
+    for (const std::string_view each : {"Zg=", "Zg", "Z===", "====", "=", "Zg==Zg==", "Zm8=Zm8=",
+                                        "Zm9v\n", "Zm 9", "Zm-_", "Zh==", "Zm9=", "Zg=a", "Z=g="}) {
+        CAPTURE(each);
+        CHECK_FALSE(decode_base64(each).has_value());
+    }
+}

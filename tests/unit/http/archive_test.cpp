@@ -57,7 +57,8 @@ task<result<void>> append_file(runtime::file_span part, std::string& out) {
 task<packed> pack_on(runtime::core& here, service::state& shared, std::string root, bool is_zip,
                      between_pieces& meanwhile) {
     packed made;
-    archive_walk walk(shared, vfs::path::parse(root).value());
+    archive_walk walk(shared, viewer(shared.settings.visitors, shared.files),
+                      vfs::path::parse(root).value());
     const auto begun = co_await walk.begin(runtime::never);
     if (!begun) {
         made.failed = begun.error().code;
@@ -88,7 +89,7 @@ task<packed> pack_on(runtime::core& here, service::state& shared, std::string ro
 }
 
 task<body_piece> first_piece_on(runtime::core& here, service::state& shared) {
-    archive_walk walk(shared, vfs::path());
+    archive_walk walk(shared, viewer(shared.settings.visitors, shared.files), vfs::path());
     const auto begun = co_await walk.begin(runtime::never);
     REQUIRE(begun);
     auto turn = co_await shared.archives->take(runtime::never);

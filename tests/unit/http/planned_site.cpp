@@ -19,12 +19,15 @@ class no_content final : public content_reader {
     [[nodiscard]] runtime::task<result<std::span<const std::byte>>> next() override {
         co_return std::span<const std::byte>();
     }
+    [[nodiscard]] head_refusal refusal() const noexcept override { return {}; }
     [[nodiscard]] bool lets_go_on() const noexcept override { return true; }
 };
 
 runtime::task<response_plan> plan_on(runtime::core&, service::state& shared, const request& asked,
                                      content_reader& content, after then) {
-    auto made = co_await plan_response(shared, asked, content, then);
+    const net::endpoint nowhere;
+    const auto by = co_await identify(shared, asked, nowhere);
+    auto made = co_await plan_response(shared, asked, content, by, then);
     co_return made;
 }
 

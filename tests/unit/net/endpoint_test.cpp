@@ -130,3 +130,15 @@ TEST_CASE("endpoint: socket addresses convert both ways") {
     unix_address.ss_family = AF_UNIX;
     CHECK(read_back(unix_address, sizeof unix_address).error() == errc::unsupported);
 }
+
+TEST_CASE("endpoint: a customer has a v4 address, or 64 bits of v6 ones (RFC 6177)") {
+    const auto of = [](const char* text) {
+        return net::customer_of(net::parse_address(text).value());
+    };
+    CHECK(of("192.0.2.1") == net::customer{.prefix = 0xC000'0201'0000'0000, .is_v6 = false});
+    CHECK(of("::ffff:192.0.2.1") == of("192.0.2.1"));
+    CHECK_FALSE(of("192.0.2.1") == of("192.0.2.2"));
+    CHECK(of("2001:db8:0:1::1") == of("2001:db8:0:1:ffff::2"));
+    CHECK_FALSE(of("2001:db8:0:1::1") == of("2001:db8:0:2::1"));
+    CHECK_FALSE(of("c000:201::") == of("192.0.2.1"));
+}
