@@ -454,8 +454,9 @@ void service::use_rules(std::shared_ptr<const sites> fresh) noexcept {
 
 task<> serve_connection(service& shared, unique_fd socket) {
     service::state& inside = shared.inside();
-    net::plain_stream peer(inside.here, std::move(socket),
-                           {.sending = inside.settings.send_rate_min, .receiving = inside.settings.receive_rate_min});
+    net::plain_stream peer(
+        inside.here, std::move(socket),
+        {.sending = inside.settings.send_rate_min, .receiving = inside.settings.receive_rate_min});
     auto parting = farewell::abort;
     try {
         runtime::stop_scope idle(&co_await runtime::current_scope());

@@ -128,6 +128,7 @@ struct config {
     std::vector<access_rule> deny;
     /// What visitors without an account may do; none: they cannot log in over FTP.
     std::optional<auth::permissions> anonymous = auth::rights::read_only();
+    std::optional<auth::permissions> http_anonymous;  ///< Over HTTP; none: as the above says.
     auth::limits anonymous_limits;    ///< Of all of them together, and of each session.
     std::vector<user_account> users;  ///< No name twice, none of the anonymous ones.
     std::string users_file;           ///< More of them; empty: none. Not known to exist.
@@ -184,8 +185,11 @@ struct config {
     std::chrono::milliseconds header_timeout = std::chrono::seconds(10);
     std::chrono::milliseconds idle_timeout = std::chrono::seconds(60);
     std::chrono::milliseconds send_timeout = std::chrono::seconds(30);
-    std::size_t send_rate_min = 240;  ///< Octets a second over `rate_window`; 0: none.
+    std::size_t receive_rate_min = 240;  ///< Octets a second over `rate_window`; 0: none.
+    std::size_t send_rate_min = 240;     ///< Octets a second over `rate_window`; 0: none.
     std::size_t requests_per_connection_max = 1'000'000;
+    std::chrono::milliseconds body_timeout = std::chrono::seconds(30);
+    std::uint64_t http_upload_max = 0;  ///< 0: no limit.
     std::size_t body_drain_bytes_max = 64_KiB;
 
     // FTP.

@@ -294,32 +294,68 @@ constexpr std::string_view anonymous_bounds =
 constexpr auth::rights upload_rights =
     auth::rights::read_only() | auth::rights{auth::right::create};
 
+/// "read", "upload" or permissions.
+std::expected<auth::permissions, std::string> parse_visitors(std::string_view value) {
+    if (value == "read") {
+        return auth::rights::read_only();
+    }
+    if (value == "upload") {
+        return upload_rights;
+    }
+    return auth::permissions::parse(value);
+}
+
+std::string show_visitors(const auth::permissions& allowed) {
+    if (allowed == auth::permissions(auth::rights::read_only())) {
+        return "read";
+    }
+    return allowed == auth::permissions(upload_rights) ? "upload" : allowed.text();
+}
+
 std::string set_anonymous(config& into, std::string_view value) {
     if (value == "off") {
         into.anonymous.reset();
-    } else if (value == "read") {
-        into.anonymous = auth::rights::read_only();
-    } else if (value == "upload") {
-        into.anonymous = upload_rights;
-    } else {
-        auto parsed = auth::permissions::parse(value);
-        if (!parsed) {
-            return fmt::format("{} is not {}: {}", in_quotes(value), anonymous_bounds,
-                               parsed.error());
-        }
-        into.anonymous = std::move(*parsed);
+        return {};
     }
+    auto parsed = parse_visitors(value);
+    if (!parsed) {
+        return fmt::format("{} is not {}: {}", in_quotes(value), anonymous_bounds, parsed.error());
+    }
+    into.anonymous = std::move(*parsed);
     return {};
 }
 
 std::string show_anonymous(const config& from) {
-    if (!from.anonymous) {
-        return "off";
+    return from.anonymous ? show_visitors(*from.anonymous) : "off";
+}
+
+constexpr std::string_view http_anonymous_bounds =
+    "same, off, read, upload, or permissions such as read-only,/incoming=list+create";
+
+std::string set_http_anonymous(config& into, std::string_view value) {
+    if (value == "same") {
+        into.http_anonymous.reset();
+        return {};
     }
-    if (*from.anonymous == auth::permissions(auth::rights::read_only())) {
-        return "read";
+    if (value == "off") {
+        into.http_anonymous = auth::permissions();
+        return {};
     }
-    return *from.anonymous == auth::permissions(upload_rights) ? "upload" : from.anonymous->text();
+    auto parsed = parse_visitors(value);
+    if (!parsed) {
+        return fmt::format("{} is not {}: {}", in_quotes(value), http_anonymous_bounds,
+                           parsed.error());
+    }
+    into.http_anonymous = std::move(*parsed);
+    return {};
+}
+
+std::string show_http_anonymous(const config& from) {
+    if (!from.http_anonymous) {
+        return "same";
+    }
+    return *from.http_anonymous == auth::permissions() ? "off"
+                                                       : show_visitors(*from.http_anonymous);
 }
 
 constexpr std::string_view anonymous_limits_bounds =
@@ -556,10 +592,14 @@ constexpr auto table = std::to_array<flag>({
      "smallest decides, of two alike --deny",
      rule_list<&config::deny>()},
     {"anonymous", "off|read|upload|PERMISSIONS", group::access,
-     "what visitors without an account may do: over FTP (RFC 1635), where off lets none in and "
-     "upload lets them read and store new files; and over HTTP, where permissions say what may be "
-     "listed and read",
+     "what visitors without an account may do: over FTP (RFC 1635), where off lets none in; and "
+     "over HTTP, where off is read, if --http-anonymous does not say otherwise; upload: read and "
+     "store new files",
      text{anonymous_bounds, set_anonymous, show_anonymous}},
+    {"http-anonymous", "same|off|read|upload|PERMISSIONS", group::access,
+     "the same over HTTP alone, where everybody is one, with an account or without; off: only who "
+     "logs in sees anything",
+     text{http_anonymous_bounds, set_http_anonymous, show_http_anonymous}},
     {"anonymous-limits", "LIMITS|none", group::access,
      "limits of visitors without an account, as in a users file: sessions=N, per-address=N over "
      "FTP; quota=SIZE, files=N of the whole tree; "
@@ -567,7 +607,8 @@ constexpr auto table = std::to_array<flag>({
      "session-rate=SIZE and so on for each session or HTTP connection",
      text{anonymous_limits_bounds, set_anonymous_limits, show_anonymous_limits}},
     {"user", "NAME:PASSWORD[:DIR]", group::access,
-     "an FTP account; DIR, a directory within the tree, is all it sees; repeatable. A "
+     "an account for FTP and HTTP; DIR, a directory within the tree, is all it sees over FTP and "
+     "may use over HTTP; repeatable. A "
      "password cannot hold ':'. On a command line others on this machine can read it: better "
      "in the file",
      flag_kind::list{.bounds = user_bounds,
@@ -697,7 +738,8 @@ constexpr auto table = std::to_array<flag>({
      "after the first SIGTERM or SIGINT, how long requests and transfers may still take",
      duration{&config::drain_timeout, 0ms, 1h}},
     {"rate-window", "DURATION", group::machine,
-     "over how long the least rates of clients, --send-rate-min and --ftp-transfer-rate-min, are "
+     "over how long the least rates of clients, --send-rate-min, --receive-rate-min and "
+     "--ftp-transfer-rate-min, are "
      "averaged",
      duration{&config::rate_window, 100ms, 1h}},
 
@@ -764,6 +806,16 @@ constexpr auto table = std::to_array<flag>({
      "closed; what --anonymous-limits holds back does not count; 0: as slow as --send-timeout lets "
      "them",
      size{&config::send_rate_min, 0, 1_GiB}},
+    {"http-upload-max", "SIZE", group::http_limits,
+     "content of one PUT; more: 413 (RFC 9110 section 15.5.14); 0: as much as there is room for",
+     size{&config::http_upload_max, 0, 1'024'000_GiB}},
+    {"body-timeout", "DURATION", group::http_limits,
+     "how long a client may send nothing of a request body; then 408",
+     duration{&config::body_timeout, 100ms, 1h}},
+    {"receive-rate-min", "SIZE", group::http_limits,
+     "octets a second that must come of a request body, over --rate-window; then 408; what a rate "
+     "of its account holds back does not count; 0: as slow as --body-timeout lets them",
+     size{&config::receive_rate_min, 0, 1_GiB}},
     {"requests-per-connection-max", "COUNT", group::http_limits,
      "then the connection is closed (RFC 9112 section 9.6)",
      count{&config::requests_per_connection_max, 1, 1'000'000'000}},

@@ -58,31 +58,6 @@ net::address_rules rules_of(const config& settings, protocol speaks) {
             .denied = blocks_of(settings.deny, speaks)};
 }
 
-http::options http_options(const config& settings) {
-    return {.addresses = rules_of(settings, protocol::http),
-            .head_bytes_max = settings.head_bytes_max,
-            .target_bytes_max = settings.target_bytes_max,
-            .fields_max = settings.fields_max,
-            .header_timeout = settings.header_timeout,
-            .idle_timeout = settings.idle_timeout,
-            .send_timeout = settings.send_timeout,
-            .send_rate_min = {.octets_per_second = settings.send_rate_min,
-                              .window = settings.rate_window},
-            .requests_per_connection_max = settings.requests_per_connection_max,
-            .body_drain_bytes_max = settings.body_drain_bytes_max,
-            .visitors = settings.anonymous.value_or(auth::rights::read_only()),
-            .connection_rates = settings.anonymous_limits.each_session,
-            .visitors_rates = settings.anonymous_limits.together,
-            .list_sorted_max = settings.list_sorted_max,
-            .list_wait_timeout = settings.list_wait_timeout,
-            .archives_max = settings.http_archives_max,
-            .packing = {.codings = settings.http_compress,
-                        .size_bytes_max = settings.http_compress_max,
-                        .cache_bytes_max = settings.http_compress_cache_bytes,
-                        .uses_files_beside = settings.http_precompressed},
-            .digest_bytes_max = settings.http_digest_max};
-}
-
 vfs::durability to_vfs(upload_durability level) noexcept {
     switch (level) {
         case upload_durability::none:
@@ -93,6 +68,37 @@ vfs::durability to_vfs(upload_durability level) noexcept {
             return vfs::durability::full;
     }
     return vfs::durability::full;
+}
+
+http::options http_options(const config& settings) {
+    return {.addresses = rules_of(settings, protocol::http),
+            .head_bytes_max = settings.head_bytes_max,
+            .target_bytes_max = settings.target_bytes_max,
+            .fields_max = settings.fields_max,
+            .header_timeout = settings.header_timeout,
+            .idle_timeout = settings.idle_timeout,
+            .send_timeout = settings.send_timeout,
+            .send_rate_min = {.octets_per_second = settings.send_rate_min,
+                              .window = settings.rate_window},
+            .receive_rate_min = {.octets_per_second = settings.receive_rate_min,
+                                 .window = settings.rate_window},
+            .requests_per_connection_max = settings.requests_per_connection_max,
+            .body_drain_bytes_max = settings.body_drain_bytes_max,
+            .body_timeout = settings.body_timeout,
+            .upload_bytes_max = settings.http_upload_max,
+            .durability = to_vfs(settings.durability),
+            .visitors = settings.http_anonymous.value_or(
+                settings.anonymous.value_or(auth::rights::read_only())),
+            .connection_rates = settings.anonymous_limits.each_session,
+            .visitors_rates = settings.anonymous_limits.together,
+            .list_sorted_max = settings.list_sorted_max,
+            .list_wait_timeout = settings.list_wait_timeout,
+            .archives_max = settings.http_archives_max,
+            .packing = {.codings = settings.http_compress,
+                        .size_bytes_max = settings.http_compress_max,
+                        .cache_bytes_max = settings.http_compress_cache_bytes,
+                        .uses_files_beside = settings.http_precompressed},
+            .digest_bytes_max = settings.http_digest_max};
 }
 
 ftp::options ftp_options(const config& settings, std::shared_ptr<const vfs::name_charset> charset) {

@@ -13,14 +13,34 @@
 namespace ferry::http::test {
 namespace {
 
-/// The content of a request that has none.
-class no_content final : public content_reader {
+/// The content of a request, a few octets at a time.
+class given_content final : public content_reader {
   public:
+    explicit given_content(const content_given& what) : what_(what) {}
+
     [[nodiscard]] runtime::task<result<std::span<const std::byte>>> next() override {
-        co_return std::span<const std::byte>();
+        is_read_ = true;
+        if (done_ == what_.octets.size() && what_.end != errc::closed) {
+            co_return failure(what_.end);
+        }
+        const auto piece = what_.octets.substr(done_, 3);
+        done_ += piece.size();
+        if (what_.on_read) {
+            what_.on_read();
+        }
+        co_return std::as_bytes(std::span(piece));
     }
-    [[nodiscard]] head_refusal refusal() const noexcept override { return {}; }
-    [[nodiscard]] bool lets_go_on() const noexcept override { return true; }
+    [[nodiscard]] head_refusal refusal() const noexcept override {
+        return {.what = status::bad_request, .reason = "broken"};
+    }
+    [[nodiscard]] bool lets_go_on() const noexcept override {
+        return !is_read_ || (done_ == what_.octets.size() && what_.end == errc::closed);
+    }
+
+  private:
+    const content_given& what_;
+    std::size_t done_ = 0;
+    bool is_read_ = false;
 };
 
 runtime::task<response_plan> plan_on(runtime::core&, service::state& shared, const request& asked,
@@ -34,6 +54,10 @@ runtime::task<response_plan> plan_on(runtime::core&, service::state& shared, con
 }  // namespace
 
 planned planned_site::ask(std::string_view request_text, after then) {
+    return send(request_text, {}, then);
+}
+
+planned planned_site::send(std::string_view request_text, const content_given& what, after then) {
     std::string octets;
     for (const char c : request_text) {
         octets += c == '\n' ? std::string("\r\n") : std::string(1, c);
@@ -45,7 +69,7 @@ planned planned_site::ask(std::string_view request_text, after then) {
     machine.io.note_arrival();
     head_parser parser({});
     REQUIRE(parser.parse(octets) == head_progress::complete);
-    no_content content;
+    given_content content(what);
     planned made{.plan = machine.run(&plan_on, std::ref(shared.inside()), std::cref(parser.head()),
                                      std::ref<content_reader>(content), then),
                  .head = {},

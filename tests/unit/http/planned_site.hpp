@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,6 +19,13 @@ struct planned {
     std::string inline_body;
 };
 
+/// The content of a request.
+struct content_given {
+    std::string_view octets = {};
+    errc end = errc::closed;  ///< What comes behind them: the end, or why there is none.
+    std::function<void()> on_read = nullptr;  ///< Called whenever some of it is read.
+};
+
 /// A tree of files and the service that plans answers from it.
 struct planned_site : service_on_tree {
     explicit planned_site(options numbers) : service_on_tree(std::move(numbers)) {}
@@ -25,6 +33,10 @@ struct planned_site : service_on_tree {
     /// The answer to the head `request`, whose lines end in LF here, without an empty line at its
     /// end.
     planned ask(std::string_view request, after then = after::keep_alive);
+
+    /// The same for a request with content; the head says its length, or that it is chunked.
+    planned send(std::string_view request, const content_given& what,
+                 after then = after::keep_alive);
 
     /// GET of `target`, with further lines.
     planned get(std::string_view target, std::string_view lines = "") {

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "../vfs/scratch.hpp"
 #include "../vfs/test_core.hpp"
@@ -37,8 +39,17 @@ struct service_on_tree {
     vfs::file_cache open_files{machine.here, *tree, {}};
     vfs::digest_cache known_digests;
     vfs::digests digests{machine.here, known_digests};
-    service shared{machine.here, settings, *tree, open_files, listings,
-                   digests,      types,    log,   draining};
+    /// Nobody to begin with.
+    std::shared_ptr<const auth::accounts> users =
+        std::make_shared<auth::accounts>(std::vector<auth::account>{}, std::nullopt);
+    auth::usage_table usages;
+    auth::failed_logins failures{{.delay_max = runtime::duration::zero()}};
+    vfs::home_table homes;
+    vfs::home_counter counter{machine.here, *tree, homes, listings};
+    account_services accounts{
+        .users = users, .usages = usages, .failures = failures, .homes = homes, .counter = counter};
+    service shared{machine.here, settings, *tree,    open_files, listings, digests,
+                   types,        log,      draining, nullptr,    &accounts};
 };
 
 }  // namespace ferry::http::test

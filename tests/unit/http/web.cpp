@@ -58,7 +58,8 @@ void record_keeper::record(const access_record& what) noexcept {
 
 web::web()
     : tree(vfs::open_local_tree(files.root().c_str()).value()),
-      shared(machine.here, settings, *tree, open_files, listings, digests, types, log, draining) {}
+      shared(machine.here, settings, *tree, open_files, listings, digests, types, log, draining,
+             nullptr, &accounts) {}
 
 visit& web::arrive(nursery& tasks) {
     auto ends = net_test::connect_ends();

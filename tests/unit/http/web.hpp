@@ -1,8 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -91,6 +93,15 @@ struct web {
     vfs::listing_bounds listings{here, {}};
     vfs::digest_cache known_digests;
     vfs::digests digests{here, known_digests};
+    /// Nobody to begin with.
+    std::shared_ptr<const auth::accounts> users =
+        std::make_shared<auth::accounts>(std::vector<auth::account>{}, std::nullopt);
+    auth::usage_table usages;
+    auth::failed_logins failures{{.delay_max = std::chrono::milliseconds(50)}};
+    vfs::home_table homes;
+    vfs::home_counter counter{here, *tree, homes, listings};
+    account_services accounts{
+        .users = users, .usages = usages, .failures = failures, .homes = homes, .counter = counter};
     service shared;
     std::list<visit> visits;
 };

@@ -1,0 +1,374 @@
+#include "http/plan_write.hpp"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ferry/base/base64.hpp"
+#include "planned_site.hpp"
+
+using namespace ferry;
+using namespace ferry::http;
+using test::content_given;
+using test::planned;
+
+namespace {
+
+std::string log_in(std::string_view name, std::string_view password) {
+    std::string line = "Authorization: Basic ";
+    const auto pair = std::string(name) + ":" + std::string(password);
+    append_base64(line, std::as_bytes(std::span(pair)));
+    return line + "\n";
+}
+
+/// A tree with visitors who read, ann who may do all in /ann, and rex who reads.
+struct desk : test::planned_site {
+    desk() : planned_site({}) {
+        files.make_directory("ann");
+        auth::account ann{.name = "ann", .password = "a", .root = "/ann"};
+        ann.allowed = auth::rights::all();
+        auth::account rex{.name = "rex", .password = "r"};
+        rex.allowed = auth::rights::read_only();
+        auth::account all{.name = "all", .password = "l"};
+        all.allowed = auth::permissions::parse("all,/fixed=read-only").value();
+        users = std::make_shared<auth::accounts>(std::vector{ann, rex, all}, std::nullopt);
+    }
+
+    planned put(std::string_view target, std::string_view content, std::string_view lines = "",
+                std::string_view by = "") {
+        return send("PUT " + std::string(target) + " HTTP/1.1\nHost: a\nContent-Length: " +
+                        std::to_string(content.size()) + "\n" +
+                        (by.empty() ? log_in("all", "l") : std::string(by)) + std::string(lines),
+                    {.octets = content});
+    }
+    planned change(std::string_view how, std::string_view target, std::string_view lines = "",
+                   std::string_view by = "") {
+        return ask(std::string(how) + " " + std::string(target) + " HTTP/1.1\nHost: a\n" +
+                   (by.empty() ? log_in("all", "l") : std::string(by)) + std::string(lines));
+    }
+    [[nodiscard]] std::vector<std::string> names(std::string_view directory = ".") const {
+        return files.names(directory);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("PUT: a new file is 201, a changed one 204, and both tell their tag (RFC 9110 9.3.4)") {
+    desk with;
+    const auto made = with.put("/a.txt", "first");
+    CHECK(made.head.status == 201);
+    CHECK(with.files.read("a.txt") == "first");
+    const auto tag = made.head.field("ETag");
+    CHECK(tag.starts_with('"'));
+    const auto changed = with.put("/a.txt", "second");
+    CHECK(changed.head.status == 204);
+    CHECK_FALSE(changed.head.has("Content-Length"));
+    CHECK(changed.head.field("ETag") != tag);
+    CHECK(with.files.read("a.txt") == "second");
+    CHECK(with.get("/a.txt").head.field("ETag").ends_with(changed.head.field("ETag")));
+    const auto empty = with.put("/empty", "");
+    CHECK(empty.head.status == 201);
+    CHECK(with.files.read("empty").empty());
+}
+
+TEST_CASE("PUT: chunks say no length (RFC 9112 section 7.1)") {
+    desk with;
+    const auto made =
+        with.send("PUT /a HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n" + log_in("all", "l"),
+                  {.octets = "content"});
+    CHECK(made.head.status == 201);
+    CHECK(with.files.read("a") == "content");
+}
+
+TEST_CASE("PUT: rights of visitors, accounts and homes (threats.md, V9)") {
+    desk with;
+    with.files.write("a.txt", "old");
+    with.files.make_directory("fixed");
+    const auto nobody =
+        with.send("PUT /a.txt HTTP/1.1\nHost: a\nContent-Length: 3\n", {.octets = "new"});
+    CHECK(nobody.head.status == 401);
+    CHECK(nobody.head.field("WWW-Authenticate") == "Basic realm=\"ferry\", charset=\"UTF-8\"");
+    CHECK(with.put("/a.txt", "new", "", log_in("all", "wrong")).head.status == 401);
+    CHECK(with.put("/a.txt", "new", "", log_in("rex", "r")).head.status == 403);
+    CHECK(with.put("/a.txt", "new", "", log_in("ann", "a")).head.status == 403);
+    CHECK(with.put("/fixed/b", "new").head.status == 403);
+    CHECK(with.files.read("a.txt") == "old");
+    CHECK(with.put("/ann/a.txt", "new", "", log_in("ann", "a")).head.status == 201);
+    CHECK(with.files.read("ann/a.txt") == "new");
+    CHECK(with.get("/ann/a.txt", log_in("ann", "a")).inline_body == "new");
+}
+
+TEST_CASE("PUT: links in a home end at it, for its owner as for everybody else (threats.md, V2)") {
+    desk with;
+    with.files.make_directory("other");
+    with.files.write("other/file", "other's");
+    with.files.link({.at = "ann/out", .to = "../other"});
+    CHECK(with.put("/ann/out/file", "new", "", log_in("ann", "a")).head.status == 403);
+    CHECK(with.put("/ann/out/new", "new", "", log_in("ann", "a")).head.status == 403);
+    CHECK(with.change("DELETE", "/ann/out/file", "", log_in("ann", "a")).head.status == 403);
+    CHECK(with.get("/ann/out/file", log_in("ann", "a")).head.status == 403);
+    CHECK(with.files.read("other/file") == "other's");
+    CHECK(with.names("other") == std::vector<std::string>{"file"});
+}
+
+TEST_CASE("PUT: who may only create never replaces") {
+    desk with;
+    with.settings.visitors = auth::permissions::parse("read-only,/in=list+create").value();
+    with.files.make_directory("in");
+    const auto send = [&with](std::string_view target) {
+        return with.send("PUT " + std::string(target) + " HTTP/1.1\nHost: a\nContent-Length: 1\n",
+                         {.octets = "x"});
+    };
+    CHECK(send("/in/a").head.status == 201);
+    CHECK(send("/in/a").head.status == 401);  // Somebody with an account may.
+    CHECK(send("/b").head.status == 401);
+}
+
+TEST_CASE("PUT: where nobody may write it is 405, and Allow says what there is (section 15.5.6)") {
+    desk with;
+    auth::account rex{.name = "rex", .password = "r"};
+    rex.allowed = auth::rights::read_only();
+    with.users = std::make_shared<auth::accounts>(std::vector{rex}, std::nullopt);
+    const auto refused = with.put("/a", "x", "", log_in("rex", "r"));
+    CHECK(refused.head.status == 405);
+    CHECK(refused.head.field("Allow") == "GET, HEAD, OPTIONS");
+    CHECK(with.ask("OPTIONS * HTTP/1.1\nHost: a\n").head.field("Allow") == "GET, HEAD, OPTIONS");
+    desk writing;
+    CHECK(writing.ask("OPTIONS / HTTP/1.1\nHost: a\n").head.field("Allow") ==
+          "GET, HEAD, OPTIONS, PUT, DELETE, MKCOL, MOVE, COPY");
+}
+
+TEST_CASE("PUT: what cannot be stored says why, and content is not read for it") {
+    desk with;
+    with.settings.upload_bytes_max = 10;
+    with.files.make_directory("dir");
+    with.files.write("file", "x");
+    struct row {
+        std::string_view target;
+        std::string_view lines;
+        int status;
+    };
+    for (const auto& each : {
+             row{"/", "", 409},
+             row{"/dir", "", 409},
+             row{"/dir/", "", 409},
+             row{"/new/", "", 409},
+             row{"/missing/a", "", 409},  // RFC 4918 section 9.7.1.
+             row{"/file/a", "", 409},
+             row{"/%00", "", 400},
+             row{"/.ferry-upload-1", "", 403},
+             row{"/a", "Content-Encoding: gzip\n", 415},
+             row{"/a", "Content-Range: bytes 0-1/2\n", 400},  // Not its length.
+             row{"/a", "Content-Range: bytes x\n", 400},
+             row{"/a", "Content-Range: bytes 0-2/9\nContent-Range: bytes 0-2/9\n", 400},
+         }) {
+        CAPTURE(each.target);
+        CAPTURE(each.lines);
+        bool is_read = false;
+        const auto answer = with.send("PUT " + std::string(each.target) +
+                                          " HTTP/1.1\nHost: a\nContent-Length: 3\n" +
+                                          log_in("all", "l") + std::string(each.lines),
+                                      {.octets = "abc", .on_read = [&is_read] { is_read = true; }});
+        CHECK(answer.head.status == each.status);
+        CHECK_FALSE(is_read);
+    }
+    CHECK(with.put("/a", "12345678901").head.status == 413);
+    CHECK(with.change("PUT", "/a").head.status == 411);  // RFC 9110 section 15.5.12.
+    CHECK(with.names() == std::vector<std::string>{"ann", "dir", "file"});
+}
+
+TEST_CASE("PUT: preconditions (RFC 9110 section 13)") {
+    desk with;
+    const auto tag = with.put("/a", "one").head.field("ETag");
+    CHECK(with.put("/a", "two", "If-None-Match: *\n").head.status == 412);
+    CHECK(with.put("/a", "two", "If-Match: \"other\"\n").head.status == 412);
+    CHECK(with.put("/missing", "two", "If-Match: *\n").head.status == 412);
+    CHECK(
+        with.put("/a", "two", "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT\n").head.status ==
+        412);
+    CHECK(with.files.read("a") == "one");
+    CHECK_FALSE(with.files.exists("missing"));
+    const auto next = with.put("/a", "two", "If-Match: " + tag + "\n");  // At once.
+    CHECK(next.head.status == 204);
+    CHECK(with.put("/a", "three", "If-Match: " + tag + "\n").head.status == 412);
+    CHECK(with.put("/a", "three", "If-Match: " + next.head.field("ETag") + "\n").head.status ==
+          204);
+    CHECK(with.put("/new", "n", "If-None-Match: *\n").head.status == 201);
+}
+
+TEST_CASE(
+    "PUT: what another stored meanwhile is not lost to who named the old one (section 13.1.1)") {
+    desk with;
+    const auto tag = with.put("/a", "one").head.field("ETag");
+    const auto meanwhile = [&with] { with.files.write("a", "in between"); };
+    const auto late = with.send(
+        "PUT /a HTTP/1.1\nHost: a\nContent-Length: 3\nIf-Match: " + tag + "\n" + log_in("all", "l"),
+        {.octets = "two", .on_read = meanwhile});
+    CHECK(late.head.status == 412);
+    CHECK(with.files.read("a") == "in between");
+    const auto first = with.send(
+        "PUT /b HTTP/1.1\nHost: a\nContent-Length: 3\nIf-None-Match: *\n" + log_in("all", "l"),
+        {.octets = "two", .on_read = [&with] { with.files.write("b", "b"); }});
+    CHECK(first.head.status == 412);
+    CHECK(with.files.read("b") == "b");
+    const auto unasked =
+        with.send("PUT /a HTTP/1.1\nHost: a\nContent-Length: 3\n" + log_in("all", "l"),
+                  {.octets = "two", .on_read = meanwhile});
+    CHECK(unasked.head.status == 204);
+    CHECK(with.files.read("a") == "two");
+}
+
+TEST_CASE("PUT: content that does not come whole changes nothing (threats.md, V12)") {
+    desk with;
+    with.files.write("a", "old");
+    struct row {
+        errc end;
+        int status;
+    };
+    for (const auto& each :
+         {row{errc::reset, 400}, row{errc::timed_out, 408}, row{errc::invalid, 400},
+          row{errc::too_large, 413}, row{errc::cancelled, 503}}) {
+        for (const std::string_view target : {"/a", "/b"}) {
+            const auto cut =
+                with.send("PUT " + std::string(target) +
+                              " HTTP/1.1\nHost: a\nContent-Length: 10\n" + log_in("all", "l"),
+                          {.octets = "new", .end = each.end});
+            CHECK(cut.head.status == each.status);
+            CHECK(cut.head.field("Connection") == "close");
+            CHECK(cut.plan.then == after::close);
+        }
+    }
+    CHECK(with.files.read("a") == "old");
+    CHECK(with.names() == std::vector<std::string>{"a", "ann"});
+}
+
+TEST_CASE("PUT: a part of a file (RFC 9110 section 14.5), as curl -C sends it") {
+    desk with;
+    with.files.write("a", "0123456789");
+    const auto part = [&with](std::string_view range, std::string_view content) {
+        return with.put("/a", content, "Content-Range: bytes " + std::string(range) + "\n")
+            .head.status;
+    };
+    CHECK(part("10-12/13", "abc") == 204);
+    CHECK(with.files.read("a") == "0123456789abc");
+    CHECK(part("0-1/*", "xy") == 204);
+    CHECK(with.files.read("a") == "xy23456789abc");
+    CHECK(part("14-15/16", "zz") == 416);  // There would be a hole.
+    CHECK(part("2-3/4", "zz") == 416);     // It is longer already.
+    CHECK(with.files.read("a") == "xy23456789abc");
+    CHECK(part("0-2/3", "new") == 204);  // All of it.
+    CHECK(with.files.read("a") == "new");
+    const auto beyond = with.put("/a", "x", "Content-Range: bytes 7-7/8\n");
+    CHECK(beyond.head.field("Content-Range") == "bytes */3");
+}
+
+TEST_CASE("PUT: what was cut off can be gone on with by its account alone") {
+    desk with;
+    with.tree->keep_parts(std::chrono::hours(1));
+    const auto cut = with.send("PUT /a HTTP/1.1\nHost: a\nContent-Length: 6\n" + log_in("all", "l"),
+                               {.octets = "abc", .end = errc::reset});
+    CHECK(cut.head.status == 400);
+    CHECK_FALSE(with.files.exists("a"));
+    CHECK(with.put("/a", "def", "Content-Range: bytes 3-5/6\n").head.status == 201);
+    CHECK(with.files.read("a") == "abcdef");
+    CHECK(with.names() == std::vector<std::string>{"a", "ann"});
+}
+
+TEST_CASE("DELETE: files and empty directories (RFC 9110 section 9.3.5)") {
+    desk with;
+    with.files.write("a", "x");
+    with.files.make_directory("full");
+    with.files.write("full/a", "x");
+    with.files.make_directory("empty");
+    with.files.link({.at = "link", .to = "full"});
+    CHECK(with.change("DELETE", "/a", "If-Match: \"other\"\n").head.status == 412);
+    CHECK(with.change("DELETE", "/a", "", log_in("rex", "r")).head.status == 403);
+    CHECK(with.change("DELETE", "/a/").head.status == 404);
+    CHECK(with.files.exists("a"));
+    CHECK(with.change("DELETE", "/a").head.status == 204);
+    CHECK(with.change("DELETE", "/a").head.status == 404);
+    CHECK(with.change("DELETE", "/full").head.status == 409);
+    CHECK(with.change("DELETE", "/empty/").head.status == 204);
+    CHECK(with.change("DELETE", "/link").head.status == 204);  // The link, not what it leads to.
+    CHECK(with.change("DELETE", "/").head.status == 403);
+    CHECK(with.names() == std::vector<std::string>{"ann", "full"});
+}
+
+TEST_CASE("MKCOL: makes a directory (RFC 4918 section 9.3)") {
+    desk with;
+    CHECK(with.change("MKCOL", "/new/").head.status == 201);
+    CHECK(with.change("MKCOL", "/new/sub").head.status == 201);
+    const auto taken = with.change("MKCOL", "/new");
+    CHECK(taken.head.status == 405);
+    CHECK(taken.head.has("Allow"));
+    CHECK(with.change("MKCOL", "/missing/sub").head.status == 409);
+    CHECK(with.change("MKCOL", "/x", "", log_in("rex", "r")).head.status == 403);
+    CHECK(with.send("MKCOL /x HTTP/1.1\nHost: a\nContent-Length: 1\n" + log_in("all", "l"),
+                    {.octets = "x"})
+              .head.status == 415);
+    CHECK(with.names("new") == std::vector<std::string>{"sub"});
+}
+
+TEST_CASE("MOVE and COPY: to a new name and over an old one (RFC 4918 sections 9.8, 9.9)") {
+    for (const std::string_view how : {"MOVE", "COPY"}) {
+        CAPTURE(how);
+        const bool is_move = how == "MOVE";
+        desk with;
+        with.files.write("a", "one");
+        with.files.write("b", "two");
+        CHECK(with.change(how, "/a", "Destination: /c%20d\n").head.status == 201);
+        CHECK(with.files.read("c d") == "one");
+        CHECK(with.files.exists("a") == !is_move);
+        CHECK(with.change(how, "/c%20d", "Destination: http://A/b\nOverwrite: F\n").head.status ==
+              412);
+        CHECK(with.files.read("b") == "two");
+        CHECK(with.change(how, "/c%20d", "Destination: http://A/b\n").head.status == 204);
+        CHECK(with.files.read("b") == "one");
+        CHECK(with.files.exists("c d") == !is_move);
+        CHECK(with.change(how, "/b", "Destination: http://elsewhere/c\n").head.status == 502);
+        CHECK(with.change(how, "/b").head.status == 400);
+        CHECK(with.change(how, "/b", "Destination: c\n").head.status == 400);
+        CHECK(with.change(how, "/b", "Destination: /c?d\n").head.status == 400);
+        CHECK(with.change(how, "/b", "Destination: /c\nOverwrite: x\n").head.status == 400);
+        CHECK(with.change(how, "/b", "Destination: /b\n").head.status == 403);
+        CHECK(with.change(how, "/b", "Destination: /missing/b\n").head.status == 409);
+        CHECK(with.change(how, "/missing", "Destination: /c\n").head.status == 404);
+        CHECK(with.change(how, "/b", "Destination: /c\nIf-Match: \"x\"\n").head.status == 412);
+        CHECK(with.change(how, "/b", "Destination: /c\n", log_in("rex", "r")).head.status == 403);
+        CHECK_FALSE(with.files.exists("c"));
+    }
+}
+
+TEST_CASE("MOVE: a directory, but not into itself; COPY takes files") {
+    desk with;
+    with.files.make_directory("dir");
+    with.files.write("dir/a", "x");
+    CHECK(with.change("MOVE", "/dir", "Destination: /dir/sub\n").head.status == 403);
+    CHECK(with.change("COPY", "/dir", "Destination: /copy\n").head.status == 409);
+    CHECK(with.change("MOVE", "/dir/", "Destination: /moved/\n").head.status == 201);
+    CHECK(with.files.read("moved/a") == "x");
+    with.files.make_directory("fixed");
+    CHECK(with.change("MOVE", "/fixed", "Destination: /free\n").head.status == 403);
+    CHECK(with.change("MOVE", "/moved", "Destination: /fixed/moved\n").head.status == 403);
+}
+
+TEST_CASE("MOVE and COPY: between a home and elsewhere there is no way for its owner") {
+    desk with;
+    with.settings.visitors = auth::rights::all();
+    with.files.write("ann/a", "x");
+    with.files.write("b", "y");
+    for (const std::string_view how : {"MOVE", "COPY"}) {
+        CHECK(with.change(how, "/ann/a", "Destination: /c\n", log_in("ann", "a")).head.status ==
+              403);
+        CHECK(with.change(how, "/b", "Destination: /ann/b\n", log_in("ann", "a")).head.status ==
+              403);
+    }
+    CHECK(with.files.read("ann/a") == "x");
+    CHECK(with.files.read("b") == "y");
+}
