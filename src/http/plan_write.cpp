@@ -190,10 +190,29 @@ vfs::upload_options upload_of(const planning& plan, const subject& seen, const p
     } else {
         how.only_if_unchanged = is_conditional(plan.asked);
     }
-    if (may_replace && plan.who.account()) {
-        how.part_owner = plan.who.account()->who.name;
+    how.account = plan.who.name();
+    if (may_replace && !plan.who.is_visitor()) {  // Visitors are not told apart.
+        how.part_owner = how.account;
     }
     return how;
+}
+
+/// What there is against a part of a file that its client takes for its own upload, cut off, when
+/// the file is still the old one; empty: nothing.
+task<std::string_view> why_no_part(const planning& plan, const subject& seen) {
+    const auto before =
+        co_await seen.at.files.replacement_of(plan.shared.here, seen.at.name, plan.who.name());
+    switch (before.value_or(vfs::replacement::none)) {
+        case vfs::replacement::none:
+            break;
+        case vfs::replacement::under_way:
+            co_return "An upload of this whole file is under way.";
+        case vfs::replacement::cut_off:
+            co_return "An upload of it was cut off and the old file stands: send the whole file.";
+        case vfs::replacement::forgotten:
+            co_return "Too many uploads were cut off: send the whole file.";
+    }
+    co_return std::string_view();
 }
 
 /// Content at an offset that the file does not reach, or of a file that is longer already.
@@ -308,6 +327,12 @@ task<response_plan> plan_put(const planning& plan, content_reader& content, vfs:
                            seen->status->size_bytes > *what.part->whole_size_bytes;
     if (is_longer) {
         co_return plan_beyond(plan, seen->status->size_bytes);
+    }
+    if (what.part) {
+        const auto why = co_await why_no_part(plan, *seen);
+        if (!why.empty()) {
+            co_return plan.error(status::conflict, why);
+        }
     }
     auto stored = co_await store(plan, content, *seen, what);
     co_return stored;

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "ferry/auth/accounts.hpp"
 #include "ferry/auth/rights.hpp"
 #include "ferry/vfs/path.hpp"
 #include "ferry/vfs/tree.hpp"
@@ -24,6 +25,11 @@ class viewer {
 
     [[nodiscard]] bool is_visitor() const noexcept { return account_ == nullptr; }
     [[nodiscard]] const std::shared_ptr<const login>& account() const noexcept { return account_; }
+
+    /// What every protocol calls who asks.
+    [[nodiscard]] std::string_view name() const noexcept {
+        return account_ == nullptr ? auth::name_of_visitors : account_->who.name;
+    }
 
     [[nodiscard]] auth::rights rights_at(const vfs::path& name) const noexcept {
         const auto everybodys = visitors_->at(name.text());
