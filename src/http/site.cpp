@@ -84,11 +84,12 @@ std::string location_of(const redirect& row, std::string_view star,
                         std::optional<std::string_view> raw_query) {
     std::string made = row.before;
     if (row.has_star) {
-        append_encoded_path(made, star);
+        const bool has_slash_twice = made.ends_with('/') && star.starts_with('/');
+        append_encoded_path(made, star.substr(has_slash_twice ? 1 : 0));
     }
     made += row.after;
     if (made.starts_with('/')) {
-        // What the '*' stands for may begin with another: that would be another server.
+        // What follows the first may be another: that would be another server.
         const auto slashes = std::min(made.find_first_not_of('/'), made.size());
         made.erase(0, slashes - 1);
     }

@@ -77,6 +77,8 @@ def test_the_example_of_the_readme(t):
                 "the permissions of a site are the tree's")
     check.equal(ask(server, "/../about.html", host="blog.example.org").status, 404,
                 "above the site")
+    moved = ask(server, "/a?b", host="www.example.org")
+    check.equal((moved.status, moved.field("Location")), (301, "https://example.org/a?b"), "www")
     check.equal(ask(server, "/route/7", host="app.example.org").body, b"<p>app", "one page")
     check.equal(ask(server, "/main.js", host="app.example.org").status, 404, "a file of it")
 

@@ -101,6 +101,8 @@ TEST_CASE("site: where a redirect leads, with what the * stands for and the quer
           "/posts/2020/x/index.html");
     CHECK(sent("/a/*", "https://example.org/b/*", "/a/x") == "https://example.org/b/x");
     CHECK(sent("/a", "https://example.org", "/a") == "https://example.org");
+    CHECK(sent("*", "https://example.org/*", "/") == "https://example.org/");
+    CHECK(sent("*", "https://example.org/b/*", "/a/x") == "https://example.org/b/a/x");
     CHECK(sent("/a", "/b", "/a", "x=1&y") == "/b?x=1&y");
     CHECK(sent("/a", "/b", "/a", "") == "/b?");
     CHECK(sent("/a", "/b?z=2", "/a", "x=1") == "/b?z=2&x=1");
@@ -113,6 +115,7 @@ TEST_CASE("site: where a redirect leads, with what the * stands for and the quer
 TEST_CASE("site: a redirect leads to another server only where the row says so (threats.md, H7)") {
     CHECK(sent("/old*", "/*", "/old/evil.example") == "/evil.example");
     CHECK(sent("*.php", "/*", "/evil.example.php") == "/evil.example");
+    CHECK(sent("/a*", "/*/evil.example", "/a") == "/evil.example");
     CHECK(sent("/a*b", "/*", "/a\r\nX: 1b") == "/%0D%0AX:%201");
     CHECK(sent("/a", "/b", "/a", "\r\nX: 1") == "/b?%0D%0AX:%201");
     CHECK(sent("/old*", "https://example.org/*", "/old.evil.example") ==
