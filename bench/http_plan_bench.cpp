@@ -39,6 +39,9 @@ class no_content final : public content_reader {
     [[nodiscard]] runtime::task<result<std::span<const std::byte>>> next() override {
         co_return std::span<const std::byte>();
     }
+    [[nodiscard]] head_refusal refusal() const noexcept override {
+        return {.what = status::bad_request, .reason = {}};
+    }
     [[nodiscard]] bool lets_go_on() const noexcept override { return true; }
 };
 
@@ -68,8 +71,10 @@ rules clean_urls() {
 runtime::task<> plan_again_and_again(runtime::nursery&, benchmark::State& state,
                                      service::state& shared, const request& asked) {
     no_content content;
+    const net::endpoint nowhere;
     for (auto _ : state) {
-        auto made = co_await plan_response(shared, asked, content, after::keep_alive);
+        const auto by = co_await identify(shared, asked, nowhere);
+        auto made = co_await plan_response(shared, asked, content, by, after::keep_alive);
         benchmark::DoNotOptimize(made.message.data());
     }
 }

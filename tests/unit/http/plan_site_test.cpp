@@ -44,6 +44,9 @@ class no_content final : public content_reader {
     [[nodiscard]] runtime::task<result<std::span<const std::byte>>> next() override {
         co_return std::span<const std::byte>();
     }
+    [[nodiscard]] head_refusal refusal() const noexcept override {
+        return {.what = status::bad_request, .reason = {}};
+    }
     [[nodiscard]] bool lets_go_on() const noexcept override { return true; }
 };
 
@@ -55,7 +58,9 @@ runtime::task<> plan_while_rules_change(runtime::nursery& bottom, ruled_site& on
         [](service::state& shared, const request& head,
            std::optional<response_plan>& into) -> runtime::task<> {
             no_content content;
-            into = co_await plan_response(shared, head, content, after::keep_alive);
+            const net::endpoint nowhere;
+            const auto by = co_await identify(shared, head, nowhere);
+            into = co_await plan_response(shared, head, content, by, after::keep_alive);
         },
         std::ref(on.shared.inside()), std::cref(asked), std::ref(made));
     co_await on.machine.here.yield();
