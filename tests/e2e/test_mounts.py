@@ -329,7 +329,7 @@ def test_homes_and_permissions(t):
     whole.ask("SIZE /home/music/where.txt", 550)
     whole.ask("DELE /where.txt", 550)
     whole.ask("DELE /lib/docs/where.txt", 250)
-    for target, status in (("/home/music/", 403), ("/home/music/where.txt", 403),
+    for target, status in (("/home/music/", 401), ("/home/music/where.txt", 401),
                            ("/home/own.txt", 200), ("/lib/docs/sub/inner.txt", 200)):
         check.equal(ask(server, target).status, status, f"a visitor gets {target}")
 

@@ -38,18 +38,6 @@ options visitors_may(std::string_view permissions) {
     return numbers;
 }
 
-/// The content of a request that has none.
-class no_content final : public content_reader {
-  public:
-    [[nodiscard]] runtime::task<result<std::span<const std::byte>>> next() override {
-        co_return std::span<const std::byte>();
-    }
-    [[nodiscard]] head_refusal refusal() const noexcept override {
-        return {.what = status::bad_request, .reason = {}};
-    }
-    [[nodiscard]] bool lets_go_on() const noexcept override { return true; }
-};
-
 /// Begins to plan, and while that waits for the disk has other rules take the place of all.
 runtime::task<> plan_while_rules_change(runtime::nursery& bottom, ruled_site& on,
                                         const request& asked, std::optional<response_plan>& made,
@@ -57,7 +45,8 @@ runtime::task<> plan_while_rules_change(runtime::nursery& bottom, ruled_site& on
     bottom.start(
         [](service::state& shared, const request& head,
            std::optional<response_plan>& into) -> runtime::task<> {
-            no_content content;
+            const test::content_given none;
+            test::given_content content(none);
             const net::endpoint nowhere;
             const auto by = co_await identify(shared, head, nowhere);
             into = co_await plan_response(shared, head, content, by, after::keep_alive);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,6 +25,36 @@ struct content_given {
     std::string_view octets = {};
     errc end = errc::closed;  ///< What comes behind them: the end, or why there is none.
     std::function<void()> on_read = nullptr;  ///< Called whenever some of it is read.
+};
+
+/// The content of a request, a few octets at a time.
+class given_content final : public content_reader {
+  public:
+    explicit given_content(const content_given& what) : what_(what) {}
+
+    [[nodiscard]] runtime::task<result<std::span<const std::byte>>> next() override {
+        is_read_ = true;
+        if (done_ == what_.octets.size() && what_.end != errc::closed) {
+            co_return failure(what_.end);
+        }
+        const auto piece = what_.octets.substr(done_, 3);
+        done_ += piece.size();
+        if (what_.on_read) {
+            what_.on_read();
+        }
+        co_return std::as_bytes(std::span(piece));
+    }
+    [[nodiscard]] head_refusal refusal() const noexcept override {
+        return {.what = status::bad_request, .reason = "broken"};
+    }
+    [[nodiscard]] bool lets_go_on() const noexcept override {
+        return !is_read_ || (done_ == what_.octets.size() && what_.end == errc::closed);
+    }
+
+  private:
+    const content_given& what_;
+    std::size_t done_ = 0;
+    bool is_read_ = false;
 };
 
 /// A tree of files and the service that plans answers from it.
