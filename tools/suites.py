@@ -57,7 +57,7 @@ class Suite:
 SUITES = [
     Suite("lint", "the house rules (tools/lint)", quick=True,
           command=("tools/lint",)),
-    Suite("lint-rules", "every rule of tools/lint finds what it is for", quick=True,
+    Suite("lint-rules", "every rule of tools/lint finds what it is for", quick=True, beside=True,
           command=("python3", "tests/tools/lint_test.py")),
     Suite("asan", "unit tests, reactor conformance and fuzz corpora under ASan and UBSan",
           quick=True, build="asan", programs=r".*"),
@@ -278,8 +278,8 @@ def run_suite(suite, only):
 def run_built(suite, only):
     total = Count()
     chosen = [p for p in programs_of(suite) if not only or p.name in only]
-    # As many at once as there are cores: each has its own folders and ports.
-    with concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
+    # One more at once than there are cores, for some wait much: each has its own folders and ports.
+    with concurrent.futures.ThreadPoolExecutor(int(JOBS) + 1) as pool:
         for count in pool.map(lambda program: run_program(suite, program), chosen):
             total.add(count)
     return total
