@@ -189,6 +189,33 @@ def test_a_mount_as_a_site(t):
     check.equal(ask(server, "/where.txt", host=None, version="HTTP/1.0").status, 421, "no host")
 
 
+def test_accounts_change_files_of_a_site(t):
+    """What is put on a host is below its root, and what is moved stays there; 401 has its page."""
+    root = trees.fill(t.tmp(), {"login.html": b"<p>who?", "a/old.txt": b"old"})
+    rules = os.path.join(t.tmp(), "rules.toml")
+    with open(rules, "w", encoding="utf-8") as file:
+        file.write('[[host]]\nnames = "a.example"\nroot = "/a"\n'
+                   '[[error]]\nstatus = 401\npage = "/login.html"\n'
+                   '[[cors]]\norigins = "https://app.example"\nmethods = ["GET", "PUT"]\n')
+    server = t.ferry(root, "--rules", rules, "--user", "ann:secret", "--write", "--ftp", "off")
+    ann = ("Authorization", "Basic YW5uOnNlY3JldA==")
+    put = ask(server, "/new.txt", method="PUT", host="a.example", body=b"new",
+              fields=[ann, ("Content-Length", "3")])
+    check.equal(put.status, 201, "PUT")
+    check.equal(trees.read(root, "a/new.txt"), b"new", "the file")
+    moved = ask(server, "/new.txt", method="MOVE", host="a.example",
+                fields=[ann, ("Destination", "http://a.example/../../moved.txt")])
+    check.equal(moved.status, 201, "MOVE")
+    check.equal(trees.read(root, "a/moved.txt"), b"new", "the file that was moved")
+    refused = ask(server, "/x", method="PUT", fields=[("Content-Length", "0")])
+    check.equal((refused.status, refused.body), (401, b"<p>who?"), "without a name")
+    check.holds("Basic" in refused.field("WWW-Authenticate"), "how to log in")
+    preflight = ask(server, "/x", method="OPTIONS", fields=[
+        ("Origin", "https://app.example"), ("Access-Control-Request-Method", "PUT")])
+    check.equal(preflight.status, 204, "a preflight is asked without a login")
+    check.equal(preflight.field("Access-Control-Allow-Methods"), "GET, PUT", "what it may")
+
+
 def test_settings_without_rules(t):
     """--http-index, --clean-urls and --spa need no file."""
     root = trees.fill(t.tmp(), {"home.htm": b"home", "app.html": b"app", "page.html": b"page"})
