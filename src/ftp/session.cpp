@@ -6,6 +6,8 @@
 #include <functional>
 #include <limits>
 #include <new>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -205,6 +207,37 @@ void log_end(const session& user, std::string_view why) {
     }
 }
 
+/// Tells a connection that a proxy has passed on why it is not served. Gives how to part.
+task<net::farewell> turn_away(service& shared, net::plain_stream& connection, const error& why) {
+    if (why != errc::denied && why != errc::exhausted) {
+        if (why == errc::invalid) {
+            log::info(fmt::format("ftp: what came from {} does not begin with a PROXY header",
+                                  net::format_address(connection.peer())));
+        }
+        co_return net::farewell::abort;
+    }
+    if (shared.access_log.wants_records()) {
+        const auto peer = net::format_address(connection.peer());
+        access_record record{.peer = peer,
+                             .user = {},
+                             .when = read_wall_clock(),
+                             .method = {},
+                             .target = {},
+                             .protocol = "FTP",
+                             .status = 421,
+                             .referer = {},
+                             .user_agent = {}};
+        record.connection = shared.here.number_connection();
+        record.peer_port = connection.peer().port;
+        record.local_port = connection.local().port;
+        shared.access_log.record(record);
+    }
+    const auto words = why == errc::denied ? forbidden_answer : overload_answer;
+    const auto told = co_await connection.send(std::as_bytes(std::span(words)),
+                                               shared.settings.transfer_stall_timeout);
+    co_return told ? net::farewell::linger : net::farewell::abort;
+}
+
 }  // namespace
 
 session::session(service& server, net::stream& connection, runtime::stop_scope& enclosing) noexcept
@@ -222,7 +255,7 @@ session::session(service& server, net::stream& connection, runtime::stop_scope& 
     idle.follow(server.draining);
 }
 
-task<> serve_session(service& shared, unique_fd control) {
+task<> serve_session(service& shared, unique_fd control, net::arrival arrived) {
     net::receive_urgent_inline(control.get());
     net::plain_stream connection(shared.here, std::move(control),
                                  {.sending = shared.settings.transfer_rate_min, .receiving = {}});
@@ -230,10 +263,20 @@ task<> serve_session(service& shared, unique_fd control) {
     auto how = net::farewell::abort;
     std::exception_ptr caught;
     try {
-        session user(shared, connection, enclosing);
-        const auto end = co_await runtime::with_nursery(shared.here, converse, std::ref(user));
-        how = end.how;
-        log_end(user, end.why);
+        result<net::address_place> place = std::move(arrived.place);
+        if (arrived.has_proxy_header) {
+            auto admitted = co_await net::admit_proxied(connection, shared.settings.addresses);
+            place = std::move(admitted);
+        }
+        if (place) {
+            session user(shared, connection, enclosing);
+            const auto end = co_await runtime::with_nursery(shared.here, converse, std::ref(user));
+            how = end.how;
+            log_end(user, end.why);
+        } else {
+            const auto parting = co_await turn_away(shared, connection, place.error());
+            how = parting;
+        }
     } catch (...) {
         caught = std::current_exception();  // Of a library, out of memory: this session's end only.
     }

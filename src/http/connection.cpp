@@ -13,6 +13,7 @@
 #include "ferry/net/paced_stream.hpp"
 #include "ferry/net/plain_stream.hpp"
 #include "ferry/net/send_plan.hpp"
+#include "http/client.hpp"
 #include "http/head_parser.hpp"
 #include "http/plan.hpp"
 #include "http/request_body.hpp"
@@ -35,21 +36,24 @@ struct pace {
     auth::rates own;
     auth::rates together;
     auth::usage* shared = nullptr;  ///< Null: `together` does not hold.
+    net::pacer::rate of_address;    ///< Of answers to the client's address.
 
     [[nodiscard]] bool is_any() const noexcept {
         return own != auth::rates{} || (shared != nullptr && together != auth::rates{});
     }
 };
 
-pace pace_of(const service::state& shared, const login* account) noexcept {
+pace pace_of(const service::state& shared, const client& from, const login* account) noexcept {
     if (account == nullptr) {
         return {.own = shared.settings.connection_rates,
                 .together = shared.settings.visitors_rates,
-                .shared = shared.visitors};
+                .shared = shared.visitors,
+                .of_address = from.sending_rate()};
     }
     return {.own = account->who.bounds.each_session,
             .together = account->who.bounds.together,
-            .shared = account->usage.get()};
+            .shared = account->usage.get(),
+            .of_address = from.sending_rate()};
 }
 
 /// A connection that goes no faster than it may. Made where there is such a rate.
@@ -57,7 +61,8 @@ struct paced_connection {
     paced_connection(net::stream& below, const pace& most) noexcept
         : sending({.bucket = &download, .octets_per_second = most.own.download},
                   {.bucket = most.shared == nullptr ? nullptr : &most.shared->download,
-                   .octets_per_second = most.together.download}),
+                   .octets_per_second = most.together.download},
+                  most.of_address),
           receiving({.bucket = &upload, .octets_per_second = most.own.upload},
                     {.bucket = most.shared == nullptr ? nullptr : &most.shared->upload,
                      .octets_per_second = most.together.upload}),
@@ -76,6 +81,7 @@ struct conversation {
     net::stream& plain;
     std::unique_ptr<paced_connection> paced;  ///< Null: nothing holds it back.
     std::shared_ptr<const login> paced_for;   ///< Whose rates these are; null: visitors'.
+    client from;
     runtime::stop_scope& idle;  ///< Stops with the connection, and when the server drains.
     head_parser parser;
     std::string buffer;        ///< From the network; the request being answered points into it.
@@ -166,17 +172,23 @@ task<result<head_progress>> read_head(conversation& talk) {
     co_return progress;
 }
 
-/// From here on the connection goes as fast as who asks may be. Call it with nothing to send.
-void pace_for(conversation& talk, const viewer& who) {
-    if (talk.paced_for == who.account()) {
-        return;
-    }
-    const auto most = pace_of(talk.shared, who.account().get());
+/// Makes the connection go as fast as `account` and the client's address may.
+void set_pace(conversation& talk, std::shared_ptr<const login> account) {
+    const auto most = pace_of(talk.shared, talk.from, account.get());
     talk.paced.reset();
-    if (most.is_any()) {
+    if (most.is_any() || talk.shared.settings.addresses.limits_sending()) {
         talk.paced = std::make_unique<paced_connection>(talk.plain, most);
     }
-    talk.paced_for = who.account();
+    talk.paced_for = std::move(account);
+}
+
+/// From here on the connection goes as fast as who asks may be. Call it with nothing to send.
+void pace_for(conversation& talk, const viewer& who) {
+    if (talk.paced_for != who.account()) {
+        set_pace(talk, who.account());
+    } else if (talk.paced && talk.from.is_proxy()) {
+        talk.paced->sending.go_over_to(talk.from.sending_rate());
+    }
 }
 
 /// Adds a part of the body, wherever it is.
@@ -279,7 +291,7 @@ void report(conversation& talk, const request* asked, const response_plan& plan,
     if (!log.wants_records()) {
         return;
     }
-    const auto peer = net::format_address(talk.peer().peer());
+    const auto peer = net::format_address(talk.from.address());
     const auto took = talk.shared.here.now() - talk.began;
     access_record record{.peer = peer,
                          .user = how.user,
@@ -294,7 +306,7 @@ void report(conversation& talk, const request* asked, const response_plan& plan,
     record.duration = std::chrono::duration_cast<std::chrono::microseconds>(took);
     record.sent_bytes = how.head_bytes + plan.body_bytes;
     record.connection = talk.number;
-    record.peer_port = talk.peer().peer().port;
+    record.peer_port = talk.from.address().port;
     record.local_port = talk.peer().local().port;
     record.is_broken_off = how.is_broken_off;
     if (asked == nullptr) {
@@ -336,6 +348,7 @@ task<farewell> refuse(conversation& talk, const head_refusal& why) {
 void pass_over(conversation& talk, const request_body& body) {
     talk.used += talk.parser.consumed_bytes() + body.used_at_hand_bytes();
     talk.parser.reset();
+    talk.from.end_request();
     if (!body.following().empty()) {
         talk.buffer.assign(body.following());
         talk.used = 0;
@@ -370,8 +383,13 @@ task<farewell> converse(conversation& talk) {
                 co_return farewell::abort;
             }
         }
-        const auto by = co_await identify(talk.shared, asked, talk.peer().peer());
-        pace_for(talk, by.who);
+        const auto away = talk.from.begin_request(asked, talk.shared.here.now());
+        std::optional<requester> by;
+        if (!away) {
+            auto known = co_await identify(talk.shared, asked, talk.from.address());
+            by = std::move(known);
+            pace_for(talk, by->who);
+        }
         request_body body(talk.peer(), asked, talk.unread().substr(talk.parser.consumed_bytes()),
                           {.content_bytes_max = settings.upload_bytes_max,
                            .drain_bytes_max = settings.body_drain_bytes_max,
@@ -382,12 +400,20 @@ task<farewell> converse(conversation& talk) {
         const bool may_go_on = asked.keep_alive &&
                                talk.requests < settings.requests_per_connection_max &&
                                !talk.shared.draining.stop_requested();
-        auto plan = co_await plan_response(talk.shared, asked, body, by,
-                                           may_go_on ? after::keep_alive : after::close);
+        response_plan plan;
+        if (away) {
+            plan =
+                plan_turned_away(talk.shared, asked, *away,
+                                 may_go_on && body.lets_go_on() ? after::keep_alive : after::close);
+        } else {
+            auto made = co_await plan_response(talk.shared, asked, body, *by,
+                                               may_go_on ? after::keep_alive : after::close);
+            plan = std::move(made);
+        }
         const auto head_bytes = count_head_bytes(plan);
         const auto sent = co_await execute(talk, plan);
         report(talk, &asked, plan,
-               {.user = by.user,
+               {.user = by ? std::string_view(by->user) : std::string_view(),
                 .head_bytes = head_bytes,
                 .body_bytes = body.received_bytes(),
                 .is_broken_off = !sent});
@@ -418,6 +444,26 @@ task<farewell> converse(conversation& talk) {
         }
         pass_over(talk, body);
     }
+}
+
+/// Parts from a connection that a proxy has passed on and that is not to be served.
+task<farewell> turn_away(conversation& talk, const error& why) {
+    if (why == errc::denied) {
+        const auto parting = co_await refuse(
+            talk, {.what = status::forbidden, .reason = "Your address is not allowed here."});
+        co_return parting;
+    }
+    if (why == errc::exhausted) {
+        const auto parting =
+            co_await refuse(talk, {.what = status::service_unavailable,
+                                   .reason = "There are too many connections from your address."});
+        co_return parting;
+    }
+    if (why == errc::invalid) {
+        log::info(fmt::format("http: what came from {} does not begin with a PROXY header",
+                              net::format_address(talk.from.address())));
+    }
+    co_return farewell::abort;
 }
 
 }  // namespace
@@ -452,7 +498,7 @@ void service::use_rules(std::shared_ptr<const sites> fresh) noexcept {
     state_->rules = std::move(fresh);
 }
 
-task<> serve_connection(service& shared, unique_fd socket) {
+task<> serve_connection(service& shared, unique_fd socket, net::arrival how) {
     service::state& inside = shared.inside();
     net::plain_stream peer(
         inside.here, std::move(socket),
@@ -461,11 +507,20 @@ task<> serve_connection(service& shared, unique_fd socket) {
     try {
         runtime::stop_scope idle(&co_await runtime::current_scope());
         idle.follow(inside.draining);
+        const auto& policy = inside.settings.addresses;
+        result<net::address_place> place = std::move(how.place);
+        if (how.has_proxy_header) {
+            auto admitted = co_await net::admit_proxied(peer, policy);
+            place = std::move(admitted);
+        }
+        const auto refused = place ? std::nullopt : std::optional(place.error());
         conversation talk{
             .shared = inside,
             .plain = peer,
             .paced = {},
             .paced_for = {},
+            .from = client(policy, inside.settings.proxies_say, peer.peer(),
+                           place ? std::move(*place) : net::address_place()),
             .idle = idle,
             .parser = head_parser({.head_bytes_max = inside.settings.head_bytes_max,
                                    .target_bytes_max = inside.settings.target_bytes_max,
@@ -473,10 +528,12 @@ task<> serve_connection(service& shared, unique_fd socket) {
             .buffer = {},
             .batch = {},
             .number = inside.here.number_connection()};
-        if (const auto most = pace_of(inside, nullptr); most.is_any()) {
-            talk.paced = std::make_unique<paced_connection>(peer, most);
+        set_pace(talk, nullptr);
+        if (refused) {
+            parting = co_await turn_away(talk, *refused);
+        } else {
+            parting = co_await converse(talk);
         }
-        parting = co_await converse(talk);
     } catch (const std::bad_alloc&) {
         log::error("http: a connection was dropped: memory is out");
     } catch (const std::exception& what) {

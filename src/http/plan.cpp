@@ -1,5 +1,6 @@
 #include "http/plan.hpp"
 
+#include <string>
 #include <utility>
 
 #include "http/fields.hpp"
@@ -19,6 +20,13 @@ constexpr std::string_view product = "ferry";
 // How to log in (RFC 7617 section 2; names and passwords are octets of UTF-8, section 2.1).
 constexpr std::string_view challenge = "Basic realm=\"ferry\", charset=\"UTF-8\"";
 
+connection_option connection_after(const request& asked, after then) noexcept {
+    if (then == after::close) {
+        return connection_option::close;
+    }
+    return asked.version_minor == 0 ? connection_option::keep_alive : connection_option::none;
+}
+
 }  // namespace
 
 response_head planning::head(status what) const {
@@ -32,10 +40,7 @@ response_head planning::head(status what) const {
 }
 
 connection_option planning::connection_of() const noexcept {
-    if (then == after::close) {
-        return connection_option::close;
-    }
-    return asked.version_minor == 0 ? connection_option::keep_alive : connection_option::none;
+    return connection_after(asked, then);
 }
 
 std::string_view planning::allowed_methods() const noexcept {
@@ -245,6 +250,27 @@ task<response_plan> plan_response(service::state& shared, const request& asked,
         co_return with_page;
     }
     co_return made;
+}
+
+response_plan plan_turned_away(service::state& shared, const request& asked, const turned_away& why,
+                               after then) {
+    response_plan made;
+    made.what = why.what;
+    made.then = then;
+    response_head head;
+    head.what = why.what;
+    head.date = shared.dates.text(read_wall_clock().seconds);
+    head.server = product;
+    head.connection = connection_after(asked, then);
+    const auto seconds = std::to_string(why.retry_after_seconds);
+    if (why.retry_after_seconds != 0) {
+        head.retry_after = seconds;
+    }
+    made.body_bytes = append_error_answer(made.message, head, asked.method != method::head,
+                                          why.what == status::too_many_requests
+                                              ? "There are too many requests from your address."
+                                              : "Your address is not allowed here.");
+    return made;
 }
 
 response_plan plan_refusal(service::state& shared, const head_refusal& why) {

@@ -13,6 +13,7 @@
 #include "ferry/vfs/file_cache.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "http/body_source.hpp"
+#include "http/client.hpp"
 #include "http/coded_bodies.hpp"
 #include "http/content_reader.hpp"
 #include "http/date.hpp"
@@ -95,6 +96,10 @@ struct requester {
                                                          const request& asked,
                                                          content_reader& content,
                                                          const requester& by, after then);
+
+/// The answer to a request that is not served for the address it is from.
+[[nodiscard]] response_plan plan_turned_away(service::state& shared, const request& asked,
+                                             const turned_away& why, after then);
 
 /// The answer to a head that could not be read; the connection closes after it.
 [[nodiscard]] response_plan plan_refusal(service::state& shared, const head_refusal& why);

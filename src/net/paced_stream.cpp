@@ -9,7 +9,21 @@ namespace ferry::net {
 
 using runtime::task;
 
-pacer::pacer(rate own, rate shared) noexcept : rates_{own, shared} {
+pacer::pacer(rate own, rate shared) noexcept : pacer(own, shared, {}) {}
+
+pacer::pacer(rate own, rate shared, rate of_address) noexcept {
+    set({own, shared, of_address});
+}
+
+void pacer::go_over_to(rate of_address) noexcept {
+    put_back();
+    allowed_ = 0;
+    set({rates_[0], rates_[1], of_address});
+}
+
+void pacer::set(const std::array<rate, 3>& rates) noexcept {
+    rates_ = rates;
+    quantum_ = 0;
     for (rate& each : rates_) {
         if (each.bucket == nullptr || each.octets_per_second == 0) {
             each = {};

@@ -13,6 +13,7 @@
 #include "ferry/base/log.hpp"
 #include "ferry/base/units.hpp"
 #include "ferry/http/content_coding.hpp"
+#include "ferry/http/server.hpp"
 #include "ferry/net/address_rules.hpp"
 #include "ferry/net/endpoint.hpp"
 #include "ferry/vfs/tree_options.hpp"
@@ -126,6 +127,13 @@ struct config {
     // Access.
     std::vector<access_rule> allow;  ///< Empty: everybody whom `deny` does not name.
     std::vector<access_rule> deny;
+    std::vector<net::address_block> proxy_protocol;   ///< Who sends PROXY headers.
+    std::vector<net::address_block> trusted_proxies;  ///< Whose requests say whom they are from.
+    http::forwarded_field forwarded_field = http::forwarded_field::x_forwarded_for;
+    std::size_t address_connections_max = 0;  ///< Of one address; 0: as many as there may be.
+    std::size_t address_requests_rate = 0;    ///< A second; 0: as many as they like.
+    std::size_t address_requests_burst = 100;
+    std::size_t address_send_rate_max = 0;  ///< Octets a second; 0: as fast as they go.
     /// What visitors without an account may do; none: they cannot log in over FTP.
     std::optional<auth::permissions> anonymous = auth::rights::read_only();
     std::optional<auth::permissions> http_anonymous;  ///< Over HTTP; none: as the above says.

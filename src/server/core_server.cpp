@@ -318,21 +318,30 @@ void core_server::refuse(protocol speaks, unique_fd socket, const refusal& why) 
     net::refuse(std::move(socket), why.words);
 }
 
-/// True where an address decides who is served, and this one's may not be.
-bool core_server::is_kept_out(protocol speaks, int socket) const {
-    const auto& rules = speaks == protocol::http ? parts_.http.addresses : parts_.ftp.addresses;
-    if (rules.empty()) {
-        return false;
+/// What the address of a connection says: errors are those of `net::access_policy::admit`.
+result<net::arrival> core_server::receive(protocol speaks, int socket) const {
+    const auto& policy = speaks == protocol::http ? parts_.http.addresses : parts_.ftp.addresses;
+    net::arrival how;
+    if (policy.empty()) {
+        return how;
     }
-    const auto from = net::peer_endpoint(socket);
-    return !from || !rules.allows(*from);
+    FERRY_TRY(from, net::peer_endpoint(socket));
+    how.has_proxy_header = net::contains(policy.proxy_senders, from);
+    if (!how.has_proxy_header) {
+        FERRY_TRY(place, policy.admit(from, here_->now()));
+        how.place = std::move(place);
+    }
+    return how;
 }
 
 /// Begins to serve one connection, or refuses it: for its address, or when the process has as many
 /// as it may.
 void core_server::admit(runtime::nursery& connections, protocol speaks, unique_fd socket) {
-    if (is_kept_out(speaks, socket.get())) {
-        refuse(speaks, std::move(socket), refusals(speaks).forbidden);
+    auto how = receive(speaks, socket.get());
+    if (!how) {
+        const auto& why = refusals(speaks);
+        refuse(speaks, std::move(socket),
+               how.error() == errc::denied ? why.forbidden : why.overload);
         return;
     }
     place_taken place(parts_.counts, speaks);
@@ -342,20 +351,20 @@ void core_server::admit(runtime::nursery& connections, protocol speaks, unique_f
     }
     try {
         connections.start(&core_server::run_connection, std::ref(*this), speaks, std::move(socket),
-                          std::move(place));
+                          std::move(place), std::move(*how));
     } catch (const std::bad_alloc&) {
         log::warning("a connection was dropped: memory is out");
     }
 }
 
 task<> core_server::run_connection(core_server& self, protocol speaks, unique_fd socket,
-                                   [[maybe_unused]] place_taken place) {
+                                   [[maybe_unused]] place_taken place, net::arrival how) {
     switch (speaks) {
         case protocol::http:
-            co_await http::serve_connection(*self.http_, std::move(socket));
+            co_await http::serve_connection(*self.http_, std::move(socket), std::move(how));
             break;
         case protocol::ftp:
-            co_await ftp::serve_session(*self.ftp_, std::move(socket));
+            co_await ftp::serve_session(*self.ftp_, std::move(socket), std::move(how));
             break;
     }
 }

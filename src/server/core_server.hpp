@@ -170,13 +170,13 @@ class core_server {
     static runtime::task<> accept_all(core_server& self, runtime::nursery& connections,
                                       protocol speaks, unique_fd socket);
     static runtime::task<> run_connection(core_server& self, protocol speaks, unique_fd socket,
-                                          place_taken place);
+                                          place_taken place, net::arrival how);
     struct refusal;
     struct refusals_of;
     static const refusals_of& refusals(protocol speaks) noexcept;
     void report_refusal(protocol speaks, int socket, const refusal& why);
     void refuse(protocol speaks, unique_fd socket, const refusal& why);
-    [[nodiscard]] bool is_kept_out(protocol speaks, int socket) const;
+    [[nodiscard]] result<net::arrival> receive(protocol speaks, int socket) const;
     void admit(runtime::nursery& connections, protocol speaks, unique_fd socket);
 
     unsigned index_;

@@ -432,6 +432,42 @@ constexpr flag_kind::list rule_list() {
             .show = show_rules<Member>};
 }
 
+constexpr std::string_view block_bounds =
+    "an address or block, such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32";
+
+template <auto Member>
+std::string add_block(config& into, std::string_view value) {
+    const auto parsed = net::address_block::parse(value);
+    if (!parsed) {
+        return fmt::format("{} is not {}", in_quotes(value), block_bounds);
+    }
+    if (contains(into.*Member, *parsed)) {
+        return fmt::format("{} is given twice", in_quotes(value));
+    }
+    (into.*Member).push_back(*parsed);
+    return {};
+}
+
+template <auto Member>
+std::string show_blocks(const config& from) {
+    std::vector<std::string> parts;
+    for (const auto& each : from.*Member) {
+        parts.push_back(each.text());
+    }
+    return joined(parts);
+}
+
+template <auto Member>
+constexpr flag_kind::list block_list() {
+    return {.bounds = block_bounds,
+            .empty_word = "none",
+            .values_max = 1'000,
+            .separator = ',',
+            .clear = [](config& into) { (into.*Member).clear(); },
+            .add = add_block<Member>,
+            .show = show_blocks<Member>};
+}
+
 constexpr std::string_view mount_bounds =
     "/path=DIR or /path=DIR:options, where %3A, %2C, %3D, %25 stand for ':', ',', '=', '%'";
 
@@ -538,6 +574,7 @@ constexpr flag_kind::text file_or_off() {
                 }};
 }
 
+constexpr auto forwarded_words = std::to_array<std::string_view>({"x-forwarded-for", "forwarded"});
 constexpr auto durability_words = std::to_array<std::string_view>({"none", "data", "full"});
 constexpr auto leftovers_words = std::to_array<std::string_view>({"keep", "remove"});
 constexpr auto io_words = std::to_array<std::string_view>({"auto", "uring", "epoll"});
@@ -591,6 +628,31 @@ constexpr auto table = std::to_array<flag>({
      "these may not; repeatable. Of the blocks of --allow and --deny that an address is in the "
      "smallest decides, of two alike --deny",
      rule_list<&config::deny>()},
+    {"proxy-protocol", "CIDR", group::access,
+     "connections from here begin with a PROXY header (haproxy's proxy-protocol.txt, versions 1 "
+     "and "
+     "2) that says for whom they are; repeatable; without one they are closed; others are taken as "
+     "they come",
+     block_list<&config::proxy_protocol>()},
+    {"trusted-proxy", "CIDR", group::access,
+     "requests from here are whose --forwarded-field says: for logs, rules and limits; repeatable",
+     block_list<&config::trusted_proxies>()},
+    {"forwarded-field", "FIELD", group::access,
+     "where trusted proxies add whom they have a request from: X-Forwarded-For, or Forwarded (RFC "
+     "7239); the other field is the client's own and not read",
+     choice_of<&config::forwarded_field>(forwarded_words)},
+    {"address-connections-max", "COUNT", group::access,
+     "connections of one address (of IPv6: 64 bits), FTP data connections aside; more: 503, 421",
+     count{&config::address_connections_max, 0, 1'000'000, "off"}},
+    {"address-requests-rate", "COUNT", group::access,
+     "HTTP requests a second of one address; more: 429 (RFC 6585 section 4)",
+     count{&config::address_requests_rate, 0, 1'000'000, "off"}},
+    {"address-requests-burst", "COUNT", group::access,
+     "requests that may come at once after a pause",
+     count{&config::address_requests_burst, 1, 1'000'000}},
+    {"address-send-rate-max", "SIZE", group::access,
+     "octets a second of HTTP answers to one address; 0: as fast as they go",
+     size{&config::address_send_rate_max, 0, 1'024_GiB}},
     {"anonymous", "off|read|upload|PERMISSIONS", group::access,
      "what visitors without an account may do: over FTP (RFC 1635), where off lets none in; and "
      "over HTTP, where off is read, if --http-anonymous does not say otherwise; upload: read and "

@@ -53,9 +53,22 @@ std::vector<net::address_block> blocks_of(const std::vector<access_rule>& rules,
     return made;
 }
 
-net::address_rules rules_of(const config& settings, protocol speaks) {
-    return {.allowed = blocks_of(settings.allow, speaks),
-            .denied = blocks_of(settings.deny, speaks)};
+net::address_limits address_limits_of(const config& settings) noexcept {
+    return {.connections_max = settings.address_connections_max,
+            .requests_per_second = settings.address_requests_rate,
+            .requests_saved_max = settings.address_requests_burst,
+            .sent_octets_per_second = settings.address_send_rate_max};
+}
+
+/// `table` outlives it, and counts only if it has a limit.
+net::access_policy policy_of(const config& settings, protocol speaks, net::address_table& table) {
+    return {.rules = {.allowed = blocks_of(settings.allow, speaks),
+                      .denied = blocks_of(settings.deny, speaks)},
+            .proxy_senders = settings.proxy_protocol,
+            .proxy_header_timeout = settings.header_timeout,
+            .trusted_proxies = speaks == protocol::http ? settings.trusted_proxies
+                                                        : std::vector<net::address_block>(),
+            .table = table.limits().empty() ? nullptr : &table};
 }
 
 vfs::durability to_vfs(upload_durability level) noexcept {
@@ -70,8 +83,9 @@ vfs::durability to_vfs(upload_durability level) noexcept {
     return vfs::durability::full;
 }
 
-http::options http_options(const config& settings) {
-    return {.addresses = rules_of(settings, protocol::http),
+http::options http_options(const config& settings, net::address_table& table) {
+    return {.addresses = policy_of(settings, protocol::http, table),
+            .proxies_say = settings.forwarded_field,
             .head_bytes_max = settings.head_bytes_max,
             .target_bytes_max = settings.target_bytes_max,
             .fields_max = settings.fields_max,
@@ -101,9 +115,10 @@ http::options http_options(const config& settings) {
             .digest_bytes_max = settings.http_digest_max};
 }
 
-ftp::options ftp_options(const config& settings, std::shared_ptr<const vfs::name_charset> charset) {
+ftp::options ftp_options(const config& settings, net::address_table& table,
+                         std::shared_ptr<const vfs::name_charset> charset) {
     const auto ports = settings.passive_ports.value_or(port_range{});
-    return {.addresses = rules_of(settings, protocol::ftp),
+    return {.addresses = policy_of(settings, protocol::ftp, table),
             .line_bytes_max = settings.ftp_line_bytes_max,
             .login_tries_max = settings.ftp_login_tries_max,
             .idle_timeout = settings.ftp_idle_timeout,
@@ -503,6 +518,7 @@ int run(const config& settings) {
         }
         charset = std::make_shared<const vfs::name_charset>(std::move(*opened));
     }
+    net::address_table addresses(address_limits_of(settings));
     auth::session_counts sessions;
     auth::usage_table usages;
     vfs::digest_cache known_digests;
@@ -527,9 +543,9 @@ int run(const config& settings) {
         .digests = known_digests,
         .homes = homes,
         .types = *types,
-        .http = http_options(settings),
+        .http = http_options(settings, addresses),
         .rules = ready->rules,
-        .ftp = ftp_options(settings, std::move(charset)),
+        .ftp = ftp_options(settings, addresses, std::move(charset)),
         .listings = {.reads_max = settings.list_reads_max, .held_max = settings.list_held_max},
         .open_files = {.entries_max = ready->file_cache_entries,
                        .body_bytes_max = http::inline_body_bytes_max,

@@ -13,7 +13,7 @@
 #include "ferry/auth/usage.hpp"
 #include "ferry/base/access_sink.hpp"
 #include "ferry/base/unique_fd.hpp"
-#include "ferry/net/address_rules.hpp"
+#include "ferry/net/access_policy.hpp"
 #include "ferry/net/endpoint.hpp"
 #include "ferry/net/rate_floor.hpp"
 #include "ferry/runtime/core.hpp"
@@ -36,7 +36,7 @@ inline constexpr std::string_view forbidden_answer = "421 Not from this address\
 
 /// The numbers of FTP, from flags; the same for every core.
 struct options {
-    net::address_rules addresses = {};  ///< Whose sessions are served.
+    net::access_policy addresses = {};  ///< Whose sessions are served, and how many.
     std::size_t line_bytes_max = 8'192;
     std::size_t login_tries_max = 3;
     runtime::duration idle_timeout = std::chrono::seconds(300);
@@ -81,6 +81,7 @@ struct service {
 /// Serves one control connection until the user leaves, idles out or misbehaves (RFC 959). Takes
 /// the socket. Never fails: whatever ends the session is logged here, at its only owner. A stop of
 /// the enclosing scope ends transfers and session at once; uploads under way leave nothing behind.
-[[nodiscard]] runtime::task<> serve_session(service& shared, unique_fd control);
+[[nodiscard]] runtime::task<> serve_session(service& shared, unique_fd control,
+                                            net::arrival how = {});
 
 }  // namespace ferry::ftp

@@ -14,7 +14,7 @@
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/http/content_coding.hpp"
 #include "ferry/http/rules.hpp"
-#include "ferry/net/address_rules.hpp"
+#include "ferry/net/access_policy.hpp"
 #include "ferry/net/rate_floor.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/stop.hpp"
@@ -43,6 +43,10 @@ inline constexpr std::string_view forbidden_answer =
 /// Bodies up to this size leave in one send with their head (datapath.md, 2).
 inline constexpr std::size_t inline_body_bytes_max = 8 * 1024;
 
+/// The field in which proxies say from whom a request came to them (RFC 7239). One of them: a proxy
+/// that knows the one passes on what a client has written into the other.
+enum class forwarded_field : std::uint8_t { x_forwarded_for, forwarded };
+
 /// How answers are packed (RFC 9110 section 8.4.1).
 struct compression {
     /// Those that text is packed in, most preferred first; none: never.
@@ -57,7 +61,9 @@ struct compression {
 
 /// The numbers of HTTP, from flags; the same for every core.
 struct options {
-    net::address_rules addresses = {};  ///< Whose connections are served.
+    net::access_policy addresses = {};  ///< Whose connections are served, and how many.
+    /// Where proxies that are trusted say whom a request is from.
+    forwarded_field proxies_say = forwarded_field::x_forwarded_for;
     std::size_t head_bytes_max = 16 * 1024;
     std::size_t target_bytes_max = 8 * 1024;
     std::size_t fields_max = 100;
@@ -126,6 +132,7 @@ class service {
 /// Serves one client until it leaves, misbehaves, idles out or asks to close (RFC 9112 section 9).
 /// Takes the socket. Never fails: whatever ends the conversation is logged here, at its only owner.
 /// When the server drains, the answer under way is the last.
-[[nodiscard]] runtime::task<> serve_connection(service& shared, unique_fd socket);
+[[nodiscard]] runtime::task<> serve_connection(service& shared, unique_fd socket,
+                                               net::arrival how = {});
 
 }  // namespace ferry::http

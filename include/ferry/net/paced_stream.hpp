@@ -11,8 +11,8 @@
 
 namespace ferry::net {
 
-/// How fast octets may go one way. Two rates hold together: one of this stream's own, one that it
-/// shares with others, on any core.
+/// How fast octets may go one way. All its rates hold together: one of this stream's own, one that
+/// it shares with others, one that it shares with those of its address, on any core.
 class pacer {
   public:
     struct rate {
@@ -22,6 +22,7 @@ class pacer {
 
     pacer() noexcept = default;  ///< As fast as they go.
     pacer(rate own, rate shared) noexcept;
+    pacer(rate own, rate shared, rate of_address) noexcept;
     pacer(const pacer&) = delete;
     pacer& operator=(const pacer&) = delete;
     ~pacer() { put_back(); }
@@ -33,14 +34,18 @@ class pacer {
     [[nodiscard]] runtime::task<result<std::uint64_t>> allow(runtime::core& here,
                                                              std::uint64_t wanted);
 
+    /// From now on the address is another's. Nothing may be waiting in `allow`.
+    void go_over_to(rate of_address) noexcept;
+
     /// Says that `octets` of those allowed have moved, or may have. What has not may still; the
     /// rest is put back in the end.
     void moved(std::uint64_t octets) noexcept;
 
   private:
     void put_back() noexcept;
+    void set(const std::array<rate, 3>& rates) noexcept;
 
-    std::array<rate, 2> rates_;
+    std::array<rate, 3> rates_;
     std::uint64_t quantum_ = 0;  ///< 0: no rates.
     std::uint64_t allowed_ = 0;  ///< Drawn and not moved.
 };

@@ -40,6 +40,11 @@ class plain_stream final : public stream {
                                                    runtime::duration stall_timeout) override;
     [[nodiscard]] runtime::task<result<std::uint64_t>> send_file(
         file_message message, runtime::duration stall_timeout) override;
+    /// What `input()` holds, if anything, is news to the next `fill`: for who has read the
+    /// beginning of a connection and leaves the rest to others.
+    void announce_again() noexcept { has_news_ = !input().empty(); }
+    /// From now on `peer()` is `other`, on whose behalf a proxy has connected.
+    void speak_for(const endpoint& other) noexcept { peer_ = other; }
     void shut_down_sending() noexcept override;
     [[nodiscard]] runtime::task<> close(farewell how) override;
 

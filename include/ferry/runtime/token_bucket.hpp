@@ -51,6 +51,34 @@ class token_bucket {
         }
     }
 
+    /// Draws one of what there are `per_second` of, if it is there now: gives 0. Else draws nothing
+    /// and gives how long it will be until there is one. `saved_max`, 1 at least: how many are
+    /// saved while nobody draws. For one bucket always this or always `draw`. Never suspends.
+    [[nodiscard]] duration draw_one(time_point now, std::uint64_t per_second,
+                                    std::uint64_t saved_max) noexcept {
+        FERRY_ASSERT(saved_max > 0 && saved_max <= 1'000'000'000);
+        const auto price = price_of(1, per_second);
+        const auto moment = now.time_since_epoch().count();
+        const auto saved_since = moment - price * static_cast<std::int64_t>(saved_max - 1);
+        auto paid_until = paid_until_.load(std::memory_order_relaxed);
+        for (;;) {  // Bounded in practice: each failure is another thread's success.
+            const auto begins = std::max(paid_until, saved_since);
+            if (begins > moment) {
+                return duration(begins - moment);
+            }
+            if (paid_until_.compare_exchange_weak(paid_until, begins + price,
+                                                  std::memory_order_relaxed)) {
+                return duration::zero();
+            }
+        }
+    }
+
+    /// True when all that was drawn had been paid for at `when`: a bucket that has saved since then
+    /// as much as it may is as good as a new one.
+    [[nodiscard]] bool is_paid_for(time_point when) const noexcept {
+        return paid_until_.load(std::memory_order_relaxed) <= when.time_since_epoch().count();
+    }
+
     /// Puts back `octets` that were drawn at that rate and did not move. Those who wait already
     /// wait no shorter.
     void put_back(std::uint64_t octets, std::uint64_t octets_per_second) noexcept {

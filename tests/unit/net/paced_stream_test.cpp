@@ -276,3 +276,38 @@ TEST_CASE("paced_stream: what a peer that breaks off may have got counts") {
     });
     CHECK(on.took() >= 1'000ms - 125ms - 63ms);
 }
+
+TEST_CASE("pacer: the rate of an address holds with the others, until it goes over to another's") {
+    scene on;
+    on.run([](nursery&, scene& my) -> task<> {
+        token_bucket first;
+        token_bucket second;
+        pacer pace({.bucket = &my.own, .octets_per_second = 1_MiB}, {},
+                   {.bucket = &first, .octets_per_second = 16_KiB});
+        co_await send_memory(my.first, pace, 16_KiB + 2_KiB);  // 2 KiB were saved.
+        CHECK(my.took() >= 930ms);
+        CHECK(my.took() <= 1'010ms);
+        pace.go_over_to({.bucket = &second, .octets_per_second = 16_KiB});
+        const auto before = my.took();
+        co_await send_memory(my.first, pace, 2_KiB);
+        CHECK(my.took() - before < 10ms);
+        pace.go_over_to({});
+        CHECK(pace.is_limited());
+        co_await send_memory(my.first, pace, 64_KiB);
+        CHECK(my.took() - before < 100ms);
+    });
+}
+
+TEST_CASE("pacer: what an address was allowed and did not use is put back when it goes over") {
+    scene on;
+    on.run([](nursery&, scene& my) -> task<> {
+        pacer pace({}, {}, {.bucket = &my.shared, .octets_per_second = 16_KiB});
+        const auto allowed = co_await pace.allow(my.here, 1_KiB);
+        REQUIRE(allowed == 1_KiB);
+        pace.go_over_to({});
+        CHECK_FALSE(pace.is_limited());
+        pacer other({}, {}, {.bucket = &my.shared, .octets_per_second = 16_KiB});
+        co_await send_memory(my.first, other, 2_KiB);
+        CHECK(my.took() == 0ms);
+    });
+}

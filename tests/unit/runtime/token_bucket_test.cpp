@@ -110,3 +110,29 @@ TEST_CASE("token_bucket: a quantum is a sixteenth of a second, within bounds") {
     CHECK(token_bucket::quantum(16'384) == 1'024);
     CHECK(token_bucket::quantum(1'000'000'000'000) == 256 * 1'024);
 }
+
+TEST_CASE("token_bucket: draw_one gives what is there, and says how long until there is more") {
+    token_bucket bucket;
+    for (int i = 0; i < 5; ++i) {
+        CHECK(bucket.draw_one(start, 10, 5) == 0ns);
+    }
+    CHECK(bucket.draw_one(start, 10, 5) == 100ms);
+    CHECK(bucket.draw_one(start, 10, 5) == 100ms);  // Who is refused has drawn nothing.
+    CHECK(bucket.draw_one(start + 60ms, 10, 5) == 40ms);
+    CHECK(bucket.draw_one(start + 100ms, 10, 5) == 0ns);
+    CHECK(bucket.draw_one(start + 100ms, 10, 5) == 100ms);
+    CHECK_FALSE(bucket.is_paid_for(start + 100ms));
+    CHECK(bucket.is_paid_for(start + 200ms));
+    // After a pause as many as are saved, and no more.
+    for (int i = 0; i < 5; ++i) {
+        CHECK(bucket.draw_one(start + 1h, 10, 5) == 0ns);
+    }
+    CHECK(bucket.draw_one(start + 1h, 10, 5) > 0ns);
+}
+
+TEST_CASE("token_bucket: draw_one with nothing saved gives one a period") {
+    token_bucket bucket;
+    CHECK(bucket.draw_one(start, 1, 1) == 0ns);
+    CHECK(bucket.draw_one(start + 999ms, 1, 1) == 1ms);
+    CHECK(bucket.draw_one(start + 1s, 1, 1) == 0ns);
+}
