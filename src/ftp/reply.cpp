@@ -31,7 +31,11 @@ void append_line(std::string& out, int code, char separator, std::string_view te
 }
 
 int code_for(errc code, file_use use) noexcept {
-    const int refused = use == file_use::target ? 553 : 550;
+    const int refused = use == file_use::existing ? 550 : 553;
+    // Behind the 150 of an upload RFC 959 section 5.4 has 451, 551 and 552, and no 450 or 452. Not
+    // 451: after a 4yz lftp 4.9 tries again by itself and, where it had read its file to the end,
+    // may send the last 192 KiB alone, which then get the name (threats.md, V13). 5yz is final.
+    const bool is_late = use == file_use::content;
     switch (code) {
         case errc::invalid:
         case errc::name_too_long:
@@ -48,15 +52,15 @@ int code_for(errc code, file_use use) noexcept {
         case errc::not_directory:
             return refused;
         case errc::no_space:
-            return 452;
+            return is_late ? 552 : 452;
         case errc::over_quota:
         case errc::too_large:
             return 552;
         case errc::busy:
-            return 450;
+            return is_late ? 551 : 450;
         case errc::exhausted:
         case errc::io:
-            return 451;
+            return is_late ? 551 : 451;
         case errc::unsupported:
             return 504;
         case errc::in_use:

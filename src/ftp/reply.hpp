@@ -45,6 +45,7 @@ void append_reply(std::string& out, const reply& what);
 enum class file_use : std::uint8_t {
     existing,  ///< RETR, SIZE, MDTM, MLST, LIST, CWD, DELE, RMD, MKD, RNFR.
     target,    ///< STOR, STOU, APPE, RNTO: the name is to be made or replaced.
+    content,   ///< The same behind the 150, when the content has begun to come.
 };
 
 /// The answer to a command that failed with `what`: 4xx where trying again may help, 5xx where it

@@ -175,10 +175,12 @@ task<session_end> carry_out_commands(session& user) {
             auto performed = co_await perform(user, next->line);
             answer = std::move(performed);
         }
-        const auto written = co_await user.replies.write(answer);
-        if (!written) {
-            user.life.request_stop();
-            co_return broken_off();
+        if (!std::exchange(user.is_answered, false)) {
+            const auto written = co_await user.replies.write(answer);
+            if (!written) {
+                user.life.request_stop();
+                co_return broken_off();
+            }
         }
         if (user.is_leaving) {
             co_return session_end{.last_words = {}, .why = answer.code == 221 ? "quit" : "refused"};

@@ -98,6 +98,7 @@ struct session {
     moved_content moved;                   ///< By the command under way, once its transfer ended.
     std::uint64_t abort_before = 0;        ///< Transfers of earlier commands end with 426.
     bool quit_seen = false;                ///< QUIT has been read, though maybe not carried out.
+    bool is_answered = false;              ///< The command under way has had its final reply.
     bool is_leaving = false;               ///< The reply under way is the last.
     bool has_warned_of_ports = false;      ///< Once is enough: a client may ask for ever.
 

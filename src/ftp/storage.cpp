@@ -23,7 +23,7 @@ transfer_end file_end(const error& why) noexcept {
     if (why == errc::cancelled) {
         return data_end(why);
     }
-    return {.how = transfer_end::kind::file_failed, .why = why, .use = file_use::target};
+    return {.how = transfer_end::kind::file_failed, .why = why};
 }
 
 }  // namespace

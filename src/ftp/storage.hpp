@@ -19,6 +19,8 @@ class storage final : public transfer_work {
     [[nodiscard]] runtime::task<transfer_end> run(net::stream& data,
                                                   running_transfer& progress) override;
 
+    [[nodiscard]] file_use use() const noexcept override { return file_use::content; }
+
     /// Keeps what has come and is not committed, if somebody may go on with it, or drops it.
     /// Nothing when `run` has seen to that.
     [[nodiscard]] runtime::task<> leave();

@@ -1,9 +1,12 @@
 #include "ftp/transfer.hpp"
 
+#include <chrono>
 #include <memory>
 #include <new>
+#include <span>
 #include <utility>
 
+#include "ferry/base/units.hpp"
 #include "ferry/net/paced_stream.hpp"
 #include "ftp/line_parser.hpp"
 
@@ -13,18 +16,24 @@ using runtime::task;
 
 namespace {
 
+// How long and how far an upload that was refused is read to its end. What is in the buffers on the
+// way is gone in much less; who has read the reply ends at once.
+constexpr auto dropping_time_max = std::chrono::seconds(2);
+constexpr std::uint64_t dropped_bytes_max = 256_MiB;
+constexpr std::size_t dropped_piece_bytes = 64_KiB;
+
 reply aborted() {
     return {426, "Transfer aborted, data connection closed"};
 }
 
-reply final_reply(const session& user, const transfer_end& end) {
+reply final_reply(const session& user, const transfer_end& end, file_use use) {
     switch (end.how) {
         case transfer_end::kind::complete:
             return {226, "Transfer complete"};
         case transfer_end::kind::data_failed:
             break;
         case transfer_end::kind::file_failed:
-            return refusal(user, end.why, end.use);
+            return refusal(user, end.why, use);
     }
     if (end.why == errc::cancelled) {
         return aborted();
@@ -51,6 +60,38 @@ task<> answer_waiting_status(session& user) {
             co_return;
         }
     }
+}
+
+/// Reads and drops what a client sends that has been told that it is refused, until it ends the
+/// connection: many clients read no reply before they have sent all, and a reset meanwhile is all
+/// they then see of it. Whether it has ended it, in time and within reason.
+task<bool> drop_the_rest(session& user, net::stream& content) {
+    const auto memory = std::make_unique_for_overwrite<std::byte[]>(dropped_piece_bytes);
+    const auto until = user.here.now() + dropping_time_max;
+    std::uint64_t dropped = 0;
+    while (dropped < dropped_bytes_max) {
+        const auto got =
+            co_await content.receive(std::span(memory.get(), dropped_piece_bytes), until);
+        if (!got || *got == 0) {
+            co_return got.has_value();
+        }
+        dropped += *got;
+    }
+    co_return false;
+}
+
+/// Tells the client that its upload is refused, and then lets it come to the end of it. How to part
+/// from the data connection.
+task<net::farewell> refuse_upload(session& user, net::stream& content, running_transfer& progress,
+                                  const reply& answer) {
+    const auto written = co_await user.replies.write(answer);
+    if (!written) {
+        user.life.request_stop();
+        co_return net::farewell::abort;
+    }
+    user.is_answered = true;
+    const bool has_ended = co_await drop_the_rest(user, content).in_scope(progress.scope());
+    co_return has_ended ? net::farewell::orderly : net::farewell::abort;
 }
 
 /// How fast content goes one way: as the session may, and as all of its account together may.
@@ -133,9 +174,19 @@ task<reply> carry_out(session& user, prepared_transfer what) {
     } catch (const std::bad_alloc&) {  // Ends this transfer, not the session (threats.md, R14).
         end = {.how = transfer_end::kind::file_failed, .why = {.code = errc::exhausted}};
     }
-    co_await data->close(end.how == transfer_end::kind::complete ? net::farewell::orderly
-                                                                 : net::farewell::abort);
-    co_return final_reply(user, end);
+    auto answer = final_reply(user, end, what.work.use());
+    auto parting =
+        end.how == transfer_end::kind::complete ? net::farewell::orderly : net::farewell::abort;
+    if (end.how == transfer_end::kind::file_failed && what.work.use() == file_use::content) {
+        try {
+            const auto refused = co_await refuse_upload(user, content, progress, answer);
+            parting = refused;
+        } catch (const std::bad_alloc&) {
+            // It sees the reset, and the reply behind it.
+        }
+    }
+    co_await data->close(parting);
+    co_return answer;
 }
 
 }  // namespace ferry::ftp

@@ -50,11 +50,10 @@ struct transfer_end {
     enum class kind : std::uint8_t {
         complete,
         data_failed,  ///< The data connection broke, stalled or was aborted: 426.
-        file_failed,  ///< `reply_for(why, use)`.
+        file_failed,  ///< `reply_for(why, transfer_work::use)`.
     };
     kind how = kind::complete;
     error why = {};
-    file_use use = file_use::existing;
 };
 
 /// What a transfer does with its data connection.
@@ -66,6 +65,9 @@ class transfer_work {
     /// in `progress.scope()`.
     [[nodiscard]] virtual runtime::task<transfer_end> run(net::stream& data,
                                                           running_transfer& progress) = 0;
+
+    /// `content` for who receives a file.
+    [[nodiscard]] virtual file_use use() const noexcept { return file_use::existing; }
 };
 
 /// A transfer that is ready to begin.
@@ -78,7 +80,8 @@ struct prepared_transfer {
 /// Opens the data connection, announces the transfer with 150, does the work, and returns the final
 /// reply: 226; 425 if there is no data connection in time; 426 if it broke or ABOR came; else what
 /// the file failed with. A data connection that did not carry everything is reset and not closed in
-/// order, so the client cannot take the half for the whole.
+/// order, so the client cannot take the half for the whole. An upload whose file failed gets its
+/// reply first (`session::is_answered`), and what the client still sends is dropped for a while.
 [[nodiscard]] runtime::task<reply> carry_out(session& user, prepared_transfer what);
 
 /// The end of a transfer whose data connection gave `why`; a file may fail through it, too, when it

@@ -55,6 +55,7 @@ struct upload::state {
     std::string account;                        ///< That it is noted for; empty: none.
     replacement_table::attempt attempt;         ///< Where a file has the name.
     const runtime::core* here = nullptr;        ///< Whose clock tells when it was cut off.
+    bool is_rest = false;                       ///< It goes on with a part.
 
     state() = default;
     state(const state&) = delete;
@@ -620,6 +621,7 @@ runtime::task<result<void>> adopt_part(runtime::core& here, upload::state& my, u
     change.done({}, part, {.octets = from, .files = 1});
     my.file = std::move(file);
     my.offset = my.end_bytes = from;
+    my.is_rest = true;
     co_return result<void>{};
 }
 
@@ -705,7 +707,7 @@ void forget_replacement(upload::state& my) noexcept {
 /// Notes that the upload is there, if it is not yet.
 void note_replacement(upload::state& my) {
     const bool is_noted = my.replacements != nullptr && !my.account.empty() && !my.attempt &&
-                          (my.mode == upload_mode::replace || !my.entry);
+                          (my.mode == upload_mode::replace || my.is_rest);
     if (!is_noted) {
         return;
     }

@@ -101,7 +101,7 @@ def test_two_who_append(t):
         slow.sendall(b"slow\n")
         second.store("APPE log", b"quick\n")
         slow.close()
-        first.expect("the slow one", 450)
+        first.expect("the slow one", 551)
         check.equal(trees.read(root, "log"), (before or b"") + b"quick\n", "the file")
         first.store("APPE log", b"again\n")
         check.equal(trees.read(root, "log"), (before or b"") + b"quick\nagain\n", "tried again")

@@ -161,7 +161,7 @@ std::optional<int> refused_by_table(const ftp_session& user, std::string_view ve
 }
 
 bool is_excused_reply(const client_context& context, int code) {
-    static constexpr std::array<int, 8> codes{421, 425, 426, 450, 451, 452, 550, 552};
+    static constexpr std::array<int, 9> codes{421, 425, 426, 450, 451, 452, 550, 551, 552};
     if (context.excused.faults && std::ranges::find(codes, code) != codes.end()) {
         return true;
     }

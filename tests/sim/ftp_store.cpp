@@ -376,7 +376,7 @@ task<outcome> move_octets(ftp_session& user, wire& data, upload& what, interrupt
         case 426:
             is_right = aborts || when == interruption::drop_data;
             break;
-        case 450:
+        case 551:
             is_right = may_be_busy;
             break;
         case 553:  // Somebody has made a directory of it, or taken the directory, meanwhile.

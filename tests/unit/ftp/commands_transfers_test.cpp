@@ -457,6 +457,41 @@ TEST_CASE("transfers: what goes on and is cut off leaves the file as it was, to 
     CHECK(server.get("file") == "older");
 }
 
+// threats.md, V13: the reply is not hidden behind a reset.
+TEST_CASE("transfers: who is refused in the middle is told, and may come to the end") {
+    server_settings settings;
+    settings.bounds = {.home_octets_max = 100'000};
+    test_server server(settings);
+    client user(server);
+    user.log_in();
+    CHECK(user.code("TYPE I") == 200);
+    auto data = user.passive();
+    CHECK(user.code("STOR file") == 150);
+    const auto rest = octets(3'000'000);
+    CHECK(data.send(rest));
+    CHECK(code_of(user.reply()) == 552);
+    CHECK(data.send(rest));  // Deaf to replies, as many are.
+    SUBCASE("it ends") {
+        data.end_sending();
+        CHECK(data.read_all().empty());
+        CHECK_FALSE(data.was_reset());
+    }
+    SUBCASE("it aborts") {
+        CHECK(user.code("ABOR") == 226);
+        static_cast<void>(data.read_all());
+        CHECK(data.was_reset());
+    }
+    SUBCASE("it leaves") {
+        CHECK(user.code("QUIT") == 221);
+        CHECK(eventually([&] { return server.sessions() == 0; }));
+        CHECK(server.count_names() == 0);
+        return;
+    }
+    CHECK(user.ask("NOOP").starts_with("200"));
+    CHECK(code_of(user.store("STOR file", "fits").last) == 226);
+    CHECK(server.count_names() == 1);
+}
+
 TEST_CASE("transfers: a directory that looks empty can be removed") {
     server_settings settings;
     settings.parts_kept = 1h;

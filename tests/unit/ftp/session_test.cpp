@@ -321,7 +321,7 @@ TEST_CASE("session: any allocation may fail while an upload fails" *
                 server.put("a", "somebody else's");  // So the commit is refused.
                 data.send("more");
                 data.close();
-                refusals += ftp::test::code_of(user.reply()) == 450 ? 1 : 0;
+                refusals += ftp::test::code_of(user.reply()) == 551 ? 1 : 0;
             }
             static_cast<void>(user.code("QUIT"));
         }

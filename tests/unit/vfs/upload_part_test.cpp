@@ -519,6 +519,23 @@ TEST_CASE("replacements: of a tree") {
         CHECK(state("/file", "ann") == vfs::replacement::cut_off);
         CHECK(state("/file", "bob") == vfs::replacement::none);
     }
+    SUBCASE("an append to a new name that somebody else has by then is to be tried again") {
+        CHECK(tree.machine.run(
+            [](runtime::core& here, fixture& on) -> runtime::task<result<void>> {
+                const auto where = at("/file");
+                auto mine = co_await on.files->begin_upload(
+                    here, where, {.mode = upload_mode::append, .account = "ann"});
+                auto theirs = co_await on.files->begin_upload(here, where, {.account = "bob"});
+                if (!mine || !theirs) {
+                    co_return failure(errc::io);
+                }
+                const auto committed = co_await theirs->commit(here, durability::none);
+                co_await mine->discard(here);
+                co_return committed;
+            },
+            std::ref(tree)));
+        CHECK_FALSE(table.has_any());
+    }
     SUBCASE("one without an account, too, is not, and makes it forgotten when it is whole") {
         tree.host.write("file", "old");
         CHECK_FALSE(tree.cut("hello ", {}));
