@@ -1,5 +1,6 @@
 #include "http/plan_write.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,6 +29,7 @@ constexpr std::string_view changed_meanwhile = "It has changed meanwhile.";
 planning after_content(const planning& plan, const content_reader& content) {
     planning now = plan;
     now.then = content.lets_go_on() ? plan.wished : after::close;
+    now.now = read_wall_clock();  // It may have taken hours; Date is about the answer.
     return now;
 }
 
@@ -64,9 +66,9 @@ bool is_conditional(const request& asked) noexcept {
 
 /// The tag of a file just now as if it had lain still: who changes files hears it at once and may
 /// name it at once. That another process writes in place within a tick of the clock (4 ms) behind a
-/// change is all that it cannot tell.
+/// change is all that it cannot tell. A time that is still to come tells as little as one just now.
 validators settled_validators(const vfs::metadata& status, wall_time now) noexcept {
-    now.seconds += vfs::settled_after_seconds + 1;
+    now.seconds = std::max(now.seconds, status.modified.seconds) + vfs::settled_after_seconds + 1;
     return {status, now};
 }
 
@@ -181,12 +183,12 @@ vfs::upload_options upload_of(const planning& plan, const subject& seen, const p
         how.size_bytes = plan.asked.content_length;
     }
     const bool may_replace = seen.allowed.has(auth::right::replace);
-    if (!may_replace || (!seen.status && is_conditional(plan.asked))) {
-        how.mode = vfs::upload_mode::create;
-    } else if (what.part) {
+    if (what.part) {  // Takes the right to replace; the commit minds what has the name.
         how.mode = vfs::upload_mode::restart;
         how.restart_offset = what.part->octets.offset;
         how.size_bytes = what.part->octets.offset + what.part->octets.size_bytes;
+    } else if (!may_replace || (!seen.status && is_conditional(plan.asked))) {
+        how.mode = vfs::upload_mode::create;
     } else {
         how.only_if_unchanged = is_conditional(plan.asked);
     }
@@ -248,6 +250,16 @@ task<received> receive(runtime::core& here, content_reader& content, vfs::upload
     }
 }
 
+/// Whether the conditions hold for what has the name once an upload to it has begun: the commit
+/// finds out what changes from there on, and nobody else what has changed before.
+task<bool> still_holds(const planning& plan, const subject& seen) {
+    if (!is_conditional(plan.asked)) {
+        co_return true;
+    }
+    const auto again = co_await look_at(plan, seen.name);
+    co_return again&& conditions_hold(plan, again->status);
+}
+
 /// Parts with an upload that was cut off: its account may go on with it.
 task<> leave(const planning& plan, vfs::upload& cut) {
     const auto kept = co_await cut.keep(plan.shared.here, plan.shared.settings.durability);
@@ -270,6 +282,11 @@ task<response_plan> store(const planning& plan, content_reader& content, const s
             co_return plan.error(status::precondition_failed, changed_meanwhile);
         }
         co_return plan_failed(plan, begun.error());
+    }
+    const bool is_as_named = co_await still_holds(plan, seen);
+    if (!is_as_named) {
+        co_await leave(plan, *begun);
+        co_return plan.error(status::precondition_failed, changed_meanwhile);
     }
     const auto got = co_await receive(here, content, *begun);
     const auto now = after_content(plan, content);
@@ -296,7 +313,7 @@ task<response_plan> store(const planning& plan, content_reader& content, const s
     }
     std::optional<validators> made;
     if (const auto status = begun->status(); status) {
-        made = settled_validators(*status, plan.now);
+        made = settled_validators(*status, now.now);
     }
     co_return plan_done(now, seen.status ? status::no_content : status::created, made);
 }
@@ -454,16 +471,16 @@ task<result<void>> copy(const planning& plan, const subject& from, const subject
     co_return result<void>{};
 }
 
-/// True where the client may do it.
-bool may_move_or_copy(const planning& plan, const subject& from, const subject& to) {
-    if (to.status && !to.allowed.has(auth::right::replace)) {
-        return false;
-    }
+/// True where the client may do it, whatever has the names: before anybody looks, for what is there
+/// is not to be told to who may not know.
+bool may_move_or_copy(const planning& plan, const vfs::path& from, const vfs::path& to) {
+    const auto from_allowed = plan.rights_at(from);
+    const auto to_allowed = plan.rights_at(to);
     if (plan.asked.method == method::copy) {
-        return from.allowed.has(auth::right::read) && to.allowed.has(auth::right::create);
+        return from_allowed.has(auth::right::read) && to_allowed.has(auth::right::create);
     }
-    return from.allowed.has(auth::right::rename) && to.allowed.has(auth::right::rename) &&
-           !plan.who.has_rules_below(from.name) && !plan.who.has_rules_below(to.name);
+    return from_allowed.has(auth::right::rename) && to_allowed.has(auth::right::rename) &&
+           !plan.who.has_rules_below(from) && !plan.who.has_rules_below(to);
 }
 
 /// MOVE and COPY: RFC 4918 sections 9.8 and 9.9, of files and, moved, of directories.
@@ -479,7 +496,7 @@ task<response_plan> plan_move_or_copy(const planning& plan, vfs::path name) {
     if (!overwrite) {
         co_return plan.error(status::bad_request, "Overwrite is T or F.");
     }
-    if (!plan.rights_at(name).has_any(auth::rights{auth::right::read, auth::right::rename})) {
+    if (!may_move_or_copy(plan, name, *destination)) {
         co_return plan.forbidden();
     }
     const auto from = co_await look_at(plan, std::move(name));
@@ -490,7 +507,7 @@ task<response_plan> plan_move_or_copy(const planning& plan, vfs::path name) {
     if (!to) {
         co_return plan_failed(plan, to.error());
     }
-    if (!may_move_or_copy(plan, *from, *to)) {
+    if (to->status && !to->allowed.has(auth::right::replace)) {
         co_return plan.forbidden();
     }
     if (!from->status) {

@@ -1,6 +1,8 @@
 #include "http/plan_write.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <memory>
@@ -224,6 +226,61 @@ TEST_CASE(
     CHECK(with.files.read("a") == "two");
 }
 
+TEST_CASE("PUT: nor what another stores between the look at it and the upload (section 13.1.1)") {
+    for (const std::string_view part : {"", "Content-Range: bytes 0-2/*\n"}) {
+        CAPTURE(part);
+        desk with;
+        const auto tag = with.put("/a", "one").head.field("ETag");
+        std::size_t operations = 0;
+        with.machine.io.set_script([&](runtime::op&) -> std::optional<std::int64_t> {
+            if (++operations == 2) {  // The first has looked.
+                with.files.write("a", "in between");
+            }
+            return std::nullopt;
+        });
+        bool is_read = false;
+        const auto late =
+            with.send("PUT /a HTTP/1.1\nHost: a\nContent-Length: 3\nIf-Match: " + tag + "\n" +
+                          log_in("all", "l") + std::string(part),
+                      {.octets = "two", .on_read = [&is_read] { is_read = true; }});
+        with.machine.io.set_script(nullptr);
+        CHECK(late.head.status == 412);
+        CHECK_FALSE(is_read);
+        CHECK(with.files.read("a") == "in between");
+        CHECK(with.names() == std::vector<std::string>{"a", "ann"});
+    }
+}
+
+TEST_CASE("PUT: a part is never taken for the file, on condition either (section 14.5)") {
+    desk with;
+    CHECK(with.put("/a", "def", "Content-Range: bytes 3-5/6\nIf-None-Match: *\n").head.status ==
+          416);
+    CHECK_FALSE(with.files.exists("a"));
+    CHECK(with.put("/a", "abc", "Content-Range: bytes 0-2/6\nIf-None-Match: *\n").head.status ==
+          201);
+    CHECK(with.put("/a", "abc", "Content-Range: bytes 0-2/6\nIf-None-Match: *\n").head.status ==
+          412);
+    CHECK(with.files.read("a") == "abc");
+}
+
+TEST_CASE("PUT: the tag of content that took long to come is strong (section 8.8.3)") {
+    desk with;
+    const auto later = read_wall_clock().seconds + 100;
+    with.machine.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
+        if (what.code == runtime::opcode::link_at) {  // As if it had been written by then.
+            const timespec times[2] = {{.tv_sec = later, .tv_nsec = 0},
+                                       {.tv_sec = later, .tv_nsec = 0}};
+            CHECK(::utimensat(AT_FDCWD, what.args.link_at.from, times, 0) == 0);
+        }
+        return std::nullopt;
+    });
+    const auto made = with.put("/a", "one");
+    with.machine.io.set_script(nullptr);
+    CHECK(made.head.status == 201);
+    CHECK(made.head.field("ETag").starts_with('"'));
+    CHECK(with.put("/a", "two", "If-Match: " + made.head.field("ETag") + "\n").head.status == 204);
+}
+
 TEST_CASE("PUT: content that does not come whole changes nothing (threats.md, V12)") {
     desk with;
     with.files.write("a", "old");
@@ -356,6 +413,26 @@ TEST_CASE("MOVE: a directory, but not into itself; COPY takes files") {
     with.files.make_directory("fixed");
     CHECK(with.change("MOVE", "/fixed", "Destination: /free\n").head.status == 403);
     CHECK(with.change("MOVE", "/moved", "Destination: /fixed/moved\n").head.status == 403);
+}
+
+TEST_CASE(
+    "MOVE and COPY: what is at a destination is not told to who may not know (threats.md, V9)") {
+    desk with;
+    with.settings.visitors =
+        auth::permissions::parse("read-only+rename,/secret=none,/in=create").value();
+    with.files.make_directory("secret");
+    with.files.write("secret/file", "x");
+    with.files.write("a", "x");
+    for (const std::string_view how : {"MOVE", "COPY"}) {
+        for (const std::string_view to :
+             {"/secret/file", "/secret/file/b", "/secret/none", "/secret/none/b", "/secret/"}) {
+            CAPTURE(to);
+            const auto answer = with.ask(
+                std::string(how) + " /a HTTP/1.1\nHost: a\nDestination: " + std::string(to) + "\n");
+            CHECK(answer.head.status == 401);
+        }
+    }
+    CHECK(with.ask("COPY /a/b HTTP/1.1\nHost: a\nDestination: /b\n").head.status == 401);
 }
 
 TEST_CASE("MOVE and COPY: between a home and elsewhere there is no way for its owner") {
