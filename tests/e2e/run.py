@@ -20,8 +20,8 @@ time, and tell what they measured.
 Every module test_*.py runs in a process of its own, in a process group of its own, so that whatever
 a test started ends with it, also when it hangs: each test has a limit of time, and no test is about
 speed.
-A test whose client is not installed fails, but for those with a browser (chromium), which is no part
-of tools/setup: they say that they did nothing. Prints a line a test, then `N passed, M failed`.
+A test whose client is not installed fails, but for those with a browser (chromium), HAProxy, aria2 or
+slowhttptest, which are no part of tools/setup: they say that they did nothing. Prints a line a test, then `N passed, M failed`.
 """
 
 import argparse

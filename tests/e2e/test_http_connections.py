@@ -5,8 +5,10 @@ import os
 import re
 import resource
 import select
+import shutil
 import socket
 import struct
+import subprocess
 import time
 
 from support import check, trees
@@ -266,6 +268,45 @@ def test_slow_read(t):
             check.holds(time.monotonic() - began < 15, "a client that drips is still connected")
             time.sleep(0.02)
     check.holds(held_back.read_response().status == 200, "slow by --anonymous-limits")
+
+
+def test_slowhttptest(t):
+    """slowhttptest, with slow heads, slow bodies and slow readers: the server's end of each of its
+    connections is ended, and others are served meanwhile."""
+    if shutil.which("slowhttptest") is None:
+        t.tell("slowhttptest is not installed: nothing was shown")
+        return
+    root = t.tmp()
+    trees.write(root, "large.bin", trees.octets(8, 4 << 20))
+    server = t.ferry(root, "--header-timeout", "600ms", "--idle-timeout", "600ms",
+                     "--body-timeout", "600ms", "--send-rate-min", "100k", "--rate-window", "500ms")
+    began = time.monotonic()
+    attacks = [subprocess.Popen(
+        ["slowhttptest", *kind, "-c", "40", "-r", "200", "-i", "1", "-l", "20", "-p", "1",
+         "-u", f"{server.http_url}/large.bin"],
+        cwd=t.tmp(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for kind in (["-H"], ["-B"],
+                     ["-X", "-w", "512", "-y", "1024", "-n", "1", "-z", "32", "-k", "1"])]
+    try:
+        most = 0
+        while most < 40 or count_established(server) > 0:
+            most = max(most, count_established(server))
+            check.equal(ask(server, "/large.bin", method="HEAD").status, 200, "an honest client")
+            check.holds(time.monotonic() - began < 15,
+                        f"{count_established(server)} connections of {most} are still there")
+            time.sleep(0.02)
+    finally:
+        for each in attacks:
+            each.kill()
+            each.wait()
+
+
+def count_established(server):
+    """How many connections the server has, of HTTP."""
+    with open(f"/proc/{server.pid}/net/tcp", encoding="ascii") as file:
+        parts = (line.split() for line in file.readlines()[1:])
+        return sum(int(each[1].split(":")[1], 16) == server.http_port and each[3] == "01"
+                   for each in parts)
 
 
 def is_established(server, connection):
