@@ -198,6 +198,9 @@ task<response_plan> plan_directory(const planning& plan, const vfs::path& name) 
             co_return plan.error(status_for(page.error().code));
         }
     }
+    if (!plan.at.listings) {
+        co_return plan.error(status::forbidden);
+    }
     if (!plan.rights_at(name).has(auth::right::list)) {
         co_return plan.forbidden();
     }

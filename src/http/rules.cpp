@@ -290,6 +290,7 @@ class site_maker {
         }
         made_.index = from.index;
         made_.clean_urls = from.clean_urls;
+        made_.listings = from.listings;
         if (from.spa.empty()) {
             return {};
         }

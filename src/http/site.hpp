@@ -112,6 +112,7 @@ struct site {
     std::vector<std::string> index;
     std::optional<vfs::path> spa;  ///< In the tree.
     bool clean_urls = false;
+    bool listings = true;
     redirect_table redirects;
     std::vector<header_row> headers;
     std::vector<field_action> actions;

@@ -272,6 +272,8 @@ constexpr auto site_keys() {
          [](Row& into, const node& value) {
              return put(SiteOf(into).clean_urls, answer_in(value));
          }},
+        {"listings",
+         [](Row& into, const node& value) { return put(SiteOf(into).listings, answer_in(value)); }},
         {"redirect",
          [](Row& into, const node& value) {
              return read_rows<http::redirect_rule>(SiteOf(into).redirects, value, "redirect",
@@ -355,6 +357,7 @@ done read_hosts(http::rules& into, const toml::table& from) {
         host.site.index = into.standard.index;
         host.site.spa = into.standard.spa;
         host.site.clean_urls = into.standard.clean_urls;
+        host.site.listings = into.standard.listings;
         if (auto host_read = read_table<http::host_rules>(host, *table, "host: ", host_keys);
             !host_read) {
             return host_read;

@@ -79,6 +79,7 @@ struct site_rules {
     /// The file for paths that are none, are asked for as a page and have no extension; empty: 404.
     std::string spa = {};
     bool clean_urls = false;  ///< `/page` is the file page.html.
+    bool listings = true;     ///< Directories are listed, and packed; else 403 without an index.
     std::vector<redirect_rule> redirects = {};
     std::vector<header_rule> headers = {};
     std::vector<cache_rule> caches = {};

@@ -80,6 +80,19 @@ TEST_CASE("plan: the first index file that is there is the directory's") {
     CHECK(none.get("/").inline_body.contains(">index.html<"));
 }
 
+TEST_CASE("plan: a site may have no listings and no archives") {
+    ruled_site on(site_rules{.listings = false});
+    on.files.make_directory("dir");
+    on.put("index.html", "index");
+    on.put("dir/a", "a");
+    CHECK(on.get("/").inline_body == "index");
+    CHECK(on.get("/dir/a").inline_body == "a");
+    for (const auto* const target : {"/dir/", "/dir/?format=json", "/dir/?format=zip"}) {
+        CAPTURE(target);
+        CHECK(on.get(target).head.status == 403);
+    }
+}
+
 TEST_CASE("plan: clean URLs, one address for a page") {
     ruled_site on(site_rules{.clean_urls = true});
     on.files.make_directory("dir");

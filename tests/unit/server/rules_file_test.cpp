@@ -27,6 +27,7 @@ TEST_CASE("rules file: every kind of row, with its line") {
         "index = [\"index.html\", 'index.htm']\n"
         "spa = \"/app.html\"\n"
         "clean-urls = true\n"
+        "listings = false\n"
         "other-hosts = \"refuse\"\n"
         "[[redirect]]\n"
         "from = \"/a/*\"\n"
@@ -76,31 +77,32 @@ TEST_CASE("rules file: every kind of row, with its line") {
     CHECK(site.index == texts{"index.html", "index.htm"});
     CHECK(site.spa == "/app.html");
     CHECK(site.clean_urls);
+    CHECK_FALSE(site.listings);
     REQUIRE(site.redirects.size() == 2);
     CHECK(site.redirects[0].from == "/a/*");
     CHECK(site.redirects[0].to == "/b/*");
     CHECK(site.redirects[0].status == 308);
-    CHECK(site.redirects[0].line == 5);
+    CHECK(site.redirects[0].line == 6);
     CHECK(site.redirects[1].status == 301);
-    CHECK(site.redirects[1].line == 9);
+    CHECK(site.redirects[1].line == 10);
     REQUIRE(site.headers.size() == 1);
     CHECK(site.headers[0].path == "/x/*");
     CHECK(site.headers[0].type == "text/html");
     CHECK(site.headers[0].set == std::vector<field>{{"X-A", "1"}, {"X-B", "2"}});
     CHECK(site.headers[0].add == std::vector<field>{{"Link", "<a>"}, {"Link", "<b>"}});
     CHECK(site.headers[0].remove == texts{"Server"});
-    CHECK(site.headers[0].line == 12);
+    CHECK(site.headers[0].line == 13);
     REQUIRE(site.caches.size() == 1);
     CHECK(site.caches[0].path == "/y/*");
     CHECK(site.caches[0].type == "image/*");
     CHECK(site.caches[0].control == "no-cache");
     CHECK(site.caches[0].statuses == std::vector<std::uint16_t>{200, 404});
-    CHECK(site.caches[0].line == 18);
+    CHECK(site.caches[0].line == 19);
     REQUIRE(site.errors.size() == 1);
     CHECK(site.errors[0].statuses == std::vector<std::uint16_t>{404});
     CHECK(site.errors[0].path == "/z/*");
     CHECK(site.errors[0].page == "/404.html");
-    CHECK(site.errors[0].line == 23);
+    CHECK(site.errors[0].line == 24);
     REQUIRE(site.cors.size() == 1);
     CHECK(site.cors[0].path == "/api/*");
     CHECK(site.cors[0].origins == texts{"https://a.example"});
@@ -109,7 +111,7 @@ TEST_CASE("rules file: every kind of row, with its line") {
     CHECK(site.cors[0].expose == texts{"ETag"});
     CHECK(site.cors[0].credentials);
     CHECK(site.cors[0].max_age_seconds == 600);
-    CHECK(site.cors[0].line == 27);
+    CHECK(site.cors[0].line == 28);
     REQUIRE(read->hosts.size() == 2);
     // What a host does not say is as at the top; its rows are its own.
     CHECK(read->hosts[0].names == texts{"one.example"});
@@ -117,15 +119,16 @@ TEST_CASE("rules file: every kind of row, with its line") {
     CHECK(read->hosts[0].site.index == site.index);
     CHECK(read->hosts[0].site.spa == "/app.html");
     CHECK(read->hosts[0].site.clean_urls);
+    CHECK_FALSE(read->hosts[0].site.listings);
     CHECK(read->hosts[0].site.redirects.empty());
     CHECK(read->hosts[1].names == texts{"two.example"});
     CHECK(read->hosts[1].root == "/two");
-    CHECK(read->hosts[1].line == 37);
+    CHECK(read->hosts[1].line == 38);
     CHECK(read->hosts[1].site.index.empty());
     CHECK(read->hosts[1].site.spa.empty());
     CHECK_FALSE(read->hosts[1].site.clean_urls);
     REQUIRE(read->hosts[1].site.redirects.size() == 1);
-    CHECK(read->hosts[1].site.redirects[0].line == 43);
+    CHECK(read->hosts[1].site.redirects[0].line == 44);
 }
 
 TEST_CASE("rules file: what it does not say is as flags have it") {
