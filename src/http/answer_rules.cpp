@@ -75,7 +75,7 @@ void edited_head::decide_cache_control(const answer_rules& rules) {
                                    ? is_of_a_file(head_.what)
                                    : std::ranges::binary_search(row.statuses, code_of(head_.what));
         if (is_for_it && row.when.fits(rules.path, head_.content_type)) {
-            head_.cache_control = row.control;
+            head_.cache_control = rules.is_for_one ? row.control_for_one : row.control;
             return;
         }
     }

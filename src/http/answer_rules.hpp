@@ -16,6 +16,7 @@ struct answer_rules {
     std::string_view origin = {};  ///< Of the page that asks (RFC 6454 section 7); empty: none.
     bool is_preflight = false;     ///< The request asks what may be asked for.
     bool varies_by_accept = false;
+    bool is_for_one = false;  ///< Who asks has logged in: another might not get the same.
 
     [[nodiscard]] bool are_any() const noexcept {
         return varies_by_accept || (of != nullptr && of->has_field_rules());
@@ -26,7 +27,8 @@ struct answer_rules {
 ///   - `set` takes the place of what ferry and rows before say; `remove` leaves that out; the
 ///     Content-Security-Policy of a page that ferry makes stays, for it runs no other's script
 ///     (threats.md, V11)
-///   - Cache-Control where there is none, by the first row for the path, the type and the status
+///   - Cache-Control where there is none, by the first row for the path, the type and the status;
+///     for who has logged in it is never one that lets a cache keep the answer for others
 ///   - Access-Control-Allow-Origin and so on (Fetch standard, CORS protocol), and Vary where
 ///     another origin would get another answer (RFC 9110 section 12.5.5)
 /// `rules` and what `head` points to must outlive it. Cost: a look at each row.

@@ -235,6 +235,7 @@ task<response_plan> plan_response(service::state& shared, const request& asked,
     find_name(plan);
     if (at->has_field_rules()) {
         plan.rules.of = at;
+        plan.rules.is_for_one = !by.who.is_visitor();
         plan.rules.origin = asked.fields.only(field::origin).value_or("");
         plan.rules.is_preflight = asked.method == method::options &&
                                   asked.fields.first("Access-Control-Request-Method").has_value();

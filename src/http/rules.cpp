@@ -130,6 +130,26 @@ std::expected<std::string, std::string> read_type(std::string_view text) {
     return std::string(second == "*" ? text.substr(0, slash + 1) : text);
 }
 
+/// What `control` becomes in an answer to who has logged in: no cache that serves others may keep
+/// it, whatever the row says of the file (RFC 9111 sections 3.5, 5.2.2.7).
+std::string control_for_one(std::string_view control) {
+    std::string made = "private";
+    while (!control.empty()) {
+        const auto comma = std::min(control.find(','), control.size());
+        const auto directive = ascii::trim(control.substr(0, comma));
+        control.remove_prefix(std::min(comma + 1, control.size()));
+        const auto name = ascii::trim(directive.substr(0, directive.find('=')));
+        const bool is_about_sharing = ascii::equal_ignoring_case(name, "public") ||
+                                      ascii::equal_ignoring_case(name, "private") ||
+                                      ascii::equal_ignoring_case(name, "s-maxage");
+        if (!directive.empty() && !is_about_sharing) {
+            made += ", ";
+            made += directive;
+        }
+    }
+    return made;
+}
+
 std::expected<answer_match, std::string> read_match(std::string_view path, std::string_view type) {
     auto pattern = read_pattern(path);
     if (!pattern) {
@@ -360,8 +380,10 @@ class site_maker {
         if (!statuses) {
             return wrong(std::move(statuses.error()));
         }
-        made_.caches.push_back(
-            {.when = std::move(*when), .control = row.control, .statuses = std::move(*statuses)});
+        made_.caches.push_back({.when = std::move(*when),
+                                .control = row.control,
+                                .control_for_one = control_for_one(row.control),
+                                .statuses = std::move(*statuses)});
         return {};
     }
 

@@ -90,6 +90,7 @@ struct header_row {
 struct cache_row {
     answer_match when;
     std::string control;
+    std::string control_for_one = {};     ///< Where the client has logged in.
     std::vector<std::uint16_t> statuses;  ///< Sorted.
 };
 

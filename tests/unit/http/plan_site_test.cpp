@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "ferry/base/ascii.hpp"
 #include "ferry/http/rules.hpp"
@@ -56,6 +57,9 @@ runtime::task<> plan_while_rules_change(runtime::nursery& bottom, ruled_site& on
     was_under_way = !made.has_value();
     on.shared.use_rules(std::move(next));
 }
+
+// ann, whose password is "a".
+constexpr std::string_view by_ann = "Authorization: Basic YW5uOmE=\n";
 
 std::size_t count_lines(const planned& made, std::string_view name) {
     return static_cast<std::size_t>(std::ranges::count_if(
@@ -298,6 +302,28 @@ TEST_CASE("plan: Cache-Control of files, on 304 and 206 too (RFC 9110 section 15
     // The page of a site of one page is not an asset wherever it is shown.
     CHECK(on.get("/assets/route").head.field("Cache-Control") == "no-cache");
     CHECK(on.get("/list/").head.field("Cache-Control") == "no-cache");
+}
+
+TEST_CASE("rules: what an account gets no cache keeps for others (RFC 9111 section 3.5)") {
+    ruled_site on({.caches = {{.path = "/a.txt", .control = "Public,max-age=60, S-MaxAge=9"},
+                              {.path = "/b.txt", .control = "must-revalidate"},
+                              {.path = "/c.txt", .control = "public"}}});
+    auth::account ann;
+    ann.name = "ann";
+    ann.password = "a";
+    ann.allowed = auth::rights::read_only();
+    on.users = std::make_shared<auth::accounts>(std::vector{ann}, std::nullopt);
+    for (const std::string_view name : {"a.txt", "b.txt", "c.txt"}) {
+        on.put(name, "x");
+    }
+    CHECK(on.get("/a.txt").head.field("Cache-Control") == "Public,max-age=60, S-MaxAge=9");
+    CHECK(on.get("/a.txt", by_ann).head.field("Cache-Control") == "private, max-age=60");
+    CHECK(on.get("/b.txt", by_ann).head.field("Cache-Control") == "private, must-revalidate");
+    CHECK(on.get("/c.txt", by_ann).head.field("Cache-Control") == "private");
+    const auto tag = on.get("/c.txt", by_ann).head.field("ETag");
+    const auto again = on.get("/c.txt", std::string(by_ann) + "If-None-Match: " + tag + "\n");
+    CHECK(again.head.status == 304);
+    CHECK(again.head.field("Cache-Control") == "private");
 }
 
 TEST_CASE("plan: pages of the site for errors, with their status and without their validators") {
