@@ -85,6 +85,11 @@ std::expected<loaded_accounts, std::string> load_accounts(const config& settings
             return std::unexpected("--anonymous: " + refuse_rules("visitors", *where));
         }
     }
+    if (settings.http_anonymous) {
+        if (const auto* const where = find_mount_with_rules(settings, *settings.http_anonymous)) {
+            return std::unexpected("--http-anonymous: " + refuse_rules("visitors", *where));
+        }
+    }
     loaded.users = std::make_shared<const auth::accounts>(std::move(named), settings.anonymous,
                                                           settings.anonymous_limits);
     return loaded;

@@ -450,7 +450,6 @@ std::string_view scheme_of(protocol speaks) noexcept {
     return speaks == protocol::http ? "http" : "ftp";
 }
 
-/// What is removed of uploads: nothing where nobody uploads.
 /// That an upload was cut off is worth remembering where none is kept, too.
 vfs::replacement_table::numbers replacement_numbers(const config& settings) noexcept {
     vfs::replacement_table::numbers made;
@@ -460,9 +459,13 @@ vfs::replacement_table::numbers replacement_numbers(const config& settings) noex
     return made;
 }
 
+/// What is removed of uploads: nothing where nobody uploads, over either protocol.
 std::optional<vfs::leftover_kinds> what_is_left(const config& settings,
                                                 const auth::accounts& users) {
-    if (settings.ftp.empty() || !users.may_anywhere(auth::right::create)) {
+    const bool may_visitors_over_http =
+        !settings.http.empty() && settings.http_anonymous &&
+        settings.http_anonymous->has_anywhere({auth::right::create});
+    if (!users.may_anywhere(auth::right::create) && !may_visitors_over_http) {
         return std::nullopt;
     }
     return settings.leftovers == leftovers_policy::remove ? vfs::leftover_kinds::all

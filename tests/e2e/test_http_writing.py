@@ -4,6 +4,7 @@ import base64
 import concurrent.futures
 import os
 import re
+import socket
 import time
 
 from support import check, trees
@@ -49,6 +50,23 @@ def curl(server, *words, code, by="all"):
     said = run([*CURL, "-u", f"{by}:pw-{by}", *options, server.http_url + target]).output
     check.equal(said[-3:], str(code).encode(), f"curl {words}")
     return said[:-3]
+
+
+def test_parts_are_swept_without_ftp(t):
+    """What is cut off over HTTP does not stay for ever where nobody speaks FTP."""
+    root = t.tmp()
+    server = t.ferry(root, "--ftp", "off", "--users-file", users_file(t, all="::all:"),
+                     "--upload-part-keep", "1s")
+    with Connection(server) as client:
+        client.send(request("/file", "PUT", fields=[("Content-Length", "9"), authorization("all")],
+                            body=b"some"))
+        client.socket.shutdown(socket.SHUT_WR)
+        check.equal(client.read_response("PUT").status, 400, "content that ended early")
+    check.equal(len(os.listdir(root)), 1, "the part")
+    limit_at = time.monotonic() + 15
+    while os.listdir(root) and time.monotonic() < limit_at:
+        time.sleep(0.1)
+    check.equal(os.listdir(root), [], "some seconds later")
 
 
 def test_curl_uploads(t):

@@ -278,10 +278,11 @@ def test_other_spellings(t):
     for line in ("MKD /music/NUL", "MKD /music/a:b"):
         control.ask(line, 553)
     control.ask("MKD /docs/NUL", 257)
-    done = run([t.binary, "--http", "127.0.0.1:0", "--ftp", "127.0.0.1:0", "--anonymous",
-                "read-only,/music/private=none", "--mount", f"/music={at['music']}:fold",
-                at["root"]], status=1)
-    check.contains(done.errors.decode(), "other spellings", "rules of a path that has several")
+    for flag in ("--anonymous", "--http-anonymous"):
+        done = run([t.binary, "--http", "127.0.0.1:0", "--ftp", "127.0.0.1:0", flag,
+                    "read-only,/music/private=none", "--mount", f"/music={at['music']}:fold",
+                    at["root"]], status=1)
+        check.contains(done.errors.decode(), "other spellings", f"{flag} of a path that has several")
     run([t.binary, "--check", "--anonymous", "read-only,/music=none", "--mount",
          f"/music={at['music']}:fold", at["root"]])
 
