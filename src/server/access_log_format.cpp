@@ -53,7 +53,21 @@ constexpr auto variables = std::to_array<named_variable>({
 });
 
 constexpr std::string_view field_prefix = "http_";
+
+/// Fields that hold passwords (RFC 7617 section 2): whoever reads the log is not to have them.
+constexpr auto secret_fields = std::to_array<std::string_view>({
+    "authorization",
+    "proxy_authorization",
+});
 constexpr std::string_view json_mark = "escape=json ";
+
+/// True for `$http_authorization` and the like.
+bool is_secret(std::string_view variable) noexcept {
+    return variable.starts_with(field_prefix) &&
+           std::ranges::any_of(secret_fields, [&](std::string_view each) {
+               return ascii::equal_ignoring_case(variable.substr(field_prefix.size()), each);
+           });
+}
 
 std::string unknown_variable(std::string_view name) {
     std::string known;
@@ -157,6 +171,11 @@ struct compiler {
                 return fmt::format(
                     "{} begins with no variable: write $name, ${{name}}, or $$ for a dollar sign",
                     in_quotes(fmt::format("${}", rest)));
+            }
+            if (is_secret(*name)) {
+                return fmt::format(
+                    "{} would write passwords into the log; $remote_user is the name",
+                    in_quotes(fmt::format("${}", *name)));
             }
             if (!add_variable(*name)) {
                 return unknown_variable(*name);

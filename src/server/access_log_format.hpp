@@ -68,7 +68,7 @@ struct log_piece {
 ///
 /// A template is text with variables, called as nginx calls them where nginx has them:
 /// `$remote_addr` or `${remote_addr}`; `$$` is a dollar sign. `$http_NAME` is the request's field
-/// NAME, with '_' for '-'.
+/// NAME, with '_' for '-'; none that holds a password.
 ///
 /// A missing value is "-". In values control octets, quotes and backslashes, and outside of quotes
 /// blanks, are written as `\xHH`: whatever a client sends, a record is one line and its fields are

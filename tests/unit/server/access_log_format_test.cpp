@@ -253,6 +253,14 @@ TEST_CASE("access log: a template that is none is refused, by what is wrong with
     CHECK(refusal_of("$status " + std::string(4'089, 'x')).contains("4096 octets at most"));
 }
 
+TEST_CASE("access log: no template writes passwords (RFC 7617 section 2)") {
+    for (const auto* const name : {"$http_authorization", "$status ${http_Authorization}",
+                                   "escape=json $http_proxy_authorization"}) {
+        CHECK(refusal_of(name).contains("would write passwords into the log"));
+    }
+    CHECK(refusal_of("$http_authorizations") == "(none)");
+}
+
 TEST_CASE("access log: combined is a template, and the default") {
     CHECK(line_of("combined", full) == line_of(full));
     CHECK(line_of(access_log_format::combined_template, full) == line_of(full));
