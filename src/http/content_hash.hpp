@@ -52,34 +52,48 @@ constexpr void add_sha256_block(sha256_state& state, const std::array<std::uint8
     }
 }
 
-constexpr sha256_state sha256(std::string_view text) {
-    sha256_state state{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                       0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+inline constexpr sha256_state sha256_begin{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                           0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+
+constexpr std::size_t sha256_block_count(std::string_view text) {
+    return (text.size() + 8) / 64 + 1;
+}
+
+/// The blocks [first, end) of `text` and what is behind it (section 5.1.1).
+constexpr void add_sha256_blocks(sha256_state& state, std::string_view text, std::size_t first,
+                                 std::size_t end) {
     const std::uint64_t bits = std::uint64_t{text.size()} * 8;
-    const std::size_t blocks = (text.size() + 8) / 64 + 1;
-    for (std::size_t at = 0; at < blocks * 64; at += 64) {
+    for (std::size_t at = first * 64; at < end * 64; at += 64) {
         std::array<std::uint8_t, 64> block{};
         for (std::size_t i = 0; i < 64 && at + i <= text.size(); ++i) {
             block[i] = at + i == text.size() ? 0x80 : static_cast<std::uint8_t>(text[at + i]);
         }
-        if (at + 64 == blocks * 64) {
+        if (at + 64 == sha256_block_count(text) * 64) {
             for (std::size_t i = 0; i < 8; ++i) {
                 block[56 + i] = static_cast<std::uint8_t>(bits >> (56 - 8 * i));
             }
         }
         add_sha256_block(state, block);
     }
-    return state;
 }
 
-}  // namespace detail
+// Compilers allow one evaluation about a million steps, which are some 60 blocks.
+inline constexpr std::size_t sha256_blocks_at_once = 32;
 
-/// The hash of an inline script or style, for the policy under which it may run and nothing else
-/// may: made when ferry is compiled, so that it is always that of the text which is sent.
-[[nodiscard]] consteval content_hash hash_content(std::string_view text) {
+/// The state behind the first `Blocks` blocks of `Text`; every 32 of them are an evaluation.
+template <const std::string_view& Text, std::size_t Blocks>
+inline constexpr sha256_state sha256_behind = [] {
+    constexpr std::size_t before = (Blocks - 1) / sha256_blocks_at_once * sha256_blocks_at_once;
+    auto state = sha256_behind<Text, before>;
+    add_sha256_blocks(state, Text, before, Blocks);
+    return state;
+}();
+template <const std::string_view& Text>
+inline constexpr sha256_state sha256_behind<Text, 0> = sha256_begin;
+
+consteval content_hash hash_source(const sha256_state& state) {
     constexpr std::string_view alphabet =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const auto state = detail::sha256(text);
     std::array<std::uint8_t, 33> octets{};  // 32, and one to fill up the last group of three.
     for (std::size_t i = 0; i < 32; ++i) {
         octets[i] = static_cast<std::uint8_t>(state[i / 4] >> (24 - 8 * (i % 4)));
@@ -101,6 +115,15 @@ constexpr sha256_state sha256(std::string_view text) {
     made[at - 1] = '=';
     made[at] = '\'';
     return made;
+}
+
+}  // namespace detail
+
+/// The hash of the inline script or style `Text`, for the policy under which it may run and nothing
+/// else may: made when ferry is compiled, so that it is always that of the text which is sent.
+template <const std::string_view& Text>
+[[nodiscard]] consteval content_hash hash_content() {
+    return detail::hash_source(detail::sha256_behind<Text, detail::sha256_block_count(Text)>);
 }
 
 }  // namespace ferry::http

@@ -5,6 +5,7 @@
 
 #include "http/content_hash.hpp"
 #include "http/html.hpp"
+#include "http/index_writing.hpp"
 #include "http/listing_text.hpp"
 #include "http/page_style.hpp"
 #include "http/target.hpp"
@@ -79,7 +80,9 @@ table + p { margin-top: .75rem }
 @media print { header form, label { display: none } }
 )";
 
-constexpr joined_text<page_style.size() + listing_style.size()> style(page_style, listing_style);
+constexpr joined_text<page_style.size() + listing_style.size()> style_octets(page_style,
+                                                                             listing_style);
+constexpr std::string_view style = style_octets.view();
 
 /// What the page has more with script than without: a field that hides the rows whose names do not
 /// contain what is typed; "/" goes to it, Escape empties it, Enter opens the first row left, the
@@ -124,13 +127,23 @@ constexpr std::string_view script = R"js(
 
 constexpr std::string_view policy_begin = "default-src 'none'; style-src ";
 constexpr std::string_view policy_script = "; script-src ";
+constexpr std::string_view policy_changes = "; connect-src 'self'; frame-ancestors 'self'";
 constexpr std::string_view policy_end =
     "; img-src data:; base-uri 'none'; form-action 'self'";  // data: the icon that is none.
-constexpr content_hash style_hash = hash_content(style.view());
-constexpr content_hash script_hash = hash_content(script);
+constexpr std::string_view and_also = " ";
+constexpr content_hash style_hash = hash_content<style>();
+constexpr content_hash script_hash = hash_content<script>();
+constexpr content_hash writing_style_hash = hash_content<writing_style>();
+constexpr content_hash writing_script_hash = hash_content<writing_script>();
 constexpr joined_text<policy_begin.size() + style_hash.size() + policy_script.size() +
                       script_hash.size() + policy_end.size()>
     policy(policy_begin, style_hash, policy_script, script_hash, policy_end);
+constexpr joined_text<policy_begin.size() + style_hash.size() + and_also.size() +
+                      writing_style_hash.size() + policy_script.size() + script_hash.size() +
+                      and_also.size() + writing_script_hash.size() + policy_changes.size() +
+                      policy_end.size()>
+    policy_with_changes(policy_begin, style_hash, and_also, writing_style_hash, policy_script,
+                        script_hash, and_also, writing_script_hash, policy_changes, policy_end);
 
 // Without an icon of their own browsers ask for /favicon.ico.
 constexpr std::string_view page_begin = R"(<!DOCTYPE html>
@@ -240,11 +253,38 @@ void append_column(std::string& out, const column& each, const index_view& view)
     out += "</button></form>";
 }
 
+struct right_letter {
+    auth::right which;
+    char letter;
+};
+constexpr auto right_letters = std::to_array<right_letter>({
+    {auth::right::create, 'c'},
+    {auth::right::replace, 'w'},
+    {auth::right::remove, 'd'},
+    {auth::right::rename, 'n'},
+    {auth::right::make_directory, 'm'},
+});
+
+/// The attribute that tells the script what may be done.
+void append_rights(std::string& out, auth::rights allowed) {
+    out += " data-may=\"";
+    for (const auto& each : right_letters) {
+        if (allowed.has(each.which)) {
+            out += each.letter;
+        }
+    }
+    out += '"';
+}
+
 }  // namespace
 
 void append_index_begin(std::string& out, const vfs::path& where, const index_view& view) {
     out += page_begin;
-    out += style.view();
+    out += style;
+    if (view.has_changes()) {
+        out += "</style>\n<style>";
+        out += writing_style;
+    }
     out += "</style>\n<title>Index of ";
     append_html(out, where.text());
     out += where.is_root() ? "</title>\n" : "/</title>\n";
@@ -262,7 +302,15 @@ void append_index_begin(std::string& out, const vfs::path& where, const index_vi
             "<form><button name=\"format\" value=\"zip\">Download .zip</button>\n"
             "<button name=\"format\" value=\"tar\">.tar</button></form>\n";
     }
-    out += "</header>\n<main>\n<table>\n<thead><tr>";
+    out += "</header>\n";
+    if (view.has_changes()) {
+        out += writing_controls;
+    }
+    out += "<main>\n<table";
+    if (view.has_changes()) {
+        append_rights(out, view.allowed);
+    }
+    out += ">\n<thead><tr>";
     for (const auto& each : columns) {
         append_column(out, each, view);
     }
@@ -272,9 +320,14 @@ void append_index_begin(std::string& out, const vfs::path& where, const index_vi
     }
 }
 
-void append_index_row(std::string& out, const vfs::directory_entry& entry) {
+void append_index_row(std::string& out, const vfs::directory_entry& entry,
+                      std::optional<auth::rights> own) {
     const bool is_directory = entry.status.kind == vfs::file_kind::directory;
-    out += is_directory ? "<tr class=\"d\"><td><a href=\"./" : "<tr><td><a href=\"./";
+    out += is_directory ? "<tr class=\"d\"" : "<tr";
+    if (own) {
+        append_rights(out, *own);
+    }
+    out += "><td><a href=\"./";
     append_encoded_path(out, entry.name);
     out += is_directory ? "/\"><bdi>" : "\"><bdi>";
     append_html(out, entry.name);
@@ -304,11 +357,15 @@ void append_index_end(std::string& out, const index_view& view) {
     }
     out += "</main>\n<script>";
     out += script;
+    if (view.has_changes()) {
+        out += "</script>\n<script>";
+        out += writing_script;
+    }
     out += "</script>\n";
 }
 
-std::string_view index_security_policy() noexcept {
-    return policy.view();
+std::string_view index_security_policy(bool with_changes) noexcept {
+    return with_changes ? policy_with_changes.view() : policy.view();
 }
 
 }  // namespace ferry::http

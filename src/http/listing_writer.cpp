@@ -56,9 +56,18 @@ void listing_writer::row(std::string& out, const vfs::directory_entry& entry) {
     if (form_ == listing_form::json) {
         append_json_row(out, entry, written_.directories + written_.files == 0);
     } else {
-        append_index_row(out, entry);
+        append_index_row(out, entry, own_rights(entry));
     }
     written_.add(entry);
+}
+
+/// Nothing: those of the page.
+std::optional<auth::rights> listing_writer::own_rights(const vfs::directory_entry& entry) const {
+    if (!rows_) {
+        return std::nullopt;
+    }
+    const auto own = rows_->who.rights_at(rows_->directory, entry.name);
+    return own == view_.allowed ? std::nullopt : std::optional(own);
 }
 
 void listing_writer::end(std::string& out) const {

@@ -10,24 +10,35 @@
 #include "http/body_source.hpp"
 #include "http/index_page.hpp"
 #include "http/listing_query.hpp"
+#include "http/viewer.hpp"
 
 namespace ferry::http {
+
+/// What may be done to each name in a directory, where that is not the same for all.
+struct row_rights {
+    viewer who;
+    vfs::path directory;  ///< In the tree.
+};
 
 /// Writes a directory as a page or as JSON, its shown entries one after the other.
 class listing_writer {
   public:
-    /// `form`: page or json.
-    listing_writer(listing_form form, vfs::path where, const index_view& view)
-        : form_(form), where_(std::move(where)), view_(view) {}
+    /// `form`: page or json. `rows`: nothing where `view.allowed` holds for all.
+    listing_writer(listing_form form, vfs::path where, const index_view& view,
+                   std::optional<row_rights> rows = {})
+        : form_(form), where_(std::move(where)), view_(view), rows_(std::move(rows)) {}
 
     void begin(std::string& out) const;
     void row(std::string& out, const vfs::directory_entry& entry);  ///< One that `is_shown`.
     void end(std::string& out) const;
 
   private:
+    [[nodiscard]] std::optional<auth::rights> own_rights(const vfs::directory_entry& entry) const;
+
     listing_form form_;
     vfs::path where_;
     index_view view_;
+    std::optional<row_rights> rows_;
     listing_totals written_;
 };
 

@@ -52,6 +52,25 @@ task<result<entry_pointers>> sort_shown(runtime::core& here,
     co_return sorted;
 }
 
+index_view view_of(const planning& plan, const vfs::path& name, listing_order order,
+                   bool is_sorted) {
+    const auto allowed = plan.rights_at(name);
+    return {
+        .order = order,
+        .is_sorted = is_sorted,
+        .offers_archives = plan.shared.settings.archives_max > 0 && allowed.has(auth::right::read),
+        .allowed = allowed};
+}
+
+listing_writer writer_of(const planning& plan, const vfs::path& name, listing_form form,
+                         const index_view& view) {
+    std::optional<row_rights> rows;
+    if (view.has_changes() && plan.who.has_rules_below(name)) {
+        rows = row_rights{.who = plan.who, .directory = name};
+    }
+    return {form, plan.at.in_site(name), view, std::move(rows)};
+}
+
 /// A directory as a page or as JSON: whole where it fits into memory, else made while it is sent.
 task<response_plan> plan_listing(const planning& plan, const vfs::path& name, listing_query query) {
     service::state& shared = plan.shared;
@@ -70,6 +89,7 @@ task<response_plan> plan_listing(const planning& plan, const vfs::path& name, li
         co_return plan.error(status_for(why),
                              why == errc::busy ? "Too many directories are asked for." : "");
     }
+    auto view = view_of(plan, name, query.order, entries->is_complete());
     response_plan made;
     made.then = plan.then;
     made.what = status::ok;
@@ -78,21 +98,20 @@ task<response_plan> plan_listing(const planning& plan, const vfs::path& name, li
         head.content_type = json_content_type;
     } else {
         head.content_type = page_content_type;
-        head.content_security_policy = index_security_policy();
+        head.content_security_policy = index_security_policy(view.has_changes());
     }
     head.no_sniff = true;
-    head.cache_control = "no-cache";  // It has no validator: ask again each time.
-    head.vary = "Accept";             // RFC 9110 section 12.5.5.
+    // It has no validator: ask again each time. What an account is shown no shared cache keeps
+    // anyway (RFC 9111 section 3.5), so Authorization need not be in Vary; `private` tells those
+    // that do not know.
+    head.cache_control = plan.who.is_visitor() ? "no-cache" : "private, no-cache";
+    head.vary = "Accept";  // RFC 9110 section 12.5.5.
 
-    index_view view{.order = query.order,
-                    .is_sorted = entries->is_complete(),
-                    .offers_archives = shared.settings.archives_max > 0 &&
-                                       plan.rights_at(name).has(auth::right::read)};
     if (!entries->is_complete()) {
         plan_stream(plan, made, head);
         if (!plan.is_head()) {
-            made.source = make_listing_body(listing_writer(query.form, plan.at.in_site(name), view),
-                                            std::move(*entries));
+            made.source =
+                make_listing_body(writer_of(plan, name, query.form, view), std::move(*entries));
         }
         co_return made;
     }
@@ -109,7 +128,7 @@ task<response_plan> plan_listing(const planning& plan, const vfs::path& name, li
         view.totals.add(*each);
     }
     std::string page;
-    listing_writer writer(query.form, plan.at.in_site(name), view);
+    auto writer = writer_of(plan, name, query.form, view);
     writer.begin(page);
     for (const auto* each : *rows) {
         writer.row(page, *each);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "http/target.hpp"
 
@@ -201,7 +202,7 @@ TEST_CASE("index: the page asks nothing of any server") {
 // W3C CSP Level 3, section 6.7.3.3: what is between the tags, to the octet. That browsers run it is
 // e2e/test_http_listing's.
 TEST_CASE("index: the policy lets the page's own style and script be, by their hashes") {
-    const std::string policy(index_security_policy());
+    const std::string policy(index_security_policy(false));
     CHECK(policy.starts_with("default-src 'none'; style-src 'sha256-"));
     CHECK(policy.find("; script-src 'sha256-") != std::string::npos);
     CHECK(policy.find("unsafe") == std::string::npos);
@@ -210,6 +211,59 @@ TEST_CASE("index: the policy lets the page's own style and script be, by their h
     const auto page = page_begin("/") + page_end();
     CHECK(page.find("<style>") == page.rfind("<style>"));
     CHECK(page.find("<script>") == page.rfind("<script>"));
+}
+
+TEST_CASE("index: who may change something gets controls, a second style and a second script") {
+    const index_view visitor{.allowed = auth::rights::read_only()};
+    const index_view replaces{.allowed = {auth::right::list, auth::right::replace}};
+    const auto plain = page_begin("/a") + page_end();
+    CHECK(page_begin("/a", visitor) + page_end(visitor) == plain);  // To the octet.
+    CHECK(page_begin("/a", replaces) + page_end(replaces) == plain);
+
+    for (const auto& [allowed, letters] :
+         {std::pair(auth::rights::all(), "cwdnm"),
+          std::pair(auth::rights{auth::right::list, auth::right::create}, "c"),
+          std::pair(auth::rights{auth::right::replace, auth::right::remove}, "wd"),
+          std::pair(auth::rights{auth::right::rename}, "n"),
+          std::pair(auth::rights{auth::right::make_directory}, "m")}) {
+        CAPTURE(std::string(letters));
+        const index_view view{.allowed = allowed};
+        const auto page = page_begin("/a", view) + page_end(view);
+        CHECK(page.find("<table data-may=\"" + std::string(letters) + "\">") != std::string::npos);
+        CHECK(page.find("<section id=\"work\" aria-label=\"Changes\" hidden>") !=
+              std::string::npos);
+        CHECK(page.find("<style>") != page.rfind("<style>"));
+        CHECK(page.find("<script>") != page.rfind("<script>"));
+        for (const auto* banned : {"src=", "http:", "https:", "@import", "url(", "style=\"",
+                                   "onclick=", "<img", "innerHTML", "eval("}) {
+            CAPTURE(std::string(banned));
+            CHECK(page.find(banned) == std::string::npos);
+        }
+    }
+}
+
+TEST_CASE("index: a row says what may be done to it where that is not what the page says") {
+    std::string out;
+    append_index_row(out, entry("a"), auth::rights{auth::right::read, auth::right::remove});
+    append_index_row(out, entry("b", vfs::file_kind::directory), auth::rights{});
+    CHECK(out.starts_with("<tr data-may=\"d\"><td><a href=\"./a\">"));
+    CHECK(out.find("<tr class=\"d\" data-may=\"\"><td><a href=\"./b/\">") != std::string::npos);
+}
+
+// W3C CSP Level 3, sections 6.1.2 (connect-src) and 6.4.2 (frame-ancestors): the second style and
+// script, the page's own server, and no frame of another site.
+TEST_CASE("index: the policy of a page with changes is that of the page, and what they need") {
+    const std::string policy(index_security_policy(true));
+    CHECK(policy.starts_with("default-src 'none'; style-src 'sha256-"));
+    CHECK(policy.find("; connect-src 'self'; frame-ancestors 'self'; ") != std::string::npos);
+    CHECK(policy.find("unsafe") == std::string::npos);
+    CHECK(std::ranges::count(policy, '\'') == 18);
+    const std::string plain(index_security_policy(false));
+    CHECK(plain.find("connect-src") == std::string::npos);
+    for (const std::string which : {"style-src ", "script-src "}) {
+        const auto one = between(plain, which, ";");
+        CHECK(between(policy, which, ";").starts_with(one + " 'sha256-"));
+    }
 }
 
 TEST_CASE("index: a time without four digits of year is left out") {

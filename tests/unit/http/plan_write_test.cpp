@@ -449,3 +449,34 @@ TEST_CASE("MOVE and COPY: between a home and elsewhere there is no way for its o
     CHECK(with.files.read("ann/a") == "x");
     CHECK(with.files.read("b") == "y");
 }
+
+TEST_CASE("page: what changes files is offered to who may, where and to which they may") {
+    desk with;
+    with.files.make_directory("fixed");
+    with.files.write("free", "x");
+    const auto visitors = with.get("/");
+    CHECK(visitors.inline_body.find("data-may") == std::string::npos);
+    CHECK_FALSE(visitors.head.field("Content-Security-Policy").contains("connect-src"));
+    CHECK(visitors.head.field("Cache-Control") == "no-cache");
+
+    const auto all = with.get("/", log_in("all", "l"));
+    CHECK(all.inline_body.find("<table data-may=\"cwdnm\">") != std::string::npos);
+    CHECK(all.inline_body.find("<tr class=\"d\" data-may=\"\"><td><a href=\"./fixed/\">") !=
+          std::string::npos);
+    CHECK(all.inline_body.find("<tr><td><a href=\"./free\">") != std::string::npos);
+    CHECK(all.head.field("Content-Security-Policy").contains("connect-src 'self'"));
+    // RFC 9111 section 5.2.2.7.
+    CHECK(all.head.field("Cache-Control") == "private, no-cache");
+    CHECK(with.get("/fixed/", log_in("all", "l")).inline_body.find("data-may") ==
+          std::string::npos);
+
+    CHECK(with.get("/ann/", log_in("ann", "a")).inline_body.find("data-may=\"cwdnm\"") !=
+          std::string::npos);
+    CHECK(with.get("/", log_in("ann", "a")).inline_body.find("data-may") == std::string::npos);
+    CHECK(with.get("/", log_in("rex", "r")).inline_body.find("data-may") == std::string::npos);
+    // Too many names to sort: the same rows, while they are sent.
+    with.settings.list_sorted_max = 1;
+    CHECK(with.get("/", log_in("all", "l"))
+              .head.field("Content-Security-Policy")
+              .contains("connect-src"));
+}
