@@ -1,6 +1,7 @@
 #include "http/client.hpp"
 
 #include <chrono>
+#include <utility>
 
 namespace ferry::http {
 
@@ -12,7 +13,8 @@ std::optional<turned_away> client::begin_request(const request& asked, runtime::
             return turned_away{.what = status::forbidden};
         }
         if (policy_.table != nullptr) {
-            use_ = policy_.table->of(address_, now);
+            auto use = policy_.table->of(address_, now);
+            before_ = std::exchange(use_, std::move(use));
         }
     }
     if (!use_ || policy_.table->limits().requests_per_second == 0) {

@@ -48,7 +48,8 @@ class client {
     [[nodiscard]] const net::endpoint& address() const noexcept { return address_; }
     /// Its requests may be from different addresses.
     [[nodiscard]] bool is_proxy() const noexcept { return is_proxy_; }
-    /// How fast answers may go to the address. Holds until the next request.
+    /// How fast answers may go to the address. What it points to lives until the request after the
+    /// next: by then nothing may draw from it.
     [[nodiscard]] net::pacer::rate sending_rate() const noexcept;
 
   private:
@@ -59,6 +60,7 @@ class client {
     bool is_proxy_;
     net::endpoint address_;
     std::shared_ptr<net::address_usage> use_;
+    std::shared_ptr<net::address_usage> before_;  ///< Of the request before.
 };
 
 }  // namespace ferry::http

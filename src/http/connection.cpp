@@ -79,9 +79,10 @@ struct paced_connection {
 struct conversation {
     service::state& shared;
     net::stream& plain;
-    std::unique_ptr<paced_connection> paced;  ///< Null: nothing holds it back.
-    std::shared_ptr<const login> paced_for;   ///< Whose rates these are; null: visitors'.
     client from;
+    std::shared_ptr<const login> paced_for;  ///< Whose rates go; null: visitors'.
+    std::unique_ptr<paced_connection>
+        paced;                  ///< By the rates of both. Null: nothing holds it back.
     runtime::stop_scope& idle;  ///< Stops with the connection, and when the server drains.
     head_parser parser;
     std::string buffer;        ///< From the network; the request being answered points into it.
@@ -186,8 +187,6 @@ void set_pace(conversation& talk, std::shared_ptr<const login> account) {
 void pace_for(conversation& talk, const viewer& who) {
     if (talk.paced_for != who.account()) {
         set_pace(talk, who.account());
-    } else if (talk.paced && talk.from.is_proxy()) {
-        talk.paced->sending.go_over_to(talk.from.sending_rate());
     }
 }
 
@@ -384,6 +383,9 @@ task<farewell> converse(conversation& talk) {
             }
         }
         const auto away = talk.from.begin_request(asked, talk.shared.here.now());
+        if (talk.paced && talk.from.is_proxy()) {  // Who is turned away has a rate, too.
+            talk.paced->sending.go_over_to(talk.from.sending_rate());
+        }
         std::optional<requester> by;
         if (!away) {
             auto known = co_await identify(talk.shared, asked, talk.from.address());
@@ -517,10 +519,10 @@ task<> serve_connection(service& shared, unique_fd socket, net::arrival how) {
         conversation talk{
             .shared = inside,
             .plain = peer,
-            .paced = {},
-            .paced_for = {},
             .from = client(policy, inside.settings.proxies_say, peer.peer(),
                            place ? std::move(*place) : net::address_place()),
+            .paced_for = {},
+            .paced = {},
             .idle = idle,
             .parser = head_parser({.head_bytes_max = inside.settings.head_bytes_max,
                                    .target_bytes_max = inside.settings.target_bytes_max,

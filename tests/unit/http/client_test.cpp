@@ -90,6 +90,22 @@ TEST_CASE("client: 429 says when to come back (RFC 6585 section 4)") {
     CHECK(ask(first, {}, start + 500ms));
 }
 
+TEST_CASE(
+    "client: what an answer under way draws from stays, however many come (threats.md, H12)") {
+    constexpr std::size_t idle_max = 16;
+    net::address_table table({.sent_octets_per_second = 1'000}, idle_max);
+    const net::access_policy policy{.trusted_proxies = {block("10.0.0.1")}, .table = &table};
+    auto proxy = make(policy, "10.0.0.1");
+    CHECK_FALSE(ask(proxy, "192.0.2.1"));
+    table.of(at("192.0.2.1"), start)->connections = 7;  // To know it again.
+    CHECK_FALSE(ask(proxy, "192.0.2.2"));
+    auto others = make(policy, "10.0.0.1");
+    for (int i = 1; i < 255; ++i) {
+        CHECK_FALSE(ask(others, "198.51.100." + std::to_string(i)));
+    }
+    CHECK(table.of(at("192.0.2.1"), start)->connections == 7);
+}
+
 TEST_CASE("client: limits are of whom a proxy names, not the proxy's") {
     net::address_table table({.connections_max = 1,
                               .requests_per_second = 1,

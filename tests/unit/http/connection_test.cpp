@@ -917,6 +917,34 @@ TEST_CASE("connection: any allocation may fail" *
     CHECK(whole_conversations >= 1);
 }
 
+TEST_CASE(
+    "connection: who is turned away by a proxy's request has its own rate (threats.md, H12)") {
+    net::address_table table(
+        {.requests_per_second = 1, .requests_saved_max = 1, .sent_octets_per_second = 1'000'000});
+    web on;
+    on.settings.addresses.trusted_proxies = {net::address_block::parse("127.0.0.0/8").value()};
+    on.settings.addresses.table = &table;
+    on.files.write("a", "x");
+    on.run([](nursery& tasks, web& my) -> task<> {
+        auto& guest = my.arrive_saying(
+            tasks, get("/a", "X-Forwarded-For: 192.0.2.1\r\n") +
+                       get("/a", "X-Forwarded-For: 192.0.2.2\r\n") +
+                       get("/a", "X-Forwarded-For: 192.0.2.1\r\nConnection: close\r\n"));
+        co_await until_over(my, guest);
+    });
+    auto heard = on.visits.front().hears.octets;
+    CHECK(take_answer(heard).status == 200);
+    CHECK(take_answer(heard).status == 200);
+    CHECK(take_answer(heard).status == 429);
+    // All were sent at once, behind the last.
+    const auto was_never_drawn_from = [&table](std::string_view address) {
+        const auto use = table.of(net::parse_address(address).value(), {});
+        return use->sent.is_paid_for({});
+    };
+    CHECK_FALSE(was_never_drawn_from("192.0.2.1"));
+    CHECK(was_never_drawn_from("192.0.2.2"));
+}
+
 TEST_CASE("connection: answers go no faster than visitors may have them") {
     web on;
     const std::string content = pattern(32'000);
