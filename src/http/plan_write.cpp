@@ -132,7 +132,8 @@ response_plan plan_broken_content(const planning& plan, const content_reader& co
 
 /// Which part of the file the content of a PUT is.
 struct put_part {
-    std::optional<content_part> part;  ///< Nothing: it is the file.
+    std::optional<content_part> part;         ///< Nothing: it is the file.
+    std::optional<std::uint64_t> size_bytes;  ///< Of the content, by Content-Range.
     bool is_malformed = false;
 };
 
@@ -145,12 +146,12 @@ put_part part_of(const request& asked) noexcept {
     const bool has_other_length = part && asked.framing == body_framing::length &&
                                   asked.content_length != part->octets.size_bytes;
     if (!part || has_other_length) {
-        return {.part = {}, .is_malformed = true};
+        return {.part = {}, .size_bytes = {}, .is_malformed = true};
     }
     if (part->octets.offset == 0 && part->whole_size_bytes == part->octets.size_bytes) {
-        return {};  // All of it.
+        return {.part = {}, .size_bytes = part->octets.size_bytes};  // All of it.
     }
-    return {.part = part};
+    return {.part = part, .size_bytes = part->octets.size_bytes};
 }
 
 /// Refuses a PUT for what its head says; nothing: it may go on.
@@ -298,7 +299,7 @@ task<response_plan> store(const planning& plan, content_reader& content, const s
         co_await begun->discard(here);
         co_return plan_failed(now, *got.failed);
     }
-    if (what.part && begun->written_bytes() != what.part->octets.size_bytes) {
+    if (begun->written_bytes() != what.size_bytes.value_or(begun->written_bytes())) {
         co_await begun->discard(here);
         co_return now.error(status::bad_request, "Content-Range says another length.");
     }

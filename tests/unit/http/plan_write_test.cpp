@@ -263,6 +263,21 @@ TEST_CASE("PUT: a part is never taken for the file, on condition either (section
     CHECK(with.files.read("a") == "abc");
 }
 
+TEST_CASE("PUT: chunks of another length than Content-Range says are refused (section 14.4)") {
+    desk with;
+    with.files.write("a", "old");
+    for (const std::string_view range : {"0-1/2", "0-3/4", "0-1/*", "1-4/5"}) {
+        CAPTURE(range);
+        const auto answer = with.send(
+            "PUT /a HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\nContent-Range: bytes " +
+                std::string(range) + "\n" + log_in("all", "l"),
+            {.octets = "new"});
+        CHECK(answer.head.status == 400);
+    }
+    CHECK(with.files.read("a") == "old");
+    CHECK(with.names() == std::vector<std::string>{"a", "ann"});
+}
+
 TEST_CASE("PUT: the tag of content that took long to come is strong (section 8.8.3)") {
     desk with;
     const auto later = read_wall_clock().seconds + 100;
