@@ -61,6 +61,10 @@ class instant_tree final : public vfs::tree {
                                                 std::uint32_t) const override {
         co_return failure(errc::unsupported);
     }
+    runtime::task<result<std::uint64_t>> free_octets(runtime::core&,
+                                                     const vfs::path&) const override {
+        co_return failure(errc::unsupported);
+    }
     runtime::task<result<vfs::metadata>> part_status(runtime::core&, const vfs::path&,
                                                      std::string_view) const override {
         co_return failure(errc::unsupported);

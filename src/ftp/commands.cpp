@@ -42,6 +42,7 @@ constexpr auto commands = std::to_array<command>({
     {"ACCT", login, none, required, do_acct, "ACCT <sp> account", ""},
     {"ALLO", login, none, required, do_allo, "ALLO <sp> octets (is there room?)", ""},
     {"APPE", create, data, required, do_appe, "APPE <sp> path (append to a file)", ""},
+    {"AVBL", create, none, optional, do_avbl, "AVBL [<sp> path] (octets free)", "AVBL"},
     {"CDUP", login, none, no_argument, do_cdup, "CDUP (change to the directory above)", ""},
     {"CLNT", anyone, none, optional, do_clnt, "CLNT <sp> name of the client", "CLNT"},
     {"CWD", login, none, optional, do_cwd, "CWD [<sp> path] (change directory)", "TVFS"},

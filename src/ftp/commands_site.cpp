@@ -117,6 +117,7 @@ task<reply> site_quota(session& user, std::string_view) {
     if (!user.user.home) {
         co_return reply{211, "No quota"};
     }
+    static_cast<void>(co_await wait_for_count(user));  // Else the answer says so.
     co_return reply{211, "Used: " + describe_quota(user)};
 }
 

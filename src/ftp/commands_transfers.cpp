@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -279,8 +280,39 @@ task<reply> do_allo(session& user, std::string_view argument) {
     if (!is_too_much) {
         co_return reply{200, "Noted"};  // The file may go elsewhere: STOR will tell.
     }
+    // The room in a quota that the file to be replaced will leave is not known before STOR names
+    // it.
+    const bool is_ours = tried.error() == errc::over_quota && tried.error().os_errno == 0;
+    const auto octets_max = quota_of(user.user.identity->bounds).octets_max;
+    if (is_ours && user.rights_at(*where).has(auth::right::replace) &&
+        (octets_max == 0 || wanted->size_bytes <= octets_max)) {
+        co_return reply{200, "There is room only in the place of another file: STOR will tell"};
+    }
     user.user.announced_bytes.reset();
     co_return refusal(user, tried.error(), file_use::target);
+}
+
+/// AVBL: how many octets an upload into a directory may have, for as long as nobody stores any: the
+/// less of what the file system has room for and what is left of the user's quota
+/// (draft-peterson-streamlined-ftp-command-extensions-10, section 4).
+task<reply> do_avbl(session& user, std::string_view argument) {
+    const auto where = locate(user, argument);
+    if (!where) {
+        co_return reply_for(where.error(), file_use::existing);
+    }
+    const auto inside = where->resolve("x");  // The rights are those of a name in it.
+    if (!inside || !user.rights_at(*inside).has(auth::right::create)) {
+        co_return reply_for({.code = errc::denied}, file_use::existing);
+    }
+    const auto free = co_await user.files().free_octets(user.here, *where);
+    if (!free) {
+        co_return reply_for(free.error(), file_use::existing);
+    }
+    const bool is_counted = co_await wait_for_count(user);
+    if (!is_counted) {
+        co_return reply{450, "What is in your home is being counted"};
+    }
+    co_return reply{213, fmt::to_string(std::min(*free, left_of_quota(user)))};
 }
 
 /// STOU: the name is ferry's, told in the one form clients read (RFC 1123 section 4.1.2.9).

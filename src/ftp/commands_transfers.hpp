@@ -14,6 +14,7 @@ namespace ferry::ftp {
 [[nodiscard]] runtime::task<reply> do_stor(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_stou(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_allo(session& user, std::string_view argument);
+[[nodiscard]] runtime::task<reply> do_avbl(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_appe(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_list(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_nlst(session& user, std::string_view argument);

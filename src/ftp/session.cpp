@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <exception>
 #include <functional>
 #include <limits>
@@ -24,6 +26,9 @@ namespace ferry::ftp {
 using runtime::task;
 
 namespace {
+
+/// Where only a number is asked for; storing waits longer.
+constexpr auto count_wait_max = std::chrono::seconds(5);
 
 // ------------------------------------------------------------------------------------- the reader
 
@@ -353,6 +358,31 @@ std::string describe_quota(const session& user) {
     };
     return part(use.used.octets, most.octets_max, "octets") + ", " +
            part(use.used.files, most.files_max, "files");
+}
+
+std::uint64_t left_of_quota(const session& user) {
+    constexpr auto no_end = std::numeric_limits<std::uint64_t>::max();
+    if (!user.user.home) {
+        return no_end;
+    }
+    const auto use = user.shared.homes.use_of(*user.user.home);
+    const auto most = quota_of(user.user.identity->bounds);
+    if (most.files_max != 0 && use.used.files >= most.files_max) {
+        return 0;
+    }
+    if (most.octets_max == 0) {
+        return no_end;
+    }
+    return most.octets_max - std::min(use.used.octets, most.octets_max);
+}
+
+task<bool> wait_for_count(session& user) {
+    if (!user.user.home) {
+        co_return true;
+    }
+    const auto known =
+        co_await user.shared.counter.wait_for(user.user.home, count_wait_max).in_scope(user.heard);
+    co_return known.has_value();
 }
 
 reply refusal(const session& user, const error& what, file_use use) {

@@ -129,6 +129,13 @@ struct session {
 /// where there is one.
 [[nodiscard]] std::string describe_quota(const session& user);
 
+/// Octets that the user may still store, by its own quota; no end of them where there is none.
+[[nodiscard]] std::uint64_t left_of_quota(const session& user);
+
+/// Waits until it is known what is in the user's home, if there is a quota, for some seconds: it
+/// begins at the login. False: it is not known yet.
+[[nodiscard]] runtime::task<bool> wait_for_count(session& user);
+
 /// `reply_for`, and where the user's own quota refuses it says how much of it is used.
 [[nodiscard]] reply refusal(const session& user, const error& what, file_use use);
 

@@ -384,6 +384,8 @@ void core_server::take_users() noexcept {
         waiting.is_told = false;
         return std::move(waiting.users);
     });
+    // Who reads the accounts anew may have made room, too.
+    parts_.homes.question_all();
 }
 
 void core_server::replace_rules(const std::shared_ptr<const http::sites>& fresh) {

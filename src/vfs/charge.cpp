@@ -23,9 +23,6 @@ namespace {
 // Deeper than any path that a client can say, from a home as deep again.
 constexpr std::size_t way_max = 8'192;
 
-// A count takes some milliseconds, or minutes.
-constexpr auto count_pause = std::chrono::milliseconds(5);
-
 bool contains(const std::vector<std::shared_ptr<home>>& some,
               const std::shared_ptr<home>& one) noexcept {
     return std::ranges::find(some, one) != some.end();
@@ -129,17 +126,10 @@ runtime::task<result<void>> charge::wait_for_count(runtime::core& here) const {
     if (!is_limited()) {
         co_return result<void>{};
     }
-    limit_.counter->ask(limit_.where);
-    const auto deadline = here.now() + count_wait_max;
-    while (!table_->use_of(*limit_.where).is_counted) {
-        if (here.now() >= deadline) {
-            co_return failure(errc::busy);
-        }
-        const auto slept = co_await runtime::sleep_until(here, here.now() + count_pause);
-        if (!slept) {
-            co_return failure(slept.error());
-        }
-        limit_.counter->ask(limit_.where);  // Who counted may have been stopped, or failed.
+    const auto known = co_await limit_.counter->wait_for(limit_.where, count_wait_max);
+    if (!known) {
+        co_return failure(known.error() == errc::timed_out ? error{.code = errc::busy}
+                                                           : known.error());
     }
     co_return result<void>{};
 }
@@ -168,6 +158,8 @@ result<void> charge::set_aside(amount now) {
     auto set = table_->set_aside(homes_, limit_, aside_, now);
     if (set) {
         aside_ = now;
+    } else if (limit_.counter != nullptr) {
+        limit_.counter->ask_again(limit_.where);  // Other programs may have made room.
     }
     return set;
 }

@@ -19,6 +19,7 @@ namespace {
 constexpr auto try_again = std::chrono::seconds(1);
 constexpr unsigned tries_max = 30;
 constexpr auto memory_pause = std::chrono::milliseconds(10);
+constexpr auto count_pause = std::chrono::milliseconds(5);
 
 }  // namespace
 
@@ -28,6 +29,28 @@ void home_counter::ask(const std::shared_ptr<home>& which) {
         waiting_.push_back(std::move(*due));
         asked_.announce();
     }
+}
+
+void home_counter::ask_again(const std::shared_ptr<home>& which) {
+    homes_.question(*which);
+    ask(which);
+}
+
+runtime::task<result<void>> home_counter::wait_for(const std::shared_ptr<home>& which,
+                                                   runtime::duration most) {
+    ask(which);
+    const auto deadline = here_.now() + most;
+    while (!homes_.use_of(*which).is_counted) {
+        if (here_.now() >= deadline) {
+            co_return failure(errc::timed_out);
+        }
+        const auto slept = co_await runtime::sleep_until(here_, here_.now() + count_pause);
+        if (!slept) {
+            co_return failure(slept.error());
+        }
+        ask(which);  // Who counted may have been stopped, or failed.
+    }
+    co_return result<void>{};
 }
 
 runtime::task<> home_counter::run() {

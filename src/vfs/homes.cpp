@@ -200,6 +200,20 @@ void home_table::doubt_each(homes all) noexcept {
     }
 }
 
+void home_table::question(home& which) noexcept {
+    homes_.use([&which](const known_homes&) noexcept {
+        which.count_again_ = std::min(which.count_again_, which.may_count_again_);
+    });
+}
+
+void home_table::question_all() noexcept {
+    homes_.use([](const known_homes& known) noexcept {
+        for (const auto& each : known.all) {
+            each->count_again_ = std::min(each->count_again_, each->may_count_again_);
+        }
+    });
+}
+
 std::optional<home_table::count> home_table::try_count(std::shared_ptr<home> which,
                                                        runtime::time_point now) {
     const bool may = homes_.use([&](known_homes&) noexcept {
@@ -211,7 +225,7 @@ std::optional<home_table::count> home_table::try_count(std::shared_ptr<home> whi
     if (!may) {
         return std::nullopt;
     }
-    return count(*this, std::move(which));
+    return count(*this, std::move(which), now);
 }
 
 void home_table::begin_walk(count& under_way) noexcept {
@@ -229,6 +243,9 @@ void home_table::end_walk(count under_way, const measured& found,
     const bool is_torn = renames_begun_.load(std::memory_order_acquire) != under_way.renames_ended_;
     homes_.use([&](known_homes&) noexcept {
         home& its = *under_way.which_;
+        its.may_count_again_ =
+            now + std::max(questioned_count_again_after,
+                           questioned_count_again_walks * (now - under_way.begun_));
         if (is_torn && its.is_counted_) {  // What is counted is worth more.
             count_again(its, now);
             return;

@@ -11,7 +11,9 @@
 
 #include "ferry/base/assert.hpp"
 #include "ferry/base/kernel.hpp"
+#include "ferry/runtime/compute.hpp"
 #include "ferry/runtime/op.hpp"
+#include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "vfs/beneath.hpp"
@@ -167,6 +169,49 @@ class local_tree final : public tree {
                                               .limit = limit_,
                                               .replacements = replacements_},
                                              std::move(options));
+    }
+
+    runtime::task<result<std::uint64_t>> free_octets(runtime::core& here,
+                                                     const path& name) const override {
+        if (const auto refused = why_not_changed(name)) {
+            co_return failure(*refused);
+        }
+        if (options_.uploads == upload_policy::none) {
+            co_return failure(errc::denied);
+        }
+        const auto directory = co_await open_beneath(here, {.directory = root_.get(),
+                                                            .name = name.relative(),
+                                                            .flags = O_PATH | O_DIRECTORY,
+                                                            .links = options_.links});
+        if (!directory) {
+            co_return failure(directory.error());
+        }
+        struct answer {
+            int error = 0;
+            std::uint64_t octets = 0;
+        };
+        runtime::stop_scope unstopped;  // The descriptor is needed until the end.
+        const auto asked = co_await runtime::run_offloaded(
+                               here,
+                               +[](int fd) {
+                                   struct statfs found{};
+                                   if (kernel::fstatfs(fd, found) != 0) {
+                                       return answer{.error = errno};
+                                   }
+                                   const auto block =
+                                       found.f_frsize != 0 ? found.f_frsize : found.f_bsize;
+                                   return answer{.octets = std::uint64_t{found.f_bavail} *
+                                                           static_cast<std::uint64_t>(block)};
+                               },
+                               directory->get())
+                               .in_scope(unstopped);
+        if (!asked) {
+            co_return failure(asked.error());
+        }
+        if (asked->error != 0) {
+            co_return failure_from_errno(asked->error);
+        }
+        co_return asked->octets;
     }
 
     runtime::task<result<metadata>> part_status(runtime::core& here, const path& name,

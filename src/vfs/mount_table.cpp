@@ -290,6 +290,17 @@ class mount_table final : public tree {
         co_return begun;
     }
 
+    runtime::task<result<std::uint64_t>> free_octets(runtime::core& here,
+                                                     const path& name) const override {
+        const place where = find(root_, name);
+        if (where.is_on_the_way()) {  // No directory of any file system.
+            co_return failure(errc::read_only, EROFS);
+        }
+        co_return co_await in_owner<std::uint64_t>(
+            where, name,
+            [&](const tree& files, const path& seen) { return files.free_octets(here, seen); });
+    }
+
     runtime::task<result<metadata>> part_status(runtime::core& here, const path& name,
                                                 std::string_view owner) const override {
         const place where = find(root_, name);

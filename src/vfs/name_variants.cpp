@@ -71,6 +71,15 @@ class variant_tree final : public tree {
         co_return co_await inner_->measure(here, turns, apart);
     }
 
+    runtime::task<result<std::uint64_t>> free_octets(runtime::core& here,
+                                                     const path& name) const override {
+        const auto stored = co_await as_stored(here, name);
+        if (!stored) {
+            co_return failure(stored.error());
+        }
+        co_return co_await inner_->free_octets(here, *stored);
+    }
+
     runtime::task<result<metadata>> part_status(runtime::core& here, const path& name,
                                                 std::string_view owner) const override {
         const auto stored = co_await as_stored(here, name);  // As an upload finds its name.

@@ -9,6 +9,7 @@ import ftplib
 import os
 import re
 import signal
+import time
 
 from support import check, trees
 from support.accounts import session, users_file
@@ -66,8 +67,12 @@ def test_octets(t):
     with session(t, server, "ann") as ann:
         ann.ask("TYPE I", 200)
         check.equal(used(ann), (400 * KIB, 1), "what was there")
-        check.contains(ann.ask(f"ALLO {600 * KIB + 1}", 552).text, "409600 of 1024000 octets",
+        check.contains(ann.ask(f"ALLO {1000 * KIB + 1}", 552).text, "409600 of 1024000 octets",
                        "why not")
+        ann.ask(f"ALLO {600 * KIB + 1}", 200)  # In the place of the old one there would be room.
+        ann.ask("EPSV", 229)
+        ann.ask("STOR new", 552)
+        check.equal(ann.ask("AVBL", 213).text, f"213 {600 * KIB}", "what is left")
         ann.ask(f"ALLO {600 * KIB}", 200)
         ann.store("STOR new", bytes(600 * KIB))
         check.equal(used(ann), (1000 * KIB, 2), "full")
@@ -219,6 +224,34 @@ def test_changed_while_running(t):
         refused(old, "STOR g", b"x", 552)
         old.ask("DELE f", 250)
         old.store("STOR g", bytes(1 * KIB))
+
+
+def test_room_made_by_others(t):
+    """What another program removes is seen soon behind a refusal, or behind SIGHUP; and SITE QUOTA right
+    after the login waits for the count."""
+    root, server = home_of_ann(t, "quota=100k", big=100 * KIB)
+    with session(t, server, "ann") as ann:
+        check.contains(ann.ask("SITE QUOTA", 211).text, "102400 of 102400 octets", "at once")
+        os.remove(os.path.join(root, "ann/big"))
+        codes = []
+        until = time.monotonic() + 15
+        while 226 not in codes and time.monotonic() < until:
+            ann.ask("TYPE I", 200)
+            data = ann.passive()
+            codes.append(ann.ask("STOR f", 150, 552).code)
+            if codes[-1] == 150:
+                data.close()
+                codes.append(ann.expect("STOR f", 226).code)
+            time.sleep(0.1)
+        check.equal(codes[-1], 226, f"{codes}")
+        check.equal(codes[0], 552, "by the old count")
+        trees.write(root, "ann/new", bytes(50 * KIB))
+        until = time.monotonic() + 15
+        while used(ann) != (50 * KIB, 2) and time.monotonic() < until:
+            server.signal(signal.SIGHUP)
+            with session(t, server, "ann"):
+                time.sleep(0.1)
+        check.equal(used(ann), (50 * KIB, 2), "behind SIGHUP")
 
 
 def test_clients(t):

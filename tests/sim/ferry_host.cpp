@@ -62,6 +62,10 @@ class watched_tree final : public vfs::tree {
                                 std::span<const vfs::directory_id> apart) const override {
         return real_->measure(here, turns, apart);
     }
+    task<result<std::uint64_t>> free_octets(runtime::core& here,
+                                            const vfs::path& name) const override {
+        return real_->free_octets(here, name);
+    }
     task<result<vfs::metadata>> part_status(runtime::core& here, const vfs::path& name,
                                             std::string_view owner) const override {
         return real_->part_status(here, name, owner);

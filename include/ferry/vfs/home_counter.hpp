@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 
+#include "ferry/base/result.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/nursery.hpp"
 #include "ferry/runtime/permits.hpp"
@@ -38,6 +39,14 @@ class home_counter {
     /// Lets `which` be counted if that is due (`home_table::try_count`). Never waits for it.
     /// Throws std::bad_alloc.
     void ask(const std::shared_ptr<home>& which);
+
+    /// The same when its sum has refused somebody: as soon as that may be.
+    void ask_again(const std::shared_ptr<home>& which);
+
+    /// Asks, and waits until it is known what is in `which`. errc::timed_out: not in `most`;
+    /// cancelled.
+    [[nodiscard]] runtime::task<result<void>> wait_for(const std::shared_ptr<home>& which,
+                                                       runtime::duration most);
 
   private:
     [[nodiscard]] static runtime::task<> start_counts(runtime::nursery& all, home_counter& self);

@@ -59,6 +59,12 @@ struct directory_id {
 /// How long what was counted is believed: others than ferry may change files too.
 inline constexpr runtime::duration count_again_after = std::chrono::hours(1);
 
+/// The same where the count is in question, because it has refused something or its accounts were
+/// read anew: others may have made room. The least time behind a count, and in what it took: so
+/// that who is refused again and again costs a twentieth of a core at most.
+inline constexpr runtime::duration questioned_count_again_after = std::chrono::seconds(1);
+inline constexpr int questioned_count_again_walks = 20;
+
 /// The same where something changed during the first count, or was in doubt. Twice as long each
 /// time that happens again, up to the other: a home that is never still would be counted for ever.
 inline constexpr runtime::duration inexact_count_again_after = std::chrono::minutes(1);
@@ -89,6 +95,7 @@ class home {
     bool is_being_counted_ = false;
     bool is_doubted_ = false;  // Since the last walk began.
     runtime::time_point count_again_{};
+    runtime::time_point may_count_again_{};  // As soon as that, if the count is in question.
     runtime::duration inexact_wait_ = inexact_count_again_after;  // The next one.
 };
 
@@ -180,6 +187,14 @@ class home_table {
     /// The same for every home.
     void doubt_all() noexcept;
 
+    /// Lets `which` be counted again as soon as that may be (`questioned_count_again_after`), when
+    /// next somebody asks: files may have gone that ferry does not know of. What was counted holds
+    /// until then.
+    void question(home& which) noexcept;
+
+    /// The same for every home.
+    void question_all() noexcept;
+
     /// How often a directory has begun or ended to move from one home to another: who found its
     /// homes before may have changed something in others.
     [[nodiscard]] std::uint64_t moves() const noexcept {
@@ -212,7 +227,8 @@ class home_table {
             : table_(std::exchange(other.table_, nullptr)),
               which_(std::move(other.which_)),
               renames_ended_(other.renames_ended_),
-              churn_(other.churn_) {}
+              churn_(other.churn_),
+              begun_(other.begun_) {}
         count(const count&) = delete;
         count& operator=(const count&) = delete;
         count& operator=(count&& other) noexcept {
@@ -221,6 +237,7 @@ class home_table {
             which_.swap(taken.which_);
             std::swap(renames_ended_, taken.renames_ended_);
             std::swap(churn_, taken.churn_);
+            std::swap(begun_, taken.begun_);
             return *this;
         }
         ~count() {
@@ -233,13 +250,14 @@ class home_table {
 
       private:
         friend home_table;
-        count(home_table& table, std::shared_ptr<home> which) noexcept
-            : table_(&table), which_(std::move(which)) {}
+        count(home_table& table, std::shared_ptr<home> which, runtime::time_point now) noexcept
+            : table_(&table), which_(std::move(which)), begun_(now) {}
 
         home_table* table_;
         std::shared_ptr<home> which_;
         std::uint64_t renames_ended_ = 0;
-        amount churn_;  ///< Where it was when the walk began, less what was changing.
+        amount churn_;               ///< Where it was when the walk began, less what was changing.
+        runtime::time_point begun_;  ///< When its turn was asked for.
     };
 
     /// The leave to count `which`, if that is due and nobody does: it never was, or not for

@@ -345,6 +345,13 @@ class tree {
     [[nodiscard]] virtual runtime::task<result<upload>> begin_upload(
         runtime::core& here, const path& name, upload_options options) const = 0;
 
+    /// How many octets the file system of the directory `name` has room for, as it says (statfs(2),
+    /// what is kept for root not counted); a quota of `hold_to` is not looked at. Asked on the
+    /// offload pool: a file server may take its time. errc::not_found, not_directory; read_only or
+    /// denied where nothing can be stored.
+    [[nodiscard]] virtual runtime::task<result<std::uint64_t>> free_octets(
+        runtime::core& here, const path& name) const = 0;
+
     /// What `owner` has left of an upload to `name` that was cut off, where nobody has the name.
     /// errc::not_found.
     [[nodiscard]] virtual runtime::task<result<metadata>> part_status(

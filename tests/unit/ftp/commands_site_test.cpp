@@ -186,11 +186,18 @@ TEST_CASE("site: QUOTA, and what a refusal says of it (threats.md, V13)") {
     server.put("f", "0123456789");
     client user(server);
     user.log_in();
-    CHECK(eventually([&] {  // It is being counted.
-        return user.ask("SITE QUOTA") == "211 Used: 10 of 1000 octets, 1 of 3 files";
-    }));
-    CHECK(user.code("ALLO 990") == 200);
-    CHECK(user.ask("ALLO 991") == "552 quota exceeded: 10 of 1000 octets, 1 of 3 files");
+    // It waits for the first count.
+    CHECK(user.ask("SITE QUOTA") == "211 Used: 10 of 1000 octets, 1 of 3 files");
+    CHECK(user.ask("ALLO 990") == "200 There is room");
+    CHECK(user.ask("ALLO 991").starts_with("200 There is room only in the place of another file"));
+    CHECK(user.ask("ALLO 1001") == "552 quota exceeded: 10 of 1000 octets, 1 of 3 files");
+    CHECK(user.code("ALLO 991") == 200);
+    static_cast<void>(user.passive());
+    CHECK(user.code("STOR h") == 552);  // Before an octet is taken.
+    CHECK(user.code("ALLO 991") == 200);
+    CHECK(code_of(user.store("STOR f", std::string(991, 'x')).last) == 226);
+    CHECK(code_of(user.store("STOR f", "0123456789").last) == 226);
+    CHECK(user.ask("AVBL") == "213 990");
     CHECK(user.code("MKD d") == 257);
     CHECK(user.code("MKD e") == 257);
     CHECK(user.ask("MKD g") == "552 quota exceeded: 10 of 1000 octets, 3 of 3 files");
@@ -198,6 +205,12 @@ TEST_CASE("site: QUOTA, and what a refusal says of it (threats.md, V13)") {
     CHECK(code_of(user.store("STOR g", std::string(991, 'x')).last) == 552);
     CHECK(code_of(user.store("STOR g", std::string(990, 'x')).last) == 226);
     CHECK(user.ask("SITE QUOTA") == "211 Used: 1000 of 1000 octets, 3 of 3 files");
+    CHECK(user.ask("AVBL") == "213 0");
+    CHECK(user.code("DELE g") == 250);
+    CHECK(user.ask("AVBL e") == "213 990");
+    client visitor(server);
+    visitor.log_in("anonymous", "x");
+    CHECK(visitor.code("AVBL") == 550);  // Who may store nothing.
     CHECK(user.code("NOOP") == 200);
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include <chrono>
 #include <filesystem>
@@ -490,6 +491,32 @@ TEST_CASE("transfers: who is refused in the middle is told, and may come to the 
     CHECK(user.ask("NOOP").starts_with("200"));
     CHECK(code_of(user.store("STOR file", "fits").last) == 226);
     CHECK(server.count_names() == 1);
+}
+
+// draft-peterson-streamlined-ftp-command-extensions-10, section 4.
+TEST_CASE("transfers: AVBL tells the room there is") {
+    test_server server;
+    server.put("file", "x");
+    server.put("d/file", "x");
+    client user(server);
+    user.log_in();
+    CHECK(user.ask("FEAT").contains("\n AVBL\n"));
+    struct statvfs disk{};
+    REQUIRE(::statvfs(server.directory().c_str(), &disk) == 0);
+    for (const char* line : {"AVBL", "AVBL d", "AVBL /"}) {
+        const auto answer = user.ask(line);
+        CAPTURE(answer);
+        REQUIRE(answer.starts_with("213 "));
+        // Others use the disk, too.
+        const auto whole = std::uint64_t{disk.f_blocks} * disk.f_frsize;
+        const auto told = std::stoull(answer.substr(4));
+        CHECK(told > 0);
+        CHECK(told <= whole);
+        CHECK(told % disk.f_frsize == 0);
+    }
+    CHECK(user.code("AVBL file") == 550);
+    CHECK(user.code("AVBL nothing") == 550);
+    CHECK(user.code("AVBL ..") == 213);
 }
 
 TEST_CASE("transfers: a directory that looks empty can be removed") {

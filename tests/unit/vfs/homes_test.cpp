@@ -140,6 +140,31 @@ TEST_CASE("homes: the first count is what is there, and the most that it can be 
     CHECK(busy.used() == amount{.octets = 75, .files = 3});
 }
 
+TEST_CASE("homes: a count in question is due soon, by what the last one took") {
+    one_home has;
+    has.table.question_all();  // Nothing was counted yet: that is due anyhow.
+    has.count({.sum = {.octets = 100, .files = 4}});
+    CHECK_FALSE(has.table.try_count(has.which, start + 1s));
+    SUBCASE("of one") {
+        has.table.question(*has.which);
+    }
+    SUBCASE("of all") {
+        has.table.question_all();
+    }
+    CHECK(has.used() == amount{.octets = 100, .files = 4});  // It holds until then.
+    CHECK_FALSE(has.table.try_count(has.which, start + 999ms));
+    auto under_way = has.table.try_count(has.which, start + 1s);
+    REQUIRE(under_way);
+    has.table.question(*has.which);
+    CHECK_FALSE(has.table.try_count(has.which, start + 1s));  // One at a time.
+    has.table.begin_walk(*under_way);
+    has.table.end_walk(std::move(*under_way), {.sum = {.octets = 60, .files = 3}}, start + 4s);
+    CHECK(has.used() == amount{.octets = 60, .files = 3});
+    has.table.question(*has.which);
+    CHECK_FALSE(has.table.try_count(has.which, start + 63s));  // It took three seconds.
+    CHECK(has.table.try_count(has.which, start + 64s));
+}
+
 // A change may be in the directory and not yet in the sum, or the other way round.
 TEST_CASE("homes: another count corrects what must be wrong and keeps what may be right") {
     one_home has;
