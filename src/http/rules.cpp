@@ -613,6 +613,7 @@ outcome add_host(sites& into, const host_rules& from) {
     if (!root) {
         return wrong_at(from.line, "host: " + root.error());
     }
+    made->host = from.names.empty() ? std::string() : from.names.front();
     // As a directory or not it is the same one.
     made->root = std::move(*root);
     if (from.names.empty() || from.names.size() > names_max) {
@@ -660,6 +661,29 @@ std::expected<std::shared_ptr<const sites>, rules_error> make_sites(const rules&
     }
     made->refuses_others = written.refuses_other_hosts;
     return made;
+}
+
+std::vector<named_file> files_of(const sites& rules) {
+    std::vector<named_file> all;
+    const auto add_pages = [&all](const site& of) {
+        const auto where = of.host.empty() ? std::string() : fmt::format(" of {}", quoted(of.host));
+        if (of.spa) {
+            all.push_back(
+                {.name = *of.spa, .what = fmt::format("the page{} for all paths", where)});
+        }
+        for (const auto& each : of.errors) {
+            all.push_back({.name = each.page, .what = fmt::format("a page{} for errors", where)});
+        }
+    };
+    add_pages(rules.standard);
+    for (const auto& each : rules.hosts) {
+        if (auto root = vfs::path::parse(each->root.text() + "/")) {
+            all.push_back({.name = std::move(*root),
+                           .what = fmt::format("the root of {}", quoted(each->host))});
+        }
+        add_pages(*each);
+    }
+    return all;
 }
 
 }  // namespace ferry::http

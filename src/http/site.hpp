@@ -109,6 +109,7 @@ struct cors_row {
 
 /// One site: where it lies in the tree, and its rules.
 struct site {
+    std::string host;  ///< The first of its names, as it was written; empty: of all others.
     vfs::path root;
     std::vector<std::string> index;
     std::optional<vfs::path> spa;  ///< In the tree.

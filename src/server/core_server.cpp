@@ -178,6 +178,9 @@ task<> core_server::serve(runtime::nursery& bottom, core_server& self) {
         if (self.parts_.leftovers && self.index_ == 0) {
             bottom.start(&core_server::remove_leftovers, std::ref(self));
         }
+        if (self.parts_.rules && self.index_ == 0) {
+            bottom.start(&core_server::look_for_files_of, std::ref(self), self.parts_.rules);
+        }
         co_await runtime::with_nursery(*self.here_, &core_server::serve_doors, std::ref(self));
     } catch (const std::bad_alloc&) {
         log::error("a core serves nobody: memory is out");
@@ -400,10 +403,31 @@ void core_server::replace_rules(const std::shared_ptr<const http::sites>& fresh)
 }
 
 void core_server::take_rules() noexcept {
-    http_->use_rules(fresh_rules_.use([](fresh_rules& waiting) noexcept {
+    auto fresh = fresh_rules_.use([](fresh_rules& waiting) noexcept {
         waiting.is_told = false;
         return std::move(waiting.rules);
-    }));
+    });
+    http_->use_rules(fresh);
+    if (index_ == 0 && connections_ != nullptr) {
+        try {
+            connections_->start(&core_server::look_for_files_of, std::ref(*this), std::move(fresh));
+        } catch (const std::bad_alloc&) {
+            // Requests see what is there all the same.
+        }
+    }
+}
+
+/// Tells which files are not there that rules name: a request would show no more than ferry's own
+/// page.
+task<> core_server::look_for_files_of(core_server& self, std::shared_ptr<const http::sites> rules) {
+    for (const auto& each : http::files_of(*rules)) {
+        const auto found = co_await self.parts_.files.status(*self.here_, each.name);
+        const bool is_directory = found && found->kind == vfs::file_kind::directory;
+        if (!found || is_directory != each.name.wants_directory()) {
+            log::warning(fmt::format("rules: {}: {:?}: {}", each.what, each.name.text(),
+                                     found ? "of another kind" : describe(found.error().code)));
+        }
+    }
 }
 
 void core_server::replace_log(log_successor next) noexcept {

@@ -166,6 +166,8 @@ class core_server {
     static runtime::task<> remove_leftovers(core_server& self);
     runtime::task<> keep_looking_for_leftovers();
     runtime::task<vfs::leftovers_found> look_for_leftovers();
+    static runtime::task<> look_for_files_of(core_server& self,
+                                             std::shared_ptr<const http::sites> rules);
     static runtime::task<> serve_doors(runtime::nursery& connections, core_server& self);
     static runtime::task<> accept_all(core_server& self, runtime::nursery& connections,
                                       protocol speaks, unique_fd socket);

@@ -159,6 +159,31 @@ def test_read_anew(t):
     until_value("2")
 
 
+def test_missing_files_are_told(t):
+    """What rules name and is not there is a warning, at the start and on SIGHUP."""
+    root = trees.fill(t.tmp(), {"a/index.html": b"a", "404.html": b"lost"})
+    rules = os.path.join(t.tmp(), "rules.toml")
+
+    def write(host_root):
+        with open(rules, "w", encoding="utf-8") as file:
+            file.write('[[error]]\nstatus = 404\npage = "/404.html"\n'
+                       f'[[host]]\nnames = "a.example"\nroot = "{host_root}"\n')
+
+    def until_told(words):
+        limit = time.monotonic() + 10
+        while words not in server.errors():
+            check.holds(time.monotonic() < limit, f"no {words!r} in {server.errors()}")
+            time.sleep(0.01)
+
+    write("/b")
+    server = t.ferry(root, "--rules", rules, "--ftp", "off")
+    until_told('rules: the root of "a.example": "/b": not found')
+    check.lacks(server.errors(), "404.html", "a page that is there")
+    write("/404.html")
+    server.signal(signal.SIGHUP)
+    until_told('rules: the root of "a.example": "/404.html": is not a directory')
+
+
 def test_bad_rules_keep_it_from_starting(t):
     """With --check too: file, line and reason, and status 1."""
     rules = os.path.join(t.tmp(), "rules.toml")

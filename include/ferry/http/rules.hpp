@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "ferry/vfs/path.hpp"
+
 /// What sites do beyond serving files, as somebody wrote it: the rows of a rules file, and what
 /// flags say. Nothing here has been checked; `make_sites` does that.
 ///
@@ -117,5 +119,15 @@ struct rules_error {
 /// ferry's own (Content-Length, ETag, Date...), more rows than there may be, and so on.
 [[nodiscard]] std::expected<std::shared_ptr<const sites>, rules_error> make_sites(
     const rules& written);
+
+/// A file or directory of the tree that rules name.
+struct named_file {
+    vfs::path name;         ///< `wants_directory`: it is to be one, else a file.
+    std::string what = {};  ///< Such as `the root of "example.org"`, for a person.
+};
+
+/// The roots, error pages and pages of one-page sites that rules name, for who wants to tell at
+/// once which are not there. Requests find that out by themselves.
+[[nodiscard]] std::vector<named_file> files_of(const sites& rules);
 
 }  // namespace ferry::http

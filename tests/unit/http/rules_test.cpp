@@ -193,6 +193,27 @@ TEST_CASE("rules: hosts have good names, each once, and a root") {
     CHECK_FALSE(make_sites(nobody).has_value());
 }
 
+TEST_CASE("rules: which files they name") {
+    rules written;
+    written.standard.errors = {{.statuses = {404}, .page = "/404.html"}};
+    written.hosts = {
+        {.names = {"A.example", "b"},
+         .root = "/a",
+         .site = {.spa = "/app.html", .errors = {{.statuses = {404}, .page = "/404.html"}}}}};
+    const auto all = files_of(*make_sites(written).value());
+    REQUIRE(all.size() == 4);
+    CHECK(all[0].name.text() == "/404.html");
+    CHECK(all[0].what == "a page for errors");
+    CHECK(all[1].name.text() == "/a");
+    CHECK(all[1].name.wants_directory());
+    CHECK(all[1].what == "the root of \"A.example\"");
+    CHECK(all[2].name.text() == "/a/app.html");
+    CHECK(all[2].what == "the page of \"A.example\" for all paths");
+    CHECK(all[3].name.text() == "/a/404.html");
+    CHECK_FALSE(all[3].name.wants_directory());
+    CHECK(files_of(*make_sites({}).value()).empty());
+}
+
 TEST_CASE("rules: settings of a site") {
     CHECK(wrong_with(site_rules{.index = {"index.html", "index.htm"}}).empty());
     CHECK(wrong_with(site_rules{.index = {}}).empty());
