@@ -959,3 +959,75 @@ TEST_CASE("connection: answers go no faster than visitors may have them") {
     });
     CHECK(on.visits.front().hears.octets.ends_with(content));
 }
+
+// Goal: as above, of what changes files: an account logs in, uploads, is cut off, moves, copies and
+// removes. A file is old or new, whatever fails, and nothing hidden stays behind (threats.md, V12).
+TEST_CASE("connection: any allocation may fail while files are changed" *
+          doctest::skip(!ferry::test::allocation_fault::is_possible)) {
+    web on;
+    on.files.make_directory("ann");
+    auth::account ann;
+    ann.name = "ann";
+    ann.password = "a";
+    ann.root = "/ann";
+    ann.allowed = auth::rights::all();
+    const std::vector named{ann};
+    const auto change = [](std::string_view how, std::string_view lines,
+                           std::string_view content = "") {
+        return std::string(how) + " HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YW5uOmE=\r\n" +
+               std::string(lines) + "\r\n" + std::string(content);
+    };
+    const std::string large = pattern(100'000);
+    const std::string first =
+        change("PUT /ann/chunks", "Transfer-Encoding: chunked\r\n", "3\r\nnew\r\n0\r\n\r\n");
+    const std::string text =
+        change("PUT /ann/large", "Content-Length: 100000\r\nIf-None-Match: *\r\n", large) +
+        change("PUT /ann/chunks", "Content-Length: 2\r\nContent-Range: bytes 3-4/5\r\n", "er") +
+        change("MKCOL /ann/dir", "") +
+        change("MOVE /ann/chunks", "Destination: /ann/dir/moved\r\n") +
+        change("COPY /ann/large", "Destination: /ann/copy\r\n") + change("DELETE /ann/large", "") +
+        change("GET /ann/dir/moved", "") +
+        change("PUT /ann/copy", "Transfer-Encoding: chunked\r\n", "3\r\nnew\r\nbroken");
+    constexpr int requests = 9;
+    const auto descriptors = net_test::count_descriptors();
+    bool happened = true;
+    std::size_t whole_conversations = 0;
+    for (std::size_t which = 1; happened; ++which) {
+        CAPTURE(which);
+        on.users = std::make_shared<auth::accounts>(named, std::nullopt);  // So it logs in anew.
+        auto ends = net_test::connect_ends();
+        std::string heard;
+        std::thread client([&heard, &first, &text, socket = ends.far.get()] {
+            heard = visit_from_thread(socket, first, text);
+        });
+        on.machine.run(serve_with_fault, std::ref(on), std::move(ends.near), which,
+                       std::ref(happened));
+        client.join();
+        ends.far.reset();
+        on.open_files.clear();
+        CHECK(net_test::count_descriptors() <= descriptors + 1);  // The home of who is known.
+        int answers = 0;
+        for (auto answer = take_answer(heard); answer.status != 0; answer = take_answer(heard)) {
+            ++answers;
+        }
+        CHECK(answers <= requests);
+        whole_conversations += answers == requests ? 1 : 0;
+        for (const auto& name : on.files.names("ann")) {
+            CAPTURE(name);
+            const auto in = "ann/" + name;
+            CHECK((name == "chunks" || name == "large" || name == "copy" || name == "dir"));
+            if (name == "chunks") {
+                CHECK((on.files.read(in) == "new" || on.files.read(in) == "newer"));
+            } else if (name != "dir") {
+                CHECK((on.files.read(in) == large));
+            }
+            if (name != "dir") {
+                REQUIRE(::unlink((on.files / in).c_str()) == 0);
+            }
+        }
+        static_cast<void>(::unlink((on.files / "ann/dir/moved").c_str()));
+        static_cast<void>(::rmdir((on.files / "ann/dir").c_str()));
+        REQUIRE(on.files.names("ann").empty());
+    }
+    CHECK(whole_conversations >= 1);
+}
