@@ -24,8 +24,14 @@ constexpr auto duration_units = std::to_array<unit>(
     {{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}});
 
 /// In octets, largest first. "kB" is left out: it means 1000 to half the world.
-constexpr auto size_units = std::to_array<unit>(
-    {{"GiB", 1_GiB}, {"G", 1_GiB}, {"MiB", 1_MiB}, {"M", 1_MiB}, {"KiB", 1_KiB}, {"k", 1_KiB}});
+constexpr auto size_units = std::to_array<unit>({{"TiB", 1'024_GiB},
+                                                 {"T", 1'024_GiB},
+                                                 {"GiB", 1_GiB},
+                                                 {"G", 1_GiB},
+                                                 {"MiB", 1_MiB},
+                                                 {"M", 1_MiB},
+                                                 {"KiB", 1_KiB},
+                                                 {"k", 1_KiB}});
 
 /// A number with the name of one of `units`; `plain` is the factor of a number alone.
 std::optional<std::uint64_t> parse_with_unit(std::string_view text, std::span<const unit> units,
@@ -83,7 +89,8 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) n
 }
 
 std::string show_size(std::uint64_t value) {
-    return show_with_unit(value, size_units);
+    // TiB are read and not written: bounds are told in GiB.
+    return show_with_unit(value, std::span(size_units).subspan(2));
 }
 
 std::string show_duration(std::chrono::milliseconds value) {

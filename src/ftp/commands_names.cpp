@@ -327,6 +327,9 @@ task<reply> do_rnto(session& user, std::string_view argument) {
     const bool replaces = may(user, auth::right::replace, *where);
     const auto renamed =
         co_await user.files().rename(user.here, {.from = from, .to = *where, .replace = replaces});
+    if (!renamed && renamed.error() == errc::invalid && renamed.error().os_errno != 0) {
+        co_return reply{553, "A directory cannot be moved into itself"};
+    }
     if (!renamed && renamed.error() == errc::unsupported) {
         co_return reply{553, "Lies on another file system: copy and delete instead"};
     }

@@ -84,6 +84,9 @@ task<reply> copy(session& user, running_transfer& progress, const vfs::path& fro
     if (!copied && copied.error() == errc::cancelled) {
         co_return reply{426, "Aborted, nothing was copied"};
     }
+    if (!copied && copied.error() == errc::invalid) {
+        co_return reply{553, "The copy would be the file itself, or its name is not usable here"};
+    }
     if (!copied) {
         co_return refusal(user, copied.error(), file_use::target);
     }

@@ -107,6 +107,9 @@ std::string quote_pathname(std::string_view pathname) {
 reply reply_for(const error& what, file_use use) {
     // A link that leads out of the tree is told apart from one without permission by nobody.
     const auto shown = what.code == errc::outside_tree ? errc::denied : what.code;
+    if (what == errc::invalid && what.os_errno == 0) {  // By ferry's own rules for names.
+        return {code_for(what.code, use), "Not a usable file name here"};
+    }
     return {code_for(what.code, use), std::string(describe(shown))};
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <map>
@@ -51,17 +52,21 @@ class without_echo {
     termios before_{};
 };
 
-/// A line of standard input without its end; nothing at the end of it, or when it is too long.
+/// A line of standard input without its end, LF or CR LF; nothing at the end of it, or when it is
+/// too long.
 std::optional<std::string> read_line() {
     std::string line;
     for (char next = 0; ::read(STDIN_FILENO, &next, 1) == 1;) {
         if (next == '\n') {
-            return line;
+            break;
         }
         if (line.size() == password_bytes_max) {
             return std::nullopt;
         }
         line += next;
+    }
+    if (line.ends_with('\r')) {  // Of a file from Windows: no keyboard types one.
+        line.pop_back();
     }
     return line.empty() ? std::nullopt : std::optional(line);
 }
@@ -104,9 +109,11 @@ int store_hash(const std::string& file, const std::string& name, const std::stri
         return refuse(fmt::format("{}: {}", file, ::strerror(before.error())));
     }
     const std::string text = before ? before->text : std::string();
-    if (const auto parsed = auth::parse_users(text); !parsed) {
+    const auto parsed = auth::parse_users(text);
+    if (!parsed) {
         return refuse(fmt::format("{}: {}; nothing is changed", file, parsed.error()));
     }
+    const bool is_new = std::ranges::find(*parsed, name, &auth::account::name) == parsed->end();
     const auto written = write_users_file(file, auth::with_hash(text, name, hash),
                                           before ? &before->status : nullptr);
     if (!written && written.error() == EEXIST) {
@@ -118,8 +125,9 @@ int store_hash(const std::string& file, const std::string& name, const std::stri
     if (!written) {
         return refuse(fmt::format("{}: {}", file, ::strerror(written.error())));
     }
-    std::fputs(fmt::format("{}: the password of {} is set; a running ferry reads it at SIGHUP\n",
-                           file, name)
+    std::fputs(fmt::format("{}: {}; a running ferry reads it at SIGHUP\n", file,
+                           is_new ? fmt::format("added {}, who may read everything", name)
+                                  : fmt::format("changed the password of {}", name))
                    .c_str(),
                stdout);
     return 0;
@@ -134,19 +142,23 @@ int set_password(std::span<const char* const> arguments) {
         "ferry passwd");
     std::string file;
     std::string name;
-    auto method = auth::hash_method::yescrypt;
     const std::map<std::string, auth::hash_method> methods{
         {"yescrypt", auth::hash_method::yescrypt},
         {"sha512crypt", auth::hash_method::sha512crypt},
         {"bcrypt", auth::hash_method::bcrypt}};
-    app.add_option("--method", method, "yescrypt (default), sha512crypt or bcrypt")
-        ->transform(CLI::CheckedTransformer(methods));
+    std::string wanted = "yescrypt";
+    app.add_option("--method", wanted, "yescrypt (default), sha512crypt or bcrypt");
     app.add_option("FILE", file, "the users file")->required();
     app.add_option("NAME", name, "the user")->required();
     try {
         app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
     } catch (const CLI::ParseError& refused) {
         return app.exit(refused) == 0 ? 0 : 2;
+    }
+    const auto method = methods.find(wanted);
+    if (method == methods.end()) {
+        return refuse(
+            fmt::format("--method: \"{}\" is none of yescrypt, sha512crypt and bcrypt", wanted), 2);
     }
     if (const auto why = auth::why_no_user_name(name); !why.empty()) {
         return refuse(why, 2);
@@ -155,7 +167,7 @@ int set_password(std::span<const char* const> arguments) {
     if (!password) {
         return 1;
     }
-    const auto hash = auth::hash_password(*password, method);
+    const auto hash = auth::hash_password(*password, method->second);
     ::explicit_bzero(password->data(), password->size());
     if (!hash) {
         return refuse("this password cannot be hashed: it holds a NUL, or is too long");

@@ -32,7 +32,7 @@ def may_log_in(server, name, password):
 def test_passwd(t):
     """`ferry passwd` makes the file, adds users, changes passwords, and nothing else of a line."""
     file = os.path.join(t.tmp(), "users")
-    passwd(t, file, "ann", "one")
+    check.contains(passwd(t, file, "ann", "one").text, "added ann", "what is said")
     check.equal(os.stat(file).st_mode & 0o777, 0o600, "the mode of a new file")
     os.chmod(file, 0o640)
     passwd(t, file, "bob", "two", "--method", "bcrypt")
@@ -42,7 +42,8 @@ def test_passwd(t):
     check.contains(text, "bob:$2b$", "the file")
     with open(file, "w", encoding="utf-8") as opened:
         opened.write("# us\n" + text.replace(":/:read-only:", "::all"))
-    passwd(t, file, "ann", "three", "--method", "sha512crypt")
+    done = passwd(t, file, "ann", "three\r", "--method", "sha512crypt")  # As a file from Windows has it.
+    check.contains(done.text, "changed the password of ann", "what is said")
     with open(file, encoding="utf-8") as opened:
         lines = opened.read().splitlines()
     check.equal(lines[0], "# us", "a comment")
@@ -64,7 +65,9 @@ def test_passwd_refuses(t):
     passwd(t, file, "a:b", "x", status=2)
     passwd(t, file, "ann", "", status=1)
     passwd(t, file, "ann", "x" * 600, status=1)
-    passwd(t, file, "ann", "x", "--method", "md5", status=2)
+    done = passwd(t, file, "ann", "x", "--method", "md5", status=2)
+    check.equal(done.text, 'ferry passwd: --method: "md5" is none of yescrypt, sha512crypt and bcrypt\n',
+                "a method there is not")
     run([t.binary, "passwd", file], status=2)
     check.holds(not os.path.exists(file), "a file was made")
     trees.write(os.path.dirname(file), "users", b"broken\n")

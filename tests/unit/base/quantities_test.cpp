@@ -34,6 +34,10 @@ TEST_CASE("quantities: a size has a unit of powers of 1024 or none") {
         {"1M", 1U << 20U},
         {"1MiB", 1U << 20U},
         {"2GiB", 2ULL << 30U},
+        {"1T", 1ULL << 40U},
+        {"2TiB", 2ULL << 40U},
+        {"16777215t", 16'777'215ULL << 40U},
+        {"16777216T", std::nullopt},  // 2^64.
         {"17179869183GiB", 17'179'869'183ULL << 30U},
         {"17179869184GiB", std::nullopt},  // 2^64.
         {"16kB", std::nullopt},            // 16,000 or 16,384: nobody knows.
@@ -85,9 +89,13 @@ TEST_CASE("quantities: what is shown is read as the same value") {
         std::uint64_t octets;
         const char* text;
     };
-    static constexpr size_row sizes[] = {
-        {0, "0"},        {1'023, "1023"},       {1'024, "1KiB"},
-        {1'536, "1536"}, {64U << 20U, "64MiB"}, {3ULL << 30U, "3GiB"}};
+    static constexpr size_row sizes[] = {{0, "0"},
+                                         {1'023, "1023"},
+                                         {1'024, "1KiB"},
+                                         {1'536, "1536"},
+                                         {64U << 20U, "64MiB"},
+                                         {3ULL << 30U, "3GiB"},
+                                         {1ULL << 40U, "1024GiB"}};
     for (const auto& each : sizes) {
         CHECK(show_size(each.octets) == each.text);
         CHECK(parse_size(each.text) == each.octets);

@@ -141,6 +141,9 @@ TEST_CASE("names: making, removing, renaming") {
     CHECK(server.get("other") == "old");
     CHECK(user.code("RNFR other") == 350);
     CHECK(user.code("RNTO missing/x") == 553);
+    CHECK(user.code("RNFR d") == 350);
+    CHECK(user.ask("RNTO d/x") == "553 A directory cannot be moved into itself");
+    CHECK(user.ask(std::string("MKD a\0b", 7)) == "553 Not a usable file name here");
 
     CHECK(user.code("DELE other") == 250);
     CHECK(user.code("DELE other") == 550);

@@ -135,6 +135,8 @@ TEST_CASE("site: what CPFR and CPTO refuse") {
         CHECK(user.code("SITE CPFR a") == 350);
         CHECK(user.code(std::string("SITE CPTO ") + to) == 553);
     }
+    CHECK(user.code("SITE CPFR a") == 350);
+    CHECK(user.ask("SITE CPTO a").contains("the file itself"));
     CHECK(server.get("a") == "words");
     CHECK(server.count_names() == 3);
 
