@@ -253,6 +253,16 @@ void append_column(std::string& out, const column& each, const index_view& view)
     out += "</button></form>";
 }
 
+void append_login(std::string& out, const index_view& view) {
+    if (!view.user.empty()) {
+        out += "<form><span>Logged in as <b><bdi>";
+        append_html(out, view.user);
+        out += "</bdi></b></span>\n<button name=\"logout\">Log out</button></form>\n";
+    } else if (view.offers_login) {
+        out += "<form><button name=\"login\">Log in</button></form>\n";
+    }
+}
+
 struct right_letter {
     auth::right which;
     char letter;
@@ -302,6 +312,7 @@ void append_index_begin(std::string& out, const vfs::path& where, const index_vi
             "<form><button name=\"format\" value=\"zip\">Download .zip</button>\n"
             "<button name=\"format\" value=\"tar\">.tar</button></form>\n";
     }
+    append_login(out, view);
     out += "</header>\n";
     if (view.has_changes()) {
         out += writing_controls;

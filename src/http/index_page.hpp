@@ -35,7 +35,9 @@ struct index_view {
     listing_order order{};
     bool is_sorted = true;  ///< False: the names come as the disk has them, and the page says so.
     bool offers_archives = false;
-    auth::rights allowed{};   ///< What whoever asks may do to what is in the directory.
+    auth::rights allowed{};  ///< What whoever asks may do to what is in the directory.
+    std::string user{};      ///< Who is logged in; empty: nobody.
+    bool offers_login = false;
     listing_totals totals{};  ///< Of a sorted page; another tells at its end.
 
     [[nodiscard]] bool has_changes() const noexcept { return allowed.has_any(changing_rights); }
@@ -47,7 +49,8 @@ struct index_view {
 /// keyboards and screen readers. The page asks nothing of any server and needs no script: what
 /// sorts are forms, and only names are links, for those who mirror a tree. A script of its own adds
 /// a field that filters the names. Where something may be changed a second one uploads, makes
-/// folders, renames and deletes (http/index_writing.hpp). Links are relative, so that the page
+/// folders, renames and deletes (http/index_writing.hpp). Buttons that log in and out are forms
+/// with the queries of `read_login_wish`. Links are relative, so that the page
 /// works behind a proxy that serves ferry below a path.
 void append_index_begin(std::string& out, const vfs::path& where, const index_view& view);
 

@@ -25,7 +25,7 @@ inline constexpr std::string_view writing_style = R"css(
 #jobs .failed span { grid-column: 2 / 4; color: var(--bad) }
 #jobs button { padding: .1rem .5rem; justify-self: end }
 progress { width: 100%; accent-color: var(--link) }
-td.more { padding: 0; vertical-align: middle }
+td.more { padding: .25rem 0 }
 .more button { color: var(--dim); padding: .15rem .6rem; border-radius: 6px }
 .more button:hover { color: var(--text); background: var(--line); text-decoration: none }
 dialog { width: 28rem; max-width: calc(100vw - 2rem); padding: 1.25rem; color: var(--text);
@@ -52,6 +52,7 @@ dialog menu :last-child { margin-left: auto }
 }
 @media (pointer: coarse) {
   #work button, dialog button, .more button { padding: .5rem .75rem }
+  td.more { padding: .15rem 0 }
 }
 @media print { #work, .more { display: none } }
 )css";

@@ -67,6 +67,16 @@ listing_query read_listing_query(const request& asked) {
         .order = {.key = key.value_or(sort_key::name), .is_descending = direction.value_or(false)}};
 }
 
+std::optional<login_wish> read_login_wish(const request& asked) noexcept {
+    if (asked.query == "login" || asked.query == "login=") {
+        return login_wish::log_in;
+    }
+    if (asked.query == "logout" || asked.query == "logout=") {
+        return login_wish::log_out;
+    }
+    return std::nullopt;
+}
+
 std::string_view word_of(sort_key key) noexcept {
     for (const auto& each : keys) {
         if (each.value == key) {

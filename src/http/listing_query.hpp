@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "http/request.hpp"
@@ -29,6 +30,12 @@ struct listing_query {
 /// each the first time it comes. Whatever else there is does not count: a listing is better than a
 /// refusal. Without `format`, Accept chooses between a page and JSON (RFC 9110 section 12.5.1).
 [[nodiscard]] listing_query read_listing_query(const request& asked);
+
+/// Who asks wants to be somebody with an account, or nobody any more.
+enum class login_wish : std::uint8_t { log_in, log_out };
+
+/// Reads `?login` and `?logout`, as a link or as the button of a form has them, and nothing beside.
+[[nodiscard]] std::optional<login_wish> read_login_wish(const request& asked) noexcept;
 
 /// The words of the query, for links: "name", "size", "time".
 [[nodiscard]] std::string_view word_of(sort_key key) noexcept;

@@ -66,8 +66,7 @@ response_plan planning::error(status what, std::string_view explanation) const {
 }
 
 response_plan planning::forbidden() const {
-    const bool may_log_in =
-        who.is_visitor() && shared.accounts != nullptr && shared.accounts->has_accounts();
+    const bool may_log_in = who.is_visitor() && has_accounts();
     return error(may_log_in ? status::unauthorized : status::forbidden);
 }
 

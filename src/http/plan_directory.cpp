@@ -55,11 +55,14 @@ task<result<entry_pointers>> sort_shown(runtime::core& here,
 index_view view_of(const planning& plan, const vfs::path& name, listing_order order,
                    bool is_sorted) {
     const auto allowed = plan.rights_at(name);
+    const bool is_visitor = plan.who.is_visitor();
     return {
         .order = order,
         .is_sorted = is_sorted,
         .offers_archives = plan.shared.settings.archives_max > 0 && allowed.has(auth::right::read),
-        .allowed = allowed};
+        .allowed = allowed,
+        .user = is_visitor ? std::string() : std::string(plan.who.name()),
+        .offers_login = is_visitor && plan.has_accounts()};
 }
 
 listing_writer writer_of(const planning& plan, const vfs::path& name, listing_form form,
@@ -191,6 +194,21 @@ task<response_plan> plan_archive(const planning& plan, const vfs::path& name, li
     co_return made;
 }
 
+/// Browsers ask for a name and a password when they get 401, keep them from then on, and forget
+/// them when they get 401 in spite of them (RFC 9110 section 15.5.2, RFC 7617 section 2). So both
+/// wishes are 401 until they have come true, then 303 to the page. No cache keeps either (RFC 9111
+/// section 4.2.2).
+response_plan plan_login(const planning& plan, const vfs::path& name, login_wish wish) {
+    const bool is_visitor = plan.who.is_visitor();
+    if (is_visitor == (wish == login_wish::log_out)) {
+        return plan_redirect(plan, status::see_other,
+                             directory_location(plan.at.in_site(name), std::nullopt));
+    }
+    return plan.error(status::unauthorized,
+                      is_visitor ? "Log in with the name and the password of your account."
+                                 : "You are logged out.");
+}
+
 }  // namespace
 
 task<response_plan> plan_directory(const planning& plan, const vfs::path& name) {
@@ -199,6 +217,9 @@ task<response_plan> plan_directory(const planning& plan, const vfs::path& name) 
             plan.at.in_site(name),
             plan.asked.has_query ? std::optional(plan.asked.query) : std::nullopt);
         co_return plan_redirect(plan, status::moved_permanently, location);
+    }
+    if (const auto wish = read_login_wish(plan.asked); wish && plan.has_accounts()) {
+        co_return plan_login(plan, name, *wish);
     }
     for (const auto& each : plan.at.index) {
         const auto index = name.resolve(each);

@@ -47,6 +47,11 @@ struct planning {
     /// (RFC 9110 sections 15.5.2, 15.5.4).
     [[nodiscard]] response_plan forbidden() const;
 
+    /// True when there is somebody whom the client could be.
+    [[nodiscard]] bool has_accounts() const noexcept {
+        return shared.accounts != nullptr && shared.accounts->has_accounts();
+    }
+
     /// What the client may do with `file`, a name in the tree.
     [[nodiscard]] auth::rights rights_at(const vfs::path& file) const noexcept {
         return who.rights_at(file);

@@ -265,6 +265,30 @@ def test_small_and_without_script(t):
     check.equal(shown, [], "controls that do nothing")
 
 
+@limit(60)
+def test_log_in_and_out(t):
+    """A visitor logs in by the button and the browser's own dialogue, is named, may write, and logs
+    out: the browser forgets the password (RFC 7617)."""
+    server = t.ferry(trees.fill(t.tmp(), {"dir/x": b"x"}), "--user", "ann:secret", "--write")
+    page = open_page(t, server, "/dir/?sort=size")
+    if not page:
+        return
+    check.equal(page.value("document.scripts.length"), 1, "the scripts of a visitor")
+    page.browser.log_in("ann", "secret",
+                        "document.querySelector('button[name=login]').click()")
+    check.equal(page.value("location.pathname + location.search"), "/dir/", "where it leads")
+    page.until("document.querySelector('header').innerText.includes('Logged in as ann')")
+    page.pick(page.files(mine=b"mine"))
+    page.until_anew("1 of 1 uploaded")
+    check.equal(trees.read(server.root, "dir/mine"), b"mine", "what ann uploads")
+    page.browser.forget()
+    page.value("document.querySelector('button[name=logout]').click()")
+    page.browser.wait_for("Page.loadEventFired")
+    page.browser.open(server.http_url + "/dir/")
+    check.contains(page.value("document.querySelector('header').innerText"), "Log in",
+                   "who has logged out")
+
+
 def test_page_for_a_writer_is_whole_without_a_browser(t):
     """What a browser needs to run both scripts is there: their hashes are in the policy."""
     server = t.shared(make_server)

@@ -106,6 +106,27 @@ class Browser:
             raise Failure(f"{expression}: {result['exceptionDetails']}")
         return result["result"].get("value")
 
+    def log_in(self, name, password, expression):
+        """Has the page do what asks for a name and a password, answers the browser's dialogue and
+        waits for the page behind it."""
+        self.forget()
+        self.call("Fetch.enable", handleAuthRequests=True)
+        self.value(expression)
+        limit = time.monotonic() + SECONDS_MAX
+        done = 0
+        while not self.said("Page.loadEventFired"):
+            if done == len(self.events):
+                self.events.append(self._next(limit))
+            event = self.events[done]
+            done += 1
+            if event.get("method") == "Fetch.requestPaused":
+                self.call("Fetch.continueRequest", requestId=event["params"]["requestId"])
+            elif event.get("method") == "Fetch.authRequired":
+                self.call("Fetch.continueWithAuth", requestId=event["params"]["requestId"],
+                          authChallengeResponse={"response": "ProvideCredentials",
+                                                 "username": name, "password": password})
+        self.call("Fetch.disable")
+
     def press(self, key, text=None):
         for kind in ("keyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=key,

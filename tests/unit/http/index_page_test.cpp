@@ -242,6 +242,17 @@ TEST_CASE("index: who may change something gets controls, a second style and a s
     }
 }
 
+TEST_CASE("index: who is logged in is named, harmless, and may log out; a visitor may log in") {
+    CHECK(page_begin("/").find("name=\"log") == std::string::npos);
+    const auto visitor = page_begin("/", {.offers_login = true});
+    CHECK(visitor.find("<form><button name=\"login\">Log in</button></form>") != std::string::npos);
+    CHECK(visitor.find("logout") == std::string::npos);
+    const auto known = page_begin("/", {.user = "a<b>\n"});
+    CHECK(known.find("Logged in as <b><bdi>a&lt;b&gt;\xEF\xBF\xBD</bdi></b>") != std::string::npos);
+    CHECK(known.find("<button name=\"logout\">Log out</button>") != std::string::npos);
+    CHECK(known.find("\"login\"") == std::string::npos);
+}
+
 TEST_CASE("index: a row says what may be done to it where that is not what the page says") {
     std::string out;
     append_index_row(out, entry("a"), auth::rights{auth::right::read, auth::right::remove});

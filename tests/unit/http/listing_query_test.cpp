@@ -36,6 +36,23 @@ TEST_CASE("listing query: order and form") {
     CHECK(read("?format=tar&y").form == listing_form::tar);
 }
 
+TEST_CASE("listing query: the wish to log in or out is all of the query, or none") {
+    const auto wish = [](std::string_view query) {
+        const auto text = "GET /" + std::string(query) + " HTTP/1.1\r\nHost: a\r\n\r\n";
+        head_parser parser({});
+        REQUIRE(parser.parse(text) == head_progress::complete);
+        return read_login_wish(parser.head());
+    };
+    CHECK(wish("?login") == login_wish::log_in);
+    CHECK(wish("?login=") == login_wish::log_in);
+    CHECK(wish("?logout") == login_wish::log_out);
+    CHECK(wish("?logout=") == login_wish::log_out);
+    for (const auto* other :
+         {"", "?", "?login=x", "?login&sort=name", "?a&login", "?LOGIN", "?log"}) {
+        CHECK_FALSE(wish(other));
+    }
+}
+
 TEST_CASE("listing query: what means nothing does not count") {
     CHECK(read("?sort=colour&order=up&format=xml").order == listing_order{});
     CHECK(read("?format=xml").form == listing_form::page);

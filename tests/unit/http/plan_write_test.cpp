@@ -495,3 +495,46 @@ TEST_CASE("page: what changes files is offered to who may, where and to which th
               .head.field("Content-Security-Policy")
               .contains("connect-src"));
 }
+
+TEST_CASE("page: ?login is 401 until somebody has logged in, ?logout until nobody is (RFC 7617)") {
+    desk with;
+    with.files.make_directory("site");
+    with.files.write("site/index.html", "mine");
+    with.files.make_directory("a b");
+    for (const std::string query : {"?login", "?login="}) {
+        CAPTURE(query);
+        for (const std::string directory : {"/", "/a%20b/", "/site/"}) {
+            const auto asked = with.get(directory + query);
+            CHECK(asked.head.status == 401);
+            CHECK(asked.head.field("WWW-Authenticate").starts_with("Basic "));
+            const auto done = with.get(directory + query, log_in("rex", "r"));
+            CHECK(done.head.status == 303);
+            CHECK(done.head.field("Location") == directory);
+        }
+        // Never another server's name (threats.md, H7).
+        CHECK_FALSE(
+            with.get("//a" + query, log_in("rex", "r")).head.field("Location").starts_with("//"));
+        CHECK(with.get("/" + query, log_in("rex", "wrong")).head.status == 401);
+    }
+    CHECK(with.get("/a%20b?login").head.field("Location") == "/a%20b/?login");
+    const auto left = with.get("/a%20b/?logout", log_in("rex", "r"));
+    CHECK(left.head.status == 401);
+    CHECK(left.inline_body.find("You are logged out.") != std::string::npos);
+    CHECK(with.get("/a%20b/?logout=").head.field("Location") == "/a%20b/");
+    // Another query is no wish, and files have none.
+    CHECK(with.get("/?login=1").head.status == 200);
+    CHECK(with.get("/?login&sort=size").head.status == 200);
+    CHECK(with.get("/site/index.html?login").inline_body == "mine");
+
+    CHECK(with.get("/").inline_body.find("name=\"login\"") != std::string::npos);
+    const auto page = with.get("/", log_in("rex", "r")).inline_body;
+    CHECK(page.find("Logged in as <b><bdi>rex</bdi></b>") != std::string::npos);
+    CHECK(page.find("name=\"logout\"") != std::string::npos);
+}
+
+TEST_CASE("page: without accounts nobody can log in, and ?login is any query") {
+    test::planned_site with{{}};
+    const auto page = with.get("/?login");
+    CHECK(page.head.status == 200);
+    CHECK(page.inline_body.find("Log in") == std::string::npos);
+}
