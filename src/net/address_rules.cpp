@@ -15,8 +15,18 @@ constexpr unsigned v4_bits = 32;
 constexpr unsigned v6_bits = 128;
 constexpr unsigned mapped_bits = v6_bits - v4_bits;
 
+constexpr endpoint local{.family = address_family::local, .octets = {}, .port = 0, .scope_id = 0};
+
 unsigned most_bits(const endpoint& of) noexcept {
-    return of.family == address_family::v4 ? v4_bits : v6_bits;
+    switch (of.family) {
+        case address_family::v4:
+            return v4_bits;
+        case address_family::v6:
+            return v6_bits;
+        case address_family::local:
+            return 0;
+    }
+    return 0;
 }
 
 result<unsigned> parse_bits(std::string_view text, unsigned most) {
@@ -70,6 +80,11 @@ std::optional<unsigned> closest(const std::vector<address_block>& blocks,
 }  // namespace
 
 result<address_block> address_block::parse(std::string_view text) {
+    if (text == format_address(local)) {
+        address_block every;
+        every.first_ = local;
+        return every;
+    }
     const auto slash = std::min(text.find('/'), text.size());
     FERRY_TRY(address, parse_address(text.substr(0, slash)));
     address_block made;

@@ -9,11 +9,15 @@
 #include <cstring>
 
 #include "ferry/base/ascii.hpp"
+#include "ferry/base/assert.hpp"
 
 namespace ferry::net {
 namespace {
 
 constexpr std::array<std::uint8_t, 12> mapped_prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
+
+/// As nginx's logs have it.
+constexpr std::string_view local_name = "unix:";
 
 result<std::uint16_t> parse_port(std::string_view text) {
     if (text.empty() || text.size() > 5 || !std::ranges::all_of(text, ascii::is_digit)) {
@@ -69,6 +73,9 @@ result<endpoint> parse_endpoint(std::string_view text) {
 }
 
 std::string format_address(const endpoint& where) {
+    if (where.family == address_family::local) {
+        return std::string(local_name);
+    }
     const auto shown = unmapped(where);
     std::array<char, INET6_ADDRSTRLEN> text{};
     const int family = shown.family == address_family::v6 ? AF_INET6 : AF_INET;
@@ -77,6 +84,9 @@ std::string format_address(const endpoint& where) {
 }
 
 std::string format_endpoint(const endpoint& where) {
+    if (where.family == address_family::local) {
+        return std::string(local_name);
+    }
     const auto port = std::to_string(where.port);
     const auto address = format_address(where);
     if (address.contains(':')) {
@@ -113,6 +123,7 @@ bool same_address(const endpoint& a, const endpoint& b) noexcept {
 }
 
 std::uint32_t to_sockaddr(const endpoint& from, sockaddr_storage& out) noexcept {
+    FERRY_ASSERT(from.family != address_family::local);
     out = {};
     if (from.family == address_family::v4) {
         sockaddr_in v4{};
@@ -146,6 +157,10 @@ result<endpoint> from_sockaddr(const sockaddr* from, std::uint32_t length) noexc
         std::memcpy(&v4, from, sizeof v4);
         made.port = ntohs(v4.sin_port);
         std::memcpy(made.octets.data(), &v4.sin_addr, sizeof v4.sin_addr);
+        return made;
+    }
+    if (family == AF_UNIX) {
+        made.family = address_family::local;
         return made;
     }
     if (family != AF_INET6) {

@@ -37,7 +37,7 @@ void append_files(std::string& out, const config& settings) {
 }
 
 void append_http(std::string& out, const config& settings) {
-    if (settings.http.empty()) {
+    if (settings.http.empty() && settings.http_local.empty()) {
         out += "HTTP: off\n";
         return;
     }

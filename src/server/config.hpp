@@ -17,6 +17,7 @@
 #include "ferry/net/address_rules.hpp"
 #include "ferry/net/endpoint.hpp"
 #include "ferry/vfs/tree_options.hpp"
+#include "server/local_listener.hpp"
 
 namespace ferry::server {
 
@@ -118,6 +119,7 @@ struct config {
     // A port of 0: the kernel picks one. The unspecified v6 address: every address of both
     // families.
     std::vector<net::endpoint> http = {loopback(8'080)};  ///< Empty: off. No endpoint twice.
+    std::vector<local_door> http_local;                   ///< No path twice.
     std::vector<net::endpoint> ftp = {loopback(2'121)};   ///< Empty: off. None of `http`'s.
     std::optional<port_range> passive_ports;  ///< None: any free port, picked by the kernel.
     std::optional<net::endpoint>

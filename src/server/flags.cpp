@@ -74,6 +74,49 @@ constexpr flag_kind::list listen_list() {
 }
 
 constexpr std::size_t password_bytes_max = 128;
+constexpr std::string_view http_bounds =
+    "ADDR:PORT with a numeric address, such as 127.0.0.1:8080, [::1]:8080 or *:8080; or unix:PATH, "
+    "or unix:PATH:mode=0660";
+constexpr std::string_view local_begin = "unix:";
+
+std::string add_http(config& into, std::string_view value) {
+    if (!value.starts_with(local_begin)) {
+        return listen_list<&config::http>().add(into, value);
+    }
+    auto door = parse_local_door(value.substr(local_begin.size()));
+    if (!door) {
+        return std::move(door.error());
+    }
+    if (contains(into.http_local, door->path, &local_door::path)) {
+        return fmt::format("{} is given twice", in_quotes(value));
+    }
+    into.http_local.push_back(std::move(*door));
+    return {};
+}
+
+std::string show_http(const config& from) {
+    std::vector<std::string> parts;
+    for (const auto& each : from.http) {
+        parts.push_back(net::format_endpoint(each));
+    }
+    for (const auto& each : from.http_local) {
+        parts.push_back(fmt::format("{}{}", local_begin, show(each)));
+    }
+    return joined(parts);
+}
+
+constexpr flag_kind::list http_list() {
+    auto made = listen_list<&config::http>();
+    made.bounds = http_bounds;
+    made.clear = [](config& into) {
+        into.http.clear();
+        into.http_local.clear();
+    };
+    made.add = add_http;
+    made.show = show_http;
+    return made;
+}
+
 constexpr std::string_view user_bounds =
     "NAME:PASSWORD[:DIR]; NAME of 1 to 64 octets and PASSWORD of 1 to 128, both without ':' and "
     "control octets, DIR beginning with '/'";
@@ -600,9 +643,11 @@ using flag_kind::size;
 using flag_kind::text;
 
 constexpr auto table = std::to_array<flag>({
-    {"http", "ADDR:PORT|off", group::listening,
-     "speak HTTP/1.1 (RFC 9112) here; repeatable; *:PORT is every address",
-     listen_list<&config::http>()},
+    {"http", "ADDR:PORT|unix:PATH|off", group::listening,
+     "speak HTTP/1.1 (RFC 9112) here; repeatable; *:PORT is every address; unix:PATH is a socket "
+     "of "
+     "the file system, for a proxy on this machine",
+     http_list()},
     {"ftp", "ADDR:PORT|off", group::listening, "speak FTP (RFC 959) here; repeatable",
      listen_list<&config::ftp>()},
     {"passive-ports", "LO-HI", group::listening,

@@ -248,7 +248,7 @@ std::string contradiction_in(const config& settings) {
         return fmt::format("--mount /: {} besides the directory {}; the root is one of them",
                            in_quotes(root->directory), in_quotes(settings.root));
     }
-    if (settings.http.empty() && settings.ftp.empty()) {
+    if (settings.http.empty() && settings.http_local.empty() && settings.ftp.empty()) {
         return "--http off and --ftp off: nothing to serve";
     }
     for (const auto& where : settings.ftp) {

@@ -74,7 +74,7 @@ std::string cannot_listen(protocol speaks, const net::endpoint& at, const error&
 /// an exclusive socket asks for it first.
 std::expected<listening, std::string> listen_everywhere(const config& settings, protocol speaks,
                                                         net::endpoint at, std::size_t cores) {
-    listening made{.speaks = speaks, .at = at, .sockets = {}};
+    listening made{.speaks = speaks, .at = at, .path = {}, .sockets = {}};
     const auto refused = [&](const error& why) {
         return std::unexpected(cannot_listen(speaks, at, why, settings.tcp_congestion));
     };
@@ -103,6 +103,32 @@ std::expected<listening, std::string> listen_everywhere(const config& settings, 
     return made;
 }
 
+/// The same for a socket of the file system. There is no SO_REUSEPORT for these: all cores accept
+/// from one, and whoever is awake takes the connection.
+std::expected<listening, std::string> listen_locally_everywhere(const local_door& door,
+                                                                std::size_t cores,
+                                                                std::vector<local_name>& names) {
+    auto first = listen_locally(door, net::listen_options().backlog);
+    if (!first) {
+        return std::unexpected(std::move(first.error()));
+    }
+    listening made{.speaks = protocol::http,
+                   .at = {.family = net::address_family::local},
+                   .path = door.path,
+                   .sockets = {}};
+    names.push_back(std::move(first->name));
+    for (std::size_t core = 1; core < cores; ++core) {
+        unique_fd another(::fcntl(first->socket.get(), F_DUPFD_CLOEXEC, 0));
+        if (!another) {
+            return std::unexpected(fmt::format("no descriptor for {}: {}", in_quotes(door.path),
+                                               std::strerror(errno)));
+        }
+        made.sockets.push_back(std::move(another));
+    }
+    made.sockets.push_back(std::move(first->socket));
+    return made;
+}
+
 /// Half of the descriptors for connections, half for the files they read: a connection that was
 /// accepted can always open its file (threats.md, H6). Of those a quarter at most for files that
 /// stay open unasked.
@@ -118,9 +144,9 @@ void fit_descriptors(const config& settings, std::size_t cores, prepared& ready)
     static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
     static_cast<void>(::getrlimit(RLIMIT_NOFILE, &limit));
     const std::size_t descriptors = limit.rlim_cur;
-    const std::size_t reserved =
-        descriptors_reserved + settings.mounts.size() +
-        cores * (descriptors_of_core + settings.http.size() + settings.ftp.size());
+    const std::size_t reserved = descriptors_reserved + settings.mounts.size() +
+                                 cores * (descriptors_of_core + settings.http.size() +
+                                          settings.http_local.size() + settings.ftp.size());
     const std::size_t room = descriptors > reserved + 2 ? (descriptors - reserved) / 2 : 1;
     // A default that does not fit is fitted in silence; a wish that cannot be met is not.
     if (room < settings.connections_max && settings.connections_max != config{}.connections_max) {
@@ -335,6 +361,13 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
             }
             ready.listeners.push_back(std::move(*opened));
         }
+    }
+    for (const auto& door : settings.http_local) {
+        auto opened = listen_locally_everywhere(door, cores, ready.local_names);
+        if (!opened) {
+            return std::unexpected(std::move(opened.error()));
+        }
+        ready.listeners.push_back(std::move(*opened));
     }
     return ready;
 }

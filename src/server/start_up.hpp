@@ -23,6 +23,7 @@ enum class protocol : std::uint8_t { http, ftp };
 struct listening {
     protocol speaks = protocol::http;
     net::endpoint at;                ///< With the port the kernel chose, where 0 was asked for.
+    std::string path;                ///< Of a socket of the file system, where that is what it is.
     std::vector<unique_fd> sockets;  ///< One a core, sharing the port.
 };
 
@@ -32,8 +33,9 @@ struct prepared {
     std::shared_ptr<const auth::accounts> users;
     std::shared_ptr<const http::sites> rules;
     std::vector<listening> listeners;
-    unique_fd access_log;    ///< Empty when there is none, or it is standard output.
-    int access_log_fd = -1;  ///< -1: no log.
+    std::vector<local_name> local_names;  ///< Of those of the file system.
+    unique_fd access_log;                 ///< Empty when there is none, or it is standard output.
+    int access_log_fd = -1;               ///< -1: no log.
     std::size_t connections_max = 0;
     std::size_t file_cache_entries = 0;  ///< Of each core.
     io_choice io;

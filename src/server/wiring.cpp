@@ -30,6 +30,7 @@
 #include "ferry/vfs/digest.hpp"
 #include "server/access_log.hpp"
 #include "server/core_server.hpp"
+#include "server/flag_values.hpp"
 #include "server/rules_file.hpp"
 #include "server/start_up.hpp"
 #include "server/user_accounts.hpp"
@@ -568,8 +569,10 @@ int run(const config& settings) {
 
     std::string lines;
     for (const auto& each : ready->listeners) {
-        lines += fmt::format("listening on {}://{}/\n", scheme_of(each.speaks),
-                             net::format_endpoint(each.at));
+        lines += each.path.empty() ? fmt::format("listening on {}://{}/\n", scheme_of(each.speaks),
+                                                 net::format_endpoint(each.at))
+                                   : fmt::format("listening on {}://unix:{}\n",
+                                                 scheme_of(each.speaks), in_quotes(each.path));
     }
     log_files logs(settings, std::move(ready->access_log));
     cores running(settings, parts, std::move(ready->listeners), core_count);

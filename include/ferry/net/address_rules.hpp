@@ -15,7 +15,7 @@ class address_block {
   public:
     /// Reads "ADDR/BITS", or "ADDR", which is that one address; `ADDR` as `parse_address` takes it.
     /// A v4-mapped block of 96 bits at least (RFC 4291 section 2.5.5.2) is the v4 block it stands
-    /// for.
+    /// for. "unix:" is every local connection.
     ///
     /// Errors: errc::invalid (a name, too many bits, bits of the address beyond those: 10.0.0.1/8
     /// may be meant as either).

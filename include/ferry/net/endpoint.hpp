@@ -12,10 +12,11 @@ struct sockaddr_storage;
 
 namespace ferry::net {
 
-enum class address_family : std::uint8_t { v4, v6 };
+/// `local`: of this machine, by a socket of the file system (unix(7)); such an end has no address.
+enum class address_family : std::uint8_t { v4, v6, local };
 
 /// One end of a TCP connection: a numeric address and a port. A plain value; names are never looked
-/// up.
+/// up. Or of a connection within this machine.
 struct endpoint {
     address_family family = address_family::v4;
     /// In network order. A v4 address fills the first four and leaves the rest 0.
@@ -44,7 +45,7 @@ struct endpoint {
 [[nodiscard]] result<endpoint> parse_endpoint(std::string_view text);
 
 /// The address alone, "192.0.2.1" or "2001:db8::1" (RFC 5952); a v4-mapped v6 address as its v4
-/// form.
+/// form; "unix:" of a local one.
 [[nodiscard]] std::string format_address(const endpoint& where);
 
 /// The inverse of `parse_endpoint`: "192.0.2.1:21" or "[2001:db8::1]:21". For logs and messages.
@@ -70,12 +71,13 @@ struct customer {
 /// Whose `where` is; a v4-mapped v6 address counts as its v4 form.
 [[nodiscard]] customer customer_of(const endpoint& where) noexcept;
 
-/// Fills `out` for `bind` or `connect` and returns how many octets of it count.
+/// Fills `out` for `bind` or `connect` and returns how many octets of it count. Not of a local one.
 [[nodiscard]] std::uint32_t to_sockaddr(const endpoint& from, sockaddr_storage& out) noexcept;
 
 /// Reads what `accept`, `getsockname` or `getpeername` filled in: `length` octets at `from`.
 ///
-/// Errors: errc::unsupported (another family than AF_INET and AF_INET6), errc::invalid (too short).
+/// Errors: errc::unsupported (another family than AF_INET, AF_INET6 and AF_UNIX), errc::invalid
+/// (too short).
 [[nodiscard]] result<endpoint> from_sockaddr(const sockaddr* from, std::uint32_t length) noexcept;
 
 }  // namespace ferry::net

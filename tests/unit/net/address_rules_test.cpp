@@ -70,6 +70,16 @@ TEST_CASE("address_block: v4-mapped addresses are v4 (RFC 4291 section 2.5.5.2)"
     CHECK_FALSE(address_block::parse("::/0").value().contains(at("::ffff:192.0.2.9")));
 }
 
+TEST_CASE("address_block: unix: is who connects by a socket of the file system") {
+    const auto every = address_block::parse("unix:").value();
+    const endpoint local{.family = address_family::local, .octets = {}, .port = 0, .scope_id = 0};
+    CHECK(every.text() == "unix:");
+    CHECK(every.contains(local));
+    CHECK_FALSE(every.contains(at("0.0.0.0")));
+    CHECK_FALSE(address_block::parse("0.0.0.0/0").value().contains(local));
+    CHECK_FALSE(address_block::parse("::/0").value().contains(local));
+}
+
 TEST_CASE("address_block: neither port nor scope counts") {
     auto peer = at("fe80::1");
     peer.port = 4'711;
@@ -98,6 +108,8 @@ TEST_CASE("address_block: what is none") {
                                         "fe80::1%lo",
                                         "10.0.0.0 /8",
                                         "::ffff:0.0.0.0/95",
+                                        "unix",
+                                        "unix:/run/x",
                                         "*"}) {
         CAPTURE(text);
         CHECK(address_block::parse(text) == failure(errc::invalid));

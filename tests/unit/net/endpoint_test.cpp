@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <cstring>
 #include <string>
@@ -126,9 +127,9 @@ TEST_CASE("endpoint: socket addresses convert both ways") {
         CHECK(read_back(storage, length - 1).error() == errc::invalid);
         CHECK(read_back(storage, 1).error() == errc::invalid);
     }
-    sockaddr_storage unix_address{};
-    unix_address.ss_family = AF_UNIX;
-    CHECK(read_back(unix_address, sizeof unix_address).error() == errc::unsupported);
+    sockaddr_storage other_address{};
+    other_address.ss_family = AF_NETLINK;
+    CHECK(read_back(other_address, sizeof other_address).error() == errc::unsupported);
 }
 
 TEST_CASE("endpoint: a customer has a v4 address, or 64 bits of v6 ones (RFC 6177)") {
@@ -141,4 +142,19 @@ TEST_CASE("endpoint: a customer has a v4 address, or 64 bits of v6 ones (RFC 617
     CHECK(of("2001:db8:0:1::1") == of("2001:db8:0:1:ffff::2"));
     CHECK_FALSE(of("2001:db8:0:1::1") == of("2001:db8:0:2::1"));
     CHECK_FALSE(of("c000:201::") == of("192.0.2.1"));
+}
+
+TEST_CASE("endpoint: a local one is unix: as nginx's logs have it") {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const auto* const as_any = static_cast<const sockaddr*>(static_cast<const void*>(&address));
+    for (const auto length : {sizeof(sa_family_t), sizeof address}) {
+        const auto made = net::from_sockaddr(as_any, static_cast<std::uint32_t>(length));
+        REQUIRE(made);
+        CHECK(made->family == net::address_family::local);
+        CHECK(net::format_address(*made) == "unix:");
+        CHECK(net::format_endpoint(*made) == "unix:");
+        CHECK(net::same_address(*made, *made));
+        CHECK_FALSE(net::same_address(*made, net::endpoint{}));
+    }
 }

@@ -77,7 +77,9 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         std::string_view shown;
     };
     static const sample samples[] = {
-        {"http", {"0.0.0.0:80", "[2001:db8::1]:0", "*:81"}, "0.0.0.0:80, [2001:db8::1]:0, [::]:81"},
+        {"http",
+         {"0.0.0.0:80", "[2001:db8::1]:0", "*:81", "unix:/run/ferry:mode=0666"},
+         "0.0.0.0:80, [2001:db8::1]:0, [::]:81, unix:/run/ferry:mode=0666"},
         {"ftp", {"off"}, "off"},
         {"passive-ports", {"50000-50999"}, "50000-50999"},
         {"public-address", {"192.0.2.1"}, "192.0.2.1"},

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <sys/stat.h>
+
+#include <expected>
+#include <string>
+#include <string_view>
+
+#include "ferry/base/unique_fd.hpp"
+
+namespace ferry::server {
+
+/// A socket of the file system (unix(7)) to listen at.
+struct local_door {
+    std::string path;    ///< Of 1 to 107 octets.
+    mode_t mode = 0660;  ///< Who may connect: those who may write.
+
+    friend bool operator==(const local_door&, const local_door&) = default;
+};
+
+/// Reads "PATH" or "PATH:mode=OCTAL", up to 0777. Errors: what is wrong with it, for a person.
+[[nodiscard]] std::expected<local_door, std::string> parse_local_door(std::string_view text);
+
+/// The same as text, for `parse_local_door`.
+[[nodiscard]] std::string show(const local_door& door);
+
+/// The name of a listening socket: removed at the end, unless it is another's by then. Move-only.
+class local_name {
+  public:
+    local_name(std::string path, const struct stat& made) noexcept
+        : path_(std::move(path)), device_(made.st_dev), inode_(made.st_ino) {}
+    local_name(local_name&& other) noexcept
+        : path_(std::exchange(other.path_, {})), device_(other.device_), inode_(other.inode_) {}
+    local_name(const local_name&) = delete;
+    local_name& operator=(const local_name&) = delete;
+    ~local_name();
+
+  private:
+    std::string path_;  ///< Empty: nothing to remove.
+    dev_t device_;
+    ino_t inode_;
+};
+
+struct local_listener {
+    unique_fd socket;  ///< Non-blocking, close-on-exec.
+    local_name name;
+};
+
+/// Listens at `door`. A socket of that name at which nobody listens is one that a server has left,
+/// and is replaced; anything else there is refused. Before threads start: it sets the umask for a
+/// moment. Errors: one line for a person.
+[[nodiscard]] std::expected<local_listener, std::string> listen_locally(const local_door& door,
+                                                                        int backlog);
+
+}  // namespace ferry::server
