@@ -252,7 +252,7 @@ TEST_CASE("clients: what the disk makes up is noticed") {
 // Else all that the others show is that a proxy is noticed.
 TEST_CASE("clients: a proxy that tells no lie is believed") {
     // Each seed costs as much as a lie that goes unnoticed; most are noticed within so many.
-    constexpr std::uint64_t seeds = 8;
+    constexpr std::uint64_t seeds = 5;
     CHECK(confront({.name = "none"}, seeds) == "");
     CHECK(confront({.name = "none", .is_ftp = true}, seeds) == "");
 }
