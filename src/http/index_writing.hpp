@@ -96,7 +96,8 @@ inline constexpr std::string_view writing_script = R"js(
     return new URL("./" + way.map(encodeURIComponent).join("/"), here);
   };
   const words = (status, how, isBelow) => ({
-    0: "the connection broke",
+    0: how === "PUT" ? "the connection broke, or the file cannot be read"
+      : "the connection broke",
     400: "the server does not take that name",
     401: "log in first",
     403: "you may not do that",
@@ -378,7 +379,7 @@ inline constexpr std::string_view writing_script = R"js(
     const isDone = status >= 200 && status < 300;
     told.textContent = isDone ? done : "Not done: " + words(status, method);
     if (!isDone) focus = "";
-    settle();
+    pump();
   };
   const refuse = () => told.textContent = "Not done: no such name can be given";
   id("make").onclick = async () => {
@@ -417,7 +418,7 @@ inline constexpr std::string_view writing_script = R"js(
   const button = document.createElement("button");
   button.textContent = "⋯";
   let hasButtons = false;
-  for (const row of table.tBodies[0].rows) {
+  for (const row of [...table.tBodies[0].rows]) {  // A copy: they are being changed.
     const own = cell.cloneNode(), link = row.querySelector("a");
     row.append(own);
     if (row.className === "up") continue;

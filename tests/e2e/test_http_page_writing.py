@@ -191,6 +191,11 @@ def test_refusals(t):
     for words in ("it is larger than the server takes", "a folder has that name",
                   "you may not do that"):
         check.contains(said, words, "what is said")
+    # What failed stays when the rest makes the page load itself anew.
+    page.pick(page.files(huge=bytes(8 << 20), fine=b"f"))
+    page.until_anew("1 of 2 uploaded, 1 failed")
+    check.equal(sorted(each.split("\n")[0] for each in page.jobs()),
+                ["fixed", "huge", "huge", "sub"], "what is still said to have failed")
     page.browser.call("Network.emulateNetworkConditions", offline=True, latency=0,
                       downloadThroughput=-1, uploadThroughput=-1)
     page.pick(page.files(gone=b"g"))
