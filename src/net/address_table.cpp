@@ -4,16 +4,6 @@
 
 namespace ferry::net {
 
-address_table::key address_table::key_of(const endpoint& who) noexcept {
-    const auto address = unmapped(who);
-    key made{.prefix = 0, .is_v6 = address.family == address_family::v6};
-    const std::size_t octets = made.is_v6 ? 8 : 4;
-    for (std::size_t i = 0; i < octets; ++i) {
-        made.prefix = made.prefix << 8U | address.octets[i];
-    }
-    return made;
-}
-
 /// True when one made anew would do as well.
 bool address_table::is_over(const address_usage& use, runtime::time_point now) const noexcept {
     const auto saved = [this] {
@@ -47,9 +37,10 @@ void address_table::make_room(shard& in, runtime::time_point now) const {
 }
 
 std::shared_ptr<address_usage> address_table::of(const endpoint& who, runtime::time_point now) {
-    const auto wanted = key_of(who);
-    // Neighbours in a network spread by what tells them apart.
-    auto& where = shards_[(wanted.prefix ^ wanted.prefix >> 8U) % shards_count];
+    const auto wanted = customer_of(who);
+    // Neighbours in a network spread by what tells them apart: the last octet of what counts.
+    const auto last = wanted.is_v6 ? wanted.prefix : wanted.prefix >> 32U;
+    auto& where = shards_[(last ^ last >> 8U) % shards_count];
     return where.use([&](shard& in) {
         const auto found = in.known.find(wanted);
         if (found != in.known.end()) {

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <atomic>
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -57,18 +56,17 @@ class address_table {
     [[nodiscard]] std::size_t size();
 
   private:
-    struct key {
-        std::uint64_t prefix = 0;
-        bool is_v6 = false;
-        friend auto operator<=>(const key&, const key&) = default;
+    struct before {
+        [[nodiscard]] bool operator()(const customer& a, const customer& b) const noexcept {
+            return a.prefix != b.prefix ? a.prefix < b.prefix : a.is_v6 < b.is_v6;
+        }
     };
     struct shard {
-        std::map<key, std::shared_ptr<address_usage>> known;
+        std::map<customer, std::shared_ptr<address_usage>, before> known;
         std::size_t sweep_at = 0;  ///< So many are looked through for who can be forgotten.
     };
     static constexpr std::size_t shards_count = 16;
 
-    [[nodiscard]] static key key_of(const endpoint& who) noexcept;
     [[nodiscard]] bool is_over(const address_usage& use, runtime::time_point now) const noexcept;
     void make_room(shard& in, runtime::time_point now) const;
 
