@@ -1,4 +1,5 @@
-"""A server that is killed while clients upload, and what must be true of its tree (threats.md, V12).
+"""A server that is killed while clients upload, over FTP and over HTTP, and what must be true of its
+tree (threats.md, V12).
 
 A name is written by one client at a time, so that after every kill it is known what it may hold: what
 it held before, and what was being sent. kill -9 takes the process and nothing else: what it has given
@@ -6,6 +7,7 @@ to the kernel stays, so what was confirmed is there whatever --durability says. 
 leaves is another matter, shown in simulated worlds (tests/sim).
 """
 
+import base64
 import dataclasses
 import os
 import random
@@ -19,7 +21,7 @@ from support import trees
 from support.case import Failure
 from support.ferry import Ferry, ServerTrouble
 from support.ftp_wire import Control
-from support.http_wire import Connection, quote
+from support.http_wire import Connection, quote, request
 
 CLIENTS = 6
 NAMES_PER_CLIENT = 3
@@ -38,7 +40,7 @@ WITHOUT_PROC = ("unshare", "--mount", "--map-root-user", "sh", "-c",
 @dataclasses.dataclass
 class Count:
     kills: int = 0
-    confirmed: int = 0  # 226 came before the kill.
+    confirmed: int = 0  # 226, 201 or 204 came before the kill.
     unknown: int = 0  # All octets were sent and no reply came: old or new.
     unknown_new: int = 0  # Of those, how many were there.
     cut: int = 0  # Its octets were not all sent: the old file stands.
@@ -56,7 +58,10 @@ class Gone(Exception):
 
 
 class Client(threading.Thread):
-    """Uploads to names of its own until the server is gone. `may_be` is what each may hold."""
+    """Uploads to names of its own until the server is gone. `may_be` is what each may hold.
+
+    Its protocol is in `begin`, which gives a connection, and `upload`, which makes one upload.
+    """
 
     def __init__(self, server, held, seed):
         super().__init__(daemon=True)
@@ -70,11 +75,9 @@ class Client(threading.Thread):
 
     def run(self):
         try:
-            control = Control(self.server, greeting=False)
-            self.expect(control, 220)
-            control.login("ann", "secret")
+            talk = self.begin()
             while True:
-                self.upload(control)
+                self.upload(talk)
         except (OSError, Gone):
             pass
         except Failure as failure:
@@ -91,6 +94,24 @@ class Client(threading.Thread):
         except subprocess.TimeoutExpired:
             return False
         return True
+
+    def begin_upload(self, name, new):
+        """Notes what is about to be sent."""
+        self.is_sent, self.current = False, name
+        self.may_be[name] = [self.may_be[name][0], new]
+
+    def confirm(self):
+        """The server says that it has the content."""
+        self.may_be[self.current] = self.may_be[self.current][1:]
+        self.confirmed += 1
+
+
+class FtpClient(Client):
+    def begin(self):
+        control = Control(self.server, greeting=False)
+        self.expect(control, 220)
+        control.login("ann", "secret")
+        return control
 
     def expect(self, control, code):
         reply = control.reply()
@@ -117,8 +138,7 @@ class Client(threading.Thread):
         name = self.random.choice(sorted(self.may_be))
         old = self.may_be[name][0]
         commands, octets, new = self.draw(old)
-        self.is_sent, self.current = False, name
-        self.may_be[name] = [old, new]
+        self.begin_upload(name, new)
         data = control.passive()
         try:
             for command in commands[:-1]:
@@ -132,8 +152,52 @@ class Client(threading.Thread):
         finally:
             data.close()
         self.expect(control, 226)
-        self.may_be[name] = [new]
-        self.confirmed += 1
+        self.confirm()
+
+
+class HttpClient(Client):
+    LOGIN = ("Authorization", "Basic " + base64.b64encode(b"ann:secret").decode())
+
+    def begin(self):
+        return Connection(self.server)
+
+    def draw(self, old):
+        """The fields of an upload, its octets and what the file then holds."""
+        octets = self.random.randbytes(self.random.choice(SIZES))
+        is_part = bool(old) and len(old) <= APPENDED_BYTES_MAX and octets != b""
+        if not is_part or self.random.random() < 0.5:
+            must = [("If-Match", "*")] if old is not None and self.random.random() < 0.3 else []
+            return must, octets, octets
+        at = self.random.choice((len(old), self.random.randrange(len(old) + 1)))
+        part = ("Content-Range", f"bytes {at}-{at + len(octets) - 1}/*")
+        return [part], octets, old[:at] + octets + old[at + len(octets):]
+
+    def upload(self, connection):
+        self.current = None
+        name = self.random.choice(sorted(self.may_be))
+        old = self.may_be[name][0]
+        fields, octets, new = self.draw(old)
+        is_chunked = self.random.random() < 0.3
+        length = (("Transfer-Encoding", "chunked") if is_chunked
+                  else ("Content-Length", str(len(octets))))
+        self.begin_upload(name, new)
+        pieces = [octets[begin:begin + PIECE_BYTES]
+                  for begin in range(0, len(octets), PIECE_BYTES)]
+        if is_chunked:
+            pieces = [b"%x\r\n%b\r\n" % (len(each), each) for each in pieces] + [b"0\r\n\r\n"]
+        pieces.insert(0, request("/" + quote(name), method="PUT",
+                                 fields=[self.LOGIN, length, *fields]))
+        for piece in pieces[:-1]:
+            connection.send(piece)
+        self.is_sent = True  # Perhaps: what is not taken any more was not waited for.
+        connection.send(pieces[-1])
+        response = connection.read_response("PUT")
+        if response is None:
+            raise Gone
+        wanted = 201 if old is None else 204
+        if response.status != wanted:
+            raise Failure(f"got {response}, wanted {wanted}")
+        self.confirm()
 
 
 def hidden_names(root):
@@ -192,8 +256,9 @@ class Storm:
     def kill_once(self):
         """Starts the server, checks what the last kill has left, kills it in mid-upload, checks."""
         self.start()
-        clients = [Client(self.server, {name: self.held[name] for name in names},
-                          self.random.random()) for names in self.owned]
+        clients = [(FtpClient, HttpClient)[number % 2](
+            self.server, {name: self.held[name] for name in names}, self.random.random())
+                   for number, names in enumerate(self.owned)]
         # A start is looked at in every other turn; else it is killed in the middle of its sweep.
         if self.count.kills % 3 != 2:
             self.must_be_swept()
