@@ -7,6 +7,9 @@ namespace ferry::http {
 
 std::optional<turned_away> client::begin_request(const request& asked, runtime::time_point now) {
     if (is_proxy_) {
+        if (!are_quotes_closed(asked.fields, which_)) {
+            return turned_away{.what = status::bad_request};
+        }
         address_ =
             find_forwarded_client(asked.fields, which_, policy_.trusted_proxies).value_or(peer_);
         if (!policy_.rules.empty() && !policy_.rules.allows(address_)) {

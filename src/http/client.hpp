@@ -37,8 +37,9 @@ class client {
           use_(place_.use()) {}
 
     /// Finds out whom `asked` is from and counts it. Gives why it is not to be served, if it is
-    /// not: 403 by the rules, 429 by the rate of requests (RFC 6585 section 4). Cost: without a
-    /// proxy in front an atomic number; else a pass over a field and a look-up.
+    /// not: 403 by the rules, 429 by the rate of requests (RFC 6585 section 4), 400 where nobody
+    /// can tell (`are_quotes_closed`). Cost: without a proxy in front an atomic number; else two
+    /// passes over a field and a look-up.
     [[nodiscard]] std::optional<turned_away> begin_request(const request& asked,
                                                            runtime::time_point now);
 

@@ -68,6 +68,22 @@ void add_elements(nodes& into, std::string_view value) {
     }
 }
 
+bool is_quote_left_open(std::string_view value) noexcept {
+    bool is_quoted = false;
+    for (std::size_t i = 0; i < value.size(); ++i) {
+        if (is_quoted && value[i] == '\\') {
+            ++i;
+        } else if (value[i] == '"') {
+            is_quoted = !is_quoted;
+        }
+    }
+    return is_quoted;
+}
+
+std::string_view name_of_field(forwarded_field which) noexcept {
+    return which == forwarded_field::x_forwarded_for ? "X-Forwarded-For" : "Forwarded";
+}
+
 std::uint16_t port_of(std::string_view text) noexcept {
     unsigned value = 0;
     for (const char c : text) {
@@ -112,10 +128,21 @@ std::optional<net::endpoint> parse_node(std::string_view text) {
 
 }  // namespace
 
+bool are_quotes_closed(const field_lines& fields, forwarded_field which) noexcept {
+    for (std::size_t i = 0; which == forwarded_field::forwarded && i < fields.size(); ++i) {
+        const auto line = fields.line(i);
+        if (ascii::equal_ignoring_case(line.name, name_of_field(which)) &&
+            is_quote_left_open(line.value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 std::optional<net::endpoint> find_forwarded_client(const field_lines& fields, forwarded_field which,
                                                    const std::vector<net::address_block>& trusted) {
     const bool is_list = which == forwarded_field::x_forwarded_for;
-    const std::string_view name = is_list ? "X-Forwarded-For" : "Forwarded";
+    const auto name = name_of_field(which);
     nodes told;
     for (std::size_t i = 0; i < fields.size(); ++i) {
         const auto line = fields.line(i);

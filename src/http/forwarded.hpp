@@ -22,4 +22,9 @@ namespace ferry::http {
     const field_lines& fields, forwarded_field which,
     const std::vector<net::address_block>& trusted);
 
+/// False where a quoted-string in Forwarded does not end (RFC 9110 section 5.6.4): a client has
+/// written that, so that what a proxy adds behind it is not read, or read as something else. Refuse
+/// the request. Of X-Forwarded-For, which has no quotes, true.
+[[nodiscard]] bool are_quotes_closed(const field_lines& fields, forwarded_field which) noexcept;
+
 }  // namespace ferry::http

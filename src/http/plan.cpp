@@ -252,6 +252,21 @@ task<response_plan> plan_response(service::state& shared, const request& asked,
     co_return made;
 }
 
+namespace {
+
+std::string_view words_for(status turned_away_with) noexcept {
+    switch (turned_away_with) {
+        case status::too_many_requests:
+            return "There are too many requests from your address.";
+        case status::bad_request:
+            return "Malformed Forwarded.";
+        default:
+            return "Your address is not allowed here.";
+    }
+}
+
+}  // namespace
+
 response_plan plan_turned_away(service::state& shared, const request& asked, const turned_away& why,
                                after then) {
     response_plan made;
@@ -266,10 +281,8 @@ response_plan plan_turned_away(service::state& shared, const request& asked, con
     if (why.retry_after_seconds != 0) {
         head.retry_after = seconds;
     }
-    made.body_bytes = append_error_answer(made.message, head, asked.method != method::head,
-                                          why.what == status::too_many_requests
-                                              ? "There are too many requests from your address."
-                                              : "Your address is not allowed here.");
+    made.body_bytes =
+        append_error_answer(made.message, head, asked.method != method::head, words_for(why.what));
     return made;
 }
 

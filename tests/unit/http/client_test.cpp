@@ -72,6 +72,26 @@ TEST_CASE("client: a trusted proxy speaks for whom each request names") {
     CHECK(net::format_address(proxy.address()) == "10.0.0.1");
 }
 
+TEST_CASE("client: who hides what the proxy says of it is told 400 (threats.md, H11)") {
+    const net::access_policy policy{.rules = {.allowed = {}, .denied = {block("192.0.2.9")}},
+                                    .trusted_proxies = {block("10.0.0.0/8")}};
+    auto place = policy.admit(at("10.0.0.1"), start);
+    REQUIRE(place);
+    client proxy(policy, forwarded_field::forwarded, at("10.0.0.1"), std::move(*place));
+    const auto ask_by = [&proxy](std::string_view value) {
+        head_parser parser({});
+        const auto text =
+            "GET / HTTP/1.1\r\nHost: a\r\nForwarded: " + std::string(value) + "\r\n\r\n";
+        REQUIRE(parser.parse(text) == head_progress::complete);
+        const auto away = proxy.begin_request(parser.head(), start);
+        return away ? code_of(away->what) : 0;
+    };
+    CHECK(ask_by("for=192.0.2.9") == 403);
+    CHECK(ask_by("for=\"x, for=192.0.2.9") == 400);
+    CHECK(ask_by("for=\"x\", for=192.0.2.9") == 403);
+    CHECK(ask_by("for=192.0.2.1") == 0);
+}
+
 TEST_CASE("client: 429 says when to come back (RFC 6585 section 4)") {
     net::address_table table({.requests_per_second = 2, .requests_saved_max = 3});
     const net::access_policy policy{.table = &table};

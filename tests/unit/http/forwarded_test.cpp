@@ -77,6 +77,29 @@ TEST_CASE("forwarded: X-Forwarded-For is read from its end, past those that are 
     }
 }
 
+TEST_CASE("forwarded: a quote that does not end is told (RFC 9110 section 5.6.4)") {
+    const auto are_closed = [](std::string_view line,
+                               forwarded_field which = forwarded_field::forwarded) {
+        const auto text = "GET / HTTP/1.1\r\nHost: a\r\n" + std::string(line) + "\r\n\r\n";
+        head_parser parser({});
+        REQUIRE(parser.parse(text) == head_progress::complete);
+        return are_quotes_closed(parser.head().fields, which);
+    };
+    for (const std::string_view open :
+         {"Forwarded: for=\"x, for=192.0.2.1", "forwarded: for=\"x\\\", for=192.0.2.1",
+          "Forwarded: for=\", for=\"[2001:db8::1]:4711\"",
+          // The proxy quotes a Host that its client has chosen.
+          "Forwarded: x=\", for=192.0.2.1;host=\"a,for=203.0.113.9;b\"",
+          "Forwarded: for=\"x\r\nForwarded: for=192.0.2.1"}) {
+        CAPTURE(open);
+        CHECK_FALSE(are_closed(open));
+    }
+    CHECK(are_closed("Forwarded: for=\"192.0.2.1\";host=\"a\\\",b\""));
+    CHECK(are_closed("Forwarded: for=a\\, for=192.0.2.1"));
+    CHECK(are_closed("A: \""));
+    CHECK(are_closed("X-Forwarded-For: \"", forwarded_field::x_forwarded_for));
+}
+
 TEST_CASE("forwarded: the `for` of Forwarded (RFC 7239 sections 4 to 6)") {
     const std::vector<row> rows{
         {{"Forwarded: for=192.0.2.60;proto=http;by=203.0.113.43"}, "192.0.2.60"},
