@@ -172,6 +172,15 @@ bool permissions::has_anywhere(rights some) const noexcept {
            });
 }
 
+std::vector<std::string_view> permissions::paths() const {
+    std::vector<std::string_view> found;
+    found.reserve(rules_.size());
+    for (const rule& each : rules_) {
+        found.emplace_back(each.path);
+    }
+    return found;
+}
+
 bool permissions::has_rules_below(std::string_view path) const noexcept {
     if (path == "/") {
         path = {};

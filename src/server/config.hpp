@@ -216,6 +216,8 @@ struct config {
     // This run.
     std::string config_file;  ///< The file that was read; empty: none.
     bool check = false;       ///< Say what would run, then exit.
+    /// What was said and has no effect, or is no option: a line each, for a person.
+    std::vector<std::string> warnings;
 
     friend bool operator==(const config&, const config&) = default;
 };

@@ -199,6 +199,34 @@ std::vector<given> read_environment(const char* const* environment) {
     return found;
 }
 
+/// What begins as a variable of ferry's and is none: a word a line.
+std::vector<std::string> unknown_variables(const char* const* environment) {
+    std::vector<std::string> found;
+    for (; environment != nullptr && *environment != nullptr; ++environment) {
+        const std::string_view text(*environment);
+        const auto name = text.substr(0, text.find('='));
+        const auto is_its = [name](const flag& row) {
+            return row.scope != flag_scope::command_line && environment_name(row) == name;
+        };
+        if (!name.starts_with("FERRY_") || std::ranges::any_of(flags(), is_its)) {
+            continue;
+        }
+        std::string typed;
+        for (const char c : name.substr(std::string_view("FERRY_").size())) {
+            typed += c == '_' ? '-' : ascii::to_lower(c);
+        }
+        std::string line;
+        ascii::append_escaped(line, name);
+        const auto near = nearest_name(typed);
+        line += ": no such option";
+        if (near && row_named(*near).scope != flag_scope::command_line) {
+            line += "; did you mean " + environment_name(row_named(*near)) + "?";
+        }
+        found.push_back(std::move(line));
+    }
+    return found;
+}
+
 std::expected<std::vector<given>, early_exit> read_file(const std::string& path) {
     auto entries = read_config_file(path);
     if (!entries) {
@@ -270,6 +298,19 @@ std::string contradiction_in(const config& settings) {
     return {};
 }
 
+/// What is well said and does nothing.
+void warn_of_no_effect(config& settings) {
+    if (settings.write && settings.users.empty()) {
+        settings.warnings.emplace_back(
+            "--write: is for those of --user, and there are none; accounts of --users-file have "
+            "permissions of their own");
+    }
+    if (settings.access_log.kind == access_log_kind::off &&
+        settings.access_log_format != config{}.access_log_format) {
+        settings.warnings.emplace_back("--access-log-format: there is no --access-log");
+    }
+}
+
 }  // namespace
 
 std::expected<config, early_exit> parse(const invocation& started) {
@@ -322,6 +363,8 @@ std::expected<config, early_exit> parse(const invocation& started) {
     if (auto wrong = contradiction_in(settings); !wrong.empty()) {
         return std::unexpected(usage_error(std::move(wrong)));
     }
+    settings.warnings = unknown_variables(started.environment);
+    warn_of_no_effect(settings);
     if (settings.target_bytes_max >= settings.head_bytes_max) {
         settings.target_bytes_max = settings.head_bytes_max / 2;  // A default gives way.
     }

@@ -312,6 +312,7 @@ std::size_t count_cores(const config& settings) {
 
 std::expected<prepared, std::string> prepare(const config& settings, std::size_t cores) {
     prepared ready;
+    ready.warnings = settings.warnings;
     auto files = open_files(settings);
     if (!files) {
         return std::unexpected(std::move(files.error()));

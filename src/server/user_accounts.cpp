@@ -4,9 +4,14 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "ferry/auth/users_file.hpp"
 #include "ferry/vfs/path.hpp"
@@ -30,6 +35,88 @@ std::string refuse_rules(std::string_view whose, const mounted_directory& where)
         "the permissions of {} have rules for paths in the mount {:?}, where {} lets other "
         "spellings find the same files",
         whose, where.path, where.options.names.folds_case ? "fold" : "nfc");
+}
+
+/// Where `path` of the tree lies on this machine, as far as names tell; nothing where other
+/// spellings may find it, and where it is on the way to a mount, so that it is there.
+std::optional<std::string> place_on_host(const config& settings, std::string_view path) {
+    const auto is_beneath = [](std::string_view name, std::string_view directory) {
+        return directory == "/" || name == directory ||
+               (name.starts_with(directory) && name[directory.size()] == '/');
+    };
+    std::string_view mounted = "/";
+    std::string_view directory = settings.root;
+    for (const auto& each : settings.mounts) {
+        if (is_beneath(each.path, path)) {
+            return std::nullopt;
+        }
+        if (is_beneath(path, each.path) && each.path.size() >= mounted.size()) {
+            if (each.options.names.are_any()) {
+                return std::nullopt;
+            }
+            mounted = each.path;
+            directory = each.directory;
+        }
+    }
+    if (directory.empty()) {
+        return std::string();  // In no directory that is served.
+    }
+    path.remove_prefix(mounted == "/" ? 0 : mounted.size());
+    return std::string(directory).append(path);
+}
+
+/// Says what the accounts name and is not there: the first few, and how many more.
+class missing_names {
+  public:
+    missing_names(const config& settings, std::vector<std::string>& warnings) noexcept
+        : settings_(settings), warnings_(warnings) {}
+
+    /// `what`: "the home of ann", say.
+    void look(std::string_view path, const std::string& what) {
+        const auto place = place_on_host(settings_, path);
+        struct stat status{};
+        if (!place || ::stat(place->c_str(), &status) == 0 ||
+            (errno != ENOENT && errno != ENOTDIR)) {
+            return;
+        }
+        if (++count_ <= told_max) {
+            warnings_.push_back(fmt::format("{}: {:?} is not there", what, path));
+        }
+    }
+    void look_at_rules(const auth::permissions& allowed, const std::string& whose) {
+        for (const auto path : allowed.paths()) {
+            look(path, "a permission of " + whose);
+        }
+    }
+    void finish() {
+        if (count_ > told_max) {
+            warnings_.push_back(fmt::format("{} more names in homes and permissions are not there",
+                                            count_ - told_max));
+        }
+    }
+
+  private:
+    static constexpr std::size_t told_max = 10;
+    const config& settings_;
+    std::vector<std::string>& warnings_;
+    std::size_t count_ = 0;
+};
+
+/// A path that is not there is a mistake in typing, or is yet to be made.
+void warn_of_missing_names(const config& settings, const std::vector<auth::account>& named,
+                           std::vector<std::string>& warnings) {
+    missing_names missing(settings, warnings);
+    for (const auto& each : named) {
+        missing.look(each.root, fmt::format("the home of {:?}", each.name));
+        missing.look_at_rules(each.allowed, fmt::format("{:?}", each.name));
+    }
+    if (settings.anonymous) {
+        missing.look_at_rules(*settings.anonymous, "--anonymous");
+    }
+    if (settings.http_anonymous) {
+        missing.look_at_rules(*settings.http_anonymous, "--http-anonymous");
+    }
+    missing.finish();
 }
 
 }  // namespace
@@ -90,6 +177,7 @@ std::expected<loaded_accounts, std::string> load_accounts(const config& settings
             return std::unexpected("--http-anonymous: " + refuse_rules("visitors", *where));
         }
     }
+    warn_of_missing_names(settings, named, loaded.warnings);
     loaded.users = std::make_shared<const auth::accounts>(std::move(named), settings.anonymous,
                                                           settings.anonymous_limits);
     return loaded;

@@ -77,6 +77,33 @@ def test_passwd_refuses(t):
     passwd(t, os.path.join(t.tmp(), "no", "users"), "ann", "x", status=1)
 
 
+def test_names_that_are_not_there(t):
+    """Homes and permissions for paths that nobody has are told at the start, with --check and at SIGHUP:
+    they are mistakes in typing, or yet to be made."""
+    root, music = tree(t), t.tmp()
+    os.makedirs(os.path.join(root, "there/below"))
+    os.mkdir(os.path.join(music, "in"))
+    file = users_file(t, ann=":/there:all", bob=":/their:read-only,/there/below=all,/music/in=list,/pub=list",
+                      eve="::none,/music/out=list,/pub/music=all")
+    said = run([t.binary, "--check", "--users-file", file, "--anonymous", "read-only,/hidden=none",
+                "--mount", f"/music={music}", "--mount", f"/pub/music={music}", root])
+    warnings = [line.split(" ferry: ")[1] for line in said.errors.decode().splitlines() if " warning " in line]
+    check.equal(warnings, ['the home of "bob": "/their" is not there',
+                           'a permission of "eve": "/music/out" is not there',
+                           'a permission of --anonymous: "/hidden" is not there'], "the warnings")
+    server = t.ferry(root, "--users-file", file)  # Without the mounts.
+    for path in ("/their", "/music/in", "/music/out", "/pub", "/pub/music"):
+        check.contains(server.errors(), f'"{path}" is not there', "at the start")
+    os.mkdir(os.path.join(root, "their"))
+    check.equal(server.errors().count('"/pub" is not there'), 1, "told once")
+    server.signal(signal.SIGHUP)
+    until = time.monotonic() + 10
+    while server.errors().count('"/pub" is not there') < 2 and time.monotonic() < until:
+        time.sleep(0.02)
+    check.equal(server.errors().count('"/pub" is not there'), 2, "behind SIGHUP")
+    check.equal(server.errors().count('"/their" is not there'), 1, "what is there now")
+
+
 def test_passwd_on_a_terminal(t):
     """It asks twice and shows nothing of what is typed."""
     file = os.path.join(t.tmp(), "users")

@@ -96,6 +96,9 @@ class permissions {
     /// the other way round: what is done to a whole directory at once must then be refused.
     [[nodiscard]] bool has_rules_below(std::string_view path) const noexcept;
 
+    /// The paths that there are rules for, the longest first. Valid as long as this.
+    [[nodiscard]] std::vector<std::string_view> paths() const;
+
     friend bool operator==(const permissions&, const permissions&) = default;
 
   private:

@@ -2,6 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <vector>
+
+#include <string_view>
+
 using namespace ferry::auth;
 
 TEST_CASE("permissions: the longest path that leads to a name decides") {
@@ -72,4 +76,10 @@ TEST_CASE("permissions: whether a right is anywhere, and whether rules lie below
     CHECK_FALSE(some.has_rules_below("/in/box"));
     CHECK_FALSE(some.has_rules_below("/i"));
     CHECK_FALSE(some.has_rules_below("/x"));
+}
+
+TEST_CASE("permissions: the paths that have rules, the longest first") {
+    CHECK(permissions(rights::all()).paths().empty());
+    const auto some = permissions::parse("all,/a=none,/a/b=list,/incoming=create").value();
+    CHECK(some.paths() == std::vector<std::string_view>{"/incoming", "/a/b", "/a"});
 }

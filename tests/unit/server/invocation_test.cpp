@@ -219,3 +219,23 @@ TEST_CASE("invocation: help and version win over everything but an unknown name"
     CHECK(version.error().status == 0);
     CHECK(version.error().text == server::version_text());
 }
+
+TEST_CASE("invocation: what is said and has no effect is told, and keeps nobody from starting") {
+    const auto warnings = [](const words& arguments, const words& environment = {}) {
+        return run(arguments, environment).value().warnings;
+    };
+    CHECK(
+        warnings({"/srv"}, {"FERRY_CORES=2", "PATH=/bin", "FERRY=1", "FERRY_LOG_LEVEL="}).empty());
+    CHECK(warnings({"/srv"}, {"FERRY_CORE=2"}) ==
+          words{"FERRY_CORE: no such option; did you mean FERRY_CORES?"});
+    CHECK(warnings({"/srv"}, {"FERRY_USRES_FILE=x"}) ==
+          words{"FERRY_USRES_FILE: no such option; did you mean FERRY_USERS_FILE?"});
+    CHECK(warnings({"/srv"}, {"FERRY_QWERTYUIOP=x", "FERRY_HELP=1"}) ==
+          words{"FERRY_QWERTYUIOP: no such option", "FERRY_HELP: no such option"});
+    CHECK(warnings({"--write", "/srv"}).size() == 1);
+    CHECK(warnings({"--write", "--users-file", "x", "/srv"}).size() == 1);
+    CHECK(warnings({"--write", "--user", "ann:x", "/srv"}).empty());
+    CHECK(warnings({"--access-log-format", "json", "/srv"}) ==
+          words{"--access-log-format: there is no --access-log"});
+    CHECK(warnings({"--access-log-format", "json", "--access-log", "-", "/srv"}).empty());
+}
