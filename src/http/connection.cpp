@@ -388,8 +388,12 @@ task<farewell> converse(conversation& talk) {
         }
         std::optional<requester> by;
         if (!away) {
-            auto known = co_await identify(talk.shared, asked, talk.from.address());
-            by = std::move(known);
+            if (may_log_in(talk.shared, asked)) {
+                auto known = co_await identify(talk.shared, asked, talk.from.address());
+                by = std::move(known);
+            } else {
+                by = visitor_of(talk.shared);
+            }
             pace_for(talk, by->who);
         }
         request_body body(talk.peer(), asked, talk.unread().substr(talk.parser.consumed_bytes()),

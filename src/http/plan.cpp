@@ -196,9 +196,17 @@ response_plan plan_no_login(const planning& plan, logins::outcome why) {
 
 }  // namespace
 
+bool may_log_in(const service::state& shared, const request& asked) noexcept {
+    return shared.accounts != nullptr && asked.fields.has(field::authorization);
+}
+
+requester visitor_of(const service::state& shared) noexcept {
+    return {.who = viewer(shared.settings.visitors, shared.files)};
+}
+
 task<requester> identify(service::state& shared, const request& asked, const net::endpoint& from) {
-    requester by{.who = viewer(shared.settings.visitors, shared.files)};
-    if (shared.accounts == nullptr || !asked.fields.has(field::authorization)) {
+    auto by = visitor_of(shared);
+    if (!may_log_in(shared, asked)) {
         co_return by;
     }
     auto given = credentials_of(asked);

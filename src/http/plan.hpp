@@ -82,6 +82,10 @@ struct requester {
     std::optional<logins::outcome> refused = {};  ///< Why a login is none: no answer but that one.
 };
 
+/// Whether `asked` says who it is from, and there is anybody; else it is from a visitor.
+[[nodiscard]] bool may_log_in(const service::state& shared, const request& asked) noexcept;
+[[nodiscard]] requester visitor_of(const service::state& shared) noexcept;
+
 /// Who `asked` says it is from (RFC 7617); `from` is where the client is. Waits for a password to
 /// be compared, and where passwords from there have been wrong.
 [[nodiscard]] runtime::task<requester> identify(service::state& shared, const request& asked,
