@@ -25,6 +25,16 @@ using runtime::task;
 
 namespace {
 
+/// No script, and no site that it would speak for (Content Security Policy Level 3, "sandbox").
+constexpr std::string_view inert_policy = "sandbox";
+
+/// Types that browsers show with what script is in them.
+bool may_hold_script(std::string_view type) noexcept {
+    const auto essence = ascii::trim(type.substr(0, type.find(';')));
+    return essence == "text/html" || essence == "text/xml" || essence == "application/xml" ||
+           essence.ends_with("+xml");
+}
+
 constexpr std::string_view changed_meanwhile = "The file changed or could not be read.";
 
 /// What of a file is sent, and under which status.
@@ -348,6 +358,9 @@ task<response_plan> plan_file(const planning& plan, const vfs::path& name,
         co_return made;
     }
     head.no_sniff = true;
+    if (may_hold_script(type) && plan.is_visitors_to_write(name)) {
+        head.content_security_policy = inert_policy;
+    }
     std::string disposition;
     if (plan.asked.has_query && is_download(plan.asked)) {
         disposition = attachment_named(name.name());

@@ -23,6 +23,7 @@ constexpr auth::rights writing = {auth::right::create, auth::right::replace, aut
 
 constexpr std::string_view no_parent = "There is no directory for it to be in.";
 constexpr std::string_view is_a_directory = "That is a directory.";
+constexpr std::string_view name_is_taken = "That name is taken.";
 constexpr std::string_view changed_meanwhile = "It has changed meanwhile.";
 
 /// The same once content has been read: what the connection does next may be another thing.
@@ -229,6 +230,20 @@ response_plan plan_beyond(const planning& plan, std::uint64_t size_bytes) {
     return made;
 }
 
+/// How much there is to go on behind: of the file, or of what was cut off of the client's own
+/// upload to a name that nobody has.
+task<std::uint64_t> size_so_far(const planning& plan, const subject& seen) {
+    if (seen.status) {
+        co_return seen.status->size_bytes;
+    }
+    if (plan.who.is_visitor()) {
+        co_return 0;
+    }
+    const auto part =
+        co_await seen.at.files.part_status(plan.shared.here, seen.at.name, plan.who.name());
+    co_return part ? part->size_bytes : 0;
+}
+
 /// Takes the content into `into`. The error is the content's with `is_content`, else the disk's.
 struct received {
     std::optional<error> failed;
@@ -277,10 +292,13 @@ task<response_plan> store(const planning& plan, content_reader& content, const s
         co_await seen.at.files.begin_upload(here, seen.at.name, upload_of(plan, seen, what));
     if (!begun) {
         if (what.part && begun.error() == errc::invalid) {
-            co_return plan_beyond(plan, seen.status ? seen.status->size_bytes : 0);
+            const auto size_bytes = co_await size_so_far(plan, seen);
+            co_return plan_beyond(plan, size_bytes);
         }
-        if (begun.error() == errc::exists) {  // It came a moment ago.
-            co_return plan.error(status::precondition_failed, changed_meanwhile);
+        if (begun.error() == errc::exists) {
+            co_return is_conditional(plan.asked)
+                ? plan.error(status::precondition_failed, changed_meanwhile)
+                : plan.error(status::conflict, name_is_taken);
         }
         co_return plan_failed(plan, begun.error());
     }
@@ -379,6 +397,14 @@ task<response_plan> plan_delete(const planning& plan, vfs::path name) {
     if (!removed && removed.error() == errc::not_empty) {
         co_return plan.error(status::conflict, "The directory is not empty.");
     }
+    if (!removed && removed.error() == errc::not_found && !plan.who.is_visitor()) {
+        // What was cut off of the client's own upload, which else keeps its room for a day.
+        const auto dropped =
+            co_await seen->at.files.remove_part(here, seen->at.name, plan.who.name());
+        if (dropped) {
+            co_return plan_done(plan, status::no_content);
+        }
+    }
     if (!removed) {
         co_return plan.error(status_for(removed.error().code));
     }
@@ -405,7 +431,7 @@ task<response_plan> plan_make_directory(const planning& plan, vfs::path name) {
     }
     const auto made = co_await seen->at.files.make_directory(plan.shared.here, seen->at.name);
     if (!made && made.error() == errc::exists) {
-        co_return plan.error(status::method_not_allowed, "That name is taken.");
+        co_return plan.error(status::method_not_allowed, name_is_taken);
     }
     if (!made) {
         co_return plan_failed(plan, made.error());

@@ -57,6 +57,14 @@ struct planning {
         return who.rights_at(file);
     }
 
+    /// True where visitors may have stored what is called `file` and others log in: its script must
+    /// not act in their name.
+    [[nodiscard]] bool is_visitors_to_write(const vfs::path& file) const noexcept {
+        return has_accounts() &&
+               shared.settings.visitors.at(file.text())
+                   .has_any(auth::rights{auth::right::create, auth::right::replace});
+    }
+
     /// `file_cache::open`, where the client may use what others have open; else as it sees the
     /// name.
     [[nodiscard]] runtime::task<result<vfs::shared_file_ptr>> open(const vfs::path& file) const;

@@ -306,6 +306,25 @@ TEST_CASE("connection: a body nobody wants is skipped up to a limit (RFC 9112 se
     }
 }
 
+TEST_CASE("connection: the answer reaches a client that first sends all of a large body") {
+    web on;
+    const std::string body(4'000'000, 'x');
+    on.machine.run(
+        [](nursery& tasks, web& my, std::string text) -> task<> {
+            auto& guest = my.arrive(tasks);
+            co_await say(my, guest, std::move(text));  // And reads only then.
+            CHECK(guest.has_said_all);
+            const auto answer = co_await next_answer(my, guest);
+            CHECK(answer.status == 405);
+            co_await hear_all(my, guest);
+            CHECK(guest.hears.how == ending::end_of_stream);
+            guest.client.reset();
+            co_await until_over(my, guest);
+        },
+        std::ref(on),
+        "PUT /a HTTP/1.0\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+}
+
 TEST_CASE("connection: the answer reaches a client whose body never comes") {
     struct row {
         const char* how;

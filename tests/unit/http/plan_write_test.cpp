@@ -538,3 +538,64 @@ TEST_CASE("page: without accounts nobody can log in, and ?login is any query") {
     CHECK(page.head.status == 200);
     CHECK(page.inline_body.find("Log in") == std::string::npos);
 }
+
+TEST_CASE("GET: what visitors may store has no script that acts for who has logged in (H13)") {
+    desk with;
+    with.settings.visitors = auth::permissions::parse("read-only,/in=read-only+create").value();
+    with.files.make_directory("in");
+    for (const std::string_view each : {"a.html", "a.svg", "a.xhtml", "a.xml", "a.txt", "a.pdf"}) {
+        CAPTURE(each);
+        const std::string name(each);
+        with.files.write("in/" + name, "x");
+        with.files.write(name, "x");
+        const bool may_hold_script = !name.ends_with(".txt") && !name.ends_with(".pdf");
+        const auto stored = with.get("/in/" + name);
+        CHECK(stored.head.status == 200);
+        CHECK(stored.head.has("Content-Security-Policy") == may_hold_script);
+        if (may_hold_script) {
+            CHECK(stored.head.field("Content-Security-Policy") == "sandbox");
+        }
+        CHECK_FALSE(with.get("/" + name).head.has("Content-Security-Policy"));
+    }
+    with.users = std::make_shared<auth::accounts>(std::vector<auth::account>{}, std::nullopt);
+    CHECK_FALSE(with.get("/in/a.html").head.has("Content-Security-Policy"));  // Nobody logs in.
+}
+
+TEST_CASE("GET: an index page that may not be read closes its directory for nobody") {
+    desk with;
+    with.settings.visitors = auth::permissions::parse("read-only,/in=list+create").value();
+    with.files.make_directory("in");
+    with.files.write("in/index.html", "mine");
+    const auto listed = with.get("/in/");
+    CHECK(listed.head.status == 200);
+    CHECK(listed.inline_body.contains("index.html"));
+    CHECK(with.get("/in/index.html").head.status == 401);
+}
+
+TEST_CASE("PUT: to a name that is taken, where nothing may be replaced, is 409 (not 412)") {
+    desk with;
+    auto may_create = auth::account{.name = "new", .password = "n"};
+    may_create.allowed = auth::permissions::parse("read-only+create").value();
+    with.users = std::make_shared<auth::accounts>(std::vector{may_create}, std::nullopt);
+    const auto late =
+        with.send("PUT /a HTTP/1.1\nHost: a\nContent-Length: 1\n" + log_in("new", "n"),
+                  {.octets = "x", .on_read = [&with] { with.files.write("a", "b"); }});
+    CHECK(late.head.status == 409);
+    CHECK(with.files.read("a") == "b");
+}
+
+TEST_CASE("PUT: what was cut off is told where it cannot be gone on with, and DELETE drops it") {
+    desk with;
+    with.tree->keep_parts(std::chrono::hours(1));
+    const auto cut = with.send("PUT /a HTTP/1.1\nHost: a\nContent-Length: 6\n" + log_in("all", "l"),
+                               {.octets = "abc", .end = errc::reset});
+    CHECK(cut.head.status == 400);
+    const auto beyond = with.put("/a", "f", "Content-Range: bytes 5-5/6\n");
+    CHECK(beyond.head.status == 416);
+    CHECK(beyond.head.field("Content-Range") == "bytes */3");
+    CHECK(with.change("DELETE", "/a", "", log_in("rex", "r")).head.status == 403);
+    CHECK(with.names().size() == 2);
+    CHECK(with.change("DELETE", "/a").head.status == 204);
+    CHECK(with.names() == std::vector<std::string>{"ann"});
+    CHECK(with.change("DELETE", "/a").head.status == 404);
+}
