@@ -64,6 +64,7 @@ listing_query read_listing_query(const request& asked) {
     const auto direction = find_word<bool>(asked.query, "order", directions);
     return {
         .form = form ? *form : negotiated[negotiate_media_type(asked.fields, negotiated_types)],
+        .is_form_named = form.has_value(),
         .order = {.key = key.value_or(sort_key::name), .is_descending = direction.value_or(false)}};
 }
 

@@ -23,6 +23,7 @@ struct listing_order {
 
 struct listing_query {
     listing_form form = listing_form::page;
+    bool is_form_named = false;  ///< By the query, not by Accept.
     listing_order order;
 };
 

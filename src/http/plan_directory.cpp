@@ -209,6 +209,15 @@ response_plan plan_login(const planning& plan, const vfs::path& name, login_wish
                                  : "You are logged out.");
 }
 
+/// Who has an account and may change something in a directory can have its listing although there
+/// is an index page: else whoever stores one could not go on by the page of the listing.
+bool may_see_behind_index(const planning& plan, const vfs::path& name) noexcept {
+    const auto allowed = plan.rights_at(name);
+    return !plan.who.is_visitor() && allowed.has(auth::right::list) &&
+           allowed.has_any(auth::rights{auth::right::create, auth::right::replace,
+                                        auth::right::remove, auth::right::rename});
+}
+
 }  // namespace
 
 task<response_plan> plan_directory(const planning& plan, const vfs::path& name) {
@@ -221,7 +230,11 @@ task<response_plan> plan_directory(const planning& plan, const vfs::path& name) 
     if (const auto wish = read_login_wish(plan.asked); wish && plan.has_accounts()) {
         co_return plan_login(plan, name, *wish);
     }
+    const auto query = read_listing_query(plan.asked);
     for (const auto& each : plan.at.index) {
+        if (query.is_form_named && may_see_behind_index(plan, name)) {
+            break;
+        }
         const auto index = name.resolve(each);
         if (!index) {
             continue;
@@ -244,7 +257,6 @@ task<response_plan> plan_directory(const planning& plan, const vfs::path& name) 
     if (!plan.rights_at(name).has(auth::right::list)) {
         co_return plan.forbidden();
     }
-    const auto query = read_listing_query(plan.asked);
     if (query.form == listing_form::zip || query.form == listing_form::tar) {
         auto made = co_await plan_archive(plan, name, query.form);
         co_return made;

@@ -599,3 +599,14 @@ TEST_CASE("PUT: what was cut off is told where it cannot be gone on with, and DE
     CHECK(with.names() == std::vector<std::string>{"ann"});
     CHECK(with.change("DELETE", "/a").head.status == 404);
 }
+
+TEST_CASE("GET: behind an index page sees who may change the directory, by ?format=") {
+    desk with;
+    with.files.write("index.html", "index");
+    with.files.write("behind", "x");
+    CHECK(with.get("/", log_in("all", "l")).inline_body == "index");
+    CHECK(with.get("/?format=html").inline_body == "index");
+    CHECK(with.get("/?format=html", log_in("rex", "r")).inline_body == "index");
+    CHECK(with.get("/?format=html", log_in("all", "l")).inline_body.contains("behind"));
+    CHECK(with.get("/?format=json", log_in("all", "l")).inline_body.contains("behind"));
+}
