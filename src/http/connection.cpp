@@ -530,6 +530,12 @@ void service::use_rules(std::shared_ptr<const sites> fresh) noexcept {
     state_->rules = std::move(fresh);
 }
 
+void service::forget_logins() noexcept {
+    if (state_->accounts != nullptr) {
+        state_->accounts->forget();
+    }
+}
+
 task<> serve_connection(service& shared, unique_fd socket, net::arrival how) {
     service::state& inside = shared.inside();
     net::plain_stream peer(

@@ -78,6 +78,9 @@ class logins {
 
     [[nodiscard]] std::size_t size() const noexcept { return known_.size(); }
 
+    /// Lets go of the homes of those who are known: the server ends.
+    void forget() noexcept { known_.clear(); }
+
   private:
     struct entry {
         std::shared_ptr<const login> who;

@@ -188,6 +188,7 @@ task<> core_server::serve(runtime::nursery& bottom, core_server& self) {
     self.connections_ = nullptr;
     self.drain_timer_.unlink();
     self.open_files_->stop_keeping();
+    self.http_->forget_logins();
     self.background_.request_stop();
 }
 

@@ -122,6 +122,10 @@ class service {
     /// a count of its own: every request takes one.
     void use_rules(std::shared_ptr<const sites> fresh) noexcept;
 
+    /// Lets go of the homes of those who have logged in, which are kept between requests. Once
+    /// there are no more connections.
+    void forget_logins() noexcept;
+
     struct state;
     [[nodiscard]] state& inside() noexcept { return *state_; }
 

@@ -107,6 +107,16 @@ TEST_CASE("logins: accounts read anew are asked anew") {
     CHECK(with.table.size() == 1);
 }
 
+TEST_CASE("logins: the homes of those who are known are let go where all are forgotten") {
+    desk with;
+    const std::weak_ptr<const login> known = with.check("ann", "secret").who;
+    CHECK_FALSE(known.expired());  // And with it the descriptor of the directory.
+    with.table.forget();
+    CHECK(known.expired());
+    CHECK(with.table.size() == 0);
+    CHECK(with.check("ann", "secret").what == logins::outcome::known);
+}
+
 TEST_CASE("logins: what is remembered ends after a while, and has a limit") {
     desk with;
     logins brief{with.machine.here, with.accounts, *with.tree, with.draining, {.kept_max = 0ms}};
