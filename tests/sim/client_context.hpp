@@ -27,6 +27,7 @@ struct server_numbers {
     std::size_t target_bytes_max = 8 * 1024;
     std::size_t fields_max = 100;
     std::size_t body_drain_bytes_max = 64 * 1024;
+    runtime::duration body_timeout = std::chrono::seconds(30);
 
     runtime::duration ftp_idle_timeout = std::chrono::seconds(300);
     runtime::duration stall_timeout = std::chrono::seconds(30);
@@ -38,10 +39,10 @@ struct server_numbers {
     runtime::duration slack = std::chrono::seconds(10);
 };
 
-/// What a visitor without an account may do over FTP.
+/// What a visitor without an account may do over FTP; over HTTP it may read.
 enum class anonymous_may : std::uint8_t { nothing, read, upload };
 
-/// Somebody who may log in over FTP.
+/// Somebody who may log in.
 struct ftp_account {
     std::string name;
     std::string password;

@@ -126,7 +126,12 @@ void begin_change(ftp_session& user, upload& what) {
     const auto owner = part_owner(user);
     what.was_cut_off = user.may_change() && goes_on(what) &&
                        model.is_cut_off(user.who->name, what.path) && user.context.is_strict();
-    if (user.may_change() && !goes_on(what)) {
+    const auto states = model.possible(what.path);
+    const bool may_be_free = std::ranges::any_of(states, [](const node_state& each) {
+        return each.kind == node_kind::absent || each.kind == node_kind::anything;
+    });
+    // What goes on with a part, or with nothing, is one too once somebody else has the name.
+    if (user.may_change() && (!goes_on(what) || may_be_free)) {
         model.may_replace(user.who->name, what.path);
     }
     if (what.kind != store_kind::unique) {

@@ -8,8 +8,10 @@
 
 #include "ferry/runtime/wait.hpp"
 #include "http_answer.hpp"
+#include "http_conversation.hpp"
 #include "http_expectation.hpp"
 #include "http_request.hpp"
+#include "http_writing.hpp"
 #include "wire.hpp"
 
 namespace ferry::sim::test {
@@ -19,50 +21,6 @@ using runtime::task;
 namespace {
 
 constexpr std::size_t page_bytes_max = 8 * 1024 * 1024;
-
-/// One connection.
-struct conversation {
-    client_context& context;
-    wire& peer;
-    validator_book& book;
-    std::size_t slow_fills_left = 0;  ///< Reads little at a time, with pauses.
-    std::string before{};             ///< What was asked before, for messages.
-};
-
-task<result<bool>> more_input(conversation& talk) {
-    if (talk.slow_fills_left > 0) {
-        --talk.slow_fills_left;
-        co_await pause(talk.context);
-        const auto some =
-            co_await talk.peer.fill(talk.context.soon(), 1 + talk.context.rng.below(2'000));
-        co_return some;
-    }
-    const auto some = co_await talk.peer.fill(talk.context.soon());
-    co_return some;
-}
-
-outcome broken(conversation& talk, std::string rule, std::string details,
-               const http_request& asked) {
-    talk.context.complain(std::move(rule), std::move(details), asked.describe());
-    return outcome::broken;
-}
-
-/// The connection ended or failed where an answer, or more of one, was due.
-outcome cut_short(conversation& talk, const result<bool>& got, std::string_view where,
-                  const http_request& asked) {
-    if (!got) {
-        const auto before = talk.context.findings.violations().size();
-        judge_failure(talk.context, got.error(), where, asked.describe());
-        return talk.context.findings.violations().size() == before ? outcome::over
-                                                                   : outcome::broken;
-    }
-    if (talk.context.excused.any()) {
-        talk.context.findings.count("answers cut short");
-        return outcome::over;
-    }
-    return broken(talk, "the connection ended too early",
-                  fmt::format("{}, after {}", where, talk.before), asked);
-}
 
 /// Octets of a body against what they may be, as they come.
 class body_check {
@@ -278,19 +236,6 @@ std::string judge_pair(const client_context& context, const answer_head& of_head
     return is_alike ? "" : fmt::format("HEAD: {}; GET: {}", of_head.describe(), of_get.describe());
 }
 
-task<result<bool>> wait_for_head(conversation& talk, bool answers_head, head_reading& read) {
-    for (;;) {
-        read = take_answer_head(talk.peer.input(), answers_head);
-        if (read.progress != answer_progress::incomplete) {
-            co_return true;
-        }
-        const auto got = co_await more_input(talk);
-        if (!got || !*got) {
-            co_return got;
-        }
-    }
-}
-
 task<outcome> read_answer(conversation& talk, const http_request& asked, answer_head& head) {
     head_reading read;
     const auto got = co_await wait_for_head(talk, asked.sort == request_sort::head, read);
@@ -345,30 +290,14 @@ task<outcome> read_answer(conversation& talk, const http_request& asked, answer_
     co_return is_last && !asked.is_last ? outcome::over : outcome::fine;
 }
 
-/// Nothing may follow the last answer.
-task<outcome> expect_end(conversation& talk, const http_request& asked) {
-    auto& context = talk.context;
-    for (;;) {
-        if (!talk.peer.input().empty()) {
-            co_return broken(talk, "octets behind the last answer", talk.peer.input(), asked);
-        }
-        const auto got = co_await talk.peer.fill(context.soon());
-        if (got && *got) {
-            continue;
-        }
-        // A reset may follow where the server did not read all there was to read.
-        if (got || got.error() == errc::reset) {
-            co_return outcome::over;
-        }
-        co_return cut_short(talk, got, "waiting for the end of the connection", asked);
-    }
-}
-
 /// The requests of one go. What HEAD and GET say of one target is compared where they are pairs.
 std::vector<http_request> draw_batch(conversation& talk) {
     auto& context = talk.context;
     const auto count = context.chance(2) ? 1 : 1 + context.rng.below(16);
     std::vector<http_request> batch;
+    if (!talk.wrote.empty()) {  // Everybody sees it from now on.
+        batch.push_back(plain_get(std::exchange(talk.wrote, {})));
+    }
     while (batch.size() < count) {
         const bool is_final = batch.size() + 1 == count;
         auto next = draw_request(context, talk.book,
@@ -518,7 +447,12 @@ task<outcome> converse(conversation& talk) {
         context.is_persistent ? context.steps_max : 1 + context.rng.below(context.steps_max);
     for (std::uint64_t i = 0; i < steps; ++i) {
         const auto began = context.here.now();
-        const auto went = co_await exchange(talk);
+        outcome went{};
+        if (!context.accounts.empty() && context.chance(3)) {
+            went = co_await change_something(talk);
+        } else {
+            went = co_await exchange(talk);
+        }
         if (went != outcome::fine) {
             co_return went;
         }
@@ -535,6 +469,7 @@ task<outcome> converse(conversation& talk) {
 
 task<> run_http_client(client_context context) {
     validator_book book;
+    tag_book stored;
     const auto& scope = co_await runtime::current_scope();
     for (std::size_t i = 0; i < context.conversations && !scope.stop_requested(); ++i) {
         auto connected = co_await dial(context, context.http);
@@ -545,7 +480,7 @@ task<> run_http_client(client_context context) {
             co_await pause(context);
             continue;
         }
-        conversation talk{.context = context, .peer = *connected, .book = book};
+        conversation talk{.context = context, .peer = *connected, .book = book, .stored = stored};
         if (context.chance(10)) {
             talk.slow_fills_left = 200;
             connected->shrink_receive_buffer();
@@ -564,7 +499,8 @@ task<bool> check_http_answer(client_context& context, std::string path) {
         co_return false;
     }
     validator_book book;
-    conversation talk{.context = context, .peer = *connected, .book = book};
+    tag_book stored;
+    conversation talk{.context = context, .peer = *connected, .book = book, .stored = stored};
     auto asked = plain_get(path);
     asked.asked_at = context.model.now();
     const auto sent = co_await connected->send(asked.octets, context.soon());

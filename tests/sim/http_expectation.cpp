@@ -286,6 +286,9 @@ field_rule rule_for(const expected_answer& what) {
         case 301:
             add({"location", "content-length"});
             break;
+        case 401:
+            add({"www-authenticate", "content-type", "content-length"});
+            break;
         case 405:
             add({"allow", "content-type", "content-length"});
             break;
@@ -321,6 +324,7 @@ std::string judge_fields(const expected_answer& what, const answer_head& head) {
 
 std::string judge_common(const client_context& context, const http_request& asked,
                          const answer_head& head) {
+    constexpr std::string_view methods = "GET, HEAD, OPTIONS, PUT, DELETE, MKCOL, MOVE, COPY";
     if (const auto date = head.only("date"); date && !is_http_date(*date)) {
         return "a Date that is none";
     }
@@ -340,7 +344,7 @@ std::string judge_common(const client_context& context, const http_request& aske
     if (asked.version_minor == 0 && head.has("transfer-encoding")) {
         return "Transfer-Encoding to HTTP/1.0 (RFC 9112 section 6.1)";
     }
-    if (const auto allow = head.only("allow"); allow && *allow != "GET, HEAD, OPTIONS") {
+    if (const auto allow = head.only("allow"); allow && *allow != methods) {
         return "Allow is " + *allow;
     }
     return {};

@@ -18,8 +18,8 @@ struct misfit {
 /// RFC 9112 sections 2.2, 3, 5, 6 and what decision and specification say where the RFC is silent.
 constexpr auto misfits = std::to_array<misfit>({
     // Understood, and refused without an end of the connection.
-    {"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", {405, 0}, false},
-    {"DELETE /x HTTP/1.1\r\nHost: a\r\n\r\n", {405, 0}, false},
+    {"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", {401, 0}, false},
+    {"DELETE /x HTTP/1.1\r\nHost: a\r\n\r\n", {401, 0}, false},
     {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", {405, 0}, false},
     {"PATCH / HTTP/1.1\r\nHost: a\r\n\r\n", {405, 0}, false},
     {"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", {405, 0}, false},

@@ -96,6 +96,11 @@ std::vector<lie> http_lies() {
          .to_server = true,
          .find = "If-Match: ",
          .replace = "X-Match-: "},
+        {.name = "confirmed, and stored elsewhere",
+         .to_server = true,
+         .find = "PUT /clients/0/",
+         .replace = "PUT /clients/1/"},
+        {.name = "an octet of an upload", .to_server = true, .corrupt_from = 30'000},
     };
 }
 

@@ -44,6 +44,8 @@ http::options http_numbers(const server_numbers& numbers) {
     made.idle_timeout = numbers.idle_timeout;
     made.send_timeout = numbers.send_timeout;
     made.body_drain_bytes_max = numbers.body_drain_bytes_max;
+    made.body_timeout = numbers.body_timeout;
+    made.durability = vfs::durability::none;
     return made;
 }
 

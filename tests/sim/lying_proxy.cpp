@@ -49,7 +49,7 @@ task<> pump(passage& through, bool to_server) {
         if (told.to_server == to_server) {
             replace_all(octets, told);
         }
-        if (!to_server && told.corrupt_from > 0) {
+        if (told.to_server == to_server && told.corrupt_from > 0) {
             for (std::size_t i = 0; i < octets.size(); ++i) {
                 const auto place = passed + i;
                 if (place >= told.corrupt_from && place % 4'096 == 0) {

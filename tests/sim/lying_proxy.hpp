@@ -20,7 +20,7 @@ struct lie {
     bool to_server = false;
     std::string find{};
     std::string replace{};
-    /// From this octet of what the server says on, one of every 4,096 is wrong; 0: none.
+    /// From this octet of what passes that way on, one of every 4,096 is wrong; 0: none.
     std::size_t corrupt_from = 0;
     /// After so many octets of what the server says the connection ends; 0: it does not.
     std::size_t end_after = 0;

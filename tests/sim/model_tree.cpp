@@ -47,8 +47,9 @@ model_tree::token model_tree::begin(const std::string& path, change what) {
     expire();
     ++now_;
     operation made;
-    made.is_upload = what.kind == change_kind::replace || what.kind == change_kind::create ||
-                     what.kind == change_kind::append || what.kind == change_kind::restart;
+    made.is_upload = what.kind == change_kind::replace || what.kind == change_kind::replace_file ||
+                     what.kind == change_kind::create || what.kind == change_kind::append ||
+                     what.kind == change_kind::restart;
     begin_part(made, path, std::move(what));
     pass_on(path);
     const auto number = next_operation_++;
@@ -64,6 +65,9 @@ void model_tree::may_be_cut(const std::string& owner, const std::string& path, c
     }
     auto& cut = cut_[{owner, name_of(path)}];
     if (what.kind == change_kind::restart) {
+        if (what.offset == 0) {
+            cut.wholes.push_back(what.octets);
+        }
         for (const auto& each : continued(what)) {
             cut.is_unknown = cut.is_unknown || each.kind == node_kind::anything;
             if (each.kind == node_kind::file) {
@@ -102,7 +106,8 @@ bool model_tree::is_cut_off(const std::string& account, const std::string& path)
     return found != cut_off_.end() && found->second == changes(path);
 }
 
-model_tree::token model_tree::begin_rename(const std::string& from, const std::string& to) {
+model_tree::token model_tree::begin_rename(const std::string& from, const std::string& to,
+                                           bool replaces) {
     expire();
     ++now_;
     const auto number = next_operation_++;
@@ -111,14 +116,16 @@ model_tree::token model_tree::begin_rename(const std::string& from, const std::s
         operations_.emplace(number, std::move(made));
         return {.number = number};
     }
-    const auto begin_pair = [this, &made, number](const std::string& source,
-                                                  const std::string& target, bool is_root) {
+    const auto begin_pair = [this, &made, number, replaces](const std::string& source,
+                                                            const std::string& target,
+                                                            bool is_root) {
         auto arriving = at(source).possible();
         begin_part(made, source, {.kind = is_root ? change_kind::move_away : change_kind::vanish});
         const auto before = made.parts.size();
         begin_part(made, target,
                    {.kind = is_root ? change_kind::arrive : change_kind::accompany,
-                    .arriving = std::move(arriving)});
+                    .arriving = std::move(arriving),
+                    .only_if_free = !replaces && is_root});
         if (made.parts.size() > before) {
             renames_.push_back({.operation = number,
                                 .from = source,
@@ -137,6 +144,26 @@ model_tree::token model_tree::begin_rename(const std::string& from, const std::s
     for (const auto& path : inside) {
         begin_pair(path, to + path.substr(from.size()), false);
     }
+    operations_.emplace(number, std::move(made));
+    return {.number = number};
+}
+
+model_tree::token model_tree::begin_copy(const std::string& from, const std::string& to,
+                                         bool replaces) {
+    expire();
+    ++now_;
+    const auto number = next_operation_++;
+    operation made;
+    made.is_upload = true;
+    made.original = number;
+    begin_part(
+        made, to,
+        {.kind = change_kind::copy, .arriving = at(from).possible(), .only_if_free = !replaces});
+    if (!made.parts.empty()) {
+        renames_.push_back(
+            {.operation = number, .from = from, .to = to, .number = made.parts.back().number});
+    }
+    pass_on(to);
     operations_.emplace(number, std::move(made));
     return {.number = number};
 }

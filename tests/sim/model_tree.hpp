@@ -49,8 +49,12 @@ class model_tree {
         std::uint64_t number = 0;
     };
     [[nodiscard]] token begin(const std::string& path, change what);
-    /// A rename, of a directory with everything known to be in it.
-    [[nodiscard]] token begin_rename(const std::string& from, const std::string& to);
+    /// A rename, of a directory with everything known to be in it. Without `replaces` nothing gives
+    /// way to it.
+    [[nodiscard]] token begin_rename(const std::string& from, const std::string& to,
+                                     bool replaces = true);
+    /// A copy of a file.
+    [[nodiscard]] token begin_copy(const std::string& from, const std::string& to, bool replaces);
 
     /// The network has ended an upload under way in order before its client did, so that the server
     /// must take what came for the whole: if it is stored, then with `octets`, and it has not been

@@ -43,6 +43,10 @@ std::vector<node_state> apply(const change& what, const node_state& before) {
                 return {};
             }
             return {file_state(what.octets)};
+        case change_kind::replace_file:
+            return is_file(before) && (!what.only_of || *what.only_of == before.octets)
+                       ? std::vector{file_state(what.octets)}
+                       : std::vector<node_state>{};
         case change_kind::create:
             return is_free ? std::vector{file_state(what.octets)} : std::vector<node_state>{};
         case change_kind::append:
@@ -55,6 +59,9 @@ std::vector<node_state> apply(const change& what, const node_state& before) {
             return is_file(before) ? std::vector{file_state(before.octets.followed_by(what.octets))}
                                    : std::vector<node_state>{};
         case change_kind::restart:
+            if (is_free && what.offset == 0) {  // A part is cut there, too.
+                return {file_state(what.octets)};
+            }
             if (is_free && what.parts.may_be_any()) {
                 return continued(what);
             }
@@ -80,6 +87,11 @@ std::vector<node_state> apply(const change& what, const node_state& before) {
             made.modified = what.modified;
             return {made};
         }
+        case change_kind::remove:
+            if (is_free && what.parts.may_be_any()) {
+                return {absent_state()};
+            }
+            return is_free ? std::vector<node_state>{} : std::vector{absent_state()};
         case change_kind::move_away:
             return is_free ? std::vector<node_state>{} : std::vector{absent_state()};
         case change_kind::vanish:
@@ -88,9 +100,20 @@ std::vector<node_state> apply(const change& what, const node_state& before) {
             std::vector<node_state> made;
             for (const auto& each : what.arriving) {  // What it gives way to: rename(2).
                 const bool fits =
-                    is_free || each.kind == node_kind::anything || each.kind == before.kind;
+                    is_free || (!what.only_if_free &&
+                                (each.kind == node_kind::anything || each.kind == before.kind));
                 if (each.kind != node_kind::absent && fits) {
                     made.push_back(each);
+                }
+            }
+            return made;
+        }
+        case change_kind::copy: {
+            std::vector<node_state> made;
+            for (const auto& each : what.arriving) {
+                const bool is_copied = is_file(each) || each.kind == node_kind::anything;
+                if (is_copied && (is_free || (is_file(before) && !what.only_if_free))) {
+                    made.push_back(is_file(each) ? file_state(each.octets) : each);
                 }
             }
             return made;

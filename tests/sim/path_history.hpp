@@ -43,12 +43,14 @@ struct node_state {
 
 /// What a change does with a name.
 enum class change_kind : std::uint8_t {
-    replace,   ///< STOR: a file or nothing becomes `octets`.
-    create,    ///< STOU: nothing becomes `octets`.
-    append,    ///< APPE: `octets` behind what is there.
-    restart,   ///< REST and STOR: `octets` at `offset`, the tail kept.
-    truncate,  ///< By another program: the first `offset` octets stay.
+    replace,       ///< STOR: a file or nothing becomes `octets`.
+    replace_file,  ///< PUT with If-Match: a file becomes `octets`, of `only_of` where that is set.
+    create,        ///< STOU: nothing becomes `octets`.
+    append,        ///< APPE: `octets` behind what is there.
+    restart,       ///< REST and STOR: `octets` at `offset`, the tail kept.
+    truncate,      ///< By another program: the first `offset` octets stay.
     remove_file,
+    remove,  ///< DELETE of HTTP: a file or a directory is gone.
     make_directory,
     remove_directory,
     set_modified,
@@ -56,6 +58,7 @@ enum class change_kind : std::uint8_t {
     vanish,     ///< The same where nothing need have been there: what was in a renamed directory.
     arrive,     ///< The new name of a rename: one of `arriving`.
     accompany,  ///< The same for what is in a renamed directory.
+    copy,       ///< COPY: the content of one of `arriving`.
 };
 
 /// What somebody's uploads to a name held, or would have, that may have been cut off: if there is a
@@ -73,6 +76,8 @@ struct change {
     std::uint64_t offset = 0;
     std::int64_t modified = 0;
     std::vector<node_state> arriving{};  ///< What the old name may have stood for.
+    bool only_if_free = false;           ///< `arrive` and `copy`: nothing gives way.
+    std::optional<content> only_of{};
     /// `append` and `restart` to a name that nobody has: what there may be a part of.
     cut_uploads parts{};
 };

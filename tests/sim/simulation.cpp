@@ -44,10 +44,13 @@ constexpr std::uint64_t crowd_min = 250;
 constexpr auto time_to_begin = 1ms;
 // A start's search for what uploads have left goes through some tens of directories.
 constexpr auto sweep_time_max = 1s;
-// What the server may hold on the heap for an HTTP connection: what has come while it answers, and
-// answers, a page of 256 names and the coroutines; and for an FTP session: the 256 KiB through
-// which it copies what it appends to, what has come, and the coroutines of two connections.
-constexpr std::size_t heap_per_http_connection_max = net::input_bytes_max + 64_KiB;
+// What the server may hold on the heap for an HTTP connection: 256 KiB of content, or as much
+// through which it copies a file that it puts a part in, what has come while it answers and what
+// came along with the head, each in memory that has grown to twice as much, 64 KiB through which it
+// drops what nobody wants, and answers, a page of
+// 256 names and the coroutines; and for an FTP session: the 256 KiB through which it copies what it
+// appends to, what has come, and the coroutines of two connections.
+constexpr std::size_t heap_per_http_connection_max = 256_KiB + 4 * net::input_bytes_max + 128_KiB;
 constexpr std::size_t heap_per_ftp_session_max = 256_KiB + net::input_bytes_max + 32_KiB;
 // Where a directory is larger than that, and for as many listings as may hold all of one: each name
 // of it, twice while what holds them grows, and its row of the page.
@@ -143,7 +146,7 @@ ferry_settings draw_settings(const run_options& options, world& in, vfs::durabil
     drawn.cores = 1 + in.rng().below(2);
     drawn.reactor.receive_buffers = 16U << in.rng().below(4);
     drawn.reactor.receive_buffer_bytes = in.chance(3) ? 512 : 4'096;
-    drawn.ftp.durability = durability;
+    drawn.ftp.durability = drawn.http.durability = durability;
     drawn.parts_kept = keeps_parts(options) ? runtime::duration(24h) : runtime::duration::zero();
     drawn.users = server_accounts();
     drawn.anonymous = auth::rights::read_only();

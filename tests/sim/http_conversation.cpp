@@ -1,0 +1,81 @@
+#include "http_conversation.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace ferry::sim::test {
+
+using runtime::task;
+
+task<result<bool>> more_input(conversation& talk, runtime::time_point deadline) {
+    if (talk.slow_fills_left > 0) {
+        --talk.slow_fills_left;
+        co_await pause(talk.context);
+        const auto some = co_await talk.peer.fill(deadline, 1 + talk.context.rng.below(2'000));
+        co_return some;
+    }
+    const auto some = co_await talk.peer.fill(deadline);
+    co_return some;
+}
+
+task<result<bool>> more_input(conversation& talk) {
+    const auto some = co_await more_input(talk, talk.context.soon());
+    co_return some;
+}
+
+outcome broken(conversation& talk, std::string rule, std::string details,
+               const http_request& asked) {
+    talk.context.complain(std::move(rule), std::move(details), asked.describe());
+    return outcome::broken;
+}
+
+outcome cut_short(conversation& talk, const result<bool>& got, std::string_view where,
+                  const http_request& asked) {
+    if (!got) {
+        const auto before = talk.context.findings.violations().size();
+        judge_failure(talk.context, got.error(), where, asked.describe());
+        return talk.context.findings.violations().size() == before ? outcome::over
+                                                                   : outcome::broken;
+    }
+    if (talk.context.excused.any()) {
+        talk.context.findings.count("answers cut short");
+        return outcome::over;
+    }
+    return broken(talk, "the connection ended too early",
+                  fmt::format("{}, after {}", where, talk.before), asked);
+}
+
+task<result<bool>> wait_for_head(conversation& talk, bool answers_head, head_reading& read,
+                                 runtime::duration patience) {
+    for (;;) {
+        read = take_answer_head(talk.peer.input(), answers_head);
+        if (read.progress != answer_progress::incomplete) {
+            co_return true;
+        }
+        const auto got = co_await more_input(talk, talk.context.soon() + patience);
+        if (!got || !*got) {
+            co_return got;
+        }
+    }
+}
+
+task<outcome> expect_end(conversation& talk, const http_request& asked) {
+    auto& context = talk.context;
+    for (;;) {
+        if (!talk.peer.input().empty()) {
+            co_return broken(talk, "octets behind the last answer", talk.peer.input(), asked);
+        }
+        const auto got = co_await talk.peer.fill(context.soon());
+        if (got && *got) {
+            continue;
+        }
+        // A reset may follow where the server did not read all there was to read.
+        if (got || got.error() == errc::reset) {
+            co_return outcome::over;
+        }
+        co_return cut_short(talk, got, "waiting for the end of the connection", asked);
+    }
+}
+
+}  // namespace ferry::sim::test
