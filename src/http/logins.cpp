@@ -71,7 +71,7 @@ task<logins::answer> logins::check(credentials given, const net::endpoint& from)
     if (auto who = find(*print)) {
         co_return answer{.what = outcome::known, .who = std::move(who)};
     }
-    auto turn = co_await hashing_.take(runtime::never);
+    auto turn = co_await hashing_.take(here_.now() + most_.turn_wait_max);
     if (!turn) {
         co_return answer{};
     }

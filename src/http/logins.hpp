@@ -48,6 +48,8 @@ class logins {
     struct numbers {
         runtime::duration kept_max = std::chrono::minutes(5);
         std::size_t entries_max = 256;  ///< Each may hold a descriptor.
+        /// How long a password waits for those before it; then nobody can tell.
+        runtime::duration turn_wait_max = std::chrono::seconds(5);
     };
 
     /// `with` outlives it.
