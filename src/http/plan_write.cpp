@@ -268,12 +268,15 @@ task<received> receive(runtime::core& here, content_reader& content, vfs::upload
 
 /// Whether the conditions hold for what has the name once an upload to it has begun: the commit
 /// finds out what changes from there on, and nobody else what has changed before.
-task<bool> still_holds(const planning& plan, const subject& seen) {
+task<result<bool>> still_holds(const planning& plan, const subject& seen) {
     if (!is_conditional(plan.asked)) {
         co_return true;
     }
     const auto again = co_await look_at(plan, seen.name);
-    co_return again&& conditions_hold(plan, again->status);
+    if (!again) {
+        co_return failure(again.error());
+    }
+    co_return conditions_hold(plan, again->status);
 }
 
 /// Parts with an upload that was cut off: its account may go on with it.
@@ -302,10 +305,11 @@ task<response_plan> store(const planning& plan, content_reader& content, const s
         }
         co_return plan_failed(plan, begun.error());
     }
-    const bool is_as_named = co_await still_holds(plan, seen);
-    if (!is_as_named) {
+    const auto is_as_named = co_await still_holds(plan, seen);
+    if (!is_as_named || !*is_as_named) {
         co_await leave(plan, *begun);
-        co_return plan.error(status::precondition_failed, changed_meanwhile);
+        co_return is_as_named ? plan.error(status::precondition_failed, changed_meanwhile)
+                              : plan_failed(plan, is_as_named.error());
     }
     const auto got = co_await receive(here, content, *begun);
     const auto now = after_content(plan, content);

@@ -112,8 +112,8 @@ int setsockopt(int socket, int level, int name, const void* value, socklen_t val
         return ::setsockopt(socket, level, name, value, value_bytes);
     }
     const in_simulator here;
-    // Linux refuses this one to no TCP socket.
-    if (name != SO_OOBINLINE && fails(*on, ENOBUFS)) {
+    // Linux refuses these to no TCP socket.
+    if (name != SO_OOBINLINE && name != SO_LINGER && fails(*on, ENOBUFS)) {
         return -1;
     }
     return on_socket(*on, socket, [&](const sim::socket_ptr& which) {
