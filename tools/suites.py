@@ -61,11 +61,12 @@ SUITES = [
           command=("python3", "tests/tools/lint_test.py")),
     Suite("asan", "unit tests, reactor conformance and fuzz corpora under ASan and UBSan",
           quick=True, build="asan", programs=r".*"),
-    # The simulator and what runs in it have one thread.
+    # The simulator and what runs in it have one thread. So have the commands of FTP: what they share
+    # with other threads are the pool and the tables of the layers below.
     Suite("tsan", "unit tests and reactor conformance under TSan", build="tsan",
-          programs=r"unit-(?!sim).*|reactor.*"),
-    Suite("sim", "200 simulated worlds in which much goes wrong",
-          command=("tools/sim", "--seeds", "1..200", "--faults", "heavy")),
+          programs=r"unit-(?!sim|ftp).*|reactor.*"),
+    Suite("sim", "120 simulated worlds in which much goes wrong",
+          command=("tools/sim", "--seeds", "1..120", "--faults", "heavy")),
     Suite("sim-calm", "simulated worlds without faults: every answer exact, the same trace twice",
           command=("tools/sim", "--seeds", "201..250", "--faults", "none", "--twice")),
     Suite("sim-persistent", "clients that keep their connections, faults, the same trace twice",

@@ -103,7 +103,7 @@ std::string replaced_config(std::uint64_t seed, bool syncs_first, const std::str
 
 TEST_CASE("disk: of the changes of names a prefix survives a crash, all that was synced with it") {
     std::set<std::string> met;
-    for (std::uint64_t seed = 1; seed <= seeds(500); ++seed) {
+    for (std::uint64_t seed = 1; seed <= seeds(200); ++seed) {
         CAPTURE(seed);
         machine on(seed);
         ferry::random rng(seed * 1'000);
@@ -154,7 +154,7 @@ TEST_CASE("disk: of the changes of names a prefix survives a crash, all that was
 }
 
 TEST_CASE("disk: a synced directory's changes survive every crash") {
-    for (std::uint64_t seed = 1; seed <= seeds(500); ++seed) {
+    for (std::uint64_t seed = 1; seed <= seeds(200); ++seed) {
         CAPTURE(seed);
         machine on(seed);
         REQUIRE(on.make_directory("/d") == 0);
@@ -242,7 +242,7 @@ TEST_CASE("disk: what was synced survives every crash, and no octet comes from n
     std::size_t lost = 0;
     std::size_t kept = 0;
     std::size_t torn = 0;
-    for (std::uint64_t seed = 1; seed <= seeds(500); ++seed) {
+    for (std::uint64_t seed = 1; seed <= seeds(200); ++seed) {
         CAPTURE(seed);
         machine on(seed);
         ferry::random rng(seed * 1'000);
@@ -281,7 +281,7 @@ TEST_CASE("disk: a file that is cut and written anew may be old, empty or torn, 
     const std::string before(9'000, 'o');
     const std::string after(12'000, 'n');
     std::set<std::string> met;
-    for (std::uint64_t seed = 1; seed <= seeds(500); ++seed) {
+    for (std::uint64_t seed = 1; seed <= seeds(200); ++seed) {
         CAPTURE(seed);
         machine on(seed);
         on.write(on.make("/f"), before);
@@ -311,7 +311,7 @@ TEST_CASE("disk: renamed before it is synced a file can tear, synced before it n
     const auto kind_of = [&](const std::string& found) {
         return found == before ? "old" : found == after ? "new" : "torn";
     };
-    for (std::uint64_t seed = 1; seed <= seeds(500); ++seed) {
+    for (std::uint64_t seed = 1; seed <= seeds(200); ++seed) {
         careless.insert(kind_of(replaced_config(seed, false, before, after)));
         careful.insert(kind_of(replaced_config(seed, true, before, after)));
     }
@@ -322,7 +322,7 @@ TEST_CASE("disk: renamed before it is synced a file can tear, synced before it n
 TEST_CASE("disk: an upload linked into place after its sync is whole or not there") {
     const std::string content(10'000, 'u');
     std::set<std::string> met;
-    for (std::uint64_t seed = 1; seed <= seeds(500); ++seed) {
+    for (std::uint64_t seed = 1; seed <= seeds(200); ++seed) {
         CAPTURE(seed);
         machine on(seed);
         const auto upload = on.open("/", O_TMPFILE | O_RDWR);
