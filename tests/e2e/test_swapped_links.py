@@ -144,6 +144,6 @@ def test_nothing_from_outside(t):
     check.equal(readers.trouble, [], "what clients saw")
     check.equal(outside(folder), before, "what is outside the root")
     # Else nothing was shown.
-    check.holds(readers.honest > 50 and readers.refused > 50,
+    check.holds(readers.honest > 10 and readers.refused > 10,
                 f"{readers.honest} honest answers, {readers.refused} refusals")
     t.tell(f"{swaps} exchanges, {readers.honest} honest answers, {readers.refused} refusals")
