@@ -1,12 +1,10 @@
 #include "ftp/transfer.hpp"
 
-#include <chrono>
 #include <memory>
 #include <new>
-#include <span>
 #include <utility>
 
-#include "ferry/base/units.hpp"
+#include "ferry/net/drop_rest.hpp"
 #include "ferry/net/paced_stream.hpp"
 #include "ftp/line_parser.hpp"
 
@@ -15,12 +13,6 @@ namespace ferry::ftp {
 using runtime::task;
 
 namespace {
-
-// How long and how far an upload that was refused is read to its end. What is in the buffers on the
-// way is gone in much less; who has read the reply ends at once.
-constexpr auto dropping_time_max = std::chrono::seconds(2);
-constexpr std::uint64_t dropped_bytes_max = 256_MiB;
-constexpr std::size_t dropped_piece_bytes = 64_KiB;
 
 reply aborted() {
     return {426, "Transfer aborted, data connection closed"};
@@ -62,24 +54,6 @@ task<> answer_waiting_status(session& user) {
     }
 }
 
-/// Reads and drops what a client sends that has been told that it is refused, until it ends the
-/// connection: many clients read no reply before they have sent all, and a reset meanwhile is all
-/// they then see of it. Whether it has ended it, in time and within reason.
-task<bool> drop_the_rest(session& user, net::stream& content) {
-    const auto memory = std::make_unique_for_overwrite<std::byte[]>(dropped_piece_bytes);
-    const auto until = user.here.now() + dropping_time_max;
-    std::uint64_t dropped = 0;
-    while (dropped < dropped_bytes_max) {
-        const auto got =
-            co_await content.receive(std::span(memory.get(), dropped_piece_bytes), until);
-        if (!got || *got == 0) {
-            co_return got.has_value();
-        }
-        dropped += *got;
-    }
-    co_return false;
-}
-
 /// Tells the client that its upload is refused, and then lets it come to the end of it. How to part
 /// from the data connection.
 task<net::farewell> refuse_upload(session& user, net::stream& content, running_transfer& progress,
@@ -90,7 +64,7 @@ task<net::farewell> refuse_upload(session& user, net::stream& content, running_t
         co_return net::farewell::abort;
     }
     user.is_answered = true;
-    const bool has_ended = co_await drop_the_rest(user, content).in_scope(progress.scope());
+    const bool has_ended = co_await net::drop_rest(content).in_scope(progress.scope());
     co_return has_ended ? net::farewell::orderly : net::farewell::abort;
 }
 

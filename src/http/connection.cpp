@@ -8,8 +8,8 @@
 #include <string>
 
 #include "ferry/base/log.hpp"
-#include "ferry/base/units.hpp"
 #include "ferry/http/server.hpp"
+#include "ferry/net/drop_rest.hpp"
 #include "ferry/net/endpoint.hpp"
 #include "ferry/net/paced_stream.hpp"
 #include "ferry/net/plain_stream.hpp"
@@ -29,10 +29,6 @@ namespace {
 
 // Answers of pipelined requests gather up to this much before they are sent in one go.
 constexpr std::size_t batch_bytes_max = 64 * 1024;
-// What is dropped of a body that nobody wants, as of an upload that is refused over FTP.
-constexpr auto dropped_time_max = std::chrono::seconds(2);
-constexpr std::uint64_t dropped_bytes_max = 256_MiB;
-constexpr std::size_t dropped_piece_bytes = 64_KiB;
 // How long an idle connection may still ask when the server drains.
 constexpr auto last_request_time_max = std::chrono::milliseconds(500);
 
@@ -359,23 +355,6 @@ void pass_over(conversation& talk, const request_body& body) {
     }
 }
 
-/// Takes what still comes of a body that nobody wants, once its answer is out, and drops it: a
-/// client that reads no answer before it has sent all, as many and proxies do, would see a reset
-/// instead.
-task<> drop_rest(conversation& talk) {
-    talk.plain.shut_down_sending();
-    const auto until = talk.shared.here.now() + dropped_time_max;
-    const auto memory = std::make_unique_for_overwrite<std::byte[]>(dropped_piece_bytes);
-    for (std::uint64_t dropped = 0; dropped < dropped_bytes_max;) {
-        const auto got =
-            co_await talk.plain.receive(std::span(memory.get(), dropped_piece_bytes), until);
-        if (!got || *got == 0) {
-            co_return;
-        }
-        dropped += *got;
-    }
-}
-
 /// Answers requests until one is the last. Gives how to part from the client.
 task<farewell> converse(conversation& talk) {
     for (;;) {  // Bounded by `requests_per_connection_max` and the peer: each turn costs it a
@@ -457,7 +436,9 @@ task<farewell> converse(conversation& talk) {
             const bool has_rest = !body.is_over();
             pass_over(talk, body);
             if (has_rest) {
-                co_await drop_rest(talk);
+                talk.plain.shut_down_sending();
+                // However it ends, the connection lingers as behind any answer.
+                static_cast<void>(co_await net::drop_rest(talk.plain));
             }
             const bool more_came = !talk.unread().empty() || !talk.peer().input().empty();
             co_return has_rest || more_came ? farewell::linger : farewell::orderly;

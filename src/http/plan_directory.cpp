@@ -210,10 +210,14 @@ response_plan plan_login(const planning& plan, const vfs::path& name, login_wish
 }
 
 /// Who has an account and may change something in a directory can have its listing although there
-/// is an index page: else whoever stores one could not go on by the page of the listing.
-bool may_see_behind_index(const planning& plan, const vfs::path& name) noexcept {
+/// is an index page, where he names its form: else whoever stores one could not go on by the page
+/// of the listing.
+bool sees_listing_behind_index(const planning& plan, const vfs::path& name) {
+    if (plan.who.is_visitor() || !plan.asked.has_query) {
+        return false;
+    }
     const auto allowed = plan.rights_at(name);
-    return !plan.who.is_visitor() && allowed.has(auth::right::list) &&
+    return read_listing_query(plan.asked).is_form_named && allowed.has(auth::right::list) &&
            allowed.has_any(auth::rights{auth::right::create, auth::right::replace,
                                         auth::right::remove, auth::right::rename});
 }
@@ -230,9 +234,9 @@ task<response_plan> plan_directory(const planning& plan, const vfs::path& name) 
     if (const auto wish = read_login_wish(plan.asked); wish && plan.has_accounts()) {
         co_return plan_login(plan, name, *wish);
     }
-    const auto query = read_listing_query(plan.asked);
+    const bool sees_behind_index = sees_listing_behind_index(plan, name);
     for (const auto& each : plan.at.index) {
-        if (query.is_form_named && may_see_behind_index(plan, name)) {
+        if (sees_behind_index) {
             break;
         }
         const auto index = name.resolve(each);
@@ -257,6 +261,7 @@ task<response_plan> plan_directory(const planning& plan, const vfs::path& name) 
     if (!plan.rights_at(name).has(auth::right::list)) {
         co_return plan.forbidden();
     }
+    const auto query = read_listing_query(plan.asked);
     if (query.form == listing_form::zip || query.form == listing_form::tar) {
         auto made = co_await plan_archive(plan, name, query.form);
         co_return made;
