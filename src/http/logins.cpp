@@ -164,6 +164,9 @@ std::shared_ptr<const login> logins::find(const auth::fingerprint& of) {
 
 void logins::remember(const auth::fingerprint& of, std::shared_ptr<const login> who) {
     const auto now = here_.now();
+    if (most_.entries_max == 0) {
+        return;
+    }
     if (known_.size() >= most_.entries_max) {
         std::erase_if(known_, [now](const auto& each) { return each.second.until <= now; });
     }

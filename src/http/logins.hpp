@@ -47,7 +47,7 @@ class logins {
   public:
     struct numbers {
         runtime::duration kept_max = std::chrono::minutes(5);
-        std::size_t entries_max = 256;  ///< Each may hold a descriptor.
+        std::size_t entries_max = 256;  ///< Each may hold a descriptor; 0: none is remembered.
         /// How long a password waits for those before it; then nobody can tell.
         runtime::duration turn_wait_max = std::chrono::seconds(5);
     };

@@ -52,23 +52,45 @@ void append_ftp(std::string& out, const config& settings) {
     out += fmt::format("FTP on {}; passive data ports: {}; address in PASV replies: {}\n",
                        value_of("ftp", settings), value_of("passive-ports", settings),
                        value_of("public-address", settings));
-    if (!settings.anonymous) {
-        out += settings.users.empty() && settings.users_file.empty()
-                   ? "FTP logins: none is possible\n"
-                   : "";
-    } else if (const auto what = value_of("anonymous", settings); what == "read") {
-        out += "anonymous: reads\n";
-    } else if (what == "upload") {
-        out += "anonymous: reads and stores new files\n";
-    } else {
-        out += fmt::format("anonymous: {}\n", escaped(what));
+}
+
+/// What the value of an option that names rights lets visitors do.
+std::string what_visitors_do(std::string_view option, const config& settings) {
+    const auto what = value_of(option, settings);
+    if (what == "off") {
+        return "nothing";
     }
-    for (const auto& user : settings.users) {
-        out += fmt::format("user {}: {} what is under {}\n", escaped(user.name),
-                           settings.write ? "reads and changes" : "reads", escaped(user.directory));
+    if (what == "read") {
+        return "read";
+    }
+    return what == "upload" ? "read and store new files" : what;
+}
+
+/// Who may do what, with an account and without.
+void append_accounts(std::string& out, const config& settings, const auth::accounts& users) {
+    const bool serves_ftp = !settings.ftp.empty();
+    if (!settings.http.empty() || !settings.http_local.empty()) {
+        // As the service is made: off is for FTP alone, unless HTTP's own option says so.
+        const bool reads = !settings.http_anonymous && !settings.anonymous;
+        out += fmt::format(
+            "visitors over HTTP: {}\n",
+            reads ? "read"
+                  : what_visitors_do(settings.http_anonymous ? "http-anonymous" : "anonymous",
+                                     settings));
+    }
+    if (serves_ftp && settings.anonymous) {
+        out += fmt::format("visitors over FTP: {}\n", what_visitors_do("anonymous", settings));
+    } else if (serves_ftp && users.size() == 0) {
+        out += "FTP logins: none is possible\n";
     }
     if (!settings.users_file.empty()) {
-        out += fmt::format("more users: {}\n", escaped(settings.users_file));
+        out += fmt::format("users file: {}\n", escaped(settings.users_file));
+    }
+    for (const auto& user : users.named()) {
+        const auto bounds = user.bounds.text();
+        out += fmt::format("user {}: {} under {}{}{}{}\n", escaped(user.name),
+                           escaped(user.allowed.text()), escaped(user.root),
+                           bounds.empty() ? "" : ", ", bounds, user.is_locked ? ", locked" : "");
     }
 }
 
@@ -108,11 +130,12 @@ void append_logs(std::string& out, const config& settings) {
 
 }  // namespace
 
-std::string describe(const config& settings, std::string_view io) {
+std::string describe(const config& settings, std::string_view io, const auth::accounts& users) {
     std::string out;
     append_files(out, settings);
     append_http(out, settings);
     append_ftp(out, settings);
+    append_accounts(out, settings, users);
     append_machine(out, settings);
     out += fmt::format("{}\n", io);
     append_logs(out, settings);

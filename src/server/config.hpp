@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ferry/auth/accounts.hpp"
 #include "ferry/auth/limits.hpp"
 #include "ferry/auth/rights.hpp"
 #include "ferry/base/log.hpp"
@@ -222,10 +223,11 @@ struct config {
     friend bool operator==(const config&, const config&) = default;
 };
 
-/// Says what would run, for `--check`: first in sentences, among them `io`, which says what would
-/// move the octets, then every option with its value, marked where it differs from the default.
-/// Lines end in LF. Passwords appear as `***`, control octets in names escaped. Never fails, never
-/// suspends.
-[[nodiscard]] std::string describe(const config& settings, std::string_view io);
+/// Says what would run, for `--check`: first in sentences, among them who may do what, `users` with
+/// those of the users file, and `io`, which says what would move the octets; then every option with
+/// its value, marked where it differs from the default. Lines end in LF. Passwords appear as `***`,
+/// control octets in names escaped. Never fails, never suspends.
+[[nodiscard]] std::string describe(const config& settings, std::string_view io,
+                                   const auth::accounts& users);
 
 }  // namespace ferry::server

@@ -131,11 +131,12 @@ std::expected<listening, std::string> listen_locally_everywhere(const local_door
 
 /// Half of the descriptors for connections, half for the files they read: a connection that was
 /// accepted can always open its file (threats.md, H6). Of those a quarter at most for files that
-/// stay open unasked.
+/// stay open unasked, and an eighth for the homes of those who have logged in over HTTP.
 void fit_descriptors(const config& settings, std::size_t cores, prepared& ready) {
     rlimit limit{};
     ready.connections_max = settings.connections_max;
     ready.file_cache_entries = settings.file_cache_entries;
+    ready.logins_kept = http::options().logins_kept_max;
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         return;
     }
@@ -157,6 +158,7 @@ void fit_descriptors(const config& settings, std::size_t cores, prepared& ready)
     }
     ready.connections_max = std::min(room, settings.connections_max);
     ready.file_cache_entries = std::min(room / 4 / cores, settings.file_cache_entries);
+    ready.logins_kept = std::min(room / 8 / cores, ready.logins_kept);
 }
 
 /// What `--pin` names and this process may not use, as a message; empty when all are there.

@@ -38,6 +38,7 @@ struct prepared {
     int access_log_fd = -1;               ///< -1: no log.
     std::size_t connections_max = 0;
     std::size_t file_cache_entries = 0;  ///< Of each core.
+    std::size_t logins_kept = 0;         ///< Of each core, over HTTP, between requests.
     io_choice io;
     std::vector<runtime::uring_grant> rings;  ///< One a core; none with epoll.
     std::vector<std::string> warnings;

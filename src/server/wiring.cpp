@@ -84,7 +84,8 @@ vfs::durability to_vfs(upload_durability level) noexcept {
     return vfs::durability::full;
 }
 
-http::options http_options(const config& settings, net::address_table& table) {
+http::options http_options(const config& settings, const prepared& ready,
+                           net::address_table& table) {
     return {.addresses = policy_of(settings, protocol::http, table),
             .proxies_say = settings.forwarded_field,
             .head_bytes_max = settings.head_bytes_max,
@@ -106,6 +107,7 @@ http::options http_options(const config& settings, net::address_table& table) {
                 settings.anonymous.value_or(auth::rights::read_only())),
             .connection_rates = settings.anonymous_limits.each_session,
             .visitors_rates = settings.anonymous_limits.together,
+            .logins_kept_max = ready.logins_kept,
             .list_sorted_max = settings.list_sorted_max,
             .list_wait_timeout = settings.list_wait_timeout,
             .archives_max = settings.http_archives_max,
@@ -464,7 +466,7 @@ vfs::replacement_table::numbers replacement_numbers(const config& settings) noex
 std::optional<vfs::leftover_kinds> what_is_left(const config& settings,
                                                 const auth::accounts& users) {
     const bool may_visitors_over_http =
-        !settings.http.empty() && settings.http_anonymous &&
+        (!settings.http.empty() || !settings.http_local.empty()) && settings.http_anonymous &&
         settings.http_anonymous->has_anywhere({auth::right::create});
     if (!users.may_anywhere(auth::right::create) && !may_visitors_over_http) {
         return std::nullopt;
@@ -485,7 +487,7 @@ int run(const config& settings) {
         log::warning(each);
     }
     if (settings.check) {
-        std::fputs(describe(settings, ready->io.notice).c_str(), stdout);
+        std::fputs(describe(settings, ready->io.notice, *ready->users).c_str(), stdout);
         return 0;
     }
     log::write(ready->io.is_second_best ? log::level::warning : log::level::info, ready->io.notice);
@@ -547,7 +549,7 @@ int run(const config& settings) {
         .digests = known_digests,
         .homes = homes,
         .types = *types,
-        .http = http_options(settings, addresses),
+        .http = http_options(settings, *ready, addresses),
         .rules = ready->rules,
         .ftp = ftp_options(settings, addresses, std::move(charset)),
         .listings = {.reads_max = settings.list_reads_max, .held_max = settings.list_held_max},

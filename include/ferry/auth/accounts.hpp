@@ -4,6 +4,7 @@
 #include <expected>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,6 +59,9 @@ class accounts {
     [[nodiscard]] const limits& visitors() const noexcept { return visitors_; }
 
     [[nodiscard]] std::size_t size() const noexcept { return named_.size(); }
+
+    /// Everybody with a name, in the order of the table.
+    [[nodiscard]] std::span<const account> named() const noexcept { return named_; }
 
     /// True when somebody may do it somewhere.
     [[nodiscard]] bool may_anywhere(right which) const noexcept;

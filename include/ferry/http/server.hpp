@@ -83,6 +83,7 @@ struct options {
     /// How fast answers go, heads and pages included: on each connection, and all together.
     auth::rates connection_rates;
     auth::rates visitors_rates;
+    std::size_t logins_kept_max = 256;  ///< Known between requests; each may hold a descriptor.
     std::size_t list_sorted_max = 10'000;
     /// How long a directory waits for its turn to be listed; then 503.
     runtime::duration list_wait_timeout = std::chrono::seconds(5);

@@ -125,6 +125,9 @@ TEST_CASE("logins: what is remembered ends after a while, and has a limit") {
     CHECK(after.what == logins::outcome::known);
     CHECK(after.who != before.who);
     CHECK(brief.size() == 1);
+    logins none{with.machine.here, with.accounts, *with.tree, with.draining, {.entries_max = 0}};
+    CHECK(with.check(none, "ann", "secret").what == logins::outcome::known);
+    CHECK(none.size() == 0);
     std::vector<auth::account> many;
     for (int i = 0; i < 5; ++i) {
         many.push_back({.name = "user" + std::to_string(i), .password = "p"});

@@ -5,6 +5,8 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "server/flags.hpp"
 
@@ -12,9 +14,14 @@ using namespace ferry;
 
 namespace {
 
+std::string described(const server::config& settings, std::vector<auth::account> named = {}) {
+    return server::describe(settings, "using io_uring",
+                            auth::accounts(std::move(named), settings.anonymous));
+}
+
 /// The lines before the table of options.
-std::string sentences(const server::config& settings) {
-    const auto text = server::describe(settings, "using io_uring");
+std::string sentences(const server::config& settings, std::vector<auth::account> named = {}) {
+    const auto text = described(settings, std::move(named));
     return text.substr(0, text.find("\n\n") + 1);
 }
 
@@ -28,12 +35,13 @@ std::string after_first_line(const std::string& text) {
 TEST_CASE("describe: the defaults") {
     server::config settings;
     settings.root = "/srv";
-    CHECK(server::describe(settings, "using io_uring").starts_with("ferry "));
-    CHECK(server::describe(settings, "using io_uring").contains(" would serve /srv\n"));
+    CHECK(described(settings).starts_with("ferry "));
+    CHECK(described(settings).contains(" would serve /srv\n"));
     CHECK(after_first_line(sentences(settings)) ==
           "HTTP/1.1 on 127.0.0.1:8080\n"
           "FTP on 127.0.0.1:2121; passive data ports: any; address in PASV replies: auto\n"
-          "anonymous: reads\n"
+          "visitors over HTTP: read\n"
+          "visitors over FTP: read\n"
           "one thread for every CPU, pinned\n"
           "using io_uring\n"
           "access log: off\n");
@@ -46,11 +54,10 @@ TEST_CASE("describe: mounts, with a root and without") {
                        {.path = "/d",
                         .directory = "/e",
                         .options = {.is_read_only = true, .hides_dot_names = true}}};
-    CHECK(server::describe(settings, "using io_uring")
-              .contains(" would serve /srv\n/a b: /c\\x0a\n/d: /e, ro,hidden=hide\nHTTP"));
+    CHECK(described(settings).contains(
+        " would serve /srv\n/a b: /c\\x0a\n/d: /e, ro,hidden=hide\nHTTP"));
     settings.root.clear();
-    CHECK(server::describe(settings, "using io_uring")
-              .contains(" would serve what is mounted\n/a b: "));
+    CHECK(described(settings).contains(" would serve what is mounted\n/a b: "));
 }
 
 TEST_CASE("describe: everything said") {
@@ -60,20 +67,35 @@ TEST_CASE("describe: everything said") {
     settings.passive_ports = server::port_range{.first = 5'000, .last = 5'010};
     settings.anonymous = auth::rights::read_only() | auth::rights{auth::right::create};
     settings.users = {{.name = "ann", .password = "hunter2", .directory = "/a"}};
+    settings.users_file = "/etc/ferry.users";
     settings.write = true;
     settings.cores = 2;
     settings.pin = {.mode = server::pin_mode::list, .cpus = {0, 3}};
     settings.access_log = {.kind = server::access_log_kind::file, .file = "/log\x1b"};
-    CHECK(server::describe(settings, "using io_uring").contains(" would serve d\\x0a\n"));
-    CHECK(after_first_line(sentences(settings)) ==
+    CHECK(described(settings).contains(" would serve d\\x0a\n"));
+    const std::vector<auth::account> named = {{.name = "ann",
+                                               .password = "hunter2",
+                                               .hash = {},
+                                               .root = "/a",
+                                               .allowed = auth::rights::all(),
+                                               .bounds = {}},
+                                              {.name = "b\n",
+                                               .password = {},
+                                               .hash = {},
+                                               .allowed = auth::rights::read_only(),
+                                               .bounds = {},
+                                               .is_locked = true}};
+    CHECK(after_first_line(sentences(settings, named)) ==
           "HTTP: off\n"
           "FTP on 127.0.0.1:2121; passive data ports: 5000-5010; address in PASV replies: auto\n"
-          "anonymous: reads and stores new files\n"
-          "user ann: reads and changes what is under /a\n"
+          "visitors over FTP: read and store new files\n"
+          "users file: /etc/ferry.users\n"
+          "user ann: all under /a\n"
+          "user b\\x0a: read-only under /, locked\n"
           "2 threads, pinned to CPU 0,3\n"
           "using io_uring\n"
           "access log: to /log\\x1b\n");
-    CHECK_FALSE(server::describe(settings, "using io_uring").contains("hunter2"));
+    CHECK_FALSE(described(settings).contains("hunter2"));
 
     settings.anonymous = std::nullopt;
     settings.users.clear();
@@ -81,17 +103,32 @@ TEST_CASE("describe: everything said") {
     settings.pin = {.mode = server::pin_mode::off, .cpus = {}};
     settings.access_log = {.kind = server::access_log_kind::standard_output, .file = {}};
     CHECK(sentences(settings).contains("FTP logins: none is possible\n"));
+    CHECK_FALSE(sentences(settings).contains("visitors"));
     CHECK(sentences(settings).contains("1 thread, not pinned\n"));
     CHECK(sentences(settings).contains("access log: to standard output\n"));
     settings.access_log_format = "json";
     CHECK(sentences(settings).contains("access log: to standard output, as json\n"));
 }
 
+TEST_CASE("describe: visitors over HTTP are those of FTP, or others, or nobody") {
+    server::config settings;
+    settings.anonymous = std::nullopt;
+    CHECK(sentences(settings).contains("visitors over HTTP: read\n"));
+    settings.anonymous = auth::rights::read_only() | auth::rights{auth::right::create};
+    CHECK(sentences(settings).contains("visitors over HTTP: read and store new files\n"));
+    settings.http_anonymous = auth::permissions();
+    CHECK(sentences(settings).contains("visitors over HTTP: nothing\n"));
+    settings.http.clear();
+    CHECK_FALSE(sentences(settings).contains("visitors over HTTP"));
+    settings.http_local = {{.path = "/run/ferry.sock"}};
+    CHECK(sentences(settings).contains("visitors over HTTP: nothing\n"));
+}
+
 TEST_CASE("describe: every option is listed, those that are not the default marked") {
     server::config settings;
     settings.root = "/srv";
     settings.cores = 3;
-    const auto text = server::describe(settings, "using io_uring");
+    const auto text = described(settings);
     for (const auto& row : server::flags()) {
         CAPTURE(row.name);
         if (row.scope == server::flag_scope::command_line) {
