@@ -93,10 +93,11 @@ def test_proxy_protocol_http(t):
     with behind(server, version_1("192.0.2.9")) as denied:
         check.equal(denied.read_response().status, 403, "who is denied")
         denied.must_end("after 403")
-    with behind(server, version_1("192.0.2.4")) as first, behind(server,
-                                                                 version_2("192.0.2.4")) as second:
+    with behind(server, version_1("192.0.2.4")) as first:
+        # Answered before the second comes: two cores may read the headers in either order.
         check.equal(first.ask("/hello.txt").status, 200, "the first of an address")
-        check.equal(second.read_response().status, 503, "the second")
+        with behind(server, version_2("192.0.2.4")) as second:
+            check.equal(second.read_response().status, 503, "the second")
     with Connection(server, source=SECOND) as plain:
         plain.send(request("/hello.txt"))
         plain.must_end("from the proxy, without a header")
