@@ -62,7 +62,8 @@ TEST_CASE("regress: worlds that showed something wrong show nothing any more") {
         CAPTURE(each.what);
         CAPTURE(each.world.seed);
         run_options world = each.world;
-        world.keeps_files = false;  // These are of before it could.
+        world.keeps_files = false;  // These are of before it could,
+        world.has_extras = false;   // and of before clients asked for more than files.
         const run_result result = simulate(world);
         CHECK_MESSAGE(result.is_clean(), result.seen.describe());
     }

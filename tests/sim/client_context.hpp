@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "ferry/base/random.hpp"
 #include "ferry/net/endpoint.hpp"
@@ -37,6 +38,16 @@ struct server_numbers {
 
     /// How late everything may be on a slow machine or one in trouble.
     runtime::duration slack = std::chrono::seconds(10);
+};
+
+/// How the server packs content, as it was configured, codings by their names in fields.
+struct packing_settings {
+    bool is_asked_for = false;                               ///< Clients send Accept-Encoding.
+    std::vector<std::string> codings{"br", "zstd", "gzip"};  ///< Most preferred first.
+    std::uint64_t size_bytes_min = 1'024;
+    std::uint64_t size_bytes_max = std::uint64_t{4} << 20U;
+    bool has_room = true;  ///< All that the text of a scene is packed in can be kept.
+    bool uses_files_beside = false;
 };
 
 /// What a visitor without an account may do over FTP; over HTTP it may read.
@@ -106,6 +117,7 @@ struct client_context {
     net::endpoint http{};
     net::endpoint ftp{};
     server_numbers server{};
+    packing_settings packing{};
     excuses excused{};
     network_insight network{};
     std::vector<ftp_account> accounts{};

@@ -185,6 +185,12 @@ std::optional<std::size_t> content::first_difference(std::uint64_t offset,
     return std::nullopt;
 }
 
+bool content::is_text() const noexcept {
+    return std::ranges::all_of(segments_, [](const segment& each) {
+        return each.of.kind == pattern_kind::text || each.of.kind == pattern_kind::clean_text;
+    });
+}
+
 std::string content::describe() const {
     std::string text = fmt::format("{} octets", size_bytes_);
     char separator = ' ';

@@ -66,6 +66,9 @@ class content {
     [[nodiscard]] std::optional<std::size_t> first_difference(std::uint64_t offset,
                                                               std::string_view seen) const;
 
+    /// All of it is text, which becomes much smaller when it is packed.
+    [[nodiscard]] bool is_text() const noexcept;
+
     /// "7:0+1000,9:16+40": pattern, offset and size of each stretch.
     [[nodiscard]] std::string describe() const;
 

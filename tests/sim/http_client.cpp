@@ -33,7 +33,7 @@ class body_check {
         const bool is_page = std::ranges::any_of(expected_, [](const expected_answer& each) {
             return each.body == expected_answer::body_kind::listing ||
                    each.body == expected_answer::body_kind::archive ||
-                   each.body == expected_answer::body_kind::page;
+                   each.body == expected_answer::body_kind::page || each.is_packed_here;
         });
         if (is_page) {
             page_ += octets.substr(0, page_bytes_max - std::min(page_.size(), page_bytes_max));
@@ -41,7 +41,8 @@ class body_check {
         talk_.context.findings.count("http octets", octets.size());
         std::string why;
         std::erase_if(expected_, [&](expected_answer& each) {
-            if (each.body != expected_answer::body_kind::file || each.is_loose) {
+            if (each.body != expected_answer::body_kind::file || each.is_loose ||
+                each.is_packed_here) {
                 return false;
             }
             const auto wrong = each.first_difference(done_, octets);
@@ -69,6 +70,11 @@ class body_check {
         std::string why;
         std::erase_if(expected_, [&](const expected_answer& each) {
             using enum expected_answer::body_kind;
+            if (each.body == file && each.is_packed_here) {
+                const auto problem = judge_packed(talk_.context, each, page_);
+                why += problem;
+                return !problem.empty();
+            }
             if (each.body != listing && each.body != archive) {
                 return false;
             }
@@ -83,7 +89,7 @@ class body_check {
             return !problem.empty();
         });
         if (expected_.empty()) {
-            broken(talk_, "a directory is listed wrongly", why, asked_);
+            broken(talk_, "a body is wrong as a whole", why, asked_);
             return false;
         }
         const auto& first = expected_.front();
@@ -178,6 +184,7 @@ void remember(conversation& talk, const http_request& asked, const answer_head& 
     }
     talk.book[asked.path] = {.tag = *tag,
                              .last_modified = *modified,
+                             .coding = head.only("content-encoding").value_or(""),
                              .changes = asked.changes,
                              .was_settled = asked.was_settled};
 }
@@ -330,8 +337,8 @@ task<outcome> exchange(conversation& talk) {
     std::string octets;
     for (auto& each : batch) {
         each.asked_at = context.model.now();
-        each.changes = context.model.changes(each.path);
-        each.was_settled = context.model.is_settled(each.path);
+        each.changes = changes_around(context, each.path);
+        each.was_settled = is_settled_around(context, each.path);
         octets += each.octets;
     }
     const auto deadline = context.here.now() + context.server.header_timeout / 2;
@@ -357,8 +364,10 @@ task<outcome> exchange(conversation& talk) {
         const bool is_pair = i > 0 && asked.sort == request_sort::get &&
                              batch[i - 1].sort == request_sort::head &&
                              batch[i - 1].octets.substr(4) == asked.octets.substr(3) &&
-                             asked.was_settled && context.model.is_settled(asked.path) &&
-                             context.model.changes(asked.path) == asked.changes &&
+                             asked.was_settled && is_settled_around(context, asked.path) &&
+                             changes_around(context, asked.path) == asked.changes &&
+                             head.only("content-encoding") == before.only("content-encoding") &&
+                             (context.is_strict() || !head.has("content-encoding")) &&
                              head.status == 200 && before.status == 200 && head.has("etag");
         if (is_pair && before.has("etag")) {
             if (auto problem = judge_pair(context, before, head); !problem.empty()) {

@@ -4,19 +4,28 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <optional>
+#include <utility>
 
 namespace ferry::sim::test {
 namespace {
 
 using body_kind = expected_answer::body_kind;
 
-/// Whether what was seen of the file earlier holds for the file that is answered with.
-verdict is_unchanged(client_context& context, const http_request& asked) {
-    const bool holds = asked.seen.was_settled && context.model.is_settled(asked.path) &&
-                       asked.seen.changes == context.model.changes(asked.path) &&
-                       !context.excused.clock_jumps;
+/// Whether what was seen of the file earlier holds for the file that is answered with in `coding`.
+verdict is_unchanged(client_context& context, const http_request& asked,
+                     const std::string& coding) {
+    const bool holds = asked.seen.was_settled && is_settled_around(context, asked.path) &&
+                       asked.seen.changes == changes_around(context, asked.path) &&
+                       asked.seen.coding == coding && !context.excused.clock_jumps;
     return holds ? verdict::yes : verdict::maybe;
+}
+
+/// The same of its tag: that of another coding is another (RFC 9110 section 8.8.3.3).
+verdict has_same_tag(client_context& context, const http_request& asked,
+                     const std::string& coding) {
+    return asked.seen.coding == coding ? is_unchanged(context, asked, coding) : verdict::no;
 }
 
 bool is_weak(const std::string& tag) {
@@ -24,9 +33,11 @@ bool is_weak(const std::string& tag) {
 }
 
 /// Whether the precondition lets the request through, `no`: 304 or 412 (RFC 9110 section 13.1).
-verdict condition_passes(client_context& context, const http_request& asked) {
+verdict condition_passes(client_context& context, const http_request& asked,
+                         const std::string& coding) {
     using enum compared_with;
-    const auto same = is_unchanged(context, asked);
+    const auto same = is_unchanged(context, asked, coding);
+    const auto same_tag = has_same_tag(context, asked, coding);
     switch (asked.condition) {
         case condition_field::none:
             return verdict::yes;
@@ -37,15 +48,15 @@ verdict condition_passes(client_context& context, const http_request& asked) {
             if (asked.condition_value == wrong_tag || is_weak(asked.seen.tag)) {
                 return verdict::no;  // Strong comparison (section 8.8.3.2).
             }
-            return same;
+            return same_tag;
         case condition_field::if_none_match:
             if (asked.condition_value == anything) {
                 return verdict::no;
             }
-            if (asked.condition_value == wrong_tag) {
+            if (asked.condition_value == wrong_tag || same_tag == verdict::no) {
                 return verdict::yes;
             }
-            return same == verdict::yes ? verdict::no : verdict::maybe;
+            return same_tag == verdict::yes ? verdict::no : verdict::maybe;
         case condition_field::if_modified_since:
             if (asked.condition_value == garbage || asked.condition_value == old_date) {
                 return verdict::yes;
@@ -61,7 +72,8 @@ verdict condition_passes(client_context& context, const http_request& asked) {
 }
 
 /// Whether the range is minded at all (sections 13.1.5 and 14.2).
-verdict range_applies(client_context& context, const http_request& asked) {
+verdict range_applies(client_context& context, const http_request& asked,
+                      const std::string& coding) {
     using enum compared_with;
     if (asked.sort != request_sort::get || !asked.range ||
         asked.range->what == asked_range::form::ignored) {
@@ -72,10 +84,10 @@ verdict range_applies(client_context& context, const http_request& asked) {
     }
     switch (asked.if_range_value) {
         case seen_tag:
-            return is_weak(asked.seen.tag) ? verdict::no : is_unchanged(context, asked);
+            return is_weak(asked.seen.tag) ? verdict::no : has_same_tag(context, asked, coding);
         case seen_date:
             // A date is a strong validator where the tag is one.
-            return is_weak(asked.seen.tag) ? verdict::maybe : is_unchanged(context, asked);
+            return is_weak(asked.seen.tag) ? verdict::maybe : is_unchanged(context, asked, coding);
         default:
             return verdict::no;
     }
@@ -111,6 +123,8 @@ resolved_range resolve(const asked_range& wanted, std::uint64_t size) {
 std::string_view type_of(std::string_view path) {
     return path.ends_with(".txt")    ? "text/plain; charset=utf-8"
            : path.ends_with(".html") ? "text/html; charset=utf-8"
+           : path.ends_with(".gz")   ? "application/gzip"
+           : path.ends_with(".zst")  ? "application/zstd"
                                      : "";
 }
 
@@ -171,17 +185,22 @@ std::string settle_parts(expected_answer& what, const answer_head& head) {
                                       : fmt::format("Content-Length is {}", head.content_length);
 }
 
-void add_file(client_context& context, std::vector<expected_answer>& out, const http_request& asked,
-              const std::string& path, const node_state& file) {
-    expected_answer whole{.status = 200,
-                          .body = body_kind::file,
-                          .path = path,
-                          .octets = file.octets,
-                          .offset = 0,
-                          .size_bytes = file.octets.size_bytes(),
-                          .is_loose = context.model.is_disturbed(file.octets, asked.asked_at)};
+/// A range of what the server packs: how much that is, its answer tells.
+void add_packed_part(std::vector<expected_answer>& out, const expected_answer& whole) {
+    auto partial = whole;
+    partial.status = 206;
+    out.push_back(partial);
+    partial.status = 416;
+    partial.body = body_kind::page;
+    out.push_back(partial);
+}
+
+/// What of a representation is answered with.
+void add_representation(client_context& context, std::vector<expected_answer>& out,
+                        const http_request& asked, expected_answer whole) {
+    whole.size_bytes = whole.octets.size_bytes();
     const bool is_head = asked.sort == request_sort::head;
-    const auto passes = condition_passes(context, asked);
+    const auto passes = condition_passes(context, asked, whole.coding);
     if (passes != verdict::yes) {
         const bool is_read = asked.condition == condition_field::if_none_match ||
                              asked.condition == condition_field::if_modified_since;
@@ -193,12 +212,14 @@ void add_file(client_context& context, std::vector<expected_answer>& out, const 
     if (passes == verdict::no) {
         return;
     }
-    const auto ranged = range_applies(context, asked);
+    const auto ranged = range_applies(context, asked, whole.coding);
     const bool is_several = asked.range && asked.range->what == asked_range::form::several;
-    if (ranged != verdict::no && is_several && whole.size_bytes > 0) {
+    if (ranged != verdict::no && whole.is_packed_here) {
+        add_packed_part(out, whole);
+    } else if (ranged != verdict::no && is_several && whole.size_bytes > 0) {
         add_several(out, whole);
     } else if (ranged != verdict::no) {
-        const auto part = resolve(*asked.range, file.octets.size_bytes());
+        const auto part = resolve(*asked.range, whole.octets.size_bytes());
         auto partial = whole;
         partial.offset = part.offset;
         partial.size_bytes = part.size_bytes;
@@ -219,6 +240,90 @@ void add_file(client_context& context, std::vector<expected_answer>& out, const 
         }
         out.push_back(whole);
     }
+}
+
+/// Whether a file beside is minded: not when it is older than what it was made of.
+verdict is_of(const node_state& beside_it, const node_state& file) {
+    if (beside_it.kind != node_kind::file) {
+        return beside_it.kind == node_kind::anything ? verdict::maybe : verdict::no;
+    }
+    if (!beside_it.modified || !file.modified) {
+        return verdict::maybe;
+    }
+    return *beside_it.modified >= *file.modified ? verdict::yes : verdict::no;
+}
+
+/// What lies beside the file in a coding that is asked for. True: it is surely answered with.
+bool add_beside(client_context& context, std::vector<expected_answer>& out,
+                const http_request& asked, const expected_answer& plain, const node_state& file) {
+    for (const auto& coding : acceptable(*asked.accepts, codings_beside())) {
+        bool is_sure = context.is_strict();
+        const auto name = beside(plain.path, coding);
+        for (const auto& each : context.model.possible_since(name, asked.asked_at)) {
+            const auto minded = is_of(each, file);
+            is_sure = is_sure && minded == verdict::yes;
+            if (minded == verdict::no) {
+                continue;
+            }
+            if (each.kind == node_kind::anything) {
+                out.push_back({.status = 0, .path = {}});
+                continue;
+            }
+            auto packed = plain;
+            packed.coding = coding;
+            packed.held_by = name;
+            packed.octets = each.octets;
+            packed.is_loose = context.model.is_disturbed(each.octets, asked.asked_at);
+            add_representation(context, out, asked, std::move(packed));
+        }
+        if (is_sure) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/// Whether the server packs files of this name and size.
+bool is_packed_by_server(const client_context& context, const std::string& path,
+                         std::uint64_t size) {
+    const auto& packing = context.packing;
+    return !packing.codings.empty() && type_of(path).starts_with("text/") &&
+           size >= packing.size_bytes_min && size <= packing.size_bytes_max;
+}
+
+/// What the server packs itself. True: it surely does.
+bool add_packed(client_context& context, std::vector<expected_answer>& out,
+                const http_request& asked, const expected_answer& plain, const node_state& file) {
+    constexpr std::int64_t long_ago = 1'790'000'000;  // 2026-09-21; worlds begin in 2027.
+    const auto wanted = acceptable(*asked.accepts, context.packing.codings);
+    if (wanted.empty() || !is_packed_by_server(context, plain.path, file.octets.size_bytes())) {
+        return false;
+    }
+    auto packed = plain;
+    packed.coding = wanted.front();
+    packed.is_packed_here = true;
+    add_representation(context, out, asked, std::move(packed));
+    return context.is_strict() && context.packing.has_room && file.octets.is_text() &&
+           file.modified && *file.modified < long_ago;
+}
+
+void add_file(client_context& context, std::vector<expected_answer>& out, const http_request& asked,
+              const std::string& path, const node_state& file) {
+    const expected_answer plain{
+        .status = 200,
+        .body = body_kind::file,
+        .path = path,
+        .octets = file.octets,
+        .is_loose = context.model.is_disturbed(file.octets, asked.asked_at)};
+    if (asked.accepts) {
+        if (context.packing.uses_files_beside && add_beside(context, out, asked, plain, file)) {
+            return;
+        }
+        if (add_packed(context, out, asked, plain, file)) {
+            return;
+        }
+    }
+    add_representation(context, out, asked, plain);
 }
 
 void add_directory(client_context& context, std::vector<expected_answer>& out,
@@ -276,6 +381,9 @@ field_rule rule_for(const expected_answer& what) {
         case 200:
             add({"content-type", "etag", "last-modified", "accept-ranges", "content-length",
                  "x-content-type-options"});
+            if (!what.coding.empty()) {
+                add({"content-encoding"});
+            }
             break;
         case 204:
             add({"allow"});
@@ -362,16 +470,43 @@ std::string judge_location(const expected_answer& what, const http_request& aske
 }
 
 /// Whether the file would be packed for who accepts that (`http::compression`).
-bool varies(const expected_answer& what) {
-    const auto size = what.octets.size_bytes();
+bool varies(const client_context& context, const expected_answer& what) {
     const bool is_of_a_file = what.body == body_kind::file || what.status == 304 ||
                               what.status == 412 || what.status == 416 ||
                               (what.status == 200 && !what.lists);
-    return is_of_a_file && !type_of(what.path).empty() && size >= 1'024 &&
-           size <= 4 * 1'024 * 1'024;
+    return is_of_a_file && (context.packing.uses_files_beside ||
+                            is_packed_by_server(context, what.path, what.octets.size_bytes()));
 }
 
-std::string judge_one(expected_answer& what, const http_request& asked, const answer_head& head) {
+/// What of a packed file is meant, now that its answer tells its size, or how often it is there.
+std::string settle_packed(client_context& context, expected_answer& what, const http_request& asked,
+                          const answer_head& head, std::uint64_t& size) {
+    if (what.status == 200) {
+        size = what.size_bytes = head.content_length;
+        if (size > what.octets.size_bytes() - what.octets.size_bytes() / 8) {
+            return fmt::format("{} octets packed in {}", what.octets.size_bytes(), size);
+        }
+    } else {
+        const auto told = head.only("content-range").value_or("");
+        const auto slash = told.find('/');
+        if (std::sscanf(told.c_str() + std::min(slash, told.size()), "/%lu", &size) != 1) {
+            return "Content-Range is " + told;
+        }
+        const auto part = resolve(*asked.range, size);
+        if (part.is_unsatisfiable != (what.status == 416)) {
+            return "Content-Range is " + told;
+        }
+        what.offset = part.offset;
+        what.size_bytes = part.size_bytes;
+    }
+    const auto* const known = context.model.packed(what.path, head.only("etag").value_or(""));
+    return known == nullptr || known->size() == size
+               ? ""
+               : fmt::format("{} octets under the tag of {}", size, known->size());
+}
+
+std::string judge_one(client_context& context, expected_answer& what, const http_request& asked,
+                      const answer_head& head) {
     if (what.status != head.status) {
         return fmt::format("status {}", head.status);
     }
@@ -380,18 +515,27 @@ std::string judge_one(expected_answer& what, const http_request& asked, const an
     }
     const std::optional<std::string> vary =
         what.is_packed() && what.lists ? std::nullopt
-        : what.lists
-            ? std::optional<std::string>("Accept")
-            : (varies(what) ? std::optional<std::string>("Accept-Encoding") : std::nullopt);
+        : what.lists                   ? std::optional<std::string>("Accept")
+                     : (varies(context, what) ? std::optional<std::string>("Accept-Encoding")
+                                              : std::nullopt);
     if (head.only("vary") != vary) {
         return "Vary is " + head.only("vary").value_or("not there");
     }
     if (what.status == 301) {
         return judge_location(what, asked, head.only("location").value_or(""));
     }
-    const auto size = what.octets.size_bytes();
+    auto size = what.octets.size_bytes();
     if (!what.parts.empty()) {
         return settle_parts(what, head);
+    }
+    const bool is_of_content = what.status == 200 || what.status == 206;
+    if (is_of_content && head.only("content-encoding").value_or("") != what.coding) {
+        return "Content-Encoding is " + head.only("content-encoding").value_or("not there");
+    }
+    if (what.is_packed_here && (is_of_content || what.status == 416)) {
+        if (auto problem = settle_packed(context, what, asked, head, size); !problem.empty()) {
+            return problem;
+        }
     }
     if (what.status == 416 && head.only("content-range") != fmt::format("bytes */{}", size)) {
         return "Content-Range is " + head.only("content-range").value_or("");
@@ -404,8 +548,11 @@ std::string judge_one(expected_answer& what, const http_request& asked, const an
                    ? ""
                    : "Content-Type is " + type;
     }
-    if (what.status != 200 && what.status != 206) {
+    if (!is_of_content) {
         return {};
+    }
+    if (what.is_packed_here && head.only("etag").value_or("").starts_with("W/")) {
+        return "packed while its tag is weak";  // Nobody could tell of what.
     }
     if (head.content_length != what.size_bytes) {
         return fmt::format("Content-Length is {}", head.content_length);
@@ -476,8 +623,9 @@ std::string expected_answer::describe() const {
     }
     switch (body) {
         case body_kind::file:
-            return fmt::format("{} with {} from {} of {} ({})", status, size_bytes, offset, path,
-                               octets.describe());
+            return fmt::format("{} with {} from {} of {} ({}){}", status, size_bytes, offset,
+                               held_by.empty() ? path : held_by, octets.describe(),
+                               coding.empty() ? "" : " in " + coding);
         case body_kind::listing:
             return fmt::format("{} with the names in {}", status, path);
         case body_kind::archive:
@@ -487,6 +635,32 @@ std::string expected_answer::describe() const {
             break;
     }
     return fmt::format("{}", status);
+}
+
+std::string judge_packed(client_context& context, const expected_answer& what,
+                         std::string_view octets) {
+    if (what.status == 206) {
+        const auto* const known = context.model.packed(what.path, what.tag);
+        context.findings.count(known != nullptr ? "http packed, a part" : "http packed, unknown");
+        const bool is_right = known == nullptr || std::string_view(*known).substr(
+                                                      what.offset, what.size_bytes) == octets;
+        return is_right ? "" : fmt::format("other octets than the whole {} has there", what.tag);
+    }
+    if (!what.is_loose) {
+        const auto whole = what.octets.octets();
+        const auto seen = unpack(octets, what.coding, whole.size());
+        if (!seen) {
+            return "not packed in " + what.coding;
+        }
+        if (*seen != whole) {
+            return fmt::format("{} octets are packed that are not of {}, but of {}", seen->size(),
+                               what.describe(), identify(*seen));
+        }
+    }
+    context.findings.count("http packed " + what.coding);
+    return context.model.keep_packed(what.path, what.tag, std::string(octets))
+               ? ""
+               : "other octets under one strong tag";
 }
 
 std::vector<expected_answer> expected_answers(client_context& context, const http_request& asked) {
@@ -542,12 +716,14 @@ std::vector<expected_answer> match_head(client_context& context, const http_requ
     }
     std::string all;
     std::vector<expected_answer> left;
+    const auto tag = head.only("etag");
     for (auto& each : expected) {
         if (each.status == 0) {  // After a crash without durability: anything.
             left.push_back(each);
             continue;
         }
-        const auto why = judge_one(each, asked, head);
+        each.tag = tag.value_or("");
+        const auto why = judge_one(context, each, asked, head);
         if (why.empty()) {
             left.push_back(each);
         } else {
@@ -558,7 +734,6 @@ std::vector<expected_answer> match_head(client_context& context, const http_requ
         problem = all.empty() ? "nothing was possible" : all;
         return left;
     }
-    const auto tag = head.only("etag");
     const bool is_exact = tag && std::ranges::none_of(left, [](const expected_answer& each) {
                               return each.status == 0 || each.is_loose;
                           });
@@ -572,6 +747,22 @@ std::vector<expected_answer> match_head(client_context& context, const http_requ
             return std::ranges::find(narrowed, each.octets) == narrowed.end();
         });
         problem = left.empty() ? "the strong tag " + *tag + " stood for another content" : "";
+    }
+    // And one strong tag, one representation (RFC 9110 section 8.8.3.3).
+    const auto representation_of = [](const expected_answer& each) {
+        return std::pair(each.held_by.empty() ? each.path : each.held_by,
+                         each.is_packed_here ? each.coding : std::string());
+    };
+    const bool is_one =
+        is_exact && !left.empty() && std::ranges::all_of(left, [&](const expected_answer& each) {
+            return representation_of(each) == representation_of(left.front());
+        });
+    if (is_one) {
+        const auto [path, coding] = representation_of(left.front());
+        if (!context.model.is_tag_of(path, *tag, coding)) {
+            problem = "the tag " + *tag + " stood for another coding";
+            left.clear();
+        }
     }
     return left;
 }

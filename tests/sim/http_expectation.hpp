@@ -24,9 +24,13 @@ struct expected_answer {
     };
     int status = 200;
     body_kind body = body_kind::none;
-    std::string path;    ///< Of the file or directory: an index.html is not what was asked for.
-    bool lists = false;  ///< The answer is the page of a directory, or its head alone.
-    content octets{};    ///< The whole file.
+    std::string path;       ///< Of the file or directory: an index.html is not what was asked for.
+    bool lists = false;     ///< The answer is the page of a directory, or its head alone.
+    content octets{};       ///< The whole file.
+    std::string coding{};   ///< As in Content-Encoding; empty: none.
+    std::string held_by{};  ///< The file that the octets are of; empty: `path`.
+    bool is_packed_here = false;  ///< What is sent is `octets` packed in `coding`.
+    std::string tag{};            ///< Of the answer, once its head is there.
     std::uint64_t offset = 0;
     std::uint64_t size_bytes = 0;
     /// Of a multipart/byteranges: what stands before each part, and the part. Its text comes last.
@@ -64,6 +68,10 @@ struct expected_answer {
                                                       const answer_head& head,
                                                       std::vector<expected_answer> expected,
                                                       std::string& problem);
+
+/// Checks all that came of a file packed by the server; empty when it is right, else why not.
+[[nodiscard]] std::string judge_packed(client_context& context, const expected_answer& what,
+                                       std::string_view octets);
 
 /// Checks the page of a directory, or its JSON; empty when it is right, else why not.
 [[nodiscard]] std::string judge_listing(client_context& context, const expected_answer& what,

@@ -25,6 +25,12 @@ int hex_value(char c) noexcept {
 }
 
 std::string pick_path(client_context& context) {
+    if (context.packing.is_asked_for && context.chance(3)) {  // What is packed.
+        static constexpr std::array<std::string_view, 6> texts{
+            "/static/lines.txt",      "/static/packed.txt", "/static/site",
+            "/static/site/page.html", "/shared/text.txt",   "/shared/s0.bin"};
+        return std::string(texts[context.rng.below(texts.size())]);
+    }
     const auto paths = context.model.paths();
     switch (context.rng.below(16)) {
         case 0:
@@ -255,6 +261,10 @@ void draw_tree_request(client_context& context, const validator_book& book, http
         if (context.chance(3)) {
             made.octets += draw_if_range(context, made, has_seen);
         }
+    }
+    const bool is_in_parts = made.range && made.range->what == asked_range::form::several;
+    if (context.packing.is_asked_for && !is_in_parts && !context.chance(4)) {
+        made.octets += draw_accept_encoding(context.rng, made.accepts.emplace());
     }
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "client_context.hpp"
+#include "http_codings.hpp"
 #include "model_tree.hpp"
 
 namespace ferry::sim::test {
@@ -15,6 +16,7 @@ namespace ferry::sim::test {
 struct seen_validators {
     std::string tag;            ///< With `W/` where it was weak.
     std::string last_modified;  ///< As the server wrote it.
+    std::string coding;         ///< As in Content-Encoding; empty: none.
     std::uint64_t changes = 0;  ///< `model_tree::changes` when it was asked for,
     bool was_settled = false;   ///< and whether that could change by itself.
 };
@@ -84,7 +86,8 @@ struct http_request {
     std::optional<asked_range> range;
     bool has_if_range = false;
     compared_with if_range_value = compared_with::anything;
-    seen_validators seen;  ///< Of `path`, as far as used.
+    seen_validators seen;                     ///< Of `path`, as far as used.
+    std::optional<accepted_weights> accepts;  ///< Accept-Encoding, if there is one.
 
     moment asked_at = 0;  ///< Set when it is sent,
     std::uint64_t changes = 0;

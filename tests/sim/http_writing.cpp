@@ -104,15 +104,21 @@ std::string home_of(const client_context& context, const attempt& what) {
 /// A name that may be changed without spoiling what others rely on; those of FTP's clients.
 std::string draw_own_file(client_context& context, const attempt& what) {
     const bool is_confined = what.who && what.who->root != "/";
+    const bool is_beside = context.packing.uses_files_beside && context.chance(3);
+    const auto coding = is_beside ? codings_beside()[context.rng.below(3)] : std::string();
+    const auto named = [&](std::string name) {
+        return is_beside ? beside(name, coding) : std::move(name);
+    };
     if (!is_confined && context.chance(3)) {
-        return joined(context.shared_directory, fmt::format("s{}.bin", context.rng.below(6)));
+        return named(
+            joined(context.shared_directory, fmt::format("s{}.bin", context.rng.below(6))));
     }
     const auto home = home_of(context, what);
     const auto where = context.chance(3)   ? joined(home, "d")
                        : context.chance(6) ? joined(home, "e")
                                            : home;
-    return joined(where,
-                  fmt::format("f{}.{}", context.rng.below(6), context.chance(4) ? "txt" : "bin"));
+    return named(joined(
+        where, fmt::format("f{}.{}", context.rng.below(6), context.chance(4) ? "txt" : "bin")));
 }
 
 std::string draw_own_directory(client_context& context, const attempt& what) {

@@ -35,6 +35,9 @@ std::string how_to_replay(const run_options& options) {
     if (!options.keeps_files) {
         line += " --no-file-cache";
     }
+    if (!options.has_extras) {
+        line += " --no-extras";
+    }
     return line;
 }
 
@@ -128,6 +131,7 @@ int main(int argc, char** argv) {
     app.add_option("--nth", current.nth, "make the Nth thing fail that can, and nothing else");
     app.add_option("--events", events, "a file that gets every event, a line each");
     app.add_flag("--no-file-cache{false}", current.keeps_files, "the server keeps no file open");
+    app.add_flag("--no-extras{false}", current.has_extras, "in no world clients ask for codings");
     app.add_flag("--every-nth", every_nth, "run each world once for every N");
     app.add_flag("--twice", runs_twice, "run each world twice: the trace must be the same");
     app.add_flag("--quiet", is_quiet, "one line of progress a world, details of violations only");

@@ -416,6 +416,22 @@ std::vector<content> model_tree::narrow_by_tag(const std::string& tag,
     return known->second;
 }
 
+bool model_tree::is_tag_of(const std::string& path, const std::string& tag,
+                           const std::string& coding) {
+    return tag.starts_with("W/") ||
+           codings_of_tags_.try_emplace({path, tag}, coding).first->second == coding;
+}
+
+bool model_tree::keep_packed(const std::string& path, const std::string& tag, std::string octets) {
+    const auto [known, is_new] = packed_.try_emplace({path, tag}, std::move(octets));
+    return is_new || known->second == octets;
+}
+
+const std::string* model_tree::packed(const std::string& path, const std::string& tag) const {
+    const auto found = packed_.find({path, tag});
+    return found == packed_.end() ? nullptr : &found->second;
+}
+
 void model_tree::after_crash(promised level) {
     if (level == promised::nothing) {
         for (auto& [key, cut] : cut_) {

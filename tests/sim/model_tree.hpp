@@ -122,6 +122,16 @@ class model_tree {
     [[nodiscard]] std::vector<content> narrow_by_tag(const std::string& tag,
                                                      const std::vector<content>& candidates);
 
+    /// The same of representations: false when the strong `tag` stood for the file at `path` in
+    /// another coding.
+    [[nodiscard]] bool is_tag_of(const std::string& path, const std::string& tag,
+                                 const std::string& coding);
+    /// The octets that the file at `path` is packed in under `tag`. False: they were others.
+    [[nodiscard]] bool keep_packed(const std::string& path, const std::string& tag,
+                                   std::string octets);
+    /// Null: nobody has seen them all.
+    [[nodiscard]] const std::string* packed(const std::string& path, const std::string& tag) const;
+
     // The end, and crashes.
 
     /// The server's process is gone; nothing more will happen.
@@ -193,6 +203,9 @@ class model_tree {
     std::vector<disturbance> disturbances_;
     std::vector<unnamed_upload> unnamed_;
     std::map<std::string, std::vector<content>, std::less<>> tags_;
+    using path_and_tag = std::pair<std::string, std::string>;
+    std::map<path_and_tag, std::string> codings_of_tags_;
+    std::map<path_and_tag, std::string> packed_;
     bool keeps_parts_ = false;
     std::map<std::pair<std::string, std::string>, cut_uploads> cut_;  ///< By owner and name.
     std::set<std::pair<std::string, std::string>> replacing_;         ///< Accounts and names.

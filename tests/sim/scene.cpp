@@ -65,6 +65,9 @@ scene::scene(world& in, host& server, runtime::core& clients, scene_settings set
       model_([&in] { return in.now(); }) {
     model_.set_keeps_parts(settings_.keeps_parts);
     plant_seed_tree(model_, in.rng(), clients_each_max, settings_.crowd);
+    if (settings_.packing.uses_files_beside) {
+        plant_packed_files(model_);
+    }
     plant();
 }
 
@@ -103,6 +106,7 @@ client_context scene::context(std::string name, std::size_t number) {
             .http = settings_.http,
             .ftp = settings_.ftp,
             .server = settings_.numbers,
+            .packing = settings_.packing,
             .excused = settings_.excused,
             .network = settings_.network,
             .accounts = usual_accounts(),

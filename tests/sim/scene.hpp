@@ -21,6 +21,7 @@ struct scene_settings {
     excuses excused{};
     bool keeps_parts = false;   ///< The server: of uploads that were cut off.
     bool copies_files = false;  ///< Clients of FTP do, on the server, and ask for digests.
+    packing_settings packing{};
     network_insight network{};
     server_numbers numbers{};
     std::size_t crowd = 0;  ///< Files of one large directory; 0: there is none.

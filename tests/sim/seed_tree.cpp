@@ -82,6 +82,26 @@ void plant_seed_tree(model_tree& model, ferry::random& rng, std::size_t own_dire
     }
 }
 
+void plant_packed_files(model_tree& model) {
+    constexpr std::int64_t later = some_day + 60'000'000;
+    const auto file = [&model](const std::string& path, std::uint64_t size_bytes,
+                               std::int64_t modified, pattern_kind kind) {
+        auto made = file_state(model.fresh(kind, size_bytes));
+        made.modified = modified;
+        model.place(path, std::move(made));
+    };
+    using enum pattern_kind;
+    file("/static/packed.txt", 20'000, some_day, text);
+    file("/static/packed.txt.gz", 3'000, some_day, binary);  // As old is new enough.
+    file("/static/packed.txt.br", 2'500, some_day - 1, binary);
+    model.place("/static/packed.txt.zst", directory_state());
+    file("/static/site/index.html.zst", 900, later, binary);
+    file("/static/site/page.html.br", 9'000, later, binary);
+    file("/static/h.bin.gz", 100'000, later, binary);
+    file("/shared/text.txt.gz", 2'000, later, binary);
+    file("/shared/s0.bin.br", 30'000, later, binary);
+}
+
 std::string own_directory(std::size_t client) {
     return fmt::format("/clients/{}", client);
 }

@@ -19,6 +19,10 @@ namespace ferry::sim::test {
 void plant_seed_tree(model_tree& model, ferry::random& rng, std::size_t own_directories,
                      std::size_t crowd = 0);
 
+/// Places files beside others that are these, packed: some as they should be, one older than what
+/// it was made of, one a directory.
+void plant_packed_files(model_tree& model);
+
 /// "/clients/3".
 [[nodiscard]] std::string own_directory(std::size_t client);
 

@@ -60,6 +60,8 @@ constexpr std::size_t heap_per_core_max = 96_KiB;
 // For what a file cache knows of names seen once, and of each entry besides its content.
 constexpr std::size_t heap_per_file_cache_max = 40_KiB;
 constexpr std::size_t heap_per_entry_max = 4_KiB;
+// And of each of the four files that it packs at once: its content, and as much.
+constexpr std::size_t packed_at_once_max = 4;
 
 world* running_world = nullptr;
 const host* servers_machine = nullptr;
@@ -138,6 +140,56 @@ void limit_watches(const run_options& options, host& machine) {
     }
 }
 
+/// Whether clients ask for codings, and how the server packs then.
+struct drawn_packing {
+    bool is_asked_for = false;
+    http::compression how{};
+};
+drawn_packing draw_packing(const run_options& options) {
+    using enum http::content_coding;
+    drawn_packing drawn;
+    ferry::random own(options.seed ^ 0x7061636bU);
+    if (!options.has_extras || own.below(4) != 0) {
+        return drawn;
+    }
+    drawn.is_asked_for = true;
+    auto& codings = drawn.how.codings;
+    codings.clear();
+    for (const auto each : {gzip, brotli, zstd}) {
+        if (own.below(4) != 0) {
+            const auto at = own.below(codings.size() + 1);
+            codings.insert(codings.begin() + static_cast<std::ptrdiff_t>(at), each);
+        }
+    }
+    drawn.how.size_bytes_max = own.below(3) == 0 ? 16_KiB : 64_KiB;
+    drawn.how.cache_bytes_max = own.below(3) == 0 ? 12_KiB : 512_KiB;
+    drawn.how.uses_files_beside = own.below(2) == 0;
+    return drawn;
+}
+
+/// What a core holds of it at most: what is kept, as much that answers still have, and what is
+/// made.
+std::size_t bytes_max_of(const drawn_packing& drawn) {
+    return drawn.is_asked_for ? 2 * drawn.how.cache_bytes_max +
+                                    packed_at_once_max * 2 * drawn.how.size_bytes_max + 16_KiB
+                              : 0;
+}
+
+/// What of it clients must know.
+packing_settings told_of(const drawn_packing& drawn) {
+    constexpr std::size_t all_of_a_scene = 256_KiB;
+    packing_settings made{.is_asked_for = drawn.is_asked_for,
+                          .codings = {},
+                          .size_bytes_min = drawn.how.size_bytes_min,
+                          .size_bytes_max = drawn.how.size_bytes_max,
+                          .has_room = drawn.how.cache_bytes_max >= all_of_a_scene,
+                          .uses_files_beside = drawn.how.uses_files_beside};
+    for (const auto each : drawn.how.codings) {
+        made.codings.emplace_back(name_of(each));
+    }
+    return made;
+}
+
 ferry_settings draw_settings(const run_options& options, world& in, vfs::durability durability,
                              bool is_crowded) {
     ferry_settings drawn;
@@ -148,6 +200,7 @@ ferry_settings draw_settings(const run_options& options, world& in, vfs::durabil
     drawn.reactor.receive_buffer_bytes = in.chance(3) ? 512 : 4'096;
     drawn.ftp.durability = drawn.http.durability = durability;
     drawn.parts_kept = keeps_parts(options) ? runtime::duration(24h) : runtime::duration::zero();
+    drawn.http.packing = draw_packing(options).how;
     drawn.users = server_accounts();
     drawn.anonymous = auth::rights::read_only();
     if (in.chance(2)) {
@@ -205,7 +258,8 @@ class run {
         scene_settings about{.durability = static_cast<promised>(durability_),
                              .excused = draw_excuses(),
                              .keeps_parts = keeps_parts(options_),
-                             .copies_files = copies_files(options_.seed)};
+                             .copies_files = copies_files(options_.seed),
+                             .packing = told_of(draw_packing(options_))};
         if (options_.clients == cast::mixed && world_.chance(4)) {
             about.crowd = crowd_min + world_.rng().below(crowd_min);
         }
@@ -310,10 +364,12 @@ class run {
         const std::size_t others = server_.connections() - sessions;
         const auto& kept = server_.open_files();
         const std::size_t per_core =
-            heap_per_core_max + (kept.entries_max == 0 ? 0
-                                                       : heap_per_file_cache_max +
-                                                             kept.entries_max * heap_per_entry_max +
-                                                             kept.bodies_bytes_max);
+            heap_per_core_max +
+            (kept.entries_max == 0
+                 ? 0
+                 : heap_per_file_cache_max + kept.entries_max * heap_per_entry_max +
+                       kept.bodies_bytes_max) +
+            packing_bytes_max_;
         const std::size_t allowed = heap_before_ + server_.cores() * per_core +
                                     others * heap_per_http_connection_max +
                                     sessions * heap_per_ftp_session_max +
@@ -545,6 +601,7 @@ class run {
     std::optional<scene> scene_;
     std::optional<runtime::core_tasks> tasks_;
     std::vector<doom> dooms_;
+    std::size_t packing_bytes_max_ = bytes_max_of(draw_packing(options_));
     std::uint64_t crashes_ = 0;
     bool is_down_ = true;          // Not started, or crashed and not started again yet.
     std::size_t heap_before_ = 0;  // On the heap as the server was started last.
