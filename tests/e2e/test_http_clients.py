@@ -19,7 +19,7 @@ def make_server(maker):
     root = trees.fill(maker.tmp(), SITE)
     for name in SITE:
         os.utime(os.path.join(os.fsencode(root), name), (LONG_AGO, LONG_AGO))
-    return maker.ferry(root)
+    return maker.ferry(root, "--file-cache-idle-timeout", "1s")  # Files at rest are let go of.
 
 
 CURL = ("curl", "-sS", "--max-time", "20")
@@ -172,9 +172,9 @@ def test_tnftp_over_http(t):
 
 
 def load(server, path, *options):
-    """wrk for five seconds; no error of any kind is allowed. How slow an answer may be is not the
+    """wrk for two seconds; no error of any kind is allowed. How slow an answer may be is not the
     matter here: wrk's own limit of two seconds is less than what a busy machine may stand still."""
-    said = run(["wrk", "-d", "5", "--timeout", "60s", *options, server.http_url + path],
+    said = run(["wrk", "-d", "2", "--timeout", "60s", *options, server.http_url + path],
                seconds=50).text
     print(said)
     check.lacks(said, "Socket errors", "wrk")

@@ -74,7 +74,7 @@ void fill_pattern(pattern of, std::uint64_t offset, std::span<char> into) noexce
         const auto made = make_block(of, offset / block_bytes);
         const auto at = static_cast<std::size_t>(offset % block_bytes);
         const auto count = std::min(into.size(), block_bytes - at);
-        std::copy_n(made.begin() + static_cast<std::ptrdiff_t>(at), count, into.begin());
+        std::memcpy(into.data(), made.data() + at, count);
         into = into.subspan(count);
         offset += count;
     }
