@@ -59,6 +59,8 @@ void edited_head::leave_out(field which) noexcept {
         head_.server = {};
     } else if (which == field::content_security_policy) {
         head_.content_security_policy = {};
+    } else if (which == field::strict_transport_security) {
+        head_.strict_transport_security = {};
     } else if (which == field::content_disposition) {
         head_.content_disposition = {};
     } else if (which == field::x_content_type_options) {

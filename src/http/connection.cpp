@@ -14,6 +14,7 @@
 #include "ferry/net/paced_stream.hpp"
 #include "ferry/net/plain_stream.hpp"
 #include "ferry/net/send_plan.hpp"
+#include "ferry/net/tls_stream.hpp"
 #include "http/client.hpp"
 #include "http/head_parser.hpp"
 #include "http/plan.hpp"
@@ -83,8 +84,9 @@ struct conversation {
     client from;
     std::shared_ptr<const login> paced_for;  ///< Whose rates go; null: visitors'.
     std::unique_ptr<paced_connection>
-        paced;                  ///< By the rates of both. Null: nothing holds it back.
-    runtime::stop_scope& idle;  ///< Stops with the connection, and when the server drains.
+        paced;                          ///< By the rates of both. Null: nothing holds it back.
+    std::optional<net::tls_facts> tls;  ///< Nothing: it is in clear.
+    runtime::stop_scope& idle;          ///< Stops with the connection, and when the server drains.
     head_parser parser;
     std::string buffer;        ///< From the network; the request being answered points into it.
     std::size_t used = 0;      ///< Of `buffer`.
@@ -309,6 +311,11 @@ void report(conversation& talk, const request* asked, const response_plan& plan,
     record.peer_port = talk.from.address().port;
     record.local_port = talk.peer().local().port;
     record.is_broken_off = how.is_broken_off;
+    record.scheme = talk.tls ? "https" : "http";
+    if (talk.tls) {
+        record.tls_version = talk.tls->version;
+        record.tls_cipher = talk.tls->cipher;
+    }
     if (asked == nullptr) {
         log.record(record);
         return;
@@ -389,12 +396,14 @@ task<farewell> converse(conversation& talk) {
         }
         std::optional<requester> by;
         if (!away) {
-            if (may_log_in(talk.shared, asked)) {
+            const bool is_answered = talk.tls || !must_ask_over_tls(talk.shared, asked);
+            if (is_answered && may_log_in(talk.shared, asked)) {
                 auto known = co_await identify(talk.shared, asked, talk.from.address());
                 by = std::move(known);
             } else {
                 by = visitor_of(talk.shared);
             }
+            by->is_secure = talk.tls.has_value();
             pace_for(talk, by->who);
         }
         request_body body(talk.peer(), asked, talk.unread().substr(talk.parser.consumed_bytes()),
@@ -457,6 +466,20 @@ task<farewell> converse(conversation& talk) {
         }
         pass_over(talk, body);
     }
+}
+
+/// Nothing: there is no TLS to go on with. A stop of `idle` ends the handshake, too.
+task<std::optional<net::tls_facts>> begin_tls(net::tls_stream& peer, net::tls_terms terms,
+                                              runtime::stop_scope& idle) {
+    const auto begun = co_await peer.accept(std::move(terms)).in_scope(idle);
+    if (begun) {
+        co_return peer.facts();
+    }
+    if (begun.error() == errc::invalid && log::enabled(log::level::debug)) {
+        log::debug(fmt::format("https: {} shook no hands: {}", net::format_address(peer.peer()),
+                               peer.why()));
+    }
+    co_return std::nullopt;
 }
 
 /// Parts from a connection that a proxy has passed on and that is not to be served.
@@ -523,6 +546,7 @@ task<> serve_connection(service& shared, unique_fd socket, net::arrival how) {
     net::plain_stream peer(
         inside.here, std::move(socket),
         {.sending = inside.settings.send_rate_min, .receiving = inside.settings.receive_rate_min});
+    std::optional<net::tls_stream> secure;
     auto parting = farewell::abort;
     try {
         runtime::stop_scope idle(&co_await runtime::current_scope());
@@ -534,13 +558,24 @@ task<> serve_connection(service& shared, unique_fd socket, net::arrival how) {
             place = std::move(admitted);
         }
         const auto refused = place ? std::nullopt : std::optional(place.error());
+        std::optional<net::tls_facts> tls;
+        bool is_silent = false;  // It is to be TLS, and is not: there is nothing to say it in.
+        if (how.tls.by) {
+            is_silent = true;
+            if (!refused) {
+                secure.emplace(peer);
+                tls = co_await begin_tls(*secure, std::move(how.tls), idle);
+                is_silent = !tls;
+            }
+        }
         conversation talk{
             .shared = inside,
-            .plain = peer,
+            .plain = secure ? static_cast<net::stream&>(*secure) : peer,
             .from = client(policy, inside.settings.proxies_say, peer.peer(),
                            place ? std::move(*place) : net::address_place()),
             .paced_for = {},
             .paced = {},
+            .tls = std::move(tls),
             .idle = idle,
             .parser = head_parser({.head_bytes_max = inside.settings.head_bytes_max,
                                    .target_bytes_max = inside.settings.target_bytes_max,
@@ -549,7 +584,9 @@ task<> serve_connection(service& shared, unique_fd socket, net::arrival how) {
             .batch = {},
             .number = inside.here.number_connection()};
         set_pace(talk, nullptr);
-        if (refused) {
+        if (is_silent) {
+            parting = refused ? farewell::abort : farewell::orderly;
+        } else if (refused) {
             parting = co_await turn_away(talk, *refused);
         } else {
             parting = co_await converse(talk);
@@ -561,7 +598,8 @@ task<> serve_connection(service& shared, unique_fd socket, net::arrival how) {
     }
     for (bool is_closed = false; !is_closed;) {  // Even a close takes a little memory (R14).
         try {
-            co_await peer.close(parting);
+            net::stream& whole = secure ? static_cast<net::stream&>(*secure) : peer;
+            co_await whole.close(parting);
             is_closed = true;
         } catch (const std::bad_alloc&) {
             parting = farewell::abort;

@@ -57,6 +57,7 @@ constexpr auto rows = std::to_array<field_row>({
     {field::want_content_digest, "Want-Content-Digest"},
     {field::x_content_type_options, "X-Content-Type-Options"},
     {field::content_security_policy, "Content-Security-Policy"},
+    {field::strict_transport_security, "Strict-Transport-Security"},
 });
 static_assert(rows.size() == known_fields);
 

@@ -51,6 +51,7 @@ enum class field : std::uint8_t {
     want_content_digest,
     x_content_type_options,
     content_security_policy,
+    strict_transport_security,
     other,
 };
 

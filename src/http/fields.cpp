@@ -43,6 +43,7 @@ constexpr auto text_rows = std::to_array<text_row>({
     {field::retry_after, &response_head::retry_after, belongs::always},
     {field::www_authenticate, &response_head::www_authenticate, belongs::always},
     {field::content_security_policy, &response_head::content_security_policy, belongs::to_content},
+    {field::strict_transport_security, &response_head::strict_transport_security, belongs::always},
 });
 
 /// Looks at every octet, without an early end, so that the compiler takes many at once.

@@ -57,6 +57,7 @@ struct response_head {
     std::string_view retry_after = {};
     std::string_view www_authenticate = {};  ///< With 401 (section 15.5.2).
     std::string_view content_security_policy = {};
+    std::string_view strict_transport_security = {};  ///< Over TLS only (RFC 6797 section 7.2).
     bool no_sniff = false;  ///< X-Content-Type-Options: the type is not to be guessed.
 
     const answer_rules* rules = nullptr;  ///< What a site makes of it; null: nothing.

@@ -36,6 +36,9 @@ response_head planning::head(status what) const {
     made.server = product;
     made.connection = connection_of();
     made.rules = rules.are_any() ? &rules : nullptr;
+    if (is_secure) {
+        made.strict_transport_security = shared.settings.strict_transport;
+    }
     return made;
 }
 
@@ -200,6 +203,11 @@ bool may_log_in(const service::state& shared, const request& asked) noexcept {
     return shared.accounts != nullptr && asked.fields.has(field::authorization);
 }
 
+bool must_ask_over_tls(const service::state& shared, const request& asked) noexcept {
+    constexpr std::string_view acme = "/.well-known/acme-challenge/";
+    return shared.settings.redirect_to_tls_port != 0 && !asked.path.starts_with(acme);
+}
+
 requester visitor_of(const service::state& shared) noexcept {
     return {.who = viewer(shared.settings.visitors, shared.files)};
 }
@@ -235,9 +243,13 @@ task<response_plan> plan_response(service::state& shared, const request& asked,
                   .who = by.who,
                   .at = at == nullptr ? held->standard : *at,
                   .name = {},
-                  .rules = {}};
+                  .rules = {},
+                  .is_secure = by.is_secure};
     if (at == nullptr) {
         co_return plan.error(status::misdirected_request);
+    }
+    if (!by.is_secure && must_ask_over_tls(shared, asked)) {
+        co_return plan_over_tls(plan);
     }
     find_name(plan);
     if (at->has_field_rules()) {

@@ -80,11 +80,16 @@ struct requester {
     viewer who;
     std::string user = {};  ///< The name that logged in, or tried to; for the log.
     std::optional<logins::outcome> refused = {};  ///< Why a login is none: no answer but that one.
+    bool is_secure = false;                       ///< It came over TLS.
 };
 
 /// Whether `asked` says who it is from, and there is anybody; else it is from a visitor.
 [[nodiscard]] bool may_log_in(const service::state& shared, const request& asked) noexcept;
 [[nodiscard]] requester visitor_of(const service::state& shared) noexcept;
+
+/// Whether a request that came in clear is sent to where it is asked over TLS, whatever it asks.
+/// Not what an ACME server asks in clear (RFC 8555 section 8.3).
+[[nodiscard]] bool must_ask_over_tls(const service::state& shared, const request& asked) noexcept;
 
 /// Who `asked` says it is from (RFC 7617); `from` is where the client is. Waits for a password to
 /// be compared, and where passwords from there have been wrong.

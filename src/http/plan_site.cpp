@@ -65,6 +65,32 @@ response_plan plan_redirect(const planning& plan, status what, std::string_view 
     return made;
 }
 
+response_plan plan_over_tls(const planning& plan) {
+    constexpr std::uint16_t usual_port = 443;
+    auto host = plan.asked.host;
+    // What stands behind the last ':' is a port but within an address of IPv6 (RFC 3986 section
+    // 3.2.2).
+    if (const auto colon = host.rfind(':');
+        colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos) {
+        host = host.substr(0, colon);
+    }
+    if (host.empty()) {
+        return plan.error(status::bad_request, "Ask over https, and name a host.");
+    }
+    std::string location = "https://";
+    location += host;
+    if (const auto port = plan.shared.settings.redirect_to_tls_port; port != usual_port) {
+        location += ':';
+        location += std::to_string(port);
+    }
+    append_encoded_query(location, plan.asked.path);  // As it came, so it is encoded already.
+    if (const auto query = query_of(plan.asked)) {
+        location += '?';
+        append_encoded_query(location, *query);
+    }
+    return plan_redirect(plan, status::permanent_redirect, location);
+}
+
 std::optional<response_plan> plan_moved(const planning& plan) {
     if (plan.at.redirects.empty()) {
         return std::nullopt;

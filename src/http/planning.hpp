@@ -32,6 +32,7 @@ struct planning {
     const site& at;          ///< The site that is asked.
     result<vfs::path> name;  ///< What it is asked for, in the tree; or why that is no name.
     answer_rules rules;
+    bool is_secure = false;  ///< It came over TLS.
 
     [[nodiscard]] bool is_head() const noexcept { return asked.method == method::head; }
 
@@ -76,6 +77,9 @@ struct planning {
 /// A redirect to `location`, encoded.
 [[nodiscard]] response_plan plan_redirect(const planning& plan, status what,
                                           std::string_view location);
+
+/// Sends the client to ask the same over TLS.
+[[nodiscard]] response_plan plan_over_tls(const planning& plan);
 
 /// The file that a site with clean URLs, or of one page (`site::spa`), has for `plan.name`: before
 /// the tree is asked for that name, and when it has none. Nothing: there is no such file, or nobody

@@ -44,8 +44,11 @@ constexpr auto variables = std::to_array<named_variable>({
     {"request_method", log_variable::request_method},
     {"request_time", log_variable::request_time},
     {"request_uri", log_variable::request_uri},
+    {"scheme", log_variable::scheme},
     {"server_port", log_variable::server_port},
     {"server_protocol", log_variable::server_protocol},
+    {"ssl_cipher", log_variable::ssl_cipher},
+    {"ssl_protocol", log_variable::ssl_protocol},
     {"status", log_variable::status},
     {"time_iso8601", log_variable::time_iso8601},
     {"time_local", log_variable::time_local},
@@ -435,6 +438,15 @@ void access_log_formatter::append_value(std::string& out, const log_piece& what,
         }
         case log_variable::request_uri:
             append_text(out, what.how, record.target);
+            break;
+        case log_variable::scheme:
+            append_text(out, what.how, record.scheme);
+            break;
+        case log_variable::ssl_cipher:
+            append_text(out, what.how, record.tls_cipher);
+            break;
+        case log_variable::ssl_protocol:
+            append_text(out, what.how, record.tls_version);
             break;
         case log_variable::server_port:
             append_number(out, record.local_port);

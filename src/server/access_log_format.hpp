@@ -38,8 +38,11 @@ enum class log_variable : std::uint8_t {
     request_method,
     request_time,
     request_uri,
+    scheme,
     server_port,
     server_protocol,
+    ssl_cipher,
+    ssl_protocol,
     status,
     time_iso8601,
     time_local,
@@ -87,8 +90,8 @@ class access_log_format {
     static constexpr std::string_view json_template =
         R"(escape=json {"time":"$time_rfc3339","remote":"$remote_addr",)"
         R"("remote_port":$remote_port,"connection":$connection,"user":"$remote_user",)"
-        R"("protocol":"$server_protocol","method":"$request_method","target":"$request_uri",)"
-        R"("host":"$http_host","status":$status,"bytes":$body_bytes_sent,)"
+        R"("protocol":"$server_protocol","tls":"$ssl_protocol","method":"$request_method",)"
+        R"("target":"$request_uri","host":"$http_host","status":$status,"bytes":$body_bytes_sent,)"
         R"("bytes_received":$request_length,"bytes_sent":$bytes_sent,"complete":$complete,)"
         R"("duration_us":$duration_us,"referer":"$http_referer","user_agent":"$http_user_agent"})";
 

@@ -44,6 +44,19 @@ void append_http(std::string& out, const config& settings) {
     out += fmt::format("HTTP/1.1 on {}\n", value_of("http", settings));
 }
 
+void append_tls(std::string& out, const config& settings) {
+    if (!settings.https.empty()) {
+        out += fmt::format("HTTP/1.1 over TLS on {}{}\n", value_of("https", settings),
+                           settings.http_redirect_to_https ? ", where all of HTTP is sent" : "");
+    }
+    if (!wants_tls(settings)) {
+        return;
+    }
+    out += fmt::format("TLS {} and newer; certificates: {}\n", value_of("tls-min", settings),
+                       settings.tls_certs.empty() ? std::string("self-signed, made at start")
+                                                  : value_of("tls-cert", settings));
+}
+
 void append_ftp(std::string& out, const config& settings) {
     if (settings.ftp.empty()) {
         out += "FTP: off\n";
@@ -130,10 +143,15 @@ void append_logs(std::string& out, const config& settings) {
 
 }  // namespace
 
+bool wants_tls(const config& settings) noexcept {
+    return !settings.https.empty() || !settings.tls_certs.empty() || settings.tls_self_signed;
+}
+
 std::string describe(const config& settings, std::string_view io, const auth::accounts& users) {
     std::string out;
     append_files(out, settings);
     append_http(out, settings);
+    append_tls(out, settings);
     append_ftp(out, settings);
     append_accounts(out, settings, users);
     append_machine(out, settings);

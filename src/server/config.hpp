@@ -17,6 +17,7 @@
 #include "ferry/http/server.hpp"
 #include "ferry/net/address_rules.hpp"
 #include "ferry/net/endpoint.hpp"
+#include "ferry/net/tls_server.hpp"
 #include "ferry/vfs/tree_options.hpp"
 #include "server/local_listener.hpp"
 
@@ -74,6 +75,9 @@ enum class io_wish : std::uint8_t {
     epoll,
 };
 
+/// The oldest version of TLS that is spoken.
+enum class tls_floor : std::uint8_t { tls_1_2, tls_1_3 };
+
 enum class access_log_kind : std::uint8_t { off, standard_output, file };
 
 struct access_log_target {
@@ -122,10 +126,22 @@ struct config {
     std::vector<net::endpoint> http = {loopback(8'080)};  ///< Empty: off. No endpoint twice.
     std::vector<local_door> http_local;                   ///< No path twice.
     std::vector<net::endpoint> ftp = {loopback(2'121)};   ///< Empty: off. None of `http`'s.
+    std::vector<net::endpoint> https;                     ///< None of the others'.
     std::optional<port_range> passive_ports;  ///< None: any free port, picked by the kernel.
     std::optional<net::endpoint>
         public_address;          ///< v4, for PASV; none: the one the client reached.
     std::string tcp_congestion;  ///< A name the kernel knows, not checked here; empty: its default.
+
+    // TLS.
+    std::vector<std::string> tls_certs;  ///< Files; not known to exist.
+    std::vector<std::string> tls_keys;   ///< One for each of them, or none.
+    std::vector<std::string> tls_ocsp;   ///< For the first of them; not more.
+    bool tls_self_signed = false;
+    tls_floor tls_min = tls_floor::tls_1_2;
+    std::string tls_ticket_keys;  ///< A file; empty: keys of its own.
+    net::tls_client_certificates tls_client_certs = net::tls_client_certificates::off;
+    std::string tls_client_ca;  ///< A file; not empty unless `tls_client_certs` is off.
+    std::chrono::milliseconds tls_handshake_timeout = std::chrono::seconds(10);
 
     // Access.
     std::vector<access_rule> allow;  ///< Empty: everybody whom `deny` does not name.
@@ -189,7 +205,9 @@ struct config {
     std::size_t http_compress_max = 4_MiB;           ///< Of a file.
     std::size_t http_compress_cache_bytes = 16_MiB;  ///< Of each core.
     std::size_t http_digest_max = 1_GiB;             ///< Of a file; 0: no digests.
-    bool http_precompressed = false;                 ///< `name.gz` beside `name` is it, packed.
+    bool http_redirect_to_https = false;
+    std::chrono::milliseconds http_hsts = std::chrono::milliseconds(0);  ///< 0: none.
+    bool http_precompressed = false;  ///< `name.gz` beside `name` is it, packed.
     std::size_t head_bytes_max = 16_KiB;
     std::size_t target_bytes_max = 8_KiB;  ///< Counts towards `head_bytes_max` too.
     std::size_t fields_max = 100;
@@ -222,6 +240,9 @@ struct config {
 
     friend bool operator==(const config&, const config&) = default;
 };
+
+/// True where anybody may speak TLS.
+[[nodiscard]] bool wants_tls(const config& settings) noexcept;
 
 /// Says what would run, for `--check`: first in sentences, among them who may do what, `users` with
 /// those of the users file, and `io`, which says what would move the octets; then every option with

@@ -82,6 +82,7 @@ core_server::core_server(unsigned index, const shared_parts& parts, std::vector<
       parts_(parts),
       doors_(std::move(doors)),
       users_(parts.users),
+      tls_(parts.tls),
       drain_message_(
           *this,
           [](runtime::posted& self) noexcept { static_cast<message&>(self).owner.begin_drain(); }),
@@ -94,6 +95,9 @@ core_server::core_server(unsigned index, const shared_parts& parts, std::vector<
       rules_message_(
           *this,
           [](runtime::posted& self) noexcept { static_cast<message&>(self).owner.take_rules(); }),
+      tls_message_(
+          *this,
+          [](runtime::posted& self) noexcept { static_cast<message&>(self).owner.take_tls(); }),
       log_message_(
           *this,
           [](runtime::posted& self) noexcept { static_cast<message&>(self).owner.take_log(); }),
@@ -108,6 +112,8 @@ result<void> core_server::open() {
     }
     io_ = std::move(*made);
     here_ = std::make_unique<runtime::core>(index_, *io_, ferry::random(seed_from_kernel()));
+    // One: others have their turn between any two.
+    handshakes_ = std::make_unique<runtime::permits>(*here_, 1);
     log_ = std::make_unique<access_log>(*here_, parts_.access_log_fd,
                                         parts_.access_log_buffer_bytes, parts_.log_format);
     listings_ = std::make_unique<vfs::listing_bounds>(*here_, parts_.listings);
@@ -261,15 +267,14 @@ task<> core_server::serve_doors(runtime::nursery& connections, core_server& self
     }
     for (auto& each : self.doors_) {
         connections.start(&core_server::accept_all, std::ref(self), std::ref(connections),
-                          each.speaks, std::move(each.socket));
+                          std::move(each));
     }
     co_return;
 }
 
-task<> core_server::accept_all(core_server& self, runtime::nursery& connections, protocol speaks,
-                               unique_fd socket) {
+task<> core_server::accept_all(core_server& self, runtime::nursery& connections, door at) {
     runtime::core& here = *self.here_;
-    net::acceptor accepting(here, std::move(socket));
+    net::acceptor accepting(here, std::move(at.socket));
     runtime::stop_scope scope(&connections.scope());
     scope.follow(self.accepting_);
     for (auto why = errc::reset; why != errc::cancelled;) {
@@ -283,7 +288,7 @@ task<> core_server::accept_all(core_server& self, runtime::nursery& connections,
         try {
             auto accepted = co_await accepting.accept().in_scope(scope);
             if (accepted) {
-                self.admit(connections, speaks, std::move(*accepted));
+                self.admit(connections, at, std::move(*accepted));
             } else {
                 why = accepted.error().code;
             }
@@ -295,7 +300,7 @@ task<> core_server::accept_all(core_server& self, runtime::nursery& connections,
 }
 
 /// A connection that is not served is a line of the access log without a request.
-void core_server::report_refusal(protocol speaks, int socket, const refusal& why) {
+void core_server::report_refusal(const door& at, int socket, const refusal& why) {
     if (!log_->wants_records()) {
         return;
     }
@@ -306,20 +311,35 @@ void core_server::report_refusal(protocol speaks, int socket, const refusal& why
                          .when = read_wall_clock(),
                          .method = {},
                          .target = {},
-                         .protocol = speaks == protocol::http ? "" : "FTP",
+                         .protocol = at.speaks == protocol::http ? "" : "FTP",
                          .status = why.code,
                          .referer = {},
                          .user_agent = {}};
-    record.sent_bytes = speaks == protocol::http ? why.words.size() : 0;
+    const bool has_words = at.speaks == protocol::http && !at.is_secure;
+    record.sent_bytes = has_words ? why.words.size() : 0;
+    record.scheme = scheme_of(at.speaks, at.is_secure);
     record.connection = here_->number_connection();
     record.peer_port = from.port;
     record.local_port = net::local_endpoint(socket).value_or(net::endpoint{}).port;
     log_->record(record);
 }
 
-void core_server::refuse(protocol speaks, unique_fd socket, const refusal& why) {
-    report_refusal(speaks, socket.get(), why);
-    net::refuse(std::move(socket), why.words);
+void core_server::refuse(const door& at, unique_fd socket, const refusal& why) {
+    report_refusal(at, socket.get(), why);
+    // Who waits for TLS could read no words, and hands are shaken with nobody who is refused.
+    net::refuse(std::move(socket), at.is_secure ? std::string_view() : why.words);
+}
+
+/// TLS as `at` has it; none where it begins in clear.
+net::tls_terms core_server::terms_for(const door& at) const {
+    if (!at.is_secure) {
+        return {};
+    }
+    return {.by = tls_,
+            .turns = handshakes_.get(),
+            .timeout = parts_.tls_handshake_timeout,
+            .protocol = at.speaks == protocol::http ? "http/1.1" : "",
+            .mark = {}};
 }
 
 /// What the address of a connection says: errors are those of `net::access_policy::admit`.
@@ -340,22 +360,22 @@ result<net::arrival> core_server::receive(protocol speaks, int socket) const {
 
 /// Begins to serve one connection, or refuses it: for its address, or when the process has as many
 /// as it may.
-void core_server::admit(runtime::nursery& connections, protocol speaks, unique_fd socket) {
-    auto how = receive(speaks, socket.get());
+void core_server::admit(runtime::nursery& connections, const door& at, unique_fd socket) {
+    auto how = receive(at.speaks, socket.get());
     if (!how) {
-        const auto& why = refusals(speaks);
-        refuse(speaks, std::move(socket),
-               how.error() == errc::denied ? why.forbidden : why.overload);
+        const auto& why = refusals(at.speaks);
+        refuse(at, std::move(socket), how.error() == errc::denied ? why.forbidden : why.overload);
         return;
     }
-    place_taken place(parts_.counts, speaks);
+    place_taken place(parts_.counts, at.speaks);
     if (!place) {
-        refuse(speaks, std::move(socket), refusals(speaks).overload);
+        refuse(at, std::move(socket), refusals(at.speaks).overload);
         return;
     }
+    how->tls = terms_for(at);
     try {
-        connections.start(&core_server::run_connection, std::ref(*this), speaks, std::move(socket),
-                          std::move(place), std::move(*how));
+        connections.start(&core_server::run_connection, std::ref(*this), at.speaks,
+                          std::move(socket), std::move(place), std::move(*how));
     } catch (const std::bad_alloc&) {
         log::warning("a connection was dropped: memory is out");
     }
@@ -429,6 +449,23 @@ task<> core_server::look_for_files_of(core_server& self, std::shared_ptr<const h
                                      found ? "of another kind" : describe(found.error().code)));
         }
     }
+}
+
+void core_server::replace_tls(std::shared_ptr<const net::tls_server> fresh) noexcept {
+    const bool is_told = fresh_tls_.use([&fresh](fresh_tls& waiting) noexcept {
+        waiting.server = std::move(fresh);
+        return std::exchange(waiting.is_told, true);
+    });
+    if (!is_told) {
+        io_->post(tls_message_);
+    }
+}
+
+void core_server::take_tls() noexcept {
+    tls_ = fresh_tls_.use([](fresh_tls& waiting) noexcept {
+        waiting.is_told = false;
+        return std::move(waiting.server);
+    });
 }
 
 void core_server::replace_log(log_successor next) noexcept {

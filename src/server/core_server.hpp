@@ -13,8 +13,10 @@
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/ftp/server.hpp"
 #include "ferry/http/server.hpp"
+#include "ferry/net/tls_stream.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/nursery.hpp"
+#include "ferry/runtime/permits.hpp"
 #include "ferry/runtime/rarely_shared.hpp"
 #include "ferry/runtime/reactor.hpp"
 #include "ferry/runtime/timers.hpp"
@@ -68,7 +70,9 @@ struct shared_parts {
     vfs::home_table& homes;
     const http::media_types& types;
     http::options http;
-    std::shared_ptr<const http::sites> rules = {};  ///< Those of the start; null: none.
+    std::shared_ptr<const http::sites> rules = {};    ///< Those of the start; null: none.
+    std::shared_ptr<const net::tls_server> tls = {};  ///< Of the start; null: there is no TLS.
+    runtime::duration tls_handshake_timeout = std::chrono::seconds(10);
     ftp::options ftp;
     vfs::listing_bounds::numbers listings = {};  ///< Of each core.
     vfs::file_cache::bounds open_files = {};     ///< Of each core.
@@ -87,6 +91,7 @@ struct shared_parts {
 /// One listening socket of this core and what it speaks.
 struct door {
     protocol speaks = protocol::http;
+    bool is_secure = false;  ///< TLS begins at once.
     unique_fd socket;
 };
 
@@ -123,6 +128,9 @@ class core_server {
     /// and then the old ones stay.
     void replace_rules(const std::shared_ptr<const http::sites>& fresh);
 
+    /// Handshakes from now on go by `fresh`. From any thread, after `open`.
+    void replace_tls(std::shared_ptr<const net::tls_server> fresh) noexcept;
+
     /// The access log goes to `next`, which must outlive this. From any thread, after `open`.
     void replace_log(log_successor next) noexcept;
 
@@ -151,6 +159,12 @@ class core_server {
         bool is_told = false;  ///< Its message is on the way.
     };
 
+    /// What `replace_tls` hands over to the core.
+    struct fresh_tls {
+        std::shared_ptr<const net::tls_server> server;
+        bool is_told = false;  ///< Its message is on the way.
+    };
+
     /// What `replace_log` hands over to the core.
     struct fresh_log {
         std::optional<log_successor> next;
@@ -159,6 +173,7 @@ class core_server {
     void begin_drain() noexcept;
     void take_users() noexcept;
     void take_rules() noexcept;
+    void take_tls() noexcept;
     void take_log() noexcept;
     void stop_now() noexcept;
 
@@ -169,17 +184,17 @@ class core_server {
     static runtime::task<> look_for_files_of(core_server& self,
                                              std::shared_ptr<const http::sites> rules);
     static runtime::task<> serve_doors(runtime::nursery& connections, core_server& self);
-    static runtime::task<> accept_all(core_server& self, runtime::nursery& connections,
-                                      protocol speaks, unique_fd socket);
+    static runtime::task<> accept_all(core_server& self, runtime::nursery& connections, door at);
     static runtime::task<> run_connection(core_server& self, protocol speaks, unique_fd socket,
                                           place_taken place, net::arrival how);
     struct refusal;
     struct refusals_of;
     static const refusals_of& refusals(protocol speaks) noexcept;
-    void report_refusal(protocol speaks, int socket, const refusal& why);
-    void refuse(protocol speaks, unique_fd socket, const refusal& why);
+    void report_refusal(const door& at, int socket, const refusal& why);
+    void refuse(const door& at, unique_fd socket, const refusal& why);
     [[nodiscard]] result<net::arrival> receive(protocol speaks, int socket) const;
-    void admit(runtime::nursery& connections, protocol speaks, unique_fd socket);
+    [[nodiscard]] net::tls_terms terms_for(const door& at) const;
+    void admit(runtime::nursery& connections, const door& at, unique_fd socket);
 
     unsigned index_;
     const shared_parts& parts_;
@@ -201,13 +216,17 @@ class core_server {
     runtime::stop_scope never_stopped_;
     std::optional<runtime::core_tasks> tasks_;
     std::shared_ptr<const auth::accounts> users_;
+    std::shared_ptr<const net::tls_server> tls_;
+    std::unique_ptr<runtime::permits> handshakes_;  ///< That compute at once.
     runtime::rarely_shared<fresh_accounts> fresh_users_;
     runtime::rarely_shared<fresh_rules> fresh_rules_;
+    runtime::rarely_shared<fresh_tls> fresh_tls_;
     runtime::rarely_shared<fresh_log> fresh_log_;
     message drain_message_;
     message stop_message_;
     message users_message_;
     message rules_message_;
+    message tls_message_;
     message log_message_;
     drain_timer drain_timer_;
     bool stopping_ = false;

@@ -617,6 +617,27 @@ constexpr flag_kind::text file_or_off() {
                 }};
 }
 
+/// Files, as many as there are certificates.
+template <auto Member>
+constexpr flag_kind::list file_list() {
+    return {.bounds = "a file",
+            .empty_word = "none",
+            .values_max = 100,
+            .separator = ',',
+            .clear = [](config& into) { (into.*Member).clear(); },
+            .add = [](config& into, std::string_view value) -> std::string {
+                if (value.empty() || value.contains('\0')) {
+                    return fmt::format("{} is not a file", in_quotes(value));
+                }
+                (into.*Member).emplace_back(value);
+                return {};
+            },
+            .show = [](const config& from) { return joined(from.*Member); }};
+}
+
+constexpr auto tls_floor_words = std::to_array<std::string_view>({"1.2", "1.3"});
+constexpr auto client_certs_words =
+    std::to_array<std::string_view>({"off", "optional", "required"});
 constexpr auto forwarded_words = std::to_array<std::string_view>({"x-forwarded-for", "forwarded"});
 constexpr auto durability_words = std::to_array<std::string_view>({"none", "data", "full"});
 constexpr auto leftovers_words = std::to_array<std::string_view>({"keep", "remove"});
@@ -627,6 +648,7 @@ constexpr auto level_words =
 /// The headings of help.
 namespace group {
 constexpr std::string_view listening = "Listening";
+constexpr std::string_view tls = "TLS";
 constexpr std::string_view access = "Access";
 constexpr std::string_view files = "Files";
 constexpr std::string_view logs = "Logs";
@@ -648,6 +670,10 @@ constexpr auto table = std::to_array<flag>({
      "of "
      "the file system, for a proxy on this machine",
      http_list()},
+    {"https", "ADDR:PORT|off", group::listening,
+     "speak HTTP/1.1 over TLS (RFC 9110 section 4.2.2) here; repeatable; needs --tls-cert or "
+     "--tls-self-signed",
+     listen_list<&config::https>()},
     {"ftp", "ADDR:PORT|off", group::listening, "speak FTP (RFC 959) here; repeatable",
      listen_list<&config::ftp>()},
     {"passive-ports", "LO-HI", group::listening,
@@ -665,6 +691,44 @@ constexpr auto table = std::to_array<flag>({
           [](const config& from) {
               return from.tcp_congestion.empty() ? "system" : from.tcp_congestion;
           }}},
+
+    {"tls-cert", "FILE", group::tls,
+     "a certificate and those that vouch for it (PEM); repeatable: a client is shown the one for "
+     "the "
+     "name that it asks for (RFC 6066 section 3), else the first; SIGHUP reads all of these files "
+     "anew",
+     file_list<&config::tls_certs>()},
+    {"tls-key", "FILE", group::tls,
+     "the private key of the --tls-cert in the same place (PEM); none: each is in the file of its "
+     "certificate",
+     file_list<&config::tls_keys>()},
+    {"tls-self-signed", "", group::tls,
+     "for developing: where there is no --tls-cert, or its file is not there, a certificate that "
+     "vouches for itself (ECDSA P-256) is made at start: in memory, or into the files of "
+     "--tls-cert "
+     "and --tls-key",
+     flag_kind::toggle{&config::tls_self_signed}},
+    {"tls-min", "1.2|1.3", group::tls,
+     "the oldest version that is spoken; older ones than 1.2 are not safe (RFC 8996)",
+     choice_of<&config::tls_min>(tls_floor_words)},
+    {"tls-ocsp", "FILE", group::tls,
+     "what its authority says of the --tls-cert in the same place (DER, RFC 6960), stapled for who "
+     "wants it",
+     file_list<&config::tls_ocsp>()},
+    {"tls-ticket-keys", "FILE|off", group::tls,
+     "80 random octets, or several times that, with which tickets of sessions are sealed (RFC "
+     "5077): "
+     "the first seals, all open; for several machines of one name; off: keys of its own, others "
+     "every 12 hours",
+     file_or_off<&config::tls_ticket_keys>()},
+    {"tls-client-certs", "off|optional|required", group::tls,
+     "whether clients show a certificate that --tls-client-ca vouches for",
+     choice_of<&config::tls_client_certs>(client_certs_words)},
+    {"tls-client-ca", "FILE|off", group::tls, "who vouches for clients (PEM)",
+     file_or_off<&config::tls_client_ca>()},
+    {"tls-handshake-timeout", "DURATION", group::tls,
+     "from the connection, or AUTH, to the end of the handshake; then it is closed",
+     duration{&config::tls_handshake_timeout, 100ms, 1h}},
 
     {"allow", "[http:|ftp:]CIDR", group::access,
      "only these addresses may connect; repeatable; others: 403 (RFC 9110 section 15.5.4), 421",
@@ -890,6 +954,15 @@ constexpr auto table = std::to_array<flag>({
      "name.br, name.zst and name.gz beside a file name, if not older, are what it is packed in: "
      "who accepts that gets them in its place",
      flag_kind::toggle{&config::http_precompressed}},
+    {"http-redirect-to-https", "", group::http,
+     "requests in clear are sent to the first --https (308, RFC 9110 section 15.4.9), all but "
+     "those "
+     "beneath /.well-known/acme-challenge/ (RFC 8555)",
+     flag_kind::toggle{&config::http_redirect_to_https}},
+    {"http-hsts", "DURATION", group::http,
+     "Strict-Transport-Security of answers over TLS: browsers ask in no other way for so long (RFC "
+     "6797); 0: none",
+     duration{&config::http_hsts, 0ms, 17'520h}},
 
     {"head-bytes-max", "SIZE", group::http_limits,
      "request line and fields; more: 431 (RFC 6585 section 5)",

@@ -266,6 +266,54 @@ std::expected<void, early_exit> assign_all(config& settings, std::span<const giv
     return {};
 }
 
+std::string address_given_twice(const config& settings) {
+    struct of_flag {
+        std::string_view name;
+        const std::vector<net::endpoint>& endpoints;
+    };
+    const of_flag all[] = {
+        {"--http", settings.http}, {"--https", settings.https}, {"--ftp", settings.ftp}};
+    for (const auto& later : all) {
+        for (const auto& earlier : all) {
+            if (&earlier == &later) {
+                break;
+            }
+            for (const auto& where : later.endpoints) {
+                if (where.port != 0 &&
+                    std::ranges::find(earlier.endpoints, where) != earlier.endpoints.end()) {
+                    return fmt::format("{}: {} is {}'s too", later.name,
+                                       in_quotes(net::format_endpoint(where)), earlier.name);
+                }
+            }
+        }
+    }
+    return {};
+}
+
+std::string contradiction_in_tls(const config& settings) {
+    const auto certificates = settings.tls_certs.size();
+    if (!settings.https.empty() && certificates == 0 && !settings.tls_self_signed) {
+        return "--https: there is no --tls-cert; --tls-self-signed makes one for developing";
+    }
+    if (!settings.tls_keys.empty() && settings.tls_keys.size() != certificates) {
+        return fmt::format("--tls-key: {} for {} of --tls-cert; name one for each, or none",
+                           settings.tls_keys.size(), certificates);
+    }
+    if (settings.tls_ocsp.size() > certificates) {
+        return fmt::format("--tls-ocsp: {} for {} of --tls-cert", settings.tls_ocsp.size(),
+                           certificates);
+    }
+    const bool wants_clients = settings.tls_client_certs != net::tls_client_certificates::off;
+    if (wants_clients == settings.tls_client_ca.empty()) {
+        return wants_clients ? "--tls-client-certs: there is no --tls-client-ca to vouch for them"
+                             : "--tls-client-ca: --tls-client-certs is off";
+    }
+    if (settings.http_redirect_to_https && settings.https.empty()) {
+        return "--http-redirect-to-https: there is no --https";
+    }
+    return {};
+}
+
 /// What no single value shows: that they fit together. Returns what is wrong, or nothing.
 std::string contradiction_in(const config& settings) {
     if (settings.root.empty() && settings.mounts.empty()) {
@@ -276,13 +324,15 @@ std::string contradiction_in(const config& settings) {
         return fmt::format("--mount /: {} besides the directory {}; the root is one of them",
                            in_quotes(root->directory), in_quotes(settings.root));
     }
-    if (settings.http.empty() && settings.http_local.empty() && settings.ftp.empty()) {
+    if (settings.http.empty() && settings.http_local.empty() && settings.ftp.empty() &&
+        settings.https.empty()) {
         return "--http off and --ftp off: nothing to serve";
     }
-    for (const auto& where : settings.ftp) {
-        if (where.port != 0 && std::ranges::find(settings.http, where) != settings.http.end()) {
-            return fmt::format("--ftp: {} is --http's too", in_quotes(net::format_endpoint(where)));
-        }
+    if (auto twice = address_given_twice(settings); !twice.empty()) {
+        return twice;
+    }
+    if (auto wrong = contradiction_in_tls(settings); !wrong.empty()) {
+        return wrong;
     }
     if (settings.target_bytes_max >= settings.head_bytes_max &&
         settings.target_bytes_max != config{}.target_bytes_max) {

@@ -31,14 +31,9 @@ constexpr std::size_t descriptors_reserved = 64;
 // Of each core: its ring, what wakes it, its inotify; its listening sockets come on top.
 constexpr std::size_t descriptors_of_core = 3;
 
-std::string_view name_of(protocol speaks) noexcept {
-    return speaks == protocol::http ? "http" : "ftp";
-}
-
-std::string cannot_listen(protocol speaks, const net::endpoint& at, const error& refused,
+std::string cannot_listen(std::string_view scheme, const net::endpoint& at, const error& refused,
                           const std::string& congestion) {
-    const auto what =
-        fmt::format("cannot listen on {}://{}", name_of(speaks), net::format_endpoint(at));
+    const auto what = fmt::format("cannot listen on {}://{}", scheme, net::format_endpoint(at));
     switch (refused.code) {
         case errc::in_use:
             return fmt::format(
@@ -72,11 +67,12 @@ std::string cannot_listen(protocol speaks, const net::endpoint& at, const error&
 
 /// Opens one endpoint on every core. SO_REUSEPORT would let two servers share a port by mistake, so
 /// an exclusive socket asks for it first.
-std::expected<listening, std::string> listen_everywhere(const config& settings, protocol speaks,
-                                                        net::endpoint at, std::size_t cores) {
-    listening made{.speaks = speaks, .at = at, .path = {}, .sockets = {}};
+std::expected<listening, std::string> listen_everywhere(const config& settings, listening made,
+                                                        std::size_t cores) {
+    const auto at = made.at;
     const auto refused = [&](const error& why) {
-        return std::unexpected(cannot_listen(speaks, at, why, settings.tcp_congestion));
+        return std::unexpected(cannot_listen(scheme_of(made.speaks, made.is_secure), at, why,
+                                             settings.tcp_congestion));
     };
     if (at.port != 0) {
         const auto exclusive =
@@ -113,6 +109,7 @@ std::expected<listening, std::string> listen_locally_everywhere(const local_door
         return std::unexpected(std::move(first.error()));
     }
     listening made{.speaks = protocol::http,
+                   .is_secure = false,
                    .at = {.family = net::address_family::local},
                    .path = door.path,
                    .sockets = {}};
@@ -145,9 +142,10 @@ void fit_descriptors(const config& settings, std::size_t cores, prepared& ready)
     static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
     static_cast<void>(::getrlimit(RLIMIT_NOFILE, &limit));
     const std::size_t descriptors = limit.rlim_cur;
-    const std::size_t reserved = descriptors_reserved + settings.mounts.size() +
-                                 cores * (descriptors_of_core + settings.http.size() +
-                                          settings.http_local.size() + settings.ftp.size());
+    const std::size_t reserved =
+        descriptors_reserved + settings.mounts.size() +
+        cores * (descriptors_of_core + settings.http.size() + settings.http_local.size() +
+                 settings.ftp.size() + settings.https.size());
     const std::size_t room = descriptors > reserved + 2 ? (descriptors - reserved) / 2 : 1;
     // A default that does not fit is fitted in silence; a wish that cannot be met is not.
     if (room < settings.connections_max && settings.connections_max != config{}.connections_max) {
@@ -262,6 +260,13 @@ runtime::uring_options ring_sizes(const config& settings) noexcept {
 
 }  // namespace
 
+std::string_view scheme_of(protocol speaks, bool is_secure) noexcept {
+    if (speaks == protocol::http) {
+        return is_secure ? "https" : "http";
+    }
+    return is_secure ? "ftps" : "ftp";
+}
+
 std::expected<unique_fd, std::string> reopen_log_file(const std::string& name) {
     // Nobody may read from what is a pipe now.
     unique_fd opened(::open(name.c_str(), log_file_flags | O_NONBLOCK, log_file_mode));
@@ -334,6 +339,15 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
         return std::unexpected(std::move(rules.error()));
     }
     ready.rules = std::move(*rules);
+    if (wants_tls(settings)) {
+        ready.tls_files = std::make_unique<tls_loader>(settings);
+        auto tls = ready.tls_files->load();
+        if (!tls) {
+            return std::unexpected(std::move(tls.error()));
+        }
+        ready.tls = std::move(tls->server);
+        std::ranges::move(tls->warnings, std::back_inserter(ready.warnings));
+    }
     fit_descriptors(settings, cores, ready);
     std::string why_no_uring;
     if (settings.io != io_wish::epoll) {
@@ -355,10 +369,22 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
     if (auto refused = open_access_log(settings, ready); !refused.empty()) {
         return std::unexpected(std::move(refused));
     }
-    for (const auto& [speaks, endpoints] :
-         {std::pair{protocol::http, &settings.http}, std::pair{protocol::ftp, &settings.ftp}}) {
-        for (const auto& at : *endpoints) {
-            auto opened = listen_everywhere(settings, speaks, at, cores);
+    struct kind {
+        protocol speaks;
+        bool is_secure;
+        const std::vector<net::endpoint>& endpoints;
+    };
+    for (const auto& each :
+         {kind{protocol::http, false, settings.http}, kind{protocol::http, true, settings.https},
+          kind{protocol::ftp, false, settings.ftp}}) {
+        for (const auto& at : each.endpoints) {
+            auto opened = listen_everywhere(settings,
+                                            {.speaks = each.speaks,
+                                             .is_secure = each.is_secure,
+                                             .at = at,
+                                             .path = {},
+                                             .sockets = {}},
+                                            cores);
             if (!opened) {
                 return std::unexpected(std::move(opened.error()));
             }

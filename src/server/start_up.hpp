@@ -14,14 +14,19 @@
 #include "ferry/vfs/tree.hpp"
 #include "server/config.hpp"
 #include "server/io_choice.hpp"
+#include "server/tls_files.hpp"
 
 namespace ferry::server {
 
 enum class protocol : std::uint8_t { http, ftp };
 
+/// Of its URIs: "http", "https", "ftp", "ftps".
+[[nodiscard]] std::string_view scheme_of(protocol speaks, bool is_secure) noexcept;
+
 /// One endpoint of one protocol, open on every core.
 struct listening {
     protocol speaks = protocol::http;
+    bool is_secure = false;          ///< TLS begins at once.
     net::endpoint at;                ///< With the port the kernel chose, where 0 was asked for.
     std::string path;                ///< Of a socket of the file system, where that is what it is.
     std::vector<unique_fd> sockets;  ///< One a core, sharing the port.
@@ -32,6 +37,8 @@ struct prepared {
     std::unique_ptr<vfs::tree> files;
     std::shared_ptr<const auth::accounts> users;
     std::shared_ptr<const http::sites> rules;
+    std::unique_ptr<tls_loader> tls_files;  ///< Null: there is no TLS.
+    std::shared_ptr<const net::tls_server> tls;
     std::vector<listening> listeners;
     std::vector<local_name> local_names;  ///< Of those of the file system.
     unique_fd access_log;                 ///< Empty when there is none, or it is standard output.

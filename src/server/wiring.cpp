@@ -84,6 +84,20 @@ vfs::durability to_vfs(upload_durability level) noexcept {
     return vfs::durability::full;
 }
 
+std::string strict_transport_of(const config& settings) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(settings.http_hsts);
+    return seconds.count() == 0 ? std::string() : fmt::format("max-age={}", seconds.count());
+}
+
+/// Where `--http-redirect-to-https` sends requests; 0: nowhere.
+std::uint16_t port_of_https(const config& settings, const std::vector<listening>& listeners) {
+    const auto found = std::ranges::find_if(listeners, [](const listening& each) {
+        return each.speaks == protocol::http && each.is_secure;
+    });
+    return settings.http_redirect_to_https && found != listeners.end() ? found->at.port
+                                                                       : std::uint16_t{0};
+}
+
 http::options http_options(const config& settings, const prepared& ready,
                            net::address_table& table) {
     return {.addresses = policy_of(settings, protocol::http, table),
@@ -115,7 +129,9 @@ http::options http_options(const config& settings, const prepared& ready,
                         .size_bytes_max = settings.http_compress_max,
                         .cache_bytes_max = settings.http_compress_cache_bytes,
                         .uses_files_beside = settings.http_precompressed},
-            .digest_bytes_max = settings.http_digest_max};
+            .digest_bytes_max = settings.http_digest_max,
+            .redirect_to_tls_port = port_of_https(settings, ready.listeners),
+            .strict_transport = strict_transport_of(settings)};
 }
 
 ftp::options ftp_options(const config& settings, net::address_table& table,
@@ -167,7 +183,9 @@ class cores {
         for (std::size_t core = 0; core < count; ++core) {
             std::vector<door> doors;
             for (auto& each : listeners) {
-                doors.push_back({.speaks = each.speaks, .socket = std::move(each.sockets[core])});
+                doors.push_back({.speaks = each.speaks,
+                                 .is_secure = each.is_secure,
+                                 .socket = std::move(each.sockets[core])});
             }
             servers_.push_back(std::make_unique<core_server>(static_cast<unsigned>(core), parts,
                                                              std::move(doors)));
@@ -218,6 +236,11 @@ class cores {
     void replace_rules(const std::shared_ptr<const http::sites>& fresh) {
         for (auto& each : servers_) {
             each->replace_rules(fresh);
+        }
+    }
+    void replace_tls(const std::shared_ptr<const net::tls_server>& fresh) noexcept {
+        for (auto& each : servers_) {
+            each->replace_tls(fresh);
         }
     }
     void replace_log(const log_successor& next) noexcept {
@@ -306,9 +329,28 @@ void read_users_anew(cores& running, const config& settings) {
     running.replace_users(loaded->users);
 }
 
-void read_files_anew(cores& running, const config& settings) {
-    if (settings.users_file.empty() && settings.rules_file.empty()) {
-        log::info("SIGHUP: there is no --users-file and there are no --rules to read anew");
+/// Certificates that cannot be read leave those in force that there are; connections keep theirs.
+void read_certificates_anew(cores& running, tls_loader& files) {
+    auto loaded = files.load();
+    if (!loaded) {
+        log::error(fmt::format("the certificates stay as they were: {}", loaded.error()));
+        return;
+    }
+    for (const auto& each : loaded->warnings) {
+        log::warning(each);
+    }
+    running.replace_tls(loaded->server);
+    log::info(fmt::format("TLS: {}, from now on", loaded->summary));
+}
+
+void read_files_anew(cores& running, const config& settings, tls_loader* tls_files) {
+    if (settings.users_file.empty() && settings.rules_file.empty() && tls_files == nullptr) {
+        log::info(
+            "SIGHUP: there is no --users-file, there are no --rules and no certificates to read "
+            "anew");
+    }
+    if (tls_files != nullptr) {
+        read_certificates_anew(running, *tls_files);
     }
     if (!settings.users_file.empty()) {
         read_users_anew(running, settings);
@@ -360,8 +402,10 @@ class log_files {
 constexpr int log_look_interval_ms = 200;
 
 /// Waits for signals until every core has ended: the first drains, the second ends it now (R13).
-/// SIGHUP reads the users file and the rules anew, SIGUSR1 opens the access log anew.
-void supervise(cores& running, const config& settings, log_files& logs, int signals) {
+/// SIGHUP reads the users file, the rules and the certificates anew, SIGUSR1 opens the access log
+/// anew.
+void supervise(cores& running, const config& settings, tls_loader* tls_files, log_files& logs,
+               int signals) {
     int seen = 0;
     for (;;) {
         pollfd waited[2] = {{.fd = signals, .events = POLLIN, .revents = 0},
@@ -379,7 +423,7 @@ void supervise(cores& running, const config& settings, log_files& logs, int sign
             continue;
         }
         if (came.ssi_signo == SIGHUP) {
-            read_files_anew(running, settings);
+            read_files_anew(running, settings, tls_files);
             continue;
         }
         if (came.ssi_signo == SIGUSR1) {
@@ -447,10 +491,6 @@ void finish(std::optional<background_writer>& log_writer) {
     if (log_writer && !log_writer->finish(finish_time_max)) {
         log::warning("access log: the last lines are lost: whoever reads it has stopped");
     }
-}
-
-std::string_view scheme_of(protocol speaks) noexcept {
-    return speaks == protocol::http ? "http" : "ftp";
 }
 
 /// That an upload was cut off is worth remembering where none is kept, too.
@@ -551,6 +591,8 @@ int run(const config& settings) {
         .types = *types,
         .http = http_options(settings, *ready, addresses),
         .rules = ready->rules,
+        .tls = ready->tls,
+        .tls_handshake_timeout = settings.tls_handshake_timeout,
         .ftp = ftp_options(settings, addresses, std::move(charset)),
         .listings = {.reads_max = settings.list_reads_max, .held_max = settings.list_held_max},
         .open_files = {.entries_max = ready->file_cache_entries,
@@ -569,12 +611,17 @@ int run(const config& settings) {
         .access_log_buffer_bytes = settings.access_log_buffer_bytes,
         .log_format = std::move(*log_format)};
 
+    if (ready->tls) {
+        log::info(fmt::format("TLS: {}", ready->tls_files->summary()));
+    }
     std::string lines;
     for (const auto& each : ready->listeners) {
-        lines += each.path.empty() ? fmt::format("listening on {}://{}/\n", scheme_of(each.speaks),
-                                                 net::format_endpoint(each.at))
-                                   : fmt::format("listening on {}://unix:{}\n",
-                                                 scheme_of(each.speaks), in_quotes(each.path));
+        lines +=
+            each.path.empty()
+                ? fmt::format("listening on {}://{}/\n", scheme_of(each.speaks, each.is_secure),
+                              net::format_endpoint(each.at))
+                : fmt::format("listening on {}://unix:{}\n", scheme_of(each.speaks, each.is_secure),
+                              in_quotes(each.path));
     }
     log_files logs(settings, std::move(ready->access_log));
     cores running(settings, parts, std::move(ready->listeners), core_count);
@@ -584,7 +631,7 @@ int run(const config& settings) {
     }
     print(lines);
     running.go(true);
-    supervise(running, settings, logs, signals.get());
+    supervise(running, settings, ready->tls_files.get(), logs, signals.get());
     running.join();
     finish(log_writer);
     return 0;

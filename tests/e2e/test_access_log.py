@@ -53,7 +53,7 @@ def objects_of(path, count, seconds=5):
 
 
 JSON_KEYS = {"time": str, "remote": str, "remote_port": int, "connection": int, "user": str,
-             "protocol": str, "method": str, "target": str, "host": str, "status": int,
+             "protocol": str, "tls": str, "method": str, "target": str, "host": str, "status": int,
              "bytes": int, "bytes_received": int, "bytes_sent": int, "complete": bool,
              "duration_us": int, "referer": str, "user_agent": str}
 

@@ -45,6 +45,9 @@ struct access_record {
     std::uint16_t local_port = 0;
     /// Octets were to move that did not: the client or the disk broke the answer off.
     bool is_broken_off = false;
+    std::string_view scheme = {};       ///< "https"; of FTP "ftp", "ftps".
+    std::string_view tls_version = {};  ///< "TLSv1.3"; empty: in clear.
+    std::string_view tls_cipher = {};
     const request_fields* fields = nullptr;  ///< Null: there are none.
 };
 

@@ -92,6 +92,10 @@ struct options {
     compression packing;
     /// Of a file whose digest is wanted (RFC 9530); of larger ones none is made.
     std::uint64_t digest_bytes_max = std::uint64_t{1} << 30U;
+    /// Requests over plain TCP are sent to the same host at this port, over TLS; 0: answered.
+    std::uint16_t redirect_to_tls_port = 0;
+    /// Strict-Transport-Security of answers over TLS (RFC 6797); empty: none.
+    std::string strict_transport = {};
 };
 
 /// What the accounts of every protocol rest on. All of it outlives the service.

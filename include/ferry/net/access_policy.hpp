@@ -10,6 +10,7 @@
 #include "ferry/net/address_table.hpp"
 #include "ferry/net/endpoint.hpp"
 #include "ferry/net/plain_stream.hpp"
+#include "ferry/net/tls_stream.hpp"
 #include "ferry/runtime/task.hpp"
 #include "ferry/runtime/time.hpp"
 
@@ -78,6 +79,7 @@ struct access_policy {
 struct arrival {
     bool has_proxy_header = false;  ///< It begins with one, so nobody knows yet whose it is.
     address_place place;            ///< Of its address, otherwise.
+    tls_terms tls = {};  ///< TLS begins at once, behind a PROXY header, where there is one.
 };
 
 /// Lets the connection in whose PROXY header is still to be read: reads it and has `peer` speak for

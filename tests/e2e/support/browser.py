@@ -20,9 +20,9 @@ def program():
 
 
 class Browser:
-    """One page. `folder`: for its profile. Everything it said of the page is in `events`."""
+    """One page. `folder`: for its profile; `flags`: of the command line, besides the usual. Everything it said of the page is in `events`."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *flags):
         command_reader, self.commands = os.pipe()
         self.answers, answer_writer = os.pipe()
 
@@ -34,7 +34,8 @@ class Browser:
         self.process = subprocess.Popen(
             [program(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
              "--no-first-run", "--disable-background-networking", "--remote-debugging-pipe",
-             f"--user-data-dir={folder}", "--window-size=1000,700", "about:blank"],
+             f"--user-data-dir={folder}", "--window-size=1000,700", *flags,
+             "about:blank"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             preexec_fn=place_pipes, pass_fds=(3, 4), start_new_session=True)
         os.close(command_reader)

@@ -9,7 +9,7 @@ import time
 
 START_SECONDS_MAX = 20
 STOP_SECONDS_MAX = 20
-LISTENING = re.compile(r"^listening on (http|ftp)://(.+):(\d+)/$", re.MULTILINE)
+LISTENING = re.compile(r"^listening on (https?|ftps?)://(.+):(\d+)/$", re.MULTILINE)
 CORES = min(2, len(os.sched_getaffinity(0)))
 DEFAULTS = {
     "--http": "127.0.0.1:0",
@@ -68,8 +68,9 @@ class Ferry:
         self.root = root
         self.process = None
         self._end_expected = False
-        self.http, self.ftp = [], []
-        self._expected = endpoints or sum(self._endpoints(name) for name in ("--http", "--ftp"))
+        self.http, self.ftp, self.https, self.ftps = [], [], [], []
+        self._expected = endpoints or sum(self._endpoints(name) for name in
+                                          ("--http", "--https", "--ftp", "--ftps"))
 
     def _endpoints(self, name):
         values = [self.command[i + 1] for i, part in enumerate(self.command) if part == name]
@@ -97,7 +98,7 @@ class Ferry:
             self.kill()
             raise ServerTrouble(f"it does not say {self._notice!r}\n{self.log()}")
         for scheme, address, port in told:
-            (self.http if scheme == "http" else self.ftp).append((address.strip("[]"), int(port)))
+            getattr(self, scheme).append((address.strip("[]"), int(port)))
         return self
 
     def spawn(self):
@@ -125,6 +126,14 @@ class Ferry:
     @property
     def http_url(self):
         return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def https_port(self):
+        return self.https[0][1]
+
+    @property
+    def https_url(self):
+        return f"https://localhost:{self.https_port}"
 
     @property
     def ftp_url(self):
@@ -159,7 +168,7 @@ class Ferry:
     def connect(self, scheme="http", source=None, receive_buffer_bytes=None, segment_bytes=None,
                 timeout=10):
         """A plain socket to its first endpoint."""
-        address, port = (self.http if scheme == "http" else self.ftp)[0]
+        address, port = getattr(self, scheme)[0]
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         connection = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer_bytes:

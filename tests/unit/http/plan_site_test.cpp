@@ -536,3 +536,32 @@ TEST_CASE("plan: a request goes by the rules that held when it came, whatever co
     CHECK(seen.expired());
     CHECK(on.get("/a").head.field("X-A") == "second");
 }
+
+TEST_CASE("plan: what comes in clear is sent to ask over TLS, as it was asked (RFC 9110, 15.4.9)") {
+    options numbers;
+    numbers.redirect_to_tls_port = 8'443;
+    numbers.strict_transport = "max-age=60";
+    ruled_site on(site_rules{}, numbers);
+    on.put("a", "a");
+    const std::pair<std::string_view, std::string_view> rows[] = {
+        {"GET /a HTTP/1.1\nHost: example.org\n", "https://example.org:8443/a"},
+        {"GET /a%20b?c=%26 HTTP/1.1\nHost: example.org:80\n",
+         "https://example.org:8443/a%20b?c=%26"},
+        {"PUT /a HTTP/1.1\nHost: [2001:db8::1]\nContent-Length: 0\n",
+         "https://[2001:db8::1]:8443/a"},
+        {"GET //other.example/ HTTP/1.1\nHost: [2001:db8::1]:80\n",
+         "https://[2001:db8::1]:8443//other.example/"},
+    };
+    for (const auto& [request, location] : rows) {
+        CAPTURE(request);
+        const auto made = on.ask(request);
+        CHECK(made.head.status == 308);
+        CHECK(made.head.field("Location") == location);
+        CHECK(count_lines(made, "Strict-Transport-Security") == 0);  // RFC 6797 section 7.2.
+    }
+    CHECK(on.ask("GET /a HTTP/1.0\n").head.status == 400);              // To which host?
+    CHECK(on.get("/.well-known/acme-challenge/a").head.status == 404);  // RFC 8555 section 8.3.
+    numbers.redirect_to_tls_port = 443;
+    ruled_site usual(site_rules{}, numbers);
+    CHECK(usual.get("/a").head.field("Location") == "https://a/a");
+}

@@ -62,6 +62,9 @@ const access_record full = {
     .connection = 17,
     .peer_port = 50'000,
     .local_port = 80,
+    .scheme = "https",
+    .tls_version = "TLSv1.3",
+    .tls_cipher = "TLS_AES_128_GCM_SHA256",
     .fields = &fields,
 };
 
@@ -190,6 +193,9 @@ TEST_CASE("access log: every variable, called as nginx calls it") {
         {"$request_uri", "/a%20b?c", "-"},
         {"$server_protocol", "HTTP/1.1", "-"},
         {"$server_port", "80", "0"},
+        {"$scheme", "https", "-"},
+        {"$ssl_protocol", "TLSv1.3", "-"},
+        {"$ssl_cipher", "TLS_AES_128_GCM_SHA256", "-"},
         {"$status", "200", "-"},
         {"$body_bytes_sent", "2326", "0"},
         {"$bytes_sent", "2600", "0"},
@@ -269,14 +275,15 @@ TEST_CASE("access log: combined is a template, and the default") {
 TEST_CASE("access log: json is one object a line, with the same keys in each") {
     CHECK(line_of("json", full) ==
           R"({"time":"2000-10-10T20:55:36.999Z","remote":"192.0.2.7","remote_port":50000,)"
-          R"("connection":17,"user":"ann","protocol":"HTTP/1.1","method":"GET",)"
+          R"("connection":17,"user":"ann","protocol":"HTTP/1.1","tls":"TLSv1.3","method":"GET",)"
           R"("target":"/a%20b?c","host":"Example.COM:8080","status":200,"bytes":2326,)"
           R"("bytes_received":311,"bytes_sent":2600,"complete":true,"duration_us":87,)"
           R"("referer":"http://example.com/","user_agent":"curl/8.5.0"})"
           "\n");
     CHECK(line_of("json", {}) ==
           R"({"time":"1970-01-01T00:00:00.000Z","remote":"","remote_port":0,"connection":0,)"
-          R"("user":"","protocol":"","method":"","target":"","host":"","status":0,"bytes":0,)"
+          R"("user":"","protocol":"","tls":"","method":"","target":"","host":"","status":0,)"
+          R"("bytes":0,)"
           R"("bytes_received":0,"bytes_sent":0,"complete":true,"duration_us":0,"referer":"",)"
           R"("user_agent":""})"
           "\n");

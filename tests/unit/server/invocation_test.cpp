@@ -201,6 +201,19 @@ TEST_CASE("invocation: values that do not fit together") {
           "--http off and --ftp off: nothing to serve");
     CHECK(refusal({"--http", "127.0.0.1:2121", "d"}) ==
           R"(--ftp: "127.0.0.1:2121" is --http's too)");
+    CHECK(refusal({"--https", "127.0.0.1:8080", "--tls-self-signed", "d"}) ==
+          R"(--https: "127.0.0.1:8080" is --http's too)");
+    CHECK(refusal({"--https", "127.0.0.1:1", "d"}) ==
+          "--https: there is no --tls-cert; --tls-self-signed makes one for developing");
+    CHECK(refusal({"--tls-cert", "a", "--tls-cert", "b", "--tls-key", "c", "d"}) ==
+          "--tls-key: 1 for 2 of --tls-cert; name one for each, or none");
+    CHECK(refusal({"--tls-cert", "a", "--tls-ocsp", "b", "--tls-ocsp", "c", "d"}) ==
+          "--tls-ocsp: 2 for 1 of --tls-cert");
+    CHECK(refusal({"--tls-client-certs", "optional", "d"}) ==
+          "--tls-client-certs: there is no --tls-client-ca to vouch for them");
+    CHECK(refusal({"--tls-client-ca", "a", "d"}) == "--tls-client-ca: --tls-client-certs is off");
+    CHECK(refusal({"--http-redirect-to-https", "d"}) ==
+          "--http-redirect-to-https: there is no --https");
     CHECK(run({"--http", "127.0.0.1:0", "--ftp", "127.0.0.1:0", "d"}));
     CHECK(refusal({"--cores", "2", "--pin", "0-2", "d"}) ==
           "--pin: 3 CPUs for --cores 2; name one for each, or leave --cores out");

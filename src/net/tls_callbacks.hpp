@@ -1,0 +1,33 @@
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <cstddef>
+
+#include "net/tls_session.hpp"
+
+namespace ferry::net {
+
+/// What OpenSSL calls for a session; `tls_server` tells it so.
+class tls_session::callbacks {
+  public:
+    static int write(BIO* wire, const char* octets, int size_bytes);
+    static int read(BIO* wire, char* into, int size_bytes);
+    static long control(BIO* wire, int what, long number, void* pointer);
+    static void see_message(int is_written, int version, int kind, const void* octets,
+                            std::size_t size_bytes, SSL* session, void* unused);
+    static int choose_protocol(SSL* session, const unsigned char** chosen,
+                               unsigned char* chosen_bytes, const unsigned char* offered,
+                               unsigned offered_bytes, void* unused);
+    static int mark_ticket(SSL* session, void* unused);
+    static SSL_TICKET_RETURN see_ticket(SSL* session, SSL_SESSION* resumed,
+                                        const unsigned char* name, std::size_t name_bytes,
+                                        SSL_TICKET_STATUS status, void* unused);
+
+    [[nodiscard]] static const tls_server& server_of(const tls_session& self) noexcept;
+    [[nodiscard]] static bool has_mark(const tls_session& self) noexcept;
+    /// Null while it is made.
+    [[nodiscard]] static tls_session* of(const SSL* session) noexcept;
+};
+
+}  // namespace ferry::net

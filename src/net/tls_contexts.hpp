@@ -1,0 +1,37 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ferry/net/tls_server.hpp"
+#include "net/tls_openssl.hpp"
+
+namespace ferry::net {
+
+/// One SSL_CTX a certificate, found by the names that it is for.
+class tls_server::contexts {
+  public:
+    struct identity {
+        context_owner context;
+        std::string called;
+        std::string ocsp_response;
+    };
+
+    [[nodiscard]] SSL_CTX* standard() const noexcept { return identities.front()->context.get(); }
+    [[nodiscard]] const BIO_METHOD* wire() const noexcept { return wire_method.get(); }
+
+    /// The context for a name that a client asks for: the name itself, then one of all names of its
+    /// domain (RFC 6125 section 6.4.3); null where there is none.
+    [[nodiscard]] SSL_CTX* find(std::string_view name) const;
+
+    bio_method_owner wire_method;
+    std::vector<std::unique_ptr<identity>> identities;     ///< In place: callbacks point at them.
+    std::map<std::string, SSL_CTX*, std::less<>> by_name;  ///< In lower case; "*.example.org", too.
+    std::shared_ptr<tls_ticket_keys> tickets;
+};
+
+}  // namespace ferry::net

@@ -1,0 +1,391 @@
+#include "ferry/net/tls_server.hpp"
+
+#include <fmt/format.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/params.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+#include <new>
+#include <utility>
+
+#include "ferry/base/ascii.hpp"
+#include "ferry/base/wall_clock.hpp"
+#include "net/tls_callbacks.hpp"
+#include "net/tls_contexts.hpp"
+
+namespace ferry::net {
+namespace {
+
+using refusal = std::unexpected<std::string>;
+using identity = tls_server::contexts::identity;
+
+/// Of TLS 1.2 what Mozilla calls intermediate: forward secret and authenticated, the quickest on
+/// this kind of machine first. No RC4, 3DES, NULL or anonymous one (threats.md, T1; RFC 9325
+/// section 4.2).
+constexpr const char* ciphers_1_2 =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+constexpr const char* ciphers_1_3 =
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
+constexpr const char* groups = "X25519:P-256:P-384";
+
+/// Of a client; also what is held for one that stops in the middle of it.
+constexpr long client_chain_bytes_max = 16 * 1'024;
+constexpr std::int64_t warning_seconds = 14 * 86'400;
+
+/// Says which key would have been needed: for files that ask for a password.
+int no_password(char*, int, int, void*) {
+    return -1;
+}
+
+/// Seals and opens tickets with the server's keys.
+int use_ticket_key(SSL* session, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
+                   EVP_MAC_CTX* mac, int is_sealing) {
+    constexpr int failed = -1;
+    constexpr int unknown = 0;
+    constexpr int used = 1;
+    constexpr int used_and_renewed = 2;
+    const auto* const self = tls_session::callbacks::of(session);
+    if (self == nullptr) {
+        return unknown;
+    }
+    auto& keys = *tls_session::callbacks::server_of(*self).inside().tickets;
+    const auto now = read_wall_clock().seconds;
+    tls_ticket_keys::key with;
+    bool is_old = false;
+    if (is_sealing != 0) {
+        const auto current = keys.sealing(now);
+        if (!current) {
+            return unknown;
+        }
+        with = *current;
+        std::ranges::copy(with.name, name);
+        if (::RAND_bytes(iv, ::EVP_CIPHER_get_iv_length(::EVP_aes_256_cbc())) != 1) {
+            return failed;
+        }
+    } else {
+        const auto found = keys.find(name, now);
+        if (!found) {
+            return unknown;
+        }
+        with = found->with;
+        is_old = !found->is_sealing;
+    }
+    std::array<char, 7> digest{"SHA256"};
+    const OSSL_PARAM terms[] = {
+        ::OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, with.mac.data(), with.mac.size()),
+        ::OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0),
+        ::OSSL_PARAM_construct_end()};
+    const bool is_set = ::EVP_MAC_CTX_set_params(mac, terms) == 1 &&
+                        ::EVP_CipherInit_ex(cipher, ::EVP_aes_256_cbc(), nullptr,
+                                            with.cipher.data(), iv, is_sealing) == 1;
+    ::OPENSSL_cleanse(&with, sizeof with);
+    if (!is_set) {
+        return failed;
+    }
+    // Each data connection of FTP has a ticket for the next; in TLS 1.3 a ticket is for one use
+    // (RFC 8446 appendix C.4).
+    const bool is_renewed = is_sealing == 0 && (is_old || tls_session::callbacks::has_mark(*self) ||
+                                                ::SSL_version(session) == TLS1_3_VERSION);
+    return is_renewed ? used_and_renewed : used;
+}
+
+int choose_certificate(SSL* session, int*, void* of) {
+    const char* const name = ::SSL_get_servername(session, TLSEXT_NAMETYPE_host_name);
+    if (name == nullptr) {
+        return SSL_TLSEXT_ERR_NOACK;
+    }
+    try {
+        auto* const chosen = static_cast<const tls_server::contexts*>(of)->find(name);
+        if (chosen == nullptr) {
+            return SSL_TLSEXT_ERR_NOACK;  // The standard one: who asks decides what it is worth.
+        }
+        if (::SSL_set_SSL_CTX(session, chosen) == nullptr) {
+            return SSL_TLSEXT_ERR_ALERT_FATAL;
+        }
+    } catch (const std::bad_alloc&) {
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    }
+    return SSL_TLSEXT_ERR_OK;
+}
+
+int staple(SSL* session, void* of) {
+    const auto& response = static_cast<const identity*>(of)->ocsp_response;
+    auto* const copy =
+        static_cast<unsigned char*>(OPENSSL_memdup(response.data(), response.size()));
+    if (copy == nullptr) {
+        return SSL_TLSEXT_ERR_NOACK;
+    }
+    SSL_set_tlsext_status_ocsp_resp(session, copy, static_cast<long>(response.size()));
+    return SSL_TLSEXT_ERR_OK;
+}
+
+bool set_terms(SSL_CTX* context, const tls_settings& settings) {
+    ::SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                       SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_timeout(context, static_cast<long>(tls_ticket_keys::rotation_seconds));
+    SSL_CTX_set_max_cert_list(context, client_chain_bytes_max);
+    ::SSL_CTX_set_max_early_data(context, 0);
+    ::SSL_CTX_set_msg_callback(context, &tls_session::callbacks::see_message);
+    ::SSL_CTX_set_alpn_select_cb(context, &tls_session::callbacks::choose_protocol, nullptr);
+    if (settings.tickets) {
+        ::SSL_CTX_set_num_tickets(context, 1);
+        ::SSL_CTX_set_tlsext_ticket_key_evp_cb(context, &use_ticket_key);
+        ::SSL_CTX_set_session_ticket_cb(context, &tls_session::callbacks::mark_ticket,
+                                        &tls_session::callbacks::see_ticket, nullptr);
+    } else {
+        ::SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+        ::SSL_CTX_set_num_tickets(context, 0);
+    }
+    return SSL_CTX_set_min_proto_version(
+               context, settings.needs_tls_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION) == 1 &&
+           ::SSL_CTX_set_cipher_list(context, ciphers_1_2) == 1 &&
+           ::SSL_CTX_set_ciphersuites(context, ciphers_1_3) == 1 &&
+           SSL_CTX_set1_groups_list(context, groups) == 1;
+}
+
+/// Takes the server's own certificate and those that vouch for it.
+refusal wrong_certificate(const tls_identity& from, std::string_view how) {
+    return refusal(fmt::format("{}: {}", from.called, how));
+}
+
+std::expected<void, std::string> use_certificates(SSL_CTX* context, const tls_identity& from) {
+    const auto text = reader_of(from.certificates);
+    const certificate_owner own(
+        text ? ::PEM_read_bio_X509_AUX(text.get(), nullptr, &no_password, nullptr) : nullptr);
+    if (!own) {
+        ::ERR_clear_error();
+        return wrong_certificate(from, "there is no certificate in it (PEM, RFC 7468)");
+    }
+    if (::SSL_CTX_use_certificate(context, own.get()) != 1) {
+        return wrong_certificate(from, take_tls_error());
+    }
+    for (;;) {
+        certificate_owner next(::PEM_read_bio_X509(text.get(), nullptr, &no_password, nullptr));
+        if (!next) {
+            break;
+        }
+        if (SSL_CTX_add0_chain_cert(context, next.get()) != 1) {
+            return wrong_certificate(from, take_tls_error());
+        }
+        static_cast<void>(next.release());  // It is the context's.
+    }
+    const auto last = ::ERR_peek_last_error();
+    const bool is_end = last == 0 || (ERR_GET_LIB(last) == ERR_LIB_PEM &&
+                                      ERR_GET_REASON(last) == PEM_R_NO_START_LINE);
+    if (!is_end) {
+        return wrong_certificate(from, take_tls_error());
+    }
+    ::ERR_clear_error();
+    return {};
+}
+
+std::expected<void, std::string> use_key(SSL_CTX* context, const tls_identity& from) {
+    const auto text = reader_of(from.key.empty() ? from.certificates : from.key);
+    const key_owner key(text ? ::PEM_read_bio_PrivateKey(text.get(), nullptr, &no_password, nullptr)
+                             : nullptr);
+    if (!key) {
+        ::ERR_clear_error();
+        return wrong_certificate(
+            from, "its key cannot be read: it is no PEM (RFC 7468), or behind a password");
+    }
+    if (::SSL_CTX_use_PrivateKey(context, key.get()) != 1 ||
+        ::SSL_CTX_check_private_key(context) != 1) {
+        ::ERR_clear_error();
+        return wrong_certificate(from, "the key is not the one of this certificate");
+    }
+    return {};
+}
+
+std::expected<void, std::string> use_client_authorities(SSL_CTX* context,
+                                                        const tls_settings& settings) {
+    if (settings.from_clients == tls_client_certificates::off) {
+        return {};
+    }
+    const auto text = reader_of(settings.client_authorities);
+    auto* const store = ::SSL_CTX_get_cert_store(context);
+    std::size_t count = 0;
+    while (text) {
+        const certificate_owner next(
+            ::PEM_read_bio_X509(text.get(), nullptr, &no_password, nullptr));
+        if (!next) {
+            break;
+        }
+        if (::X509_STORE_add_cert(store, next.get()) != 1 ||
+            ::SSL_CTX_add_client_CA(context, next.get()) != 1) {
+            return refusal(fmt::format("authorities of clients: {}", take_tls_error()));
+        }
+        ++count;
+    }
+    ::ERR_clear_error();
+    if (count == 0) {
+        return refusal(std::string("authorities of clients: there is no certificate in it"));
+    }
+    ::SSL_CTX_set_verify(context,
+                         settings.from_clients == tls_client_certificates::required
+                             ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+                             : SSL_VERIFY_PEER,
+                         nullptr);
+    return {};
+}
+
+/// Sessions that were begun under other terms for clients are not resumed under these.
+bool set_session_context(SSL_CTX* context, const tls_settings& settings) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned size_bytes = 0;
+    const auto terms =
+        fmt::format("{} {}", static_cast<int>(settings.from_clients), settings.client_authorities);
+    return ::EVP_Digest(terms.data(), terms.size(), digest.data(), &size_bytes, ::EVP_sha256(),
+                        nullptr) == 1 &&
+           ::SSL_CTX_set_session_id_context(context, digest.data(), size_bytes) == 1;
+}
+
+std::string lower_case(std::string_view text) {
+    std::string made(text);
+    for (char& each : made) {
+        each = ascii::to_lower(each);
+    }
+    return made;
+}
+
+/// The host names that a certificate is for: where it has alternative names its common name does
+/// not count (RFC 6125 section 6.4.4).
+std::vector<std::string> names_of(X509* certificate) {
+    std::vector<std::string> names;
+    const general_names_owner alternatives(static_cast<GENERAL_NAMES*>(
+        ::X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+    for (int i = 0; alternatives && i < sk_GENERAL_NAME_num(alternatives.get()); ++i) {
+        const auto* const each = sk_GENERAL_NAME_value(alternatives.get(), i);
+        if (each->type == GEN_DNS) {
+            const auto* const octets = ::ASN1_STRING_get0_data(each->d.dNSName);
+            // Octets of a host name, signed or not.
+            names.push_back(
+                lower_case({reinterpret_cast<const char*>(octets),
+                            static_cast<std::size_t>(::ASN1_STRING_length(each->d.dNSName))}));
+        }
+    }
+    if (alternatives) {
+        return names;
+    }
+    auto* const subject = ::X509_get_subject_name(certificate);
+    const int at = ::X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    unsigned char* octets = nullptr;
+    const int size_bytes =
+        at < 0 ? -1
+               : ::ASN1_STRING_to_UTF8(
+                     &octets, ::X509_NAME_ENTRY_get_data(::X509_NAME_get_entry(subject, at)));
+    if (size_bytes > 0) {
+        // Octets of a host name, signed or not.
+        names.push_back(lower_case(
+            {reinterpret_cast<const char*>(octets), static_cast<std::size_t>(size_bytes)}));
+    }
+    OPENSSL_free(octets);
+    return names;
+}
+
+std::expected<std::unique_ptr<identity>, std::string> make_identity(const tls_settings& settings,
+                                                                    const tls_identity& from) {
+    auto made = std::make_unique<identity>();
+    made->called = from.called;
+    made->ocsp_response = from.ocsp_response;
+    made->context.reset(::SSL_CTX_new(::TLS_server_method()));
+    if (!made->context || !set_terms(made->context.get(), settings) ||
+        !set_session_context(made->context.get(), settings)) {
+        return wrong_certificate(from, take_tls_error());
+    }
+    if (auto used = use_certificates(made->context.get(), from); !used) {
+        return refusal(std::move(used.error()));
+    }
+    if (auto used = use_key(made->context.get(), from); !used) {
+        return refusal(std::move(used.error()));
+    }
+    if (auto used = use_client_authorities(made->context.get(), settings); !used) {
+        return refusal(std::move(used.error()));
+    }
+    if (!made->ocsp_response.empty()) {
+        SSL_CTX_set_tlsext_status_cb(made->context.get(), &staple);
+        SSL_CTX_set_tlsext_status_arg(made->context.get(), made.get());
+    }
+    return made;
+}
+
+}  // namespace
+
+SSL_CTX* tls_server::contexts::find(std::string_view name) const {
+    const auto wanted = lower_case(name);
+    if (const auto found = by_name.find(wanted); found != by_name.end()) {
+        return found->second;
+    }
+    const auto dot = wanted.find('.');
+    if (dot == std::string::npos) {
+        return nullptr;
+    }
+    const auto found = by_name.find("*" + wanted.substr(dot));
+    return found == by_name.end() ? nullptr : found->second;
+}
+
+tls_server::tls_server(std::unique_ptr<contexts> inside) noexcept : inside_(std::move(inside)) {}
+
+tls_server::~tls_server() = default;
+
+std::expected<std::shared_ptr<const tls_server>, std::string> tls_server::make(
+    const tls_settings& settings) {
+    auto inside = std::make_unique<contexts>();
+    inside->tickets = settings.tickets;
+    inside->wire_method.reset(::BIO_meth_new(BIO_TYPE_SOURCE_SINK, "ferry"));
+    auto* const wire = inside->wire_method.get();
+    if (wire == nullptr || ::BIO_meth_set_write(wire, &tls_session::callbacks::write) != 1 ||
+        ::BIO_meth_set_read(wire, &tls_session::callbacks::read) != 1 ||
+        ::BIO_meth_set_ctrl(wire, &tls_session::callbacks::control) != 1) {
+        return refusal(take_tls_error());
+    }
+    for (const auto& each : settings.identities) {
+        auto made = make_identity(settings, each);
+        if (!made) {
+            return refusal(std::move(made.error()));
+        }
+        auto* const context = (*made)->context.get();
+        for (auto& name : names_of(::SSL_CTX_get0_certificate(context))) {
+            inside->by_name.emplace(std::move(name), context);  // The first that has it.
+        }
+        inside->identities.push_back(std::move(*made));
+    }
+    if (inside->identities.empty()) {
+        return refusal(std::string("there is no certificate"));
+    }
+    auto* const standard = inside->standard();
+    SSL_CTX_set_tlsext_servername_callback(standard, &choose_certificate);
+    SSL_CTX_set_tlsext_servername_arg(standard, inside.get());
+    return std::make_shared<const tls_server>(std::move(inside));
+}
+
+std::vector<std::string> tls_server::warnings(std::int64_t now) const {
+    std::vector<std::string> told;
+    for (const auto& each : inside_->identities) {
+        const auto* const certificate = ::SSL_CTX_get0_certificate(each->context.get());
+        auto at = static_cast<std::time_t>(now);
+        auto soon = static_cast<std::time_t>(now + warning_seconds);
+        const auto* const end = ::X509_get0_notAfter(certificate);
+        if (::X509_cmp_time(end, &at) < 0) {
+            told.push_back(fmt::format("{}: the certificate has expired", each->called));
+        } else if (::X509_cmp_time(end, &soon) < 0) {
+            told.push_back(
+                fmt::format("{}: the certificate expires within two weeks", each->called));
+        }
+        if (::X509_cmp_time(::X509_get0_notBefore(certificate), &at) > 0) {
+            told.push_back(fmt::format("{}: the certificate is not valid yet", each->called));
+        }
+    }
+    ::ERR_clear_error();
+    return told;
+}
+
+}  // namespace ferry::net

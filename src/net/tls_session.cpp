@@ -1,0 +1,312 @@
+#include "net/tls_session.hpp"
+
+#include <openssl/err.h>
+#include <openssl/x509.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "ferry/base/assert.hpp"
+#include "net/tls_callbacks.hpp"
+#include "net/tls_contexts.hpp"
+
+namespace ferry::net {
+
+namespace {
+
+/// Messages that are no content and that an honest peer may send once hands were shaken: its keys
+/// are renewed after 2^24 records at the earliest (RFC 8446 section 5.5).
+constexpr std::uint64_t side_messages_max = 32;
+constexpr std::uint64_t octets_for_another = 1'048'576;
+
+}  // namespace
+
+// OpenSSL is C: no exception may pass through it.
+int tls_session::callbacks::write(BIO* wire, const char* octets, int size_bytes) {
+    auto& self = *static_cast<tls_session*>(::BIO_get_data(wire));
+    BIO_clear_retry_flags(wire);
+    try {
+        self.to_send_.append(octets, static_cast<std::size_t>(size_bytes));
+    } catch (const std::bad_alloc&) {
+        self.is_out_of_memory_ = true;
+        return -1;
+    }
+    return size_bytes;
+}
+
+int tls_session::callbacks::read(BIO* wire, char* into, int size_bytes) {
+    auto& self = *static_cast<tls_session*>(::BIO_get_data(wire));
+    BIO_clear_retry_flags(wire);
+    if (self.is_too_much()) {
+        self.why_ = "too many messages that are no content";
+        return -1;
+    }
+    const auto left = self.offered_.substr(self.taken_);
+    const auto given = left.substr(0, static_cast<std::size_t>(std::max(size_bytes, 0)));
+    if (given.empty()) {
+        BIO_set_retry_read(wire);
+        return -1;
+    }
+    if (self.watches_hello_ && !self.hello_.take(given)) {
+        self.why_ = "the ClientHello is too long";
+        return -1;
+    }
+    std::memcpy(into, given.data(), given.size());
+    self.taken_ += given.size();
+    return static_cast<int>(given.size());
+}
+
+long tls_session::callbacks::control(BIO*, int what, long, void*) {
+    return what == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+void tls_session::callbacks::see_message(int is_written, int, int kind, const void*, std::size_t,
+                                         SSL* session, void*) {
+    auto* const self = of(session);
+    if (self == nullptr || !self->has_shaken_hands_) {
+        return;
+    }
+    // An alert of ours is the answer to something that was not wanted.
+    const bool is_side_message =
+        kind == SSL3_RT_HANDSHAKE ? is_written == 0 : kind == SSL3_RT_ALERT;
+    if (is_side_message) {
+        ++self->side_messages_;
+    }
+}
+
+int tls_session::callbacks::choose_protocol(SSL* session, const unsigned char** chosen,
+                                            unsigned char* chosen_bytes,
+                                            const unsigned char* offered, unsigned offered_bytes,
+                                            void*) {
+    const auto* const self = of(session);
+    if (self == nullptr || self->how_.protocol.empty()) {
+        return SSL_TLSEXT_ERR_NOACK;
+    }
+    const auto wanted = self->how_.protocol;
+    for (unsigned at = 0; at < offered_bytes;) {
+        const unsigned size_bytes = offered[at];
+        if (size_bytes > offered_bytes - at - 1) {
+            break;
+        }
+        if (wanted.size() == size_bytes &&
+            std::memcmp(wanted.data(), offered + at + 1, size_bytes) == 0) {
+            *chosen = offered + at + 1;
+            *chosen_bytes = static_cast<unsigned char>(size_bytes);
+            return SSL_TLSEXT_ERR_OK;
+        }
+        at += size_bytes + 1;
+    }
+    return SSL_TLSEXT_ERR_ALERT_FATAL;  // no_application_protocol (RFC 7301 section 3.2).
+}
+
+int tls_session::callbacks::mark_ticket(SSL* session, void*) {
+    const auto* const self = of(session);
+    if (self == nullptr || self->how_.mark.empty()) {
+        return 1;
+    }
+    return ::SSL_SESSION_set1_ticket_appdata(::SSL_get_session(session), self->how_.mark.data(),
+                                             self->how_.mark.size());
+}
+
+SSL_TICKET_RETURN tls_session::callbacks::see_ticket(SSL* session, SSL_SESSION* resumed,
+                                                     const unsigned char*, std::size_t,
+                                                     SSL_TICKET_STATUS status, void*) {
+    if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW) {
+        return SSL_TICKET_RETURN_IGNORE_RENEW;  // A whole handshake, and a ticket for the next.
+    }
+    auto* const self = of(session);
+    void* mark = nullptr;
+    std::size_t size_bytes = 0;
+    if (self != nullptr && ::SSL_SESSION_get0_ticket_appdata(resumed, &mark, &size_bytes) == 1 &&
+        size_bytes > 0) {
+        try {
+            self->resumed_mark_.assign(static_cast<const char*>(mark), size_bytes);
+        } catch (const std::bad_alloc&) {
+            return SSL_TICKET_RETURN_IGNORE_RENEW;
+        }
+    }
+    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
+const tls_server& tls_session::callbacks::server_of(const tls_session& self) noexcept {
+    return *self.by_;
+}
+
+bool tls_session::callbacks::has_mark(const tls_session& self) noexcept {
+    return !self.how_.mark.empty();
+}
+
+tls_session* tls_session::callbacks::of(const SSL* session) noexcept {
+    return static_cast<tls_session*>(SSL_get_app_data(session));
+}
+
+void tls_session::ssl_freed::operator()(ssl_st* session) const noexcept {
+    ::SSL_free(session);
+}
+
+tls_session::tls_session(std::shared_ptr<const tls_server> by, tls_session_options how)
+    : by_(std::move(by)), how_(std::move(how)) {}
+
+tls_session::~tls_session() = default;
+
+result<std::unique_ptr<tls_session>> tls_session::make(std::shared_ptr<const tls_server> by,
+                                                       tls_session_options how) {
+    const auto& inside = by->inside();
+    // The constructor is nobody else's, so make_unique has no way in.
+    std::unique_ptr<tls_session> made(new tls_session(std::move(by), std::move(how)));
+    made->ssl_.reset(::SSL_new(inside.standard()));
+    bio_owner wire(made->ssl_ ? ::BIO_new(inside.wire()) : nullptr);
+    if (!wire) {
+        ::ERR_clear_error();
+        return failure(errc::exhausted);
+    }
+    ::BIO_set_data(wire.get(), made.get());
+    ::BIO_set_init(wire.get(), 1);
+    SSL_set_app_data(made->ssl_.get(), made.get());
+    auto* const both_ways = wire.release();
+    ::SSL_set_bio(made->ssl_.get(), both_ways, both_ways);
+    ::SSL_set_accept_state(made->ssl_.get());
+    return made;
+}
+
+bool tls_session::is_too_much() const noexcept {
+    return side_messages_ > side_messages_max + moved_ / octets_for_another;
+}
+
+/// What has gone wrong in the last call, whose return value was one of failure.
+error tls_session::fail() noexcept {
+    const auto last = ::ERR_peek_last_error();
+    if (why_[0] == '\0') {
+        const char* const reason = last == 0 ? nullptr : ::ERR_reason_error_string(last);
+        why_ = reason == nullptr ? "the TLS session broke" : reason;
+    }
+    const bool is_memory =
+        is_out_of_memory_ || (last != 0 && ERR_GET_REASON(last) == ERR_R_MALLOC_FAILURE);
+    ::ERR_clear_error();
+    return {.code = is_memory ? errc::exhausted : errc::invalid};
+}
+
+result<tls_session::progress> tls_session::shake_hands() {
+    ::ERR_clear_error();
+    const int done = ::SSL_do_handshake(ssl_.get());
+    if (!has_answered_hello_ && ::SSL_get_state(ssl_.get()) != TLS_ST_BEFORE) {
+        has_answered_hello_ = true;
+        // In that state OpenSSL may have asked for another hello; of 1.2 there is one only.
+        watches_hello_ = ::SSL_get_state(ssl_.get()) == TLS_ST_EARLY_DATA;
+        hello_.expect_another();
+    }
+    if (done == 1) {
+        watches_hello_ = false;
+        has_shaken_hands_ = true;
+        return progress::done;
+    }
+    if (::SSL_get_error(ssl_.get(), done) == SSL_ERROR_WANT_READ) {
+        return progress::wants_input;
+    }
+    return failure(fail());
+}
+
+bool tls_session::is_established() const noexcept {
+    return ::SSL_is_init_finished(ssl_.get()) == 1;
+}
+
+result<tls_session::reading> tls_session::read(std::span<std::byte> into) {
+    FERRY_ASSERT(!into.empty());
+    ::ERR_clear_error();
+    std::size_t octets = 0;
+    if (::SSL_read_ex(ssl_.get(), into.data(), into.size(), &octets) == 1) {
+        moved_ += octets;
+        return reading{.how = progress::done, .octets = octets};
+    }
+    switch (::SSL_get_error(ssl_.get(), 0)) {
+        case SSL_ERROR_WANT_READ:
+            return reading{.how = progress::wants_input};
+        case SSL_ERROR_ZERO_RETURN:
+            return reading{.how = progress::ended};
+        default:
+            return failure(fail());
+    }
+}
+
+std::size_t tls_session::pending() const noexcept {
+    return static_cast<std::size_t>(::SSL_pending(ssl_.get()));
+}
+
+result<void> tls_session::write(std::span<const std::byte> octets) {
+    if (octets.empty()) {
+        return {};
+    }
+    ::ERR_clear_error();
+    std::size_t written = 0;
+    if (::SSL_write_ex(ssl_.get(), octets.data(), octets.size(), &written) != 1) {
+        return failure(fail());
+    }
+    moved_ += octets.size();
+    return {};
+}
+
+void tls_session::end() noexcept {
+    if (!is_established()) {
+        return;  // OpenSSL has no alert for that, and the peer has nothing to take for whole.
+    }
+    ::ERR_clear_error();
+    if ((::SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) == 0) {
+        // Fails only after something else has: the peer then had an alert.
+        static_cast<void>(::SSL_shutdown(ssl_.get()));
+    }
+    ::ERR_clear_error();
+}
+
+std::string_view tls_session::version() const noexcept {
+    return ::SSL_get_version(ssl_.get());
+}
+
+std::string_view tls_session::cipher() const noexcept {
+    const char* const name = SSL_get_cipher_name(ssl_.get());
+    return name == nullptr ? std::string_view() : std::string_view(name);
+}
+
+bool tls_session::is_resumed() const noexcept {
+    return ::SSL_session_reused(ssl_.get()) == 1;
+}
+
+std::string tls_session::client_subject() const {
+    X509* const shown = ::SSL_get0_peer_certificate(ssl_.get());
+    const bio_owner text(shown == nullptr ? nullptr : ::BIO_new(::BIO_s_mem()));
+    if (!text || ::X509_NAME_print_ex(text.get(), ::X509_get_subject_name(shown), 0,
+                                      XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) < 0) {
+        return {};
+    }
+    char* octets = nullptr;
+    const auto size_bytes = BIO_get_mem_data(text.get(), &octets);
+    return {octets, static_cast<std::size_t>(size_bytes)};
+}
+
+std::string tls_session::client_common_name() const {
+    X509* const shown = ::SSL_get0_peer_certificate(ssl_.get());
+    if (shown == nullptr) {
+        return {};
+    }
+    auto* const subject = ::X509_get_subject_name(shown);
+    const int at = ::X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    // One that has several says nothing certain.
+    if (at < 0 || ::X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0) {
+        return {};
+    }
+    unsigned char* octets = nullptr;
+    const int size_bytes = ::ASN1_STRING_to_UTF8(
+        &octets, ::X509_NAME_ENTRY_get_data(::X509_NAME_get_entry(subject, at)));
+    if (size_bytes < 0) {
+        ::ERR_clear_error();
+        return {};
+    }
+    const std::unique_ptr<unsigned char, decltype([](unsigned char* text) { OPENSSL_free(text); })>
+        owner(octets);
+    // Octets are octets, signed or not.
+    return {reinterpret_cast<const char*>(octets), static_cast<std::size_t>(size_bytes)};
+}
+
+}  // namespace ferry::net

@@ -1,0 +1,245 @@
+"""HTTP over TLS: what clients make of it, which certificate they are shown, what becomes of a bad one."""
+
+import json
+import os
+import re
+import signal
+import ssl
+import subprocess
+import time
+
+from support import check, trees
+from support.browser import Browser, program
+from support.clients import run
+from support.http_wire import Connection, ask, request
+from support.tls import Secure, certificate
+
+SITE = {b"hello.txt": b"hello, world\n", b"large.bin": trees.octets(7, 5 << 20),
+        b"page.html": b"<!DOCTYPE html><title>over TLS</title><p>yes"}
+
+
+def serve(t, *flags):
+    """A server whose certificate for localhost clients can check; gives both."""
+    folder = t.tmp()
+    server = t.ferry(trees.fill(t.tmp(), SITE), "--https", "127.0.0.1:0", "--tls-self-signed",
+                     "--tls-cert", f"{folder}/own.pem", "--tls-key", f"{folder}/own.key", *flags)
+    return server, f"{folder}/own.pem"
+
+
+def hangup(server, word):
+    before = server.errors().count(word)
+    server.signal(signal.SIGHUP)
+    limit = time.monotonic() + 10
+    while server.errors().count(word) == before:
+        check.holds(time.monotonic() < limit, f"no {word!r} in {server.errors()}")
+        time.sleep(0.01)
+    time.sleep(0.1)  # Each core takes them in its next turn.
+
+
+def test_clients(t):
+    """curl, wget, openssl and Python get what is there, by TLS 1.3 and 1.2, and check who serves it."""
+    server, authority = serve(t, "--access-log", "-", "--access-log-format", "json")
+    url = server.https_url
+    got = run(["curl", "-sS", "--cacert", authority, "-w", "%{http_code} %{ssl_verify_result}",
+               "-o", os.devnull, f"{url}/hello.txt"]).output
+    check.equal(got, b"200 0", "what curl says of it")
+    for version in ("1.2", "1.3"):
+        got = run(["curl", "-sS", "--cacert", authority, f"--tlsv{version}", "--tls-max", version,
+                   f"{url}/large.bin"]).output
+        check.same_bytes(got, SITE[b"large.bin"], f"a large file by TLS {version}")
+    got = run(["wget", "-q", "-O", "-", f"--ca-certificate={authority}", f"{url}/large.bin"]).output
+    check.same_bytes(got, SITE[b"large.bin"], "what wget got")
+    got = run(["curl", "-sS", "--cacert", authority, "-r", "100-199", f"{url}/large.bin"]).output
+    check.same_bytes(got, SITE[b"large.bin"][100:200], "a range")
+    said = run(["openssl", "s_client", "-connect", f"127.0.0.1:{server.https_port}", "-CAfile",
+                authority, "-alpn", "h2,http/1.1", "-servername", "localhost"]).text
+    check.contains(said, "Verify return code: 0 (ok)", "openssl")
+    check.contains(said, "ALPN protocol: http/1.1", "openssl")
+    refused = run(["openssl", "s_client", "-connect", f"127.0.0.1:{server.https_port}", "-tls1_1",
+                   "-cipher", "ALL:@SECLEVEL=0"], status=None)
+    check.holds(refused.status != 0, "TLS 1.1 (threats.md, T1)")
+    secure = Secure(server, authority)
+    with Connection(secure) as connection:
+        for _ in range(3):
+            check.equal(connection.ask("/hello.txt").body, b"hello, world\n", "a small file")
+        connection.send(b"".join(request("/hello.txt") for _ in range(40)))
+        for i in range(40):
+            check.equal(connection.read_response().body, b"hello, world\n", f"pipelined {i}")
+    check.equal(ask(server, "/hello.txt").body, b"hello, world\n", "in clear beside it")
+    server.stop()
+    lines = [json.loads(line) for line in server.output().splitlines() if line.startswith("{")]
+    check.equal({line["tls"] for line in lines}, {"TLSv1.2", "TLSv1.3", ""}, "in the access log")
+
+
+def test_an_answer_is_whole_or_not(t):
+    """threats.md, T2: an answer that ends with its connection ends with close_notify."""
+    server, authority = serve(t)
+    connection = Secure(server, authority).wrap(server.connect("https"))
+    connection.sendall(request("/hello.txt", version="HTTP/1.0"))
+    got = b""
+    while part := connection.recv(65536):  # A ragged end would be an exception.
+        got += part
+    check.contains(got, b"hello, world\n", "the answer")
+    connection.close()
+
+
+def test_sessions_go_on(t):
+    """A client resumes its session on whatever core, and after a reload (RFC 8446 section 2.2)."""
+    server, authority = serve(t, "--cores", "2")
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        secure = Secure(server, authority, minimum_version=version, maximum_version=version)
+        session = None
+        for turn in range(6):
+            if turn == 3:
+                hangup(server, "from now on")
+            connection = secure.wrap(server.connect("https"), session)
+            check.equal(connection.session_reused, turn > 0, f"{version.name}, connection {turn}")
+            connection.sendall(request("/hello.txt", fields=[("Connection", "close")]))
+            while connection.recv(65536):
+                pass  # The ticket comes with the answer.
+            session = connection.session
+            connection.close()
+
+
+def test_requests_in_clear_are_sent_there(t):
+    """--http-redirect-to-https and --http-hsts."""
+    server, authority = serve(t, "--http-redirect-to-https", "--http-hsts", "24h")
+    there = f"https://localhost:{server.https_port}"
+    for target, location in (("/hello.txt", "/hello.txt"), ("/a%20b?c=d%26", "/a%20b?c=d%26"),
+                             ("//evil.example/", "//evil.example/")):
+        answer = ask(server, target)
+        check.equal((answer.status, answer.field("Location")), (308, there + location), target)
+        check.equal(answer.field("Strict-Transport-Security"), None, "in clear")
+    with Connection(server) as connection:
+        answer = connection.ask("/x", host="[::1]:80", method="POST", body=b"x")
+        check.equal((answer.status, answer.field("Location")),
+                    (308, f"https://[::1]:{server.https_port}/x"), "a POST")
+    check.equal(ask(server, "/.well-known/acme-challenge/x").status, 404, "what ACME asks")
+    answer = ask(Secure(server, authority), "/hello.txt")
+    check.equal((answer.status, answer.field("Strict-Transport-Security")), (200, "max-age=86400"),
+                "over TLS")
+    got = run(["curl", "-sSL", "--cacert", authority,
+               f"http://localhost:{server.http_port}/large.bin"]).output
+    check.same_bytes(got, SITE[b"large.bin"], "what curl got in the end")
+
+
+def test_certificates_by_name(t):
+    """Of several the one for the name; SIGHUP reads them anew; a bad one changes nothing."""
+    folder = t.tmp()
+    first, second = certificate(folder, "first.example"), certificate(folder, "second.example")
+    server = t.ferry(trees.fill(t.tmp(), SITE), "--https", "127.0.0.1:0", "--cores", "2",
+                     "--tls-cert", first[0], "--tls-key", first[1],
+                     "--tls-cert", second[0], "--tls-key", second[1])
+    check.equal(Secure(server, name="first.example").common_name(), "first.example", "the first")
+    check.equal(Secure(server, name="second.example").common_name(), "second.example", "the second")
+    check.equal(Secure(server, name="other.example").common_name(), "first.example", "of no name")
+    with Connection(Secure(server)) as old:
+        check.equal(old.ask("/hello.txt").status, 200, "before")
+        certificate(folder, "third.example", "second.example")
+        hangup(server, "from now on")
+        for _ in range(4):  # Whichever core it is.
+            check.equal(Secure(server, name="third.example").common_name(), "third.example", "anew")
+        with open(second[1], "w", encoding="utf-8") as file:
+            file.write("no key")
+        hangup(server, "the certificates stay as they were")
+        check.contains(server.errors(), "second.example.pem", "which file it is")
+        check.equal(Secure(server, name="third.example").common_name(), "third.example", "kept")
+        check.equal(old.ask("/hello.txt").status, 200, "a connection goes on")
+
+
+def test_a_certificate_of_its_own(t):
+    """--tls-self-signed: in memory, or kept in files that nobody else reads."""
+    server, authority = serve(t)
+    key = authority.replace(".pem", ".key")
+    check.equal(os.stat(key).st_mode & 0o777, 0o600, "who reads the key")
+    shown = re.search(r"SHA-256 (\S+)", server.errors())[1]
+    text = run(["openssl", "x509", "-in", authority, "-noout", "-fingerprint", "-sha256"]).text
+    check.contains(text, shown, "the fingerprint that is told")
+    again = t.ferry(server.root, "--https", "127.0.0.1:0", "--tls-self-signed", "--tls-cert",
+                    authority, "--tls-key", key)
+    check.contains(again.errors(), shown, "the one that is there")
+    fresh = t.ferry(server.root, "--https", "127.0.0.1:0", "--tls-self-signed")
+    check.lacks(fresh.errors(), shown, "in memory")
+    check.equal(ask(Secure(fresh), "/hello.txt").status, 200, "in memory")
+
+
+def test_what_is_no_tls(t):
+    """threats.md, T1, T3: garbage, HTTP in clear, half a hello: each ends soon, others are served."""
+    server, authority = serve(t, "--tls-handshake-timeout", "300ms")
+    for octets in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", os.urandom(2000), b"\x16\x03\x01\x40\x01",
+                   b"\x16\x03\x01\x00\x05\x01\x01\xff\xff\x03", b""):
+        with server.connect("https") as connection:
+            connection.sendall(octets)
+            got = b""
+            try:
+                while part := connection.recv(1000):
+                    got += part
+            except ConnectionError:
+                pass
+            check.holds(len(got) < 64, f"{octets[:10]}: {got}")
+    stalled = []
+    for _ in range(200):
+        connection = server.connect("https")
+        connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+        stalled.append(connection)
+    check.equal(ask(Secure(server, authority), "/hello.txt").status, 200, "beside them")
+    for connection in stalled:
+        try:
+            check.equal(connection.recv(100), b"", "the end of a handshake that stalls")
+        except ConnectionError:
+            pass
+        connection.close()
+
+
+def test_clients_with_certificates(t):
+    """--tls-client-certs required: nobody else is served."""
+    folder = t.tmp()
+    own, other = certificate(folder, "ann"), certificate(folder, "eve")
+    server, authority = serve(t, "--tls-client-certs", "required", "--tls-client-ca", own[0])
+    good = Secure(server, authority)
+    good.context.load_cert_chain(*own)
+    check.equal(ask(good, "/hello.txt").status, 200, "who has one")
+    for chain in (None, other):
+        bad = Secure(server, authority)
+        if chain:
+            bad.context.load_cert_chain(*chain)
+        try:
+            with bad.wrap(server.connect("https")) as connection:
+                connection.sendall(request("/hello.txt"))
+                got = connection.recv(100)
+        except OSError:  # TLS 1.3 tells it behind the client's end of the handshake.
+            continue
+        check.equal(got, b"", f"with {chain}")
+
+
+def test_start_refuses(t):
+    """One line that says what is wrong, and status 1."""
+    folder = t.tmp()
+    good, other = certificate(folder, "good"), certificate(folder, "other")
+    root = trees.fill(t.tmp(), SITE)
+    rows = ((("--tls-cert", good[0], "--tls-key", other[1]), "not the one of this certificate"),
+            (("--tls-cert", f"{folder}/none.pem"), "No such file"),
+            (("--tls-cert", good[1]), "no certificate"),
+            (("--tls-cert", good[0]), "key cannot be read"),
+            (("--tls-self-signed", "--tls-ticket-keys", good[0]), "keys of 80"))
+    for flags, said in rows:
+        done = subprocess.run([t.binary, "--http", "127.0.0.1:0", "--ftp", "off", "--https",
+                               "127.0.0.1:0", *flags, root], capture_output=True, timeout=10,
+                              check=False)
+        check.equal(done.returncode, 1, f"{flags}: {done.stderr}")
+        check.contains(done.stderr.decode(), said, flags)
+
+
+def test_browser(t):
+    """Chromium shows a page over TLS, with the fingerprint of the key told to it."""
+    if not program():
+        return
+    server, authority = serve(t)
+    key = run(["openssl", "x509", "-in", authority, "-noout", "-pubkey"]).output
+    der = run(["openssl", "pkey", "-pubin", "-outform", "DER"], stdin=key).output
+    digest = run(["openssl", "dgst", "-sha256", "-binary"], stdin=der).output
+    pinned = run(["openssl", "base64", "-A"], stdin=digest).output.decode()
+    browser = t.closing(Browser(t.tmp(), f"--ignore-certificate-errors-spki-list={pinned}"))
+    browser.open(f"{server.https_url}/page.html")
+    check.equal(browser.value("document.title"), "over TLS", "the title")
+    check.equal(browser.value("isSecureContext"), True, "a secure context")
