@@ -1,0 +1,120 @@
+#include "target.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "ferry/base/ascii.hpp"
+#include "ferry/base/quantities.hpp"
+
+namespace ferry::ftp_load {
+namespace {
+
+/// Undoes the percent-encoding. Nothing where it is malformed, or where the result could not stand
+/// on a command line (RFC 959 section 5.3.1).
+std::optional<std::string> decoded(std::string_view text) {
+    std::string made;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        char octet = text[i];
+        if (octet == '%') {
+            if (i + 2 >= text.size()) {
+                return std::nullopt;
+            }
+            const int high = ascii::hex_value(text[i + 1]);
+            const int low = ascii::hex_value(text[i + 2]);
+            if (high < 0 || low < 0) {
+                return std::nullopt;
+            }
+            octet = static_cast<char>(high * 16 + low);
+            i += 2;
+        }
+        if (ascii::is_control(octet)) {
+            return std::nullopt;
+        }
+        made += octet;
+    }
+    return made;
+}
+
+bool take_login(std::string_view text, target& into) {
+    const auto colon = text.find(':');
+    auto user = decoded(text.substr(0, colon));
+    auto password = decoded(colon == std::string_view::npos ? "" : text.substr(colon + 1));
+    if (!user || !password) {
+        return false;
+    }
+    into.user = std::move(*user);
+    into.password = std::move(*password);
+    return true;
+}
+
+bool take_host(std::string_view text, target& into) {
+    auto end = text.find(':');
+    if (text.starts_with('[')) {
+        end = text.find(']');
+        if (end == std::string_view::npos) {
+            return false;
+        }
+        into.host = text.substr(1, end - 1);
+        text.remove_prefix(end + 1);
+        if (text.empty()) {
+            return !into.host.empty();
+        }
+        if (text[0] != ':') {
+            return false;
+        }
+        end = 0;
+    } else {
+        into.host = text.substr(0, end);
+    }
+    if (end != std::string_view::npos) {
+        const auto port = parse_number(text.substr(end + 1));
+        if (!port || *port == 0 || *port > 65'535) {
+            return false;
+        }
+        into.port = static_cast<std::uint16_t>(*port);
+    }
+    return !into.host.empty() && std::ranges::none_of(into.host, ascii::is_control);
+}
+
+}  // namespace
+
+std::string target::show() const {
+    return fmt::format("ftp://{}:{}/{}", host.contains(':') ? fmt::format("[{}]", host) : host,
+                       port, path);
+}
+
+std::expected<target, std::string> parse_url(std::string_view url) {
+    constexpr std::string_view scheme = "ftp://";
+    const auto refused = [url](std::string_view why) {
+        std::string shown;
+        ascii::append_escaped(shown, url);
+        return std::unexpected(
+            fmt::format("{}: {}; ftp://user:password@host:port/path is meant", shown, why));
+    };
+    if (!ascii::equal_ignoring_case(url.substr(0, scheme.size()), scheme)) {
+        return refused("not a URL of FTP");
+    }
+    auto rest = url.substr(scheme.size());
+    const auto slash = std::min(rest.find('/'), rest.size());
+    auto authority = rest.substr(0, slash);
+    target made;
+    if (const auto at = authority.rfind('@'); at != std::string_view::npos) {
+        if (!take_login(authority.substr(0, at), made)) {
+            return refused("the login is not percent-encoded");
+        }
+        authority.remove_prefix(at + 1);
+    }
+    if (!take_host(authority, made)) {
+        return refused("no host, or no port from 1 to 65535");
+    }
+    auto path = decoded(slash < rest.size() ? rest.substr(slash + 1) : "");
+    if (!path) {
+        return refused("the path is not percent-encoded");
+    }
+    made.path = std::move(*path);
+    return made;
+}
+
+}  // namespace ferry::ftp_load
