@@ -11,6 +11,7 @@
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/task.hpp"
 #include "ferry/runtime/time.hpp"
+#include "http_sites.hpp"
 #include "model_tree.hpp"
 #include "report.hpp"
 
@@ -118,6 +119,7 @@ struct client_context {
     net::endpoint ftp{};
     server_numbers server{};
     packing_settings packing{};
+    sites_settings sites{};
     excuses excused{};
     network_insight network{};
     std::vector<ftp_account> accounts{};

@@ -185,6 +185,7 @@ struct ferry_host::life {
             .homes = homes,
             .types = types,
             .http = settings.http,
+            .rules = settings.sites,
             .ftp = settings.ftp,
             .listings = settings.listings,
             .open_files = settings.open_files,

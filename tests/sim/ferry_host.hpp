@@ -9,6 +9,7 @@
 
 #include "ferry/auth/accounts.hpp"
 #include "ferry/http/media_types.hpp"
+#include "ferry/http/rules.hpp"
 #include "ferry/net/endpoint.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "server/core_server.hpp"
@@ -23,6 +24,7 @@ inline constexpr const char* served_directory = "/srv";
 struct ferry_settings {
     std::size_t cores = 1;
     http::options http;
+    std::shared_ptr<const http::sites> sites;  ///< Null: the one of the tree.
     ftp::options ftp;
     std::vector<auth::account> users;
     std::optional<auth::permissions> anonymous = auth::rights::read_only();

@@ -117,8 +117,8 @@ std::string judge_entry(client_context& context, const std::string& path, const 
 
 std::string judge_archive(client_context& context, const expected_answer& what,
                           std::string_view octets, bool is_cut, moment since) {
-    const auto top =
-        what.path == "/" ? std::string("files") : what.path.substr(what.path.rfind('/') + 1);
+    const auto& shown = what.shown_as.empty() ? what.path : what.shown_as;
+    const auto top = shown == "/" ? std::string("files") : shown.substr(shown.rfind('/') + 1);
     std::set<std::string, std::less<>> seen;
     for (auto rest = octets;;) {
         entry each;

@@ -41,15 +41,16 @@ class body_check {
         talk_.context.findings.count("http octets", octets.size());
         std::string why;
         std::erase_if(expected_, [&](expected_answer& each) {
-            if (each.body != expected_answer::body_kind::file || each.is_loose ||
-                each.is_packed_here) {
+            const bool is_of_octets = each.body == expected_answer::body_kind::file ||
+                                      each.body == expected_answer::body_kind::site_page;
+            if (!is_of_octets || each.is_loose || each.is_packed_here) {
                 return false;
             }
             const auto wrong = each.first_difference(done_, octets);
             if (!wrong) {
                 return false;
             }
-            if (talk_.context.model.is_disturbed(each.octets, asked_.asked_at)) {
+            if (is_disturbed(each)) {
                 each.is_loose = true;
                 return false;
             }
@@ -75,6 +76,11 @@ class body_check {
                 why += problem;
                 return !problem.empty();
             }
+            if (each.body == page && !each.is_loose &&
+                page_.find(fmt::format("<h1>{} ", each.status)) == std::string::npos) {
+                why += "an error's page is another's: " + page_;
+                return true;
+            }
             if (each.body != listing && each.body != archive) {
                 return false;
             }
@@ -92,26 +98,24 @@ class body_check {
             broken(talk_, "a body is wrong as a whole", why, asked_);
             return false;
         }
-        const auto& first = expected_.front();
-        if (first.body == expected_answer::body_kind::page &&
-            page_.find(fmt::format("<h1>{} ", first.status)) == std::string::npos) {
-            broken(talk_, "an error's page is another's", page_, asked_);
-            return false;
-        }
         return true;
     }
 
     /// Another program changes the file: the server may break off.
     [[nodiscard]] bool may_break_off() const {
         return std::ranges::any_of(expected_, [&](const expected_answer& each) {
-            return each.is_loose ||
-                   talk_.context.model.is_disturbed(each.octets, asked_.asked_at) ||
+            return each.is_loose || is_disturbed(each) ||
                    (each.body == expected_answer::body_kind::archive &&
                     may_be_disturbed(talk_.context, each, asked_.asked_at));
         });
     }
 
   private:
+    [[nodiscard]] bool is_disturbed(const expected_answer& each) const {
+        return talk_.context.model.is_disturbed(each.page_octets.value_or(each.octets),
+                                                asked_.asked_at);
+    }
+
     conversation& talk_;
     const http_request& asked_;
     std::vector<expected_answer> expected_;
@@ -272,6 +276,8 @@ task<outcome> read_answer(conversation& talk, const http_request& asked, answer_
              .body = has_body ? expected_answer::body_kind::page : expected_answer::body_kind::none,
              .path = asked.path});
         expected.front().status = head.status;
+        // A site may have a page of its own for it.
+        expected.front().is_loose = !context.sites.hosts.empty();
     } else {
         expected = match_head(context, asked, head, expected_answers(context, asked), problem);
     }

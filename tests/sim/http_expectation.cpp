@@ -128,6 +128,20 @@ std::string_view type_of(std::string_view path) {
                                      : "";
 }
 
+/// The site that is asked; null: there is none for that name.
+const site_settings* site_of(const client_context& context, const http_request& asked) {
+    return context.sites.find(asked.host);
+}
+
+/// What the site knows the target as, and what its rows go by.
+const std::string& named_by(const http_request& asked) {
+    return asked.site_path.empty() ? asked.path : asked.site_path;
+}
+std::string rule_path(const http_request& asked) {
+    const auto& name = named_by(asked);
+    return asked.wants_directory && name != "/" ? name + "/" : name;
+}
+
 void add_page(std::vector<expected_answer>& out, const http_request& asked, int status) {
     out.push_back({.status = status,
                    .body = asked.sort == request_sort::head ? body_kind::none : body_kind::page,
@@ -326,30 +340,172 @@ void add_file(client_context& context, std::vector<expected_answer>& out, const 
     add_representation(context, out, asked, plain);
 }
 
+/// A directory that has no index, or whose index is none.
+void add_listing(const client_context& context, std::vector<expected_answer>& out,
+                 const http_request& asked) {
+    if (!site_of(context, asked)->listings) {
+        add_page(out, asked, 403);
+        return;
+    }
+    const bool is_head = asked.sort == request_sort::head;
+    out.push_back({.status = 200,
+                   .body = is_head ? body_kind::none : body_kind::listing,
+                   .path = asked.path,
+                   .lists = true,
+                   .query = asked.query,
+                   .shown_as = asked.site_path});
+    auto& listed = out.back();
+    if (listed.is_packed()) {
+        listed.body = is_head ? body_kind::none : body_kind::archive;
+        add_page(out, asked, 503);  // Others that are slow have all turns.
+    }
+}
+
 void add_directory(client_context& context, std::vector<expected_answer>& out,
                    const http_request& asked) {
     if (!asked.wants_directory) {
-        out.push_back({.status = 301, .path = asked.path});
+        out.push_back({.status = 301, .path = asked.path, .shown_as = named_by(asked) + "/"});
         return;
     }
-    const auto index = joined(asked.path, "index.html");
-    for (const auto& each : context.model.possible_since(index, asked.asked_at)) {
-        if (each.kind == node_kind::file) {
-            add_file(context, out, asked, index, each);
-        } else {
-            const bool is_head = asked.sort == request_sort::head;
-            out.push_back({.status = 200,
-                           .body = is_head ? body_kind::none : body_kind::listing,
-                           .path = asked.path,
-                           .lists = true,
-                           .query = asked.query});
-            auto& listed = out.back();
-            if (listed.is_packed()) {
-                listed.body = is_head ? body_kind::none : body_kind::archive;
-                add_page(out, asked, 503);  // Others that are slow have all turns.
+    for (const auto& name : site_of(context, asked)->index) {
+        const auto index = joined(asked.path, name);
+        bool may_be_another = false;
+        for (const auto& each : context.model.possible_since(index, asked.asked_at)) {
+            if (each.kind == node_kind::file) {
+                add_file(context, out, asked, index, each);
+            } else {
+                may_be_another = true;
             }
         }
+        if (!may_be_another) {
+            return;
+        }
     }
+    add_listing(context, out, asked);
+}
+
+bool has_extension(std::string_view path) {
+    return name_of(path).contains('.');
+}
+
+/// Nothing is called that: the page of a site of one page, or 404.
+void add_absent(client_context& context, std::vector<expected_answer>& out,
+                const http_request& asked) {
+    const auto& site = *site_of(context, asked);
+    const bool may_be_page = !site.spa.empty() && !has_extension(asked.path);
+    const auto before = out.size();
+    bool is_there = false;
+    if (may_be_page && asked.accepts_html) {
+        const auto page = site.in_tree(site.spa);
+        for (const auto& each : context.model.possible_since(page, asked.asked_at)) {
+            is_there = each.kind == node_kind::file;
+            if (is_there) {
+                add_file(context, out, asked, page, each);
+            }
+        }
+        for (auto i = before; i < out.size(); ++i) {
+            out[i].rule_path = site.spa;
+        }
+    }
+    if (!is_there || !context.is_strict()) {
+        add_page(out, asked, 404);
+    }
+    for (auto i = before; i < out.size(); ++i) {
+        out[i].varies_by_accept = may_be_page;
+    }
+}
+
+/// The page that is asked for without its extension. True: there is surely one.
+bool add_clean_page(client_context& context, std::vector<expected_answer>& out,
+                    const http_request& asked) {
+    if (!site_of(context, asked)->clean_urls || asked.wants_directory ||
+        has_extension(asked.path)) {
+        return false;
+    }
+    const auto page = asked.path + ".html";
+    bool is_sure = context.is_strict();
+    for (const auto& each : context.model.possible_since(page, asked.asked_at)) {
+        if (each.kind == node_kind::file) {
+            add_file(context, out, asked, page, each);
+        } else {
+            is_sure = false;
+        }
+    }
+    return is_sure;
+}
+
+/// Where the page `asked` for has its address without its extension; nothing: here.
+std::optional<std::string> clean_address(const client_context& context, const http_request& asked) {
+    const auto& site = *site_of(context, asked);
+    const auto& path = named_by(asked);
+    const auto stem = name_of(path).substr(0, name_of(path).rfind('.'));
+    if (!site.clean_urls || !path.ends_with(".html") || stem.empty() || stem.contains('.')) {
+        return std::nullopt;
+    }
+    const bool is_index = !site.index.empty() && site.index.front() == name_of(path);
+    return path.substr(0, path.rfind(is_index ? '/' : '.') + (is_index ? 1 : 0));
+}
+
+/// What the tree has under the name that is asked for.
+void add_named(client_context& context, std::vector<expected_answer>& made,
+               const http_request& asked) {
+    for (const auto& each : context.model.possible_since(asked.path, asked.asked_at)) {
+        switch (each.kind) {
+            case node_kind::absent:
+                add_absent(context, made, asked);
+                break;
+            case node_kind::file:
+                if (asked.wants_directory) {
+                    add_absent(context, made, asked);
+                } else if (auto address = clean_address(context, asked)) {
+                    made.push_back(
+                        {.status = 308, .path = asked.path, .shown_as = std::move(*address)});
+                } else {
+                    add_file(context, made, asked, asked.path, each);
+                }
+                break;
+            case node_kind::directory:
+                add_directory(context, made, asked);
+                break;
+            case node_kind::anything:
+                made.push_back({.status = 0, .path = {}});
+                break;
+        }
+    }
+}
+
+/// What sites show of an error instead of the server's page.
+void use_pages(client_context& context, std::vector<expected_answer>& all,
+               const http_request& asked) {
+    const auto& site = *site_of(context, asked);
+    std::vector<expected_answer> made;
+    for (auto& each : all) {
+        const auto path = each.rule_path.empty() ? rule_path(asked) : each.rule_path;
+        const auto* const row = each.status >= 400 ? site.error_page(each.status, path) : nullptr;
+        if (row == nullptr) {
+            made.push_back(std::move(each));
+            continue;
+        }
+        const auto page = site.in_tree(row->page);
+        bool is_sure = context.is_strict();
+        for (const auto& state : context.model.possible_since(page, asked.asked_at)) {
+            if (state.kind != node_kind::file) {
+                is_sure = false;
+                if (state.kind == node_kind::anything) {
+                    made.push_back({.status = 0, .path = {}});
+                }
+                continue;
+            }
+            auto& shown = made.emplace_back(each);
+            shown.page_octets = state.octets;
+            shown.page_path = page;
+            shown.body = each.body == body_kind::page ? body_kind::site_page : body_kind::none;
+        }
+        if (!is_sure) {
+            made.push_back(std::move(each));
+        }
+    }
+    all = std::move(made);
 }
 
 /// The fields an answer must have, and those it may have besides.
@@ -392,6 +548,10 @@ field_rule rule_for(const expected_answer& what) {
             add({"etag"});
             break;
         case 301:
+        case 302:
+        case 303:
+        case 307:
+        case 308:
             add({"location", "content-length"});
             break;
         case 401:
@@ -413,8 +573,56 @@ field_rule rule_for(const expected_answer& what) {
     return rule;
 }
 
-std::string judge_fields(const expected_answer& what, const answer_head& head) {
-    const auto rule = rule_for(what);
+/// The media type that rows go by.
+std::string type_for_rows(const expected_answer& what) {
+    const auto essence = [](std::string_view type) {
+        return std::string(type.substr(0, type.find(';')));
+    };
+    if (what.status >= 400) {
+        return "text/html";
+    }
+    if (what.status == 204 || (what.status >= 301 && what.status != 304)) {
+        return {};
+    }
+    if (what.lists) {
+        return what.is_packed()    ? "application/x-tar"
+               : what.lists_json() ? "application/json"
+                                   : "text/html";
+    }
+    const auto type = type_of(what.path);
+    return !what.parts.empty() ? "multipart/byteranges"
+           : type.empty()      ? "application/octet-stream"
+                               : essence(type);
+}
+
+/// What the rows of the site that was asked do to the answer.
+site_fields fields_for(const client_context& context, const http_request& asked,
+                       const expected_answer& what) {
+    const auto* const site = site_of(context, asked);
+    if (site == nullptr) {
+        return {};
+    }
+    return fields_of(*site, {.path = what.rule_path.empty() ? rule_path(asked) : what.rule_path,
+                             .type = type_for_rows(what),
+                             .origin = asked.origin,
+                             .status = what.status,
+                             .has_cache_control = what.lists,
+                             .is_preflight = asked.is_preflight});
+}
+
+std::string judge_fields(const expected_answer& what, const site_fields& by_site,
+                         const answer_head& head) {
+    auto rule = rule_for(what);
+    for (const auto& [name, value] : by_site.there) {
+        if (head.only(name) != value) {
+            return fmt::format("{} is {}, not {}", name, head.only(name).value_or("not there"),
+                               value);
+        }
+        rule.allowed.push_back(name);
+    }
+    if (!by_site.has_server) {
+        std::erase(rule.wanted, "server");
+    }
     for (const auto name : rule.wanted) {
         if (!head.has(name)) {
             return fmt::format("no field {}", name);
@@ -428,6 +636,46 @@ std::string judge_fields(const expected_answer& what, const answer_head& head) {
         }
     }
     return {};
+}
+
+/// Whether the file would be packed for who accepts that (`http::compression`).
+bool varies(const client_context& context, const expected_answer& what) {
+    const bool is_of_a_file = what.body == body_kind::file || what.status == 304 ||
+                              what.status == 412 || what.status == 416 ||
+                              (what.status == 200 && !what.lists);
+    return is_of_a_file && (context.packing.uses_files_beside ||
+                            is_packed_by_server(context, what.path, what.octets.size_bytes()));
+}
+
+/// What the answer depends on besides its target, sorted.
+std::vector<std::string> vary_of(const client_context& context, const expected_answer& what,
+                                 const site_fields& by_site) {
+    std::vector<std::string> made;
+    if (what.lists && !what.is_packed()) {
+        made.emplace_back("Accept");
+    } else if (!what.lists && varies(context, what)) {
+        made.emplace_back("Accept-Encoding");
+    }
+    if (by_site.varies_by_origin) {
+        made.emplace_back("Origin");
+    }
+    if (what.varies_by_accept) {
+        made.emplace_back("Accept");
+    }
+    std::ranges::sort(made);
+    return made;
+}
+
+std::vector<std::string> split_vary(const answer_head& head) {
+    std::vector<std::string> made;
+    auto rest = head.only("vary").value_or("");
+    while (!rest.empty()) {
+        const auto comma = std::min(rest.find(", "), rest.size());
+        made.push_back(rest.substr(0, comma));
+        rest.erase(0, comma + 2);
+    }
+    std::ranges::sort(made);
+    return made;
 }
 
 std::string judge_common(const client_context& context, const http_request& asked,
@@ -460,22 +708,16 @@ std::string judge_common(const client_context& context, const http_request& aske
 
 std::string judge_location(const expected_answer& what, const http_request& asked,
                            const std::string& location) {
+    if (!what.location.empty()) {
+        return location == what.location ? "" : "Location leads to " + location;
+    }
     auto path = location.substr(0, location.find('?'));
     const auto query = location.substr(path.size());
     const auto decoded = decode_path(path);
-    if (!decoded || *decoded != what.path + "/" || query != asked.query) {
+    if (!decoded || *decoded != what.shown_as || query != asked.query) {
         return "Location leads to " + location;
     }
     return {};
-}
-
-/// Whether the file would be packed for who accepts that (`http::compression`).
-bool varies(const client_context& context, const expected_answer& what) {
-    const bool is_of_a_file = what.body == body_kind::file || what.status == 304 ||
-                              what.status == 412 || what.status == 416 ||
-                              (what.status == 200 && !what.lists);
-    return is_of_a_file && (context.packing.uses_files_beside ||
-                            is_packed_by_server(context, what.path, what.octets.size_bytes()));
 }
 
 /// What of a packed file is meant, now that its answer tells its size, or how often it is there.
@@ -510,18 +752,18 @@ std::string judge_one(client_context& context, expected_answer& what, const http
     if (what.status != head.status) {
         return fmt::format("status {}", head.status);
     }
-    if (auto problem = judge_fields(what, head); !problem.empty()) {
+    const auto by_site = fields_for(context, asked, what);
+    if (auto problem = judge_fields(what, by_site, head); !problem.empty()) {
         return problem;
     }
-    const std::optional<std::string> vary =
-        what.is_packed() && what.lists ? std::nullopt
-        : what.lists                   ? std::optional<std::string>("Accept")
-                     : (varies(context, what) ? std::optional<std::string>("Accept-Encoding")
-                                              : std::nullopt);
-    if (head.only("vary") != vary) {
+    if (split_vary(head) != vary_of(context, what, by_site)) {
         return "Vary is " + head.only("vary").value_or("not there");
     }
-    if (what.status == 301) {
+    if (what.page_octets && (head.content_length != what.page_octets->size_bytes() ||
+                             head.only("content-type") != type_of(what.page_path))) {
+        return "another page than " + what.page_path;
+    }
+    if (what.status > 300 && what.status < 309 && what.status != 304) {
         return judge_location(what, asked, head.only("location").value_or(""));
     }
     auto size = what.octets.size_bytes();
@@ -576,6 +818,9 @@ std::string judge_one(client_context& context, expected_answer& what, const http
 
 std::optional<std::size_t> expected_answer::first_difference(std::uint64_t done,
                                                              std::string_view seen) const {
+    if (body == body_kind::site_page) {
+        return page_octets->first_difference(done, seen);
+    }
     if (parts.empty()) {
         return octets.first_difference(offset + done, seen);
     }
@@ -630,11 +875,13 @@ std::string expected_answer::describe() const {
             return fmt::format("{} with the names in {}", status, path);
         case body_kind::archive:
             return fmt::format("{} with all that is in {}", status, path);
+        case body_kind::site_page:
+            return fmt::format("{} with {} instead of a page", status, page_path);
         case body_kind::page:
         case body_kind::none:
             break;
     }
-    return fmt::format("{}", status);
+    return fmt::format("{}{}{}", status, location.empty() ? "" : " to ", location);
 }
 
 std::string judge_packed(client_context& context, const expected_answer& what,
@@ -665,10 +912,7 @@ std::string judge_packed(client_context& context, const expected_answer& what,
 
 std::vector<expected_answer> expected_answers(client_context& context, const http_request& asked) {
     std::vector<expected_answer> made;
-    if (asked.sort == request_sort::options) {
-        made.push_back({.status = 204, .path = asked.path});
-        return made;
-    }
+    const auto* const site = site_of(context, asked);
     if (asked.sort == request_sort::fixed) {
         for (const int status : asked.statuses) {
             made.push_back({.status = status,
@@ -677,26 +921,25 @@ std::vector<expected_answer> expected_answers(client_context& context, const htt
         }
         return made;
     }
-    for (const auto& each : context.model.possible_since(asked.path, asked.asked_at)) {
-        switch (each.kind) {
-            case node_kind::absent:
-                add_page(made, asked, 404);
-                break;
-            case node_kind::file:
-                if (asked.wants_directory) {
-                    add_page(made, asked, 404);
-                } else {
-                    add_file(context, made, asked, asked.path, each);
-                }
-                break;
-            case node_kind::directory:
-                add_directory(context, made, asked);
-                break;
-            case node_kind::anything:
-                made.push_back({.status = 0, .path = {}});
-                break;
-        }
+    if (site == nullptr) {
+        add_page(made, asked, 421);
+        return made;
     }
+    if (asked.sort == request_sort::options) {
+        made.push_back({.status = 204, .path = asked.path});
+        return made;
+    }
+    std::string location;
+    if (const auto* const row = site->moved(rule_path(asked), asked.query, location)) {
+        if (row->status == 410) {
+            add_page(made, asked, 410);
+        } else {
+            made.push_back({.status = row->status, .path = asked.path, .location = location});
+        }
+    } else if (!add_clean_page(context, made, asked)) {
+        add_named(context, made, asked);
+    }
+    use_pages(context, made, asked);
     return made;
 }
 

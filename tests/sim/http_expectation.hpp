@@ -16,11 +16,12 @@ namespace ferry::sim::test {
 /// One answer that would be right.
 struct expected_answer {
     enum class body_kind : std::uint8_t {
-        none,     ///< Also of HEAD.
-        file,     ///< `size_bytes` octets of `octets` from `offset` on.
-        listing,  ///< The page of the directory `path`.
-        archive,  ///< The tar archive of the directory `path`.
-        page,     ///< An error's page.
+        none,       ///< Also of HEAD.
+        file,       ///< `size_bytes` octets of `octets` from `offset` on.
+        listing,    ///< The page of the directory `path`.
+        archive,    ///< The tar archive of the directory `path`.
+        page,       ///< An error's page.
+        site_page,  ///< A site's own page for an error: `page_octets`.
     };
     int status = 200;
     body_kind body = body_kind::none;
@@ -42,6 +43,12 @@ struct expected_answer {
     std::vector<stretch> parts{};
     bool is_loose = false;  ///< Another program is changing the file: octets prove nothing.
     std::string query{};    ///< What a directory was asked for with.
+    std::optional<content> page_octets{};  ///< With an error that the site has a page for,
+    std::string page_path{};               ///< which is this file.
+    std::string location{};                ///< Of a redirect by a row, as it must be.
+    std::string shown_as{};                ///< What the site knows as `path`; empty: the same.
+    std::string rule_path{};               ///< What its rows go by; empty: what was asked for.
+    bool varies_by_accept = false;         ///< Who does not ask for a page gets another.
 
     /// The first position in `seen` that is wrong of a body of which `done` octets came before.
     [[nodiscard]] std::optional<std::size_t> first_difference(std::uint64_t done,

@@ -42,6 +42,72 @@ std::string pick_path(client_context& context) {
     }
 }
 
+/// Chooses a site, and a path of it for `path` or, where that is not of it, for another.
+void draw_site(client_context& context, http_request& made) {
+    const auto& sites = context.sites;
+    const auto chosen = context.rng.below(sites.hosts.size() + 2);
+    if (chosen >= sites.hosts.size()) {
+        made.host = chosen == sites.hosts.size() ? "else.example" : "ferry.example";
+        return;
+    }
+    const auto& site = sites.hosts[chosen];
+    auto name = site.names[context.rng.below(site.names.size())];
+    if (name.starts_with('*')) {
+        name = (context.chance(2) ? "one" : "a.two") + name.substr(1);
+    }
+    made.host = name + (context.chance(6) ? "." : "") + (context.chance(6) ? ":8080" : "");
+    if (context.chance(4)) {
+        std::ranges::replace(made.host, 'e', 'E');
+    }
+    auto inside = site.in_site(made.path);
+    if (!inside) {
+        auto paths = context.model.paths();
+        std::erase_if(paths, [&site](const auto& each) { return !site.in_site(each); });
+        inside = site.in_site(paths[context.rng.below(paths.size())]);
+    }
+    if (!site.redirects.empty() && context.chance(5)) {
+        static constexpr std::array<std::string_view, 6> moved{
+            "/old/one", "/old/not/two", "/gone", "/away", "/three.old", "/sub/deep.bin"};
+        inside = moved[context.rng.below(moved.size())];
+    } else if (inside->ends_with(".html") && context.chance(2)) {
+        inside->resize(inside->size() - 5);
+    } else if (context.chance(10)) {
+        *inside += context.chance(2) ? "-not-there" : ".no";
+    }
+    made.site_path = *inside;
+    made.path = site.in_tree(*inside);
+}
+
+/// What scripts of other sites, and browsers that navigate, say besides.
+std::string draw_site_fields(client_context& context, http_request& made) {
+    std::string fields;
+    if (context.chance(2)) {
+        static constexpr std::array<std::string_view, 3> origins{
+            "https://app.example", "http://localhost:3000", "https://evil.example"};
+        made.origin = origins[context.rng.below(origins.size())];
+        fields += fmt::format("Origin: {}\r\n", made.origin);
+        if (made.sort == request_sort::options && context.chance(2)) {
+            made.is_preflight = true;
+            fields += "Access-Control-Request-Method: GET\r\n";
+        }
+    }
+    struct accepted {
+        std::string_view value;
+        bool is_html;
+    };
+    static constexpr std::array<accepted, 5> accepts{{{"", true},
+                                                      {"text/html,image/*;q=0.8", true},
+                                                      {"*/*", true},
+                                                      {"image/png", false},
+                                                      {"text/html;q=0, text/css", false}}};
+    const auto& chosen = accepts[context.rng.below(accepts.size())];
+    made.accepts_html = chosen.is_html;
+    if (!chosen.value.empty()) {
+        fields += fmt::format("Accept: {}\r\n", chosen.value);
+    }
+    return fields;
+}
+
 /// The same place in other words: dot segments, doubled slashes.
 std::string roundabout(client_context& context, const std::string& path) {
     switch (context.rng.below(8)) {
@@ -220,14 +286,19 @@ std::string draw_body(client_context& context, http_request& made, bool may_be_l
 void draw_tree_request(client_context& context, const validator_book& book, http_request& made,
                        bool may_be_last) {
     made.path = pick_path(context);
+    const bool has_sites = !context.sites.hosts.empty();
+    if (has_sites) {
+        draw_site(context, made);
+    }
+    const auto& named = made.site_path.empty() ? made.path : made.site_path;
     const auto states = context.model.possible(made.path);
     const bool is_directory = !states.empty() && states.front().kind == node_kind::directory;
-    made.wants_directory = made.path == "/" || context.chance(is_directory ? 2 : 12);
+    made.wants_directory = named == "/" || context.chance(is_directory ? 2 : 12);
     if (is_directory && !made.wants_directory) {
         made.wants_directory = context.chance(2);
     }
-    auto target = encode_path(roundabout(context, made.path), context.rng.next());
-    if (made.wants_directory && made.path != "/") {
+    auto target = encode_path(roundabout(context, named), context.rng.next());
+    if (made.wants_directory && named != "/") {
         target += context.chance(6) ? "/." : "/";
     }
     if (context.chance(5)) {
@@ -238,7 +309,7 @@ void draw_tree_request(client_context& context, const validator_book& book, http
         target += made.query;
     }
     if (context.chance(8)) {
-        target = "http://ferry.example" + target;
+        target = fmt::format("http://{}{}", made.host, target);
     }
     made.version_minor = may_be_last && context.chance(8) ? 0 : 1;
     made.sort = context.chance(4)    ? request_sort::head
@@ -246,8 +317,11 @@ void draw_tree_request(client_context& context, const validator_book& book, http
                                      : request_sort::get;
     static constexpr std::array<std::string_view, 3> methods{"GET", "HEAD", "OPTIONS"};
     made.octets =
-        fmt::format("{} {} HTTP/1.{}\r\nHost: ferry.example\r\n",
-                    methods[static_cast<std::size_t>(made.sort)], target, made.version_minor);
+        fmt::format("{} {} HTTP/1.{}\r\nHost: {}\r\n", methods[static_cast<std::size_t>(made.sort)],
+                    target, made.version_minor, made.host);
+    if (has_sites) {
+        made.octets += draw_site_fields(context, made);
+    }
     const auto seen = book.find(made.path);
     const bool has_seen = seen != book.end() && !seen->second.tag.empty();
     if (has_seen) {

@@ -72,7 +72,12 @@ inline constexpr const char* several_ranges = "0-3,10-19,-2";
 struct http_request {
     std::string octets;  ///< As sent, with the body.
     request_sort sort = request_sort::get;
-    std::string path;              ///< In the model.
+    std::string path;  ///< In the model.
+    std::string host{"ferry.example"};
+    std::string site_path{};  ///< What the site of `host` knows as `path`; empty: the same.
+    std::string origin{};     ///< Empty: none is said.
+    bool accepts_html = true;
+    bool is_preflight = false;
     bool wants_directory = false;  ///< The target ends in '/'.
     std::string query;             ///< With its '?', as sent.
     int version_minor = 1;

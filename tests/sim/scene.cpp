@@ -107,6 +107,7 @@ client_context scene::context(std::string name, std::size_t number) {
             .ftp = settings_.ftp,
             .server = settings_.numbers,
             .packing = settings_.packing,
+            .sites = settings_.sites,
             .excused = settings_.excused,
             .network = settings_.network,
             .accounts = usual_accounts(),

@@ -22,6 +22,7 @@ struct scene_settings {
     bool keeps_parts = false;   ///< The server: of uploads that were cut off.
     bool copies_files = false;  ///< Clients of FTP do, on the server, and ask for digests.
     packing_settings packing{};
+    sites_settings sites{};
     network_insight network{};
     server_numbers numbers{};
     std::size_t crowd = 0;  ///< Files of one large directory; 0: there is none.

@@ -17,6 +17,7 @@
 #include "ferry_host.hpp"
 #include "scene.hpp"
 #include "server_accounts.hpp"
+#include "server_sites.hpp"
 #include "sim/scope.hpp"
 #include "sim/world.hpp"
 
@@ -190,6 +191,12 @@ packing_settings told_of(const drawn_packing& drawn) {
     return made;
 }
 
+/// The sites of a server that has more than one; in most worlds it has not.
+sites_settings draw_world_sites(const run_options& options) {
+    ferry::random own(options.seed ^ 0x73697465U);
+    return options.has_extras && own.below(4) == 0 ? draw_sites(own) : sites_settings{};
+}
+
 ferry_settings draw_settings(const run_options& options, world& in, vfs::durability durability,
                              bool is_crowded) {
     ferry_settings drawn;
@@ -201,6 +208,7 @@ ferry_settings draw_settings(const run_options& options, world& in, vfs::durabil
     drawn.ftp.durability = drawn.http.durability = durability;
     drawn.parts_kept = keeps_parts(options) ? runtime::duration(24h) : runtime::duration::zero();
     drawn.http.packing = draw_packing(options).how;
+    drawn.sites = server_sites(draw_world_sites(options));
     drawn.users = server_accounts();
     drawn.anonymous = auth::rights::read_only();
     if (in.chance(2)) {
@@ -259,7 +267,8 @@ class run {
                              .excused = draw_excuses(),
                              .keeps_parts = keeps_parts(options_),
                              .copies_files = copies_files(options_.seed),
-                             .packing = told_of(draw_packing(options_))};
+                             .packing = told_of(draw_packing(options_)),
+                             .sites = draw_world_sites(options_)};
         if (options_.clients == cast::mixed && world_.chance(4)) {
             about.crowd = crowd_min + world_.rng().below(crowd_min);
         }

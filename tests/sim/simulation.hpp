@@ -40,7 +40,8 @@ struct run_options {
     /// The server keeps files open, in most worlds. False: in none, as before it could: worlds of
     /// then come again.
     bool keeps_files = true;
-    /// In some worlds clients ask for codings. False: in none, so that worlds of before come again.
+    /// In some worlds clients ask for codings, and the server has several sites. False: in none, so
+    /// that worlds of before come again.
     bool has_extras = true;
 };
 
