@@ -174,6 +174,9 @@ void command_log::finish(const reply& answer) const {
     record.connection = user_.number;
     record.peer_port = user_.control.peer().port;
     record.local_port = user_.control.local().port;
+    record.scheme = user_.control.is_secure() ? "ftps" : "ftp";
+    record.tls_version = user_.security.version;
+    record.tls_cipher = user_.security.cipher;
     record.is_broken_off = moved.is_announced && answer.code >= 400;
     log.record(record);
 }

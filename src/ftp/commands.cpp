@@ -10,6 +10,7 @@
 #include "ftp/commands_names.hpp"
 #include "ftp/commands_settings.hpp"
 #include "ftp/commands_site.hpp"
+#include "ftp/commands_tls.hpp"
 #include "ftp/commands_transfers.hpp"
 #include "ftp/line_parser.hpp"
 
@@ -42,7 +43,9 @@ constexpr auto commands = std::to_array<command>({
     {"ACCT", login, none, required, do_acct, "ACCT <sp> account", ""},
     {"ALLO", login, none, required, do_allo, "ALLO <sp> octets (is there room?)", ""},
     {"APPE", create, data, required, do_appe, "APPE <sp> path (append to a file)", ""},
+    {"AUTH", anyone, none, required, do_auth, "AUTH <sp> TLS (begin TLS)", "AUTH TLS", true},
     {"AVBL", create, none, optional, do_avbl, "AVBL [<sp> path] (octets free)", "AVBL"},
+    {"CCC", login, none, no_argument, do_ccc, "CCC (commands in clear again)", "", true},
     {"CDUP", login, none, no_argument, do_cdup, "CDUP (change to the directory above)", ""},
     {"CLNT", anyone, none, optional, do_clnt, "CLNT <sp> name of the client", "CLNT"},
     {"CWD", login, none, optional, do_cwd, "CWD [<sp> path] (change directory)", "TVFS"},
@@ -65,7 +68,9 @@ constexpr auto commands = std::to_array<command>({
     {"OPTS", anyone, none, required, do_opts, "OPTS <sp> command [<sp> options]", "UTF8"},
     {"PASS", anyone, none, optional, do_pass, "PASS <sp> password", ""},
     {"PASV", login, none, no_argument, do_pasv, "PASV (passive mode)", ""},
+    {"PBSZ", anyone, none, required, do_pbsz, "PBSZ <sp> 0", "PBSZ", true},
     {"PORT", login, none, required, do_port, "PORT <sp> h1,h2,h3,h4,p1,p2", ""},
+    {"PROT", anyone, none, required, do_prot, "PROT <sp> P or C (data over TLS)", "PROT", true},
     {"PWD", login, none, no_argument, do_pwd, "PWD (print the working directory)", ""},
     {"QUIT", anyone, none, no_argument, do_quit, "QUIT (end the session)", ""},
     {"RANG", read, none, required, do_rang, "RANG <sp> first <sp> last (octets to HASH)", ""},
@@ -101,8 +106,8 @@ constexpr auto commands = std::to_array<command>({
 });
 static_assert(std::ranges::is_sorted(commands, {}, &command::verb));
 
-/// What the RFCs have and ferry does not: 502, so that a client knows the line was understood
-/// (RFC 959 section 4.2.1, RFC 2228, RFC 1639, RFC 7151).
+/// What the RFCs have and ferry does not, or not without TLS: 502, so that a client knows the line
+/// was understood (RFC 959 section 4.2.1, RFC 2228, RFC 1639, RFC 7151).
 constexpr auto not_implemented = std::to_array<std::string_view>(
     {"ADAT", "AUTH", "CCC", "CONF", "ENC", "HOST", "LPRT", "LPSV", "MIC", "PBSZ", "PROT", "SMNT"});
 static_assert(std::ranges::is_sorted(not_implemented));
@@ -120,6 +125,9 @@ std::optional<reply> check(const session& user, const command& row, std::string_
     }
     if (row.who.any_of != auth::rights{} && !user.may_anywhere(row.who.any_of)) {
         return reply{550, "Permission denied"};
+    }
+    if (row.uses == data && needs_protected_data(user)) {
+        return reply{521, "Data connections go over TLS only: send PROT P"};
     }
     if (row.uses == data && !user.data.is_set_up()) {
         return reply{425, "Use EPSV, PASV, EPRT or PORT first"};
@@ -143,8 +151,9 @@ const command* find_command(std::string_view verb) noexcept {
 
 task<reply> perform(session& user, std::string_view line) {
     const auto parsed = parse_command(line);
+    const control_decision decided(user, parsed.verb());
     const command* row = find_command(parsed.verb());
-    if (row == nullptr) {
+    if (row == nullptr || !row->is_there_for(user)) {
         user.user.rename_from.reset();
         user.user.copy_from.reset();
         user.user.hash_range.reset();

@@ -37,6 +37,12 @@ struct command {
     handler run;
     std::string_view help;     ///< Its line of HELP (RFC 959 section 4.1.3).
     std::string_view feature;  ///< Its line of FEAT (RFC 2389 section 3.2), or empty.
+    bool only_with_tls = false;
+
+    /// Else it is as if there were no such row.
+    [[nodiscard]] bool is_there_for(const session& user) const noexcept {
+        return !only_with_tls || user.shared.has_tls();
+    }
 };
 
 /// Every command, sorted by verb.

@@ -8,6 +8,7 @@
 #include "ferry/base/log.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "ferry/vfs/account_home.hpp"
+#include "ftp/commands_tls.hpp"
 
 namespace ferry::ftp {
 
@@ -60,11 +61,21 @@ task<reply> refuse_login(session& user, const std::string& name, runtime::time_p
 
 }  // namespace
 
+void begin_again(session& user) {
+    user.data.close();
+    user.user = {};
+    user.settings = {};
+    user.names.speak_utf8(false);
+}
+
 /// USER: the same answer for names that exist and names that do not (threats.md, F10). When logged
 /// in, the old user's rights end here (RFC 959 section 4.1.1).
 task<reply> do_user(session& user, std::string_view name) {
     user.data.close();
     user.user = {};
+    if (needs_tls_to_log_in(user, name)) {
+        co_return reply{530, "Not without TLS: send AUTH TLS first"};
+    }
     user.user.claimed_name = std::string(name);
     if (user.shared.users->is_anonymous_name(name)) {
         co_return reply{331, "Anonymous login: any password will do"};
@@ -138,12 +149,12 @@ task<reply> do_acct(session&, std::string_view) {
     co_return reply{202, "No account is needed"};
 }
 
-/// REIN: as a new connection, but failed logins still count (RFC 959 section 4.1.1).
+/// REIN: as a new connection, but failed logins still count (RFC 959 section 4.1.1) and TLS goes
+/// on.
 task<reply> do_rein(session& user, std::string_view) {
-    user.data.close();
-    user.user = {};
-    user.settings = {};
-    user.names.speak_utf8(false);
+    begin_again(user);
+    user.security.has_buffer_size = false;
+    user.security.protects_data = user.security.begins_protected;
     co_return reply{220, "Ready for a new user"};
 }
 

@@ -216,7 +216,7 @@ task<reply> do_lang(session&, std::string_view argument) {
 task<reply> do_feat(session& user, std::string_view) {
     reply answer{211, "Features"};
     for (const auto& each : all_commands()) {
-        if (each.feature.empty()) {
+        if (each.feature.empty() || !each.is_there_for(user)) {
             continue;
         }
         // Those with a state: which facts are selected (RFC 3659 section 7.8), and which digest

@@ -18,6 +18,7 @@
 #include "ferry/net/urgent.hpp"
 #include "ferry/runtime/nursery.hpp"
 #include "ftp/commands.hpp"
+#include "ftp/commands_tls.hpp"
 #include "ftp/line_parser.hpp"
 #include "ftp/transfer.hpp"
 
@@ -98,9 +99,20 @@ task<> read_lines(session& user) {
             if (!room) {
                 co_return;
             }
+            const bool was_secure = user.control.is_secure();
+            const bool is_decisive = decides_control(user, parse_command(lines.line()).verb());
             co_await take_line(user, {.sequence = ++sequence,
                                       .overlong = event == line_event::overlong,
                                       .line = std::string(lines.line())});
+            if (is_decisive) {
+                const auto decided = co_await user.control_decided.wait();
+                if (!decided) {
+                    co_return;
+                }
+                if (user.control.is_secure() != was_secure) {
+                    lines.reset();
+                }
+            }
         }
         const auto answers = lines.take_answers();
         if (!answers.empty()) {
@@ -215,7 +227,7 @@ void log_end(const session& user, std::string_view why) {
 }
 
 /// Tells a connection that a proxy has passed on why it is not served. Gives how to part.
-task<net::farewell> turn_away(service& shared, net::plain_stream& connection, const error& why) {
+task<net::farewell> turn_away(service& shared, net::stream& connection, const error& why) {
     if (why != errc::denied && why != errc::exhausted) {
         if (why == errc::invalid) {
             log::info(fmt::format("ftp: what came from {} does not begin with a PROXY header",
@@ -247,7 +259,8 @@ task<net::farewell> turn_away(service& shared, net::plain_stream& connection, co
 
 }  // namespace
 
-session::session(service& server, net::stream& connection, runtime::stop_scope& enclosing) noexcept
+session::session(service& server, net::tls_stream& connection,
+                 runtime::stop_scope& enclosing) noexcept
     : shared(server),
       control(connection),
       here(server.here),
@@ -258,25 +271,41 @@ session::session(service& server, net::stream& connection, runtime::stop_scope& 
       replies(connection, names, server.settings.transfer_stall_timeout),
       commands(server.here),
       data(server.here, server.settings),
+      control_decided(server.here.io()),
       number(server.here.number_connection()) {
     idle.follow(server.draining);
 }
 
 task<> serve_session(service& shared, unique_fd control, net::arrival arrived) {
     net::receive_urgent_inline(control.get());
-    net::plain_stream connection(shared.here, std::move(control),
-                                 {.sending = shared.settings.transfer_rate_min, .receiving = {}});
+    net::plain_stream tcp(shared.here, std::move(control),
+                          {.sending = shared.settings.transfer_rate_min, .receiving = {}});
+    net::tls_stream connection(tcp);
     auto& enclosing = co_await runtime::current_scope();
     auto how = net::farewell::abort;
     std::exception_ptr caught;
     try {
         result<net::address_place> place = std::move(arrived.place);
         if (arrived.has_proxy_header) {
-            auto admitted = co_await net::admit_proxied(connection, shared.settings.addresses);
+            auto admitted = co_await net::admit_proxied(tcp, shared.settings.addresses);
             place = std::move(admitted);
         }
-        if (place) {
+        session_security security;
+        const bool begins_protected = arrived.tls.by != nullptr;
+        bool is_silent = begins_protected;  // It is to be TLS: there is nothing to say a word in.
+        if (place && begins_protected) {
+            runtime::stop_scope handshake(&enclosing);
+            handshake.follow(shared.draining);
+            const auto begun =
+                co_await begin_protected(connection, std::move(arrived.tls), security)
+                    .in_scope(handshake);
+            is_silent = !begun;
+        }
+        if (is_silent) {
+            how = place ? net::farewell::orderly : net::farewell::abort;
+        } else if (place) {
             session user(shared, connection, enclosing);
+            user.security = std::move(security);
             const auto end = co_await runtime::with_nursery(shared.here, converse, std::ref(user));
             how = end.how;
             log_end(user, end.why);
@@ -407,6 +436,10 @@ reply describe_session(const session& user) {
     lines.push_back("Connected from " + net::format_address(user.control.peer()));
     lines.push_back(user.is_logged_in() ? "Logged in as " + user.user.identity->name
                                         : std::string("Not logged in"));
+    if (user.control.is_secure()) {
+        lines.push_back(fmt::format("Over {}; data connections {}", user.security.version,
+                                    user.security.protects_data ? "too" : "in clear"));
+    }
     const auto& how = user.settings.how;
     lines.push_back(fmt::format("TYPE: {}; STRUcture: {}; MODE: {}", describe(how.type),
                                 describe(how.structure), describe(how.mode)));

@@ -11,6 +11,7 @@
 #include "ferry/base/result.hpp"
 #include "ferry/ftp/server.hpp"
 #include "ferry/net/stream.hpp"
+#include "ferry/net/tls_stream.hpp"
 #include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/token_bucket.hpp"
 #include "ferry/vfs/digest.hpp"
@@ -62,6 +63,18 @@ struct transfer_settings {
     bool extended_only = false;  ///< After EPSV ALL (RFC 2428 section 4).
 };
 
+/// TLS of the control connection, and what was agreed on for data connections (RFC 4217).
+struct session_security {
+    std::string mark;     ///< Of the TLS session: data connections resume one that has it.
+    std::string version;  ///< "TLSv1.3"; empty: in clear.
+    std::string cipher;
+    bool has_buffer_size = false;   ///< PBSZ has been.
+    bool protects_data = false;     ///< PROT P.
+    bool begins_protected = false;  ///< As REIN leaves it: where TLS began with the connection.
+    bool was_cleared = false;       ///< CCC has been.
+    bool has_warned_of_reuse = false;
+};
+
 /// What a transfer leaves behind for the access log.
 struct moved_content {
     std::string name;  ///< In the whole tree; empty until there is one.
@@ -71,10 +84,10 @@ struct moved_content {
 
 /// One control connection: what its two coroutines and the handlers of commands share.
 struct session {
-    session(service& server, net::stream& connection, runtime::stop_scope& enclosing) noexcept;
+    session(service& server, net::tls_stream& connection, runtime::stop_scope& enclosing) noexcept;
 
     service& shared;
-    net::stream& control;
+    net::tls_stream& control;
     runtime::core& here;
     runtime::stop_scope life;  ///< Stopped when nothing can be said to the client any more.
     runtime::stop_scope idle;  ///< Also stopped when the server drains: for waiting for commands.
@@ -88,6 +101,10 @@ struct session {
     runtime::token_bucket upload;
     user_state user;
     transfer_settings settings;
+    session_security security;
+    /// Told to the reader, which waits behind AUTH and CCC, once they have been carried out: what
+    /// comes next is TLS, or is not any more.
+    runtime::event control_decided;
     /// Of the whole session: a login in between, which anybody has where there is an anonymous one,
     /// must not buy more tries (threats.md, F10).
     std::size_t failed_logins = 0;

@@ -6,6 +6,7 @@
 
 #include "ferry/net/drop_rest.hpp"
 #include "ferry/net/paced_stream.hpp"
+#include "ftp/commands_tls.hpp"
 #include "ftp/line_parser.hpp"
 
 namespace ferry::ftp {
@@ -123,7 +124,7 @@ task<reply> carry_out(session& user, prepared_transfer what) {
             ? aborted()
             : reply{425, "The data connection could not be opened"};
     }
-    const std::unique_ptr<net::stream> data = std::move(*opened);
+    std::unique_ptr<net::stream> data = std::move(*opened);
 
     const auto announced = co_await user.replies.write({150, std::move(what.announcement)});
     if (!announced) {
@@ -132,6 +133,13 @@ task<reply> carry_out(session& user, prepared_transfer what) {
         co_return aborted();
     }
     progress.is_announced = true;
+    if (user.security.protects_data) {
+        auto refused = co_await protect_data(user, data).in_scope(progress.scope());
+        if (refused) {
+            co_await data->close(net::farewell::orderly);
+            co_return std::move(*refused);
+        }
+    }
     co_await answer_waiting_status(user);
 
     net::pacer sending =

@@ -19,6 +19,7 @@ class tls_session::callbacks {
     static int choose_protocol(SSL* session, const unsigned char** chosen,
                                unsigned char* chosen_bytes, const unsigned char* offered,
                                unsigned offered_bytes, void* unused);
+    static int mark_session(SSL* session, void* unused);
     static int mark_ticket(SSL* session, void* unused);
     static SSL_TICKET_RETURN see_ticket(SSL* session, SSL_SESSION* resumed,
                                         const unsigned char* name, std::size_t name_bytes,

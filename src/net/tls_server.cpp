@@ -37,6 +37,8 @@ constexpr const char* groups = "X25519:P-256:P-384";
 
 /// Of a client; also what is held for one that stops in the middle of it.
 constexpr long client_chain_bytes_max = 16 * 1'024;
+/// Some 1,300 octets each.
+constexpr long kept_sessions_max = 1'024;
 constexpr std::int64_t warning_seconds = 14 * 86'400;
 
 /// Says which key would have been needed: for files that ask for a password.
@@ -130,7 +132,6 @@ bool set_terms(SSL_CTX* context, const tls_settings& settings) {
     ::SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                        SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_timeout(context, static_cast<long>(tls_ticket_keys::rotation_seconds));
     SSL_CTX_set_max_cert_list(context, client_chain_bytes_max);
     ::SSL_CTX_set_max_early_data(context, 0);
@@ -138,10 +139,15 @@ bool set_terms(SSL_CTX* context, const tls_settings& settings) {
     ::SSL_CTX_set_alpn_select_cb(context, &tls_session::callbacks::choose_protocol, nullptr);
     if (settings.tickets) {
         ::SSL_CTX_set_num_tickets(context, 1);
+        // For clients of TLS 1.2 that take no tickets, as curl; those of 1.3 all do.
+        SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_SERVER);
+        SSL_CTX_sess_set_cache_size(context, kept_sessions_max);
+        ::SSL_CTX_set_cert_cb(context, &tls_session::callbacks::mark_session, nullptr);
         ::SSL_CTX_set_tlsext_ticket_key_evp_cb(context, &use_ticket_key);
         ::SSL_CTX_set_session_ticket_cb(context, &tls_session::callbacks::mark_ticket,
                                         &tls_session::callbacks::see_ticket, nullptr);
     } else {
+        SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
         ::SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
         ::SSL_CTX_set_num_tickets(context, 0);
     }

@@ -102,6 +102,10 @@ int tls_session::callbacks::choose_protocol(SSL* session, const unsigned char** 
     return SSL_TLSEXT_ERR_ALERT_FATAL;  // no_application_protocol (RFC 7301 section 3.2).
 }
 
+int tls_session::callbacks::mark_session(SSL* session, void* unused) {
+    return ::SSL_get_session(session) == nullptr ? 1 : mark_ticket(session, unused);
+}
+
 int tls_session::callbacks::mark_ticket(SSL* session, void*) {
     const auto* const self = of(session);
     if (self == nullptr || self->how_.mark.empty()) {
@@ -118,13 +122,9 @@ SSL_TICKET_RETURN tls_session::callbacks::see_ticket(SSL* session, SSL_SESSION* 
         return SSL_TICKET_RETURN_IGNORE_RENEW;  // A whole handshake, and a ticket for the next.
     }
     auto* const self = of(session);
-    void* mark = nullptr;
-    std::size_t size_bytes = 0;
-    if (self != nullptr && ::SSL_SESSION_get0_ticket_appdata(resumed, &mark, &size_bytes) == 1 &&
-        size_bytes > 0) {
-        try {
-            self->resumed_mark_.assign(static_cast<const char*>(mark), size_bytes);
-        } catch (const std::bad_alloc&) {
+    if (self != nullptr) {
+        self->has_seen_ticket_ = true;
+        if (!self->take_mark(resumed)) {
             return SSL_TICKET_RETURN_IGNORE_RENEW;
         }
     }
@@ -144,6 +144,9 @@ tls_session* tls_session::callbacks::of(const SSL* session) noexcept {
 }
 
 void tls_session::ssl_freed::operator()(ssl_st* session) const noexcept {
+    // Otherwise OpenSSL forgets the session: one that others go on with, however this one has
+    // ended.
+    ::SSL_set_shutdown(session, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     ::SSL_free(session);
 }
 
@@ -170,6 +173,21 @@ result<std::unique_ptr<tls_session>> tls_session::make(std::shared_ptr<const tls
     ::SSL_set_bio(made->ssl_.get(), both_ways, both_ways);
     ::SSL_set_accept_state(made->ssl_.get());
     return made;
+}
+
+/// False: memory is out.
+bool tls_session::take_mark(ssl_session_st* resumed) noexcept {
+    void* mark = nullptr;
+    std::size_t size_bytes = 0;
+    if (::SSL_SESSION_get0_ticket_appdata(resumed, &mark, &size_bytes) != 1) {
+        return true;
+    }
+    try {
+        resumed_mark_.assign(static_cast<const char*>(mark), size_bytes);
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+    return true;
 }
 
 bool tls_session::is_too_much() const noexcept {
@@ -201,6 +219,10 @@ result<tls_session::progress> tls_session::shake_hands() {
     if (done == 1) {
         watches_hello_ = false;
         has_shaken_hands_ = true;
+        // By a ticket it had the mark of before; in it is that of this session by now.
+        if (is_resumed() && !has_seen_ticket_ && !take_mark(::SSL_get_session(ssl_.get()))) {
+            return failure(errc::exhausted);
+        }
         return progress::done;
     }
     if (::SSL_get_error(ssl_.get(), done) == SSL_ERROR_WANT_READ) {

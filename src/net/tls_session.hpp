@@ -12,6 +12,7 @@
 #include "net/tls_client_hello.hpp"
 
 struct ssl_st;
+struct ssl_session_st;
 struct bio_st;
 
 namespace ferry::net {
@@ -99,6 +100,7 @@ class tls_session {
 
     [[nodiscard]] error fail() noexcept;
     [[nodiscard]] bool is_too_much() const noexcept;
+    [[nodiscard]] bool take_mark(ssl_session_st* resumed) noexcept;
 
     std::shared_ptr<const tls_server> by_;  ///< Outlives `ssl_`.
     tls_session_options how_;
@@ -111,6 +113,7 @@ class tls_session {
     bool watches_hello_ = true;
     bool has_answered_hello_ = false;
     bool has_shaken_hands_ = false;
+    bool has_seen_ticket_ = false;     ///< And resumes what is in it.
     std::uint64_t moved_ = 0;          ///< Octets of content, both ways.
     std::uint64_t side_messages_ = 0;  ///< That were no content, once hands were shaken.
     bool is_out_of_memory_ = false;

@@ -58,7 +58,10 @@ void append_tls(std::string& out, const config& settings) {
 }
 
 void append_ftp(std::string& out, const config& settings) {
-    if (settings.ftp.empty()) {
+    if (!settings.ftps.empty()) {
+        out += fmt::format("FTP over TLS on {}\n", value_of("ftps", settings));
+    }
+    if (settings.ftp.empty() && settings.ftps.empty()) {
         out += "FTP: off\n";
         return;
     }
@@ -144,7 +147,8 @@ void append_logs(std::string& out, const config& settings) {
 }  // namespace
 
 bool wants_tls(const config& settings) noexcept {
-    return !settings.https.empty() || !settings.tls_certs.empty() || settings.tls_self_signed;
+    return !settings.https.empty() || !settings.ftps.empty() || !settings.tls_certs.empty() ||
+           settings.tls_self_signed;
 }
 
 std::string describe(const config& settings, std::string_view io, const auth::accounts& users) {

@@ -13,6 +13,7 @@
 #include "ferry/auth/rights.hpp"
 #include "ferry/base/log.hpp"
 #include "ferry/base/units.hpp"
+#include "ferry/ftp/server.hpp"
 #include "ferry/http/content_coding.hpp"
 #include "ferry/http/server.hpp"
 #include "ferry/net/address_rules.hpp"
@@ -127,6 +128,7 @@ struct config {
     std::vector<local_door> http_local;                   ///< No path twice.
     std::vector<net::endpoint> ftp = {loopback(2'121)};   ///< Empty: off. None of `http`'s.
     std::vector<net::endpoint> https;                     ///< None of the others'.
+    std::vector<net::endpoint> ftps;                      ///< None of the others'.
     std::optional<port_range> passive_ports;  ///< None: any free port, picked by the kernel.
     std::optional<net::endpoint>
         public_address;          ///< v4, for PASV; none: the one the client reached.
@@ -231,6 +233,9 @@ struct config {
     std::size_t ftp_transfer_rate_min = 240;  ///< Octets a second over `rate_window`; 0: none.
     std::chrono::milliseconds ftp_data_connect_timeout = std::chrono::seconds(30);
     std::chrono::milliseconds ftp_upload_grace = std::chrono::milliseconds(10);
+    ftp::tls_policy ftp_tls = ftp::tls_policy::allow;
+    ftp::tls_reuse ftp_tls_reuse = ftp::tls_reuse::require;
+    bool ftp_tls_ccc = false;
 
     // This run.
     std::string config_file;  ///< The file that was read; empty: none.

@@ -150,7 +150,9 @@ result<void> core_server::open() {
                                                        .homes = parts_.homes,
                                                        .counter = *counter_,
                                                        .access_log = *log_,
-                                                       .draining = draining_});
+                                                       .draining = draining_,
+                                                       .tls = &tls_,
+                                                       .handshakes = handshakes_.get()});
     return {};
 }
 

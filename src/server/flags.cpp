@@ -636,6 +636,8 @@ constexpr flag_kind::list file_list() {
 }
 
 constexpr auto tls_floor_words = std::to_array<std::string_view>({"1.2", "1.3"});
+constexpr auto ftp_tls_words = std::to_array<std::string_view>({"allow", "login", "require"});
+constexpr auto ftp_tls_reuse_words = std::to_array<std::string_view>({"off", "warn", "require"});
 constexpr auto client_certs_words =
     std::to_array<std::string_view>({"off", "optional", "required"});
 constexpr auto forwarded_words = std::to_array<std::string_view>({"x-forwarded-for", "forwarded"});
@@ -655,6 +657,7 @@ constexpr std::string_view logs = "Logs";
 constexpr std::string_view machine = "Machine";
 constexpr std::string_view http = "HTTP";
 constexpr std::string_view http_limits = "HTTP limits";
+constexpr std::string_view ftp = "FTP";
 constexpr std::string_view ftp_limits = "FTP limits";
 constexpr std::string_view this_run = "This run";
 }  // namespace group
@@ -676,6 +679,11 @@ constexpr auto table = std::to_array<flag>({
      listen_list<&config::https>()},
     {"ftp", "ADDR:PORT|off", group::listening, "speak FTP (RFC 959) here; repeatable",
      listen_list<&config::ftp>()},
+    {"ftps", "ADDR:PORT|off", group::listening,
+     "speak FTP over TLS from the first octet on here; repeatable; --ftp has TLS by AUTH (RFC "
+     "4217) "
+     "wherever there is a certificate",
+     listen_list<&config::ftps>()},
     {"passive-ports", "LO-HI", group::listening,
      "ports for passive FTP data connections (RFC 959 section 4.1.2, RFC 2428), taken at "
      "random; any: what the kernel picks",
@@ -1033,6 +1041,21 @@ constexpr auto table = std::to_array<flag>({
      "how long an upload whose data have ended waits before it takes its name: a client that was "
      "killed ends its control connection in that time, and the upload is dropped",
      duration{&config::ftp_upload_grace, 0ms, 10s}},
+    {"ftp-tls", "allow|login|require", group::ftp,
+     "what must go over TLS: nothing; the logins of all but visitors; everything, data "
+     "connections, "
+     "too (RFC 4217)",
+     choice_of<&config::ftp_tls>(ftp_tls_words)},
+    {"ftp-tls-reuse", "off|warn|require", group::ftp,
+     "data connections over TLS must resume the session of their control connection, so that "
+     "nobody "
+     "else can take them; off: for clients that cannot, such as Python's ftplib",
+     choice_of<&config::ftp_tls_reuse>(ftp_tls_reuse_words)},
+    {"ftp-tls-ccc", "", group::ftp,
+     "clients may go back to commands in clear (CCC, RFC 4217 section 12.3), for firewalls that "
+     "read "
+     "them",
+     flag_kind::toggle{&config::ftp_tls_ccc}},
 
     {"config", "FILE", group::this_run, "read options from this file too (TOML, the same names)",
      path_text<&config::config_file>(), flag_scope::outside_files},

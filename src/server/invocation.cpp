@@ -271,8 +271,10 @@ std::string address_given_twice(const config& settings) {
         std::string_view name;
         const std::vector<net::endpoint>& endpoints;
     };
-    const of_flag all[] = {
-        {"--http", settings.http}, {"--https", settings.https}, {"--ftp", settings.ftp}};
+    const of_flag all[] = {{"--http", settings.http},
+                           {"--https", settings.https},
+                           {"--ftp", settings.ftp},
+                           {"--ftps", settings.ftps}};
     for (const auto& later : all) {
         for (const auto& earlier : all) {
             if (&earlier == &later) {
@@ -294,6 +296,12 @@ std::string contradiction_in_tls(const config& settings) {
     const auto certificates = settings.tls_certs.size();
     if (!settings.https.empty() && certificates == 0 && !settings.tls_self_signed) {
         return "--https: there is no --tls-cert; --tls-self-signed makes one for developing";
+    }
+    if (!settings.ftps.empty() && certificates == 0 && !settings.tls_self_signed) {
+        return "--ftps: there is no --tls-cert; --tls-self-signed makes one for developing";
+    }
+    if (settings.ftp_tls != ftp::tls_policy::allow && !wants_tls(settings)) {
+        return "--ftp-tls: there is no --tls-cert; --tls-self-signed makes one for developing";
     }
     if (!settings.tls_keys.empty() && settings.tls_keys.size() != certificates) {
         return fmt::format("--tls-key: {} for {} of --tls-cert; name one for each, or none",
@@ -325,7 +333,7 @@ std::string contradiction_in(const config& settings) {
                            in_quotes(root->directory), in_quotes(settings.root));
     }
     if (settings.http.empty() && settings.http_local.empty() && settings.ftp.empty() &&
-        settings.https.empty()) {
+        settings.https.empty() && settings.ftps.empty()) {
         return "--http off and --ftp off: nothing to serve";
     }
     if (auto twice = address_given_twice(settings); !twice.empty()) {

@@ -145,7 +145,7 @@ void fit_descriptors(const config& settings, std::size_t cores, prepared& ready)
     const std::size_t reserved =
         descriptors_reserved + settings.mounts.size() +
         cores * (descriptors_of_core + settings.http.size() + settings.http_local.size() +
-                 settings.ftp.size() + settings.https.size());
+                 settings.ftp.size() + settings.https.size() + settings.ftps.size());
     const std::size_t room = descriptors > reserved + 2 ? (descriptors - reserved) / 2 : 1;
     // A default that does not fit is fitted in silence; a wish that cannot be met is not.
     if (room < settings.connections_max && settings.connections_max != config{}.connections_max) {
@@ -376,7 +376,7 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
     };
     for (const auto& each :
          {kind{protocol::http, false, settings.http}, kind{protocol::http, true, settings.https},
-          kind{protocol::ftp, false, settings.ftp}}) {
+          kind{protocol::ftp, false, settings.ftp}, kind{protocol::ftp, true, settings.ftps}}) {
         for (const auto& at : each.endpoints) {
             auto opened = listen_everywhere(settings,
                                             {.speaks = each.speaks,

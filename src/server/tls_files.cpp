@@ -67,7 +67,9 @@ std::vector<std::string> names_of_this_machine(const config& settings) {
     }
     names.emplace_back("127.0.0.1");
     names.emplace_back("::1");
-    for (const auto& at : settings.https) {
+    auto endpoints = settings.https;
+    endpoints.insert(endpoints.end(), settings.ftps.begin(), settings.ftps.end());
+    for (const auto& at : endpoints) {
         const bool is_any = std::ranges::all_of(at.octets, [](auto each) { return each == 0; });
         auto text = net::format_address(at);
         if (!is_any && std::ranges::find(names, text) == names.end()) {

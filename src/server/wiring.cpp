@@ -153,7 +153,11 @@ ftp::options ftp_options(const config& settings, net::address_table& table,
             .charset = charset,
             .list_sorted_max = settings.list_sorted_max,
             .list_wait_timeout = settings.list_wait_timeout,
-            .durability = to_vfs(settings.durability)};
+            .durability = to_vfs(settings.durability),
+            .needs_tls = settings.ftp_tls,
+            .reuse = settings.ftp_tls_reuse,
+            .may_clear_control = settings.ftp_tls_ccc,
+            .tls_handshake_timeout = settings.tls_handshake_timeout};
 }
 
 /// Binds the calling thread as `--pin` says. A refusal is a warning: it costs speed, not service.

@@ -16,7 +16,9 @@
 #include "ferry/net/access_policy.hpp"
 #include "ferry/net/endpoint.hpp"
 #include "ferry/net/rate_floor.hpp"
+#include "ferry/net/tls_server.hpp"
 #include "ferry/runtime/core.hpp"
+#include "ferry/runtime/permits.hpp"
 #include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/task.hpp"
 #include "ferry/vfs/digest.hpp"
@@ -33,6 +35,17 @@ inline constexpr std::string_view overload_answer = "421 Too many connections, t
 
 /// What a connection from an address that is not let in is told (RFC 959 section 4.2.2).
 inline constexpr std::string_view forbidden_answer = "421 Not from this address\r\n";
+
+/// What must go over TLS, where there is TLS.
+enum class tls_policy : std::uint8_t {
+    allow,    ///< Nothing: clients may ask for it.
+    login,    ///< The logins of all but visitors.
+    require,  ///< Logins and data connections.
+};
+
+/// Whether a data connection over TLS must resume the session of its control connection, so that
+/// nobody else can take it (RFC 4217 section 10.4 and appendix B).
+enum class tls_reuse : std::uint8_t { off, warn, require };
 
 /// The numbers of FTP, from flags; the same for every core.
 struct options {
@@ -56,6 +69,10 @@ struct options {
     /// How long a directory waits for its turn to be listed; then 450.
     runtime::duration list_wait_timeout = std::chrono::seconds(5);
     vfs::durability durability = vfs::durability::data;
+    tls_policy needs_tls = tls_policy::allow;
+    tls_reuse reuse = tls_reuse::require;
+    bool may_clear_control = false;  ///< CCC (RFC 4217 section 12.3).
+    runtime::duration tls_handshake_timeout = std::chrono::seconds(10);
 };
 
 /// What one core's sessions share. Outlives them.
@@ -76,6 +93,12 @@ struct service {
     /// Asked to stop when the server drains: idle sessions then end with 421, transfers finish
     /// first.
     runtime::stop_scope& draining;
+    /// Replaced between two turns of the core when certificates are read anew; null, or null behind
+    /// it: there is no TLS.
+    const std::shared_ptr<const net::tls_server>* tls = nullptr;
+    runtime::permits* handshakes = nullptr;  ///< Of the core: those that compute at once.
+
+    [[nodiscard]] bool has_tls() const noexcept { return tls != nullptr && *tls != nullptr; }
 };
 
 /// Serves one control connection until the user leaves, idles out or misbehaves (RFC 959). Takes

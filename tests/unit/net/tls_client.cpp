@@ -12,6 +12,8 @@
 namespace ferry::net_test {
 
 void tls_client_freed::operator()(ssl_st* session) const noexcept {
+    // Else the session could not be resumed.
+    SSL_set_shutdown(session, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(session);
 }
 void tls_client_freed::operator()(ssl_ctx_st* context) const noexcept {
@@ -30,6 +32,9 @@ tls_client::tls_client(const tls_client_options& how) : context_(SSL_CTX_new(TLS
     }
     if (!how.ciphers.empty()) {
         REQUIRE(SSL_CTX_set_cipher_list(context_.get(), how.ciphers.c_str()) == 1);
+    }
+    if (!how.takes_tickets) {
+        SSL_CTX_set_options(context_.get(), SSL_OP_NO_TICKET);
     }
     if (how.groups != nullptr) {
         REQUIRE(SSL_CTX_set1_groups_list(context_.get(), how.groups) == 1);

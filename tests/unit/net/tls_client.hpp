@@ -27,6 +27,7 @@ struct tls_client_options {
     std::string certificate{};         ///< PEM; empty: none.
     std::string key{};                 ///< PEM.
     ssl_session_st* ticket = nullptr;  ///< To resume.
+    bool takes_tickets = true;
     bool wants_staple = false;
     const char* groups = nullptr;  ///< Null: OpenSSL's.
 };

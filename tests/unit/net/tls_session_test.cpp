@@ -380,6 +380,28 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("tls_session: who takes no tickets resumes by the name of its session (RFC 5246, 7.3)") {
+    const auto by = plain_server();
+    const tls_client_options how{.version = TLS1_2_VERSION, .takes_tickets = false};
+    talk first(by, how, {.mark = "a session"});
+    first.exchange();
+    const auto session = first.client.ticket();
+    REQUIRE(session);
+    for (int i = 0; i < 3; ++i) {
+        auto again = how;
+        again.ticket = session.get();
+        talk next(by, again, {.mark = "another"});
+        next.exchange();
+        CHECK(next.server->is_resumed());
+        CHECK(next.server->resumed_mark() == "a session");
+        // However it ends, the session stays: the next one resumes it, too.
+    }
+    talk stranger(by, how, {.mark = "another"});
+    stranger.exchange();
+    CHECK(!stranger.server->is_resumed());
+    CHECK(stranger.server->resumed_mark().empty());
+}
+
 TEST_CASE("tls_session: tickets of what is not marked have no mark") {
     const auto by = plain_server();
     talk first(by);

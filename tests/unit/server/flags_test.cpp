@@ -82,6 +82,7 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
          "0.0.0.0:80, [2001:db8::1]:0, [::]:81, unix:/run/ferry:mode=0666"},
         {"https", {"[::1]:8443", "*:443"}, "[::1]:8443, [::]:443"},
         {"ftp", {"off"}, "off"},
+        {"ftps", {"*:990"}, "[::]:990"},
         {"passive-ports", {"50000-50999"}, "50000-50999"},
         {"public-address", {"192.0.2.1"}, "192.0.2.1"},
         {"tcp-congestion", {"cubic"}, "cubic"},
@@ -178,6 +179,9 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"ftp-transfer-rate-min", {"0"}, "0"},
         {"ftp-data-connect-timeout", {"5s"}, "5s"},
         {"ftp-upload-grace", {"200ms"}, "200ms"},
+        {"ftp-tls", {"login"}, "login"},
+        {"ftp-tls-reuse", {"off"}, "off"},
+        {"ftp-tls-ccc", {"on"}, "on"},
         {"config", {"ferry.toml"}, "ferry.toml"},
         {"check", {"true"}, "on"},
     };

@@ -205,6 +205,12 @@ TEST_CASE("invocation: values that do not fit together") {
           R"(--https: "127.0.0.1:8080" is --http's too)");
     CHECK(refusal({"--https", "127.0.0.1:1", "d"}) ==
           "--https: there is no --tls-cert; --tls-self-signed makes one for developing");
+    CHECK(refusal({"--ftps", "127.0.0.1:1", "d"}) ==
+          "--ftps: there is no --tls-cert; --tls-self-signed makes one for developing");
+    CHECK(refusal({"--ftp-tls", "login", "d"}) ==
+          "--ftp-tls: there is no --tls-cert; --tls-self-signed makes one for developing");
+    CHECK(refusal({"--ftps", "127.0.0.1:2121", "--tls-self-signed", "d"}) ==
+          R"(--ftps: "127.0.0.1:2121" is --ftp's too)");
     CHECK(refusal({"--tls-cert", "a", "--tls-cert", "b", "--tls-key", "c", "d"}) ==
           "--tls-key: 1 for 2 of --tls-cert; name one for each, or none");
     CHECK(refusal({"--tls-cert", "a", "--tls-ocsp", "b", "--tls-ocsp", "c", "d"}) ==
