@@ -8,7 +8,7 @@
 #include "ferry/base/kernel.hpp"
 #include "ferry/base/units.hpp"
 #include "ferry/runtime/compute.hpp"
-#include "vfs/hasher.hpp"
+#include "ferry/vfs/hasher.hpp"
 #include "vfs/system_metadata.hpp"
 
 namespace ferry::vfs {

@@ -1,4 +1,4 @@
-#include "vfs/hasher.hpp"
+#include "ferry/vfs/hasher.hpp"
 
 #include <openssl/evp.h>
 #include <zlib.h>

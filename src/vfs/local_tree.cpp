@@ -481,6 +481,10 @@ class local_tree final : public tree {
         if (!found) {
             co_return failure(found.error());
         }
+        if (is_owner_apart(owner)) {
+            place->name = hidden;
+            co_return found_part{.place = std::move(*place), .status = found->status};
+        }
         // Whatever it is, a link to nowhere too: no upload goes on with a part there.
         const auto taken = co_await open_beneath(
             here,

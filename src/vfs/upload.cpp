@@ -56,6 +56,10 @@ struct upload::state {
     replacement_table::attempt attempt;         ///< Where a file has the name.
     const runtime::core* here = nullptr;        ///< Whose clock tells when it was cut off.
     bool is_rest = false;                       ///< It goes on with a part.
+    bool is_apart = false;                      ///< Its part is known whoever has the name.
+    bool reads_back = false;
+    std::uint64_t begun_bytes = 0;  ///< Of the part that it goes on with.
+    bool is_taken_back = false;     ///< The file is longer than `end_bytes`.
 
     state() = default;
     state(const state&) = delete;
@@ -268,11 +272,16 @@ bool can_name_unnamed() noexcept {
     return kernel::faccessat(AT_FDCWD, "/proc/self/fd", F_OK, 0) == 0;
 }
 
+/// Of the file that takes the content.
+int access_of(const upload::state& my) noexcept {
+    return my.reads_back ? O_RDWR : O_WRONLY;
+}
+
 /// Makes the file that takes the content, unnamed.
 runtime::task<result<void>> open_unnamed(runtime::core& here, upload::state& my, mode_t mode) {
     auto opened = co_await open_beneath(here, {.directory = my.directory.get(),
                                                .name = ".",
-                                               .flags = O_TMPFILE | O_WRONLY,
+                                               .flags = O_TMPFILE | access_of(my),
                                                .mode = mode});
     if (!opened) {
         co_return failure(opened.error());
@@ -287,7 +296,7 @@ runtime::task<result<void>> open_hidden(runtime::core& here, upload::state& my, 
         std::string name = make_upload_name(here);
         auto opened = co_await open_beneath(here, {.directory = my.directory.get(),
                                                    .name = name.c_str(),
-                                                   .flags = O_WRONLY | O_CREAT | O_EXCL,
+                                                   .flags = access_of(my) | O_CREAT | O_EXCL,
                                                    .mode = mode});
         if (!opened && opened.error() != errc::exists) {
             co_return failure(opened.error());
@@ -569,7 +578,8 @@ runtime::task<result<void>> check_adopted(runtime::core& here, const upload::sta
     struct stat status{};
     const bool is_known = kernel::fstat(file, status) == 0 && status.st_nlink != 0;
     const auto size_bytes = is_known ? static_cast<std::uint64_t>(status.st_size) : 0;
-    if (!is_known || (my.mode == upload_mode::append ? size_bytes != from : size_bytes < from)) {
+    const bool is_all = my.mode == upload_mode::append || my.is_apart;
+    if (!is_known || (is_all ? size_bytes != from : size_bytes < from)) {
         co_return failure(errc::busy);
     }
     if (size_bytes > from) {
@@ -620,7 +630,7 @@ runtime::task<result<void>> adopt_part(runtime::core& here, upload::state& my, u
     }
     change.done({}, part, {.octets = from, .files = 1});
     my.file = std::move(file);
-    my.offset = my.end_bytes = from;
+    my.offset = my.end_bytes = my.begun_bytes = from;
     my.is_rest = true;
     co_return result<void>{};
 }
@@ -657,7 +667,7 @@ runtime::task<result<bool>> take_part(runtime::core& here, upload::state& my,
     const auto age_max = target.parts_kept + (was_told ? target.parts_kept / 8 : zero);
     auto found = co_await open_a_part(
         here, {.directory = my.directory.get(), .name = my.part.c_str(), .age_max = age_max},
-        O_WRONLY);
+        access_of(my));
     if (!found && found.error() == errc::not_found) {
         co_return false;
     }
@@ -668,7 +678,8 @@ runtime::task<result<bool>> take_part(runtime::core& here, upload::state& my,
     if (size_bytes != options.part_bytes.value_or(size_bytes)) {
         co_return false;
     }
-    const std::uint64_t from = my.mode == upload_mode::append ? size_bytes : options.restart_offset;
+    const std::uint64_t from =
+        my.mode == upload_mode::append || my.is_apart ? size_bytes : options.restart_offset;
     if (from > size_bytes) {
         co_return failure(errc::invalid);
     }
@@ -782,7 +793,7 @@ runtime::task<result<void>> commit_steps(runtime::core& here, upload::state& my,
     if (!named && named.error() == errc::exists && takes_over(my.mode)) {
         co_return failure(errc::busy, EEXIST);
     }
-    if (named && !my.part.empty()) {
+    if (named && !my.part.empty() && !my.is_apart) {
         try {  // Else it would be seen again when the file is removed.
             co_await remove_part(here, my);
         } catch (const std::bad_alloc&) {
@@ -796,7 +807,7 @@ runtime::task<result<void>> commit_steps(runtime::core& here, upload::state& my,
 }
 
 runtime::task<result<void>> keep_steps(runtime::core& here, upload::state& my, durability level) {
-    if (my.lost) {  // The write that was stopped may have gone further than it said.
+    if (my.lost || my.is_taken_back) {  // A write that was stopped may have gone further.
         const auto cut = co_await cut_at(here, my.file.get(), my.end_bytes);
         if (!cut) {
             co_return cut;
@@ -863,6 +874,8 @@ runtime::task<result<void>> begin_content(runtime::core& here, upload::state& my
         if (!begun) {
             co_return begun;
         }
+    } else if (old.status) {  // It may have another mode by now than when the part was begun.
+        static_cast<void>(kernel::fchmod(my.file.get(), old.status->mode & permission_bits));
     }
     if (!options.size_bytes) {
         co_return result<void>{};
@@ -879,6 +892,9 @@ runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target ta
     }
     auto made = std::make_unique<upload::state>();
     made->mode = options.mode;
+    made->is_apart = is_owner_apart(options.part_owner);
+    FERRY_ASSERT(!made->is_apart || !takes_over(options.mode));
+    made->reads_back = options.reads_back;
     made->closing = target.closing;
     made->locks = target.locks;
     made->home = target.home;
@@ -923,11 +939,16 @@ runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target ta
         co_return failure(old.error());
     }
     const bool is_free = !old->status && !made->entry;
-    if (is_free && target.parts_kept > zero) {
+    if ((is_free || made->is_apart) && target.parts_kept > zero) {
         made->part = make_part_name(options.part_owner, made->name);
     }
+    if (made->is_apart && made->part.empty()) {
+        co_return failure(errc::unsupported);
+    }
     bool goes_on = false;
-    if (takes_over(options.mode) && !made->part.empty()) {
+    const bool may_go_on = made->is_apart ? options.part_bytes.has_value()
+                                          : takes_over(options.mode) && !made->part.empty();
+    if (may_go_on) {
         const auto taken = co_await take_part(here, *made, target, options);
         if (!taken) {
             co_return failure(taken.error());
@@ -937,7 +958,7 @@ runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target ta
     if (options.part_bytes && !goes_on) {
         co_return failure(errc::busy);
     }
-    if (!goes_on && !made->part.empty() && made->counted.is_limited()) {
+    if (!goes_on && !made->part.empty() && !made->is_apart && made->counted.is_limited()) {
         // Who begins anew cannot see it, and it takes his room.
         co_await remove_part(here, *made);
     }
@@ -1014,6 +1035,32 @@ runtime::task<result<void>> upload::write_all_of(runtime::core& here, const node
     co_return result<void>{};
 }
 
+runtime::task<result<std::size_t>> upload::read(runtime::core& here, std::span<std::byte> into,
+                                                std::uint64_t offset) const {
+    const state& my = *state_;
+    FERRY_ASSERT(my.reads_back);
+    const auto got = co_await runtime::op_wait(
+        here.io(), runtime::opcode::read, my.file.get(), runtime::never, [&](runtime::op& read) {
+            read.args.read = {.data = into.data(), .size_bytes = into.size(), .offset = offset};
+        });
+    if (!got) {
+        co_return failure(got.error());
+    }
+    co_return static_cast<std::size_t>(*got);
+}
+
+void upload::take_back() noexcept {
+    state& my = *state_;
+    FERRY_ASSERT(my.is_apart && !my.is_commit_begun);
+    my.is_taken_back = true;
+    my.offset = my.end_bytes = my.begun_bytes;
+    my.written_bytes = 0;
+}
+
+std::uint64_t upload::size_bytes() const noexcept {
+    return state_->end_bytes;
+}
+
 std::uint64_t upload::written_bytes() const noexcept {
     return state_->written_bytes;
 }
@@ -1026,7 +1073,8 @@ runtime::task<result<void>> upload::keep(runtime::core& here, durability level) 
     state& my = *state_;
     co_await note_if_taken(here, my);
     const bool is_whole_so_far = !my.lost || *my.lost == errc::cancelled;
-    if (my.part.empty() || my.is_commit_begun || !is_whole_so_far || my.end_bytes == 0) {
+    const bool has_content = my.end_bytes != 0 || my.is_apart;
+    if (my.part.empty() || my.is_commit_begun || !is_whole_so_far || !has_content) {
         co_return failure(errc::unsupported);
     }
     runtime::stop_scope unstopped;

@@ -12,6 +12,7 @@
 #include "ferry/base/kernel.hpp"
 #include "ferry/base/wall_clock.hpp"
 #include "ferry/vfs/path.hpp"
+#include "ferry/vfs/tree.hpp"
 #include "vfs/beneath.hpp"
 #include "vfs/system_metadata.hpp"
 
@@ -37,6 +38,15 @@ std::string make_part_name(std::string_view owner, std::string_view name) {
     }
     auto made = fmt::format("{}{}-{}-{}", part_prefix, owner.size(), owner, name);
     return made.size() <= name_bytes_max ? made : std::string();
+}
+
+// No account's name begins with a blank.
+std::string owner_apart(std::string_view id, std::string_view account) {
+    return fmt::format(" {}-{}", id, account);
+}
+
+bool is_owner_apart(std::string_view owner) noexcept {
+    return owner.starts_with(' ');
 }
 
 bool is_part_name(std::string_view name) noexcept {

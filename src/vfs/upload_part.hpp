@@ -21,6 +21,9 @@ inline constexpr std::string_view part_prefix = ".ferry-part-";
 /// too long for a name, or `owner` holds what no name can.
 [[nodiscard]] std::string make_part_name(std::string_view owner, std::string_view name);
 
+/// Whether `owner` was made by `owner_apart`.
+[[nodiscard]] bool is_owner_apart(std::string_view owner) noexcept;
+
 [[nodiscard]] bool is_part_name(std::string_view name) noexcept;
 
 /// Where a part may be.

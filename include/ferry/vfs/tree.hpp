@@ -151,14 +151,24 @@ struct upload_options {
     std::string part_owner = {};
     /// With `append`: how large a part of `part_owner` was said to be (`tree::part_status`). What
     /// comes is the rest of that one, so unless it is gone on with the answer is errc::busy: it was
-    /// taken, or changed, or somebody has the name.
+    /// taken, or changed, or somebody has the name. With a part of its own (`owner_apart`) and
+    /// `replace` or `create`: goes on with that part, of that size; else with none, from nothing.
     std::optional<std::uint64_t> part_bytes = {};
+    /// What is written is going to be read again, by `upload::read`.
+    bool reads_back = false;
     /// Who uploads, for `tree::note_replacements`; empty: somebody who never goes on.
     std::string account = {};
     /// With `replace`: whatever has the name at the beginning must have it still at the commit, and
     /// be as it was; else errc::busy there. For who has compared it with what a client expects.
     bool only_if_unchanged = false;
 };
+
+/// The owner of a part that is apart from all others of `account` (may be empty): known by `id` (at
+/// least 1 octet, no '/'), whether or not somebody has the name it is to get, and even if nothing
+/// has come yet. With `upload_options::part_owner` such a part is what the upload is in the end,
+/// and nothing of an old file: `append` and `restart` are not for it. errc::unsupported from
+/// `tree::begin_upload`: none can be kept there, or under a name that long.
+[[nodiscard]] std::string owner_apart(std::string_view id, std::string_view account);
 
 /// Room for less is not asked for: so much has come before any answer has gone.
 inline constexpr std::uint64_t reserved_bytes_min = 1_MiB;
@@ -195,6 +205,19 @@ class upload {
     /// Errors: as `write`, and errc::busy: it was cut shorter meanwhile.
     [[nodiscard]] runtime::task<result<void>> write_all_of(runtime::core& here, const node& from);
 
+    /// Reads up to `into.size()` octets of what there is so far, at `offset`; 0 is its end. With
+    /// `upload_options::reads_back`. Errors: errc::io and whatever the file system says.
+    [[nodiscard]] runtime::task<result<std::size_t>> read(runtime::core& here,
+                                                          std::span<std::byte> into,
+                                                          std::uint64_t offset) const;
+
+    /// Takes back what was written, so that `keep` leaves what this upload began with: for content
+    /// that turns out not to be what its sender meant. Only of a part apart (`owner_apart`).
+    void take_back() noexcept;
+
+    /// How large the content is by now, what it went on with included.
+    [[nodiscard]] std::uint64_t size_bytes() const noexcept;
+
     /// Octets of the writes that succeeded; what `append` and `restart` took over not counted.
     [[nodiscard]] std::uint64_t written_bytes() const noexcept;
 
@@ -221,7 +244,7 @@ class upload {
     /// is not `none`: a part that a crash has torn would make a torn file. Deaf to stop requests.
     ///
     /// Errors: errc::unsupported (nothing came, a write failed, the name is taken, or nobody may go
-    /// on with it), or why it failed: `discard` it. After success nothing else may follow.
+    /// on with it; a part apart stays in the first and the third case, too), or why it failed: `discard` it. After success nothing else may follow.
     [[nodiscard]] runtime::task<result<void>> keep(runtime::core& here, durability level);
 
     /// Drops what was written and waits until its space is free again, off the core: before the
@@ -352,8 +375,8 @@ class tree {
     [[nodiscard]] virtual runtime::task<result<std::uint64_t>> free_octets(
         runtime::core& here, const path& name) const = 0;
 
-    /// What `owner` has left of an upload to `name` that was cut off, where nobody has the name.
-    /// errc::not_found.
+    /// What `owner` has left of an upload to `name` that was cut off, where nobody has the name; the
+    /// part apart of `owner_apart` wherever it is. errc::not_found.
     [[nodiscard]] virtual runtime::task<result<metadata>> part_status(
         runtime::core& here, const path& name, std::string_view owner) const = 0;
 

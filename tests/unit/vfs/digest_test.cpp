@@ -12,7 +12,7 @@
 #include "ferry/base/units.hpp"
 #include "ferry/runtime/nursery.hpp"
 #include "tree_calls.hpp"
-#include "vfs/hasher.hpp"
+#include "ferry/vfs/hasher.hpp"
 
 using namespace ferry;
 using namespace ferry::vfs_test;

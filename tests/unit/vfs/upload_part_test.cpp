@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -312,6 +313,97 @@ TEST_CASE("part: the rest of one is stored behind that one or not at all") {
     CHECK(tree.remove_file("/file"));
     CHECK(tree.upload("/file", "5", rest_of(4)));
     CHECK(tree.content("/file") == "12345");
+}
+
+TEST_CASE("part apart: known by its own name, whoever has the file's (threats.md, V12)") {
+    fixture tree;
+    const auto one = vfs::owner_apart("1", "ann");
+    const auto rest_of = [](std::string owner, std::uint64_t size_bytes,
+                            upload_mode mode = upload_mode::replace) {
+        auto how = of(std::move(owner), mode);
+        how.part_bytes = size_bytes;
+        return how;
+    };
+    tree.host.write("file", "old");
+    CHECK(tree.cut("hello ", of(one)));
+    CHECK(tree.cut("", of(vfs::owner_apart("2", "ann"))));  // Nothing yet is something, too.
+    CHECK(tree.content("/file") == "old");
+    CHECK(tree.names("/") == strings{"file"});
+    CHECK(tree.part(one)->size_bytes == 6);
+    CHECK(tree.part(vfs::owner_apart("2", "ann"))->size_bytes == 0);
+    for (const auto& other : {vfs::owner_apart("1", "bob"), vfs::owner_apart("1", ""),
+                              vfs::owner_apart("3", "ann"), std::string("ann")}) {
+        CAPTURE(other);
+        CHECK(tree.code_of(tree.part(other)) == errc::not_found);
+        CHECK(tree.code_of(tree.upload("/file", "x", rest_of(other, 6))) == errc::busy);
+    }
+    SUBCASE("only what has the size that was said is gone on with") {
+        CHECK(tree.code_of(tree.upload("/file", "x", rest_of(one, 5))) == errc::busy);
+        CHECK(tree.upload("/file", "world", rest_of(one, 6)));
+        CHECK(tree.content("/file") == "hello world");
+        CHECK(tree.code_of(tree.part(one)) == errc::not_found);
+    }
+    SUBCASE("a name that must be free is, at the commit") {
+        CHECK(tree.code_of(tree.upload("/file", "x", rest_of(one, 6, upload_mode::create))) ==
+              errc::exists);
+        CHECK(tree.part(one)->size_bytes == 6);
+        CHECK(tree.remove_file("/file"));
+        CHECK(tree.upload("/file", "x", rest_of(one, 6, upload_mode::create)));
+        CHECK(tree.content("/file") == "hello x");
+    }
+    SUBCASE("a file's mode is the one it has by then") {
+        REQUIRE(::chmod((tree.host / "file").c_str(), 0600) == 0);
+        CHECK(tree.upload("/file", "x", rest_of(one, 6)));
+        struct stat status{};
+        REQUIRE(::stat((tree.host / "file").c_str(), &status) == 0);
+        CHECK((status.st_mode & 0777U) == 0600U);
+    }
+    SUBCASE("cut off again it has what came since") {
+        CHECK(tree.cut("wor", rest_of(one, 6)));
+        CHECK(tree.part(one)->size_bytes == 9);
+    }
+}
+
+TEST_CASE("part apart: what was written is read, and taken back") {
+    fixture tree;
+    const auto one = vfs::owner_apart("1", "ann");
+    CHECK(tree.cut("hello ", of(one)));
+    CHECK(tree.machine.run(
+        [](runtime::core& here, const vfs::tree& files,
+           std::string owner) -> runtime::task<result<void>> {
+            const auto where = at("/file");
+            auto begun = co_await files.begin_upload(
+                here, where,
+                {.part_owner = std::move(owner), .part_bytes = 6, .reads_back = true});
+            if (!begun) {
+                co_return failure(begun.error());
+            }
+            CHECK(co_await begun->write(here, octets("wrong")));
+            CHECK(begun->size_bytes() == 11);
+            std::string into(16, '.');
+            const auto got =
+                co_await begun->read(here, std::as_writable_bytes(std::span(into)), 3);
+            CHECK(got == 8);
+            CHECK(into.substr(0, 8) == "lo wrong");
+            begun->take_back();
+            CHECK(begun->size_bytes() == 6);
+            CHECK(begun->written_bytes() == 0);
+            CHECK(co_await begun->write(here, octets("w")));
+            co_return co_await begun->keep(here, durability::none);
+        },
+        std::cref(*tree.files), one));
+    CHECK(tree.part(one)->size_bytes == 7);
+}
+
+TEST_CASE("part apart: where no part can be kept nothing begins") {
+    const auto one = vfs::owner_apart("1", "ann");
+    fixture none({}, runtime::duration::zero());
+    CHECK(none.code_of(none.upload("/file", "x", of(one))) == errc::unsupported);
+    fixture tree;
+    CHECK(tree.upload("/" + std::string(230, 'x'), "x", of(one)));
+    CHECK(tree.code_of(tree.upload("/" + std::string(240, 'x'), "x", of(one))) ==
+          errc::unsupported);
+    CHECK(none.host.names().empty());
 }
 
 TEST_CASE("part: its owner may remove it") {
