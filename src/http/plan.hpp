@@ -13,6 +13,7 @@
 #include "ferry/vfs/file_cache.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "http/body_source.hpp"
+#include "http/byteranges.hpp"
 #include "http/client.hpp"
 #include "http/coded_bodies.hpp"
 #include "http/content_reader.hpp"
@@ -60,11 +61,7 @@ struct response_plan {
     coded_bodies::body_ptr packed;
     byte_range part;
     /// More of it, each behind its text, and what ends the body (RFC 9110 section 14.6).
-    struct further_part {
-        std::string before;
-        byte_range octets;
-    };
-    std::vector<further_part> further_parts;
+    std::vector<body_part> further_parts;
     std::string body_end;
     /// The body that is made while it is sent; null: there is none.
     std::unique_ptr<body_source> source;

@@ -13,6 +13,7 @@
 
 #include "ferry/base/ascii.hpp"
 #include "http/accept_encoding.hpp"
+#include "http/byteranges.hpp"
 #include "http/conditions.hpp"
 #include "http/content_disposition.hpp"
 #include "http/digest_fields.hpp"
@@ -221,41 +222,6 @@ task<bool> append_body(const planning& plan, std::string& message, const represe
     co_return true;
 }
 
-/// The parts of a multipart/byteranges (RFC 9110 section 14.6) with the text before each.
-class byteranges {
-  public:
-    byteranges(runtime::core& here, const selection& of, std::string_view type,
-               std::uint64_t whole_size_bytes)
-        : delimiter_(fmt::format("--{:016x}{:016x}", here.rng().next(), here.rng().next())) {
-        for (const byte_range& each : of.parts) {
-            std::string before = parts_.empty() ? "" : "\r\n";
-            before += delimiter_;
-            before += "\r\nContent-Type: ";
-            before += type;
-            before += "\r\n";
-            append_content_range(before, each, whole_size_bytes);
-            before += "\r\n";
-            size_bytes_ += before.size() + each.size_bytes;
-            parts_.push_back({.before = std::move(before), .octets = each});
-        }
-        end_ = fmt::format("\r\n{}--\r\n", delimiter_);
-        size_bytes_ += end_.size();
-    }
-
-    [[nodiscard]] std::string content_type() const {
-        return fmt::format("multipart/byteranges; boundary={}", delimiter_.substr(2));
-    }
-    [[nodiscard]] std::uint64_t size_bytes() const noexcept { return size_bytes_; }
-    [[nodiscard]] std::vector<response_plan::further_part>& parts() noexcept { return parts_; }
-    [[nodiscard]] std::string& end() noexcept { return end_; }
-
-  private:
-    std::string delimiter_;
-    std::vector<response_plan::further_part> parts_;
-    std::string end_;
-    std::uint64_t size_bytes_ = 0;
-};
-
 /// Puts the body of several parts behind the head in `made`, or what sends it.
 task<response_plan> plan_parts(const planning& plan, response_plan made, byteranges several,
                                const representation& from) {
@@ -334,7 +300,11 @@ task<response_plan> plan_file(const planning& plan, const vfs::path& name,
     auto selected = select(plan, sent.current, sent.size_bytes);
     std::optional<byteranges> several;
     if (!selected.parts.empty()) {
-        several.emplace(plan.shared.here, selected, type, sent.size_bytes);
+        auto& rng = plan.shared.here.rng();
+        several.emplace(
+            fmt::format("{:016x}{:016x}", rng.next(), rng.next()),
+            byteranges::content{
+                .parts = selected.parts, .type = type, .whole_size_bytes = sent.size_bytes});
         if (several->size_bytes() >= sent.size_bytes) {  // The whole costs less (threats.md, H5).
             several.reset();
             selected = {.what = status::ok, .part = {.offset = 0, .size_bytes = sent.size_bytes}};
