@@ -14,6 +14,12 @@ bool is_of_a_file(status what) noexcept {
     return what == status::ok || what == status::partial_content || what == status::not_modified;
 }
 
+/// Answers that are of who asks as much as of the path: a cache that others share must not have
+/// them, or who may read the file is told that he may not (RFC 9111 section 3.5).
+bool is_about_who_asks(status what) noexcept {
+    return what == status::unauthorized || what == status::forbidden;
+}
+
 }  // namespace
 
 edited_head::edited_head(const answer_rules& rules, const response_head& head)
@@ -77,7 +83,9 @@ void edited_head::decide_cache_control(const answer_rules& rules) {
                                    ? is_of_a_file(head_.what)
                                    : std::ranges::binary_search(row.statuses, code_of(head_.what));
         if (is_for_it && row.when.fits(rules.path, head_.content_type)) {
-            head_.cache_control = rules.is_for_one ? row.control_for_one : row.control;
+            head_.cache_control = rules.is_for_one || is_about_who_asks(head_.what)
+                                      ? row.control_for_one
+                                      : row.control;
             return;
         }
     }

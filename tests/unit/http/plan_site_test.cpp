@@ -326,6 +326,22 @@ TEST_CASE("rules: what an account gets no cache keeps for others (RFC 9111 secti
     CHECK(again.head.field("Cache-Control") == "private");
 }
 
+TEST_CASE("rules: nor that somebody may not have what others may (RFC 9111 section 3.5)") {
+    ruled_site on(
+        site_rules{.caches = {{.control = "public, max-age=60", .statuses = {401, 403, 404}}}},
+        visitors_may("read-only,/private=none"));
+    CHECK(on.get("/private/x").head.status == 403);
+    CHECK(on.get("/private/x").head.field("Cache-Control") == "private, max-age=60");
+    CHECK(on.get("/none").head.field("Cache-Control") == "public, max-age=60");
+    auth::account ann;
+    ann.name = "ann";
+    ann.password = "a";
+    ann.allowed = auth::rights::read_only();
+    on.users = std::make_shared<auth::accounts>(std::vector{ann}, std::nullopt);
+    CHECK(on.get("/private/x").head.status == 401);
+    CHECK(on.get("/private/x").head.field("Cache-Control") == "private, max-age=60");
+}
+
 TEST_CASE("plan: pages of the site for errors, with their status and without their validators") {
     ruled_site on(site_rules{.errors = {{.statuses = {404}, .path = "/sub/*", .page = "/none.html"},
                                         {.statuses = {404, 403}, .page = "/404.html"},
