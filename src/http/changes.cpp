@@ -39,8 +39,7 @@ bool conditions_hold(const planning& plan, const std::optional<vfs::metadata>& s
     return evaluate_conditions(plan.asked, current, plan.now) == verdict::proceed;
 }
 
-response_plan plan_done(const planning& plan, status what,
-                        const std::optional<validators>& made) {
+response_plan plan_done(const planning& plan, status what, const made_file& file) {
     response_plan done;
     done.what = what;
     done.then = plan.then;
@@ -48,9 +47,10 @@ response_plan plan_done(const planning& plan, status what,
     if (what != status::no_content) {
         head.content_length = 0;
     }
-    if (made) {
-        head.etag = made->etag().text();
+    if (file.made) {
+        head.etag = file.made->etag().text();
     }
+    head.repr_digest = file.repr_digest;
     append_head(done.message, head);
     return done;
 }

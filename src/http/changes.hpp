@@ -45,9 +45,15 @@ struct subject {
 /// The same once content has been read: what the connection does next may be another thing.
 [[nodiscard]] planning after_content(const planning& plan, const content_reader& content);
 
+/// What an answer says of what was made.
+struct made_file {
+    std::optional<validators> made = {};
+    std::string_view repr_digest = {};  ///< Its value.
+};
+
 /// An answer without content.
 [[nodiscard]] response_plan plan_done(const planning& plan, status what,
-                                      const std::optional<validators>& made = {});
+                                      const made_file& file = {});
 
 /// What a failed change is answered with; where it concerns a new name the directory for it is
 /// missing, not what was asked for (RFC 4918 sections 9.3.1, 9.7.1, 9.9.4).

@@ -507,7 +507,7 @@ task<farewell> turn_away(conversation& talk, const error& why) {
 service::service(runtime::core& here, const options& settings, const vfs::tree& files,
                  vfs::file_cache& open_files, vfs::listing_bounds& listings, vfs::digests& digests,
                  const media_types& types, access_sink& access_log, runtime::stop_scope& draining,
-                 auth::usage* visitors, const account_services* accounts)
+                 auth::usage* visitors, const account_services* accounts, upload_turns* uploads)
     : state_(std::make_unique<state>(state{
           .here = here,
           .settings = settings,
@@ -527,7 +527,8 @@ service::service(runtime::core& here, const options& settings, const vfs::tree& 
                           ? nullptr
                           : std::make_unique<logins>(
                                 here, *accounts, files, draining,
-                                logins::numbers{.entries_max = settings.logins_kept_max})})) {}
+                                logins::numbers{.entries_max = settings.logins_kept_max}),
+          .uploads = uploads})) {}
 
 service::~service() = default;
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "ferry/base/result.hpp"
 #include "ferry/runtime/task.hpp"
@@ -24,6 +25,10 @@ class content_reader {
     /// too_large (over the limit), cancelled. What came is then not all: drop it. Every later call
     /// says the same.
     [[nodiscard]] virtual runtime::task<result<std::span<const std::byte>>> next() = 0;
+
+    /// Sends an interim answer (RFC 9110 section 15.2), before the content is asked for. The client
+    /// speaks HTTP/1.1. Errors: of `net::stream::send`.
+    [[nodiscard]] virtual runtime::task<result<void>> tell(std::string_view interim) = 0;
 
     /// What to answer after errc::invalid.
     [[nodiscard]] virtual head_refusal refusal() const noexcept = 0;

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
 #include "ferry/base/ascii.hpp"
 #include "ferry/base/assert.hpp"
 #include "ferry/base/base64.hpp"
+#include "http/structured_fields.hpp"
 
 namespace ferry::http {
 namespace {
@@ -75,6 +77,45 @@ std::optional<vfs::digest_algorithm> wanted_digest(const field_lines& fields, fi
         return std::nullopt;
     }
     return algorithms[static_cast<std::size_t>(most - liked.begin())].by;
+}
+
+std::string_view digest_name(std::size_t index) noexcept {
+    return std::ranges::find(algorithms, checked_algorithms[index], &algorithm_row::by)->name;
+}
+
+std::optional<expected_digests> read_digests(const field_lines& fields, field which) {
+    expected_digests found;
+    if (!fields.has(which)) {
+        return found;
+    }
+    const auto value = joined_lines(fields, which);
+    dictionary_reader members(value);
+    while (const auto each = members.next()) {
+        for (std::size_t i = 0; i < checked_algorithms.size(); ++i) {
+            if (each->key != digest_name(i)) {
+                continue;
+            }
+            auto octets = each->value.kind == item_kind::byte_sequence
+                              ? decode_base64(each->value.text)
+                              : std::nullopt;
+            if (!octets) {
+                return expected_digests();
+            }
+            found.of(i) = std::move(*octets);
+            if (found.of(i).size() != digest_bytes(i)) {
+                found.of(i).assign(1, '?');  // Unless a later member says otherwise.
+            }
+        }
+    }
+    if (members.is_malformed()) {
+        return expected_digests();
+    }
+    for (std::size_t i = 0; i < checked_algorithms.size(); ++i) {
+        if (!found.of(i).empty() && found.of(i).size() != digest_bytes(i)) {
+            return std::nullopt;
+        }
+    }
+    return found;
 }
 
 std::string digest_value(vfs::digest_algorithm by, const vfs::digest& value) {

@@ -40,6 +40,8 @@ constexpr auto text_rows = std::to_array<text_row>({
     {field::vary, &response_head::vary, belongs::always},
     {field::location, &response_head::location, belongs::always},
     {field::allow, &response_head::allow, belongs::always},
+    {field::accept_patch, &response_head::accept_patch, belongs::always},
+    {field::upload_limit, &response_head::upload_limit, belongs::always},
     {field::retry_after, &response_head::retry_after, belongs::always},
     {field::www_authenticate, &response_head::www_authenticate, belongs::always},
     {field::content_security_policy, &response_head::content_security_policy, belongs::to_content},
@@ -90,6 +92,23 @@ void append_framing(std::string& out, const response_head& head) {
     }
 }
 
+/// Draft-ietf-httpbis-resumable-upload section 4.1: Items (RFC 9651 section 3.3).
+void append_upload_state(std::string& out, const response_head& head) {
+    if (head.upload_complete) {
+        append_field(out, field::upload_complete, *head.upload_complete ? "?1" : "?0");
+    }
+    if (head.upload_offset) {
+        append_field(out, field::upload_offset, digits(*head.upload_offset).view());
+    }
+    if (head.upload_length) {
+        append_field(out, field::upload_length, digits(*head.upload_length).view());
+    }
+    if (head.upload_draft_interop_version) {
+        append_field(out, field::upload_draft_interop_version,
+                     digits(*head.upload_draft_interop_version).view());
+    }
+}
+
 /// All but the empty line.
 void append_lines(std::string& out, const response_head& head) {
     const bool success = !is_error(head.what);
@@ -121,6 +140,7 @@ void append_lines(std::string& out, const response_head& head) {
         out += digits(head.whole_size_bytes).view();
         out += "\r\n";
     }
+    append_upload_state(out, head);
     append_framing(out, head);
     if (head.no_sniff && has_content) {
         append_field(out, field::x_content_type_options, "nosniff");
@@ -196,6 +216,19 @@ std::size_t append_error_answer(std::string& out, response_head head, bool with_
     }
     out += page;
     return page.size();
+}
+
+std::size_t append_problem_answer(std::string& out, response_head head, bool with_content,
+                                  std::string_view json) {
+    FERRY_ASSERT(is_error(head.what));
+    head.content_type = problem_content_type;
+    head.content_length = json.size();
+    append_head(out, head);
+    if (!with_content) {
+        return 0;
+    }
+    out += json;
+    return json.size();
 }
 
 bool replace_page(std::string& message, std::string_view content_type, std::uint64_t size_bytes) {

@@ -52,6 +52,15 @@ struct response_head {
     std::string_view content_digest = {};       ///< Of what this answer carries of it.
     std::string_view vary = {};
 
+    std::string_view accept_patch = {};  ///< Media types (RFC 5789 section 3.1).
+    /// Of an upload resource (draft-ietf-httpbis-resumable-upload section 4.1), whatever the
+    /// status.
+    std::optional<bool> upload_complete = {};
+    std::optional<std::uint64_t> upload_offset = {};
+    std::optional<std::uint64_t> upload_length = {};
+    std::string_view upload_limit = {};
+    std::optional<std::uint64_t> upload_draft_interop_version = {};
+
     std::string_view location = {};  ///< An absolute path or a URI, encoded.
     std::string_view allow = {};     ///< Methods, with 405 (section 15.5.6) and OPTIONS.
     std::string_view retry_after = {};
@@ -90,6 +99,13 @@ inline constexpr std::string_view page_content_type = "text/html; charset=utf-8"
 /// that are in `out`.
 std::size_t append_error_answer(std::string& out, response_head head, bool with_page,
                                 std::string_view explanation = {});
+
+/// The type of an error as data (RFC 9457 section 3).
+inline constexpr std::string_view problem_content_type = "application/problem+json";
+
+/// The same with `json` instead of a page.
+std::size_t append_problem_answer(std::string& out, response_head head, bool with_content,
+                                  std::string_view json);
 
 /// Gives `message`, an answer as `append_error_answer` made it, another page: Content-Type and
 /// Content-Length are of that, its own page is gone, all other fields stay. False: it has no

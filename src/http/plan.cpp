@@ -4,9 +4,11 @@
 #include <utility>
 
 #include "http/fields.hpp"
+#include "http/plan_upload.hpp"
 #include "http/plan_write.hpp"
 #include "http/planning.hpp"
 #include "http/target.hpp"
+#include "http/upload_resource.hpp"
 
 namespace ferry::http {
 
@@ -39,6 +41,17 @@ response_head planning::head(status what) const {
     if (is_secure) {
         made.strict_transport_security = shared.settings.strict_transport;
     }
+    made.location = upload.location;
+    made.upload_complete = upload.complete;
+    made.upload_offset = upload.offset;
+    made.upload_length = upload.length;
+    made.upload_limit = upload.limit;
+    if (upload.accepts_parts) {
+        made.accept_patch = partial_upload_type;
+    }
+    if (upload.is_asked_itself) {  // Draft-ietf-httpbis-resumable-upload section 4.3.2.
+        made.cache_control = "no-store";
+    }
     return made;
 }
 
@@ -47,6 +60,9 @@ connection_option planning::connection_of() const noexcept {
 }
 
 std::string_view planning::allowed_methods() const noexcept {
+    if (upload.is_asked_itself) {
+        return methods_of_uploads;
+    }
     return may_write_anywhere(shared) ? methods_with_writing : methods_that_read;
 }
 
@@ -65,6 +81,15 @@ response_plan planning::error(status what, std::string_view explanation) const {
         made.www_authenticate = challenge;
     }
     plan.body_bytes = append_error_answer(plan.message, made, !is_head(), explanation);
+    return plan;
+}
+
+response_plan planning::problem(status what, std::string_view json) const {
+    response_plan plan;
+    plan.what = what;
+    plan.then = then;
+    plan.is_problem = true;
+    plan.body_bytes = append_problem_answer(plan.message, head(what), !is_head(), json);
     return plan;
 }
 
@@ -94,6 +119,12 @@ response_plan plan_options(const planning& plan) {
     made.then = plan.then;
     auto head = plan.head(status::no_content);
     head.allow = plan.allowed_methods();
+    std::string limit;  // Draft-ietf-httpbis-resumable-upload section 4.1.4.
+    if (may_resume_uploads(plan)) {
+        limit = upload_limit(plan);
+        head.accept_patch = partial_upload_type;
+        head.upload_limit = limit;
+    }
     append_head(made.message, head);
     return made;
 }
@@ -153,6 +184,13 @@ void find_name(planning& plan) {
 }
 
 task<response_plan> plan_method(planning& plan, content_reader& content) {
+    plan.upload.is_asked_itself = is_for_upload_resource(plan.asked);
+    const bool has_own_plan =
+        plan.asked.method != method::options && plan.asked.method != method::other;
+    if (plan.upload.is_asked_itself && has_own_plan) {
+        auto made = co_await plan_upload_resource(plan, content);
+        co_return made;
+    }
     switch (plan.asked.method) {
         case method::get:
         case method::head:
@@ -265,7 +303,7 @@ task<response_plan> plan_response(service::state& shared, const request& asked,
     } else {
         made = co_await plan_method(plan, content);
     }
-    if (is_error(made.what) && !at->errors.empty()) {
+    if (is_error(made.what) && !made.is_problem && !at->errors.empty()) {
         auto with_page = co_await with_error_page(plan, std::move(made));
         co_return with_page;
     }

@@ -8,6 +8,7 @@
 
 #include "ferry/http/media_types.hpp"
 #include "ferry/http/server.hpp"
+#include "ferry/http/upload_turns.hpp"
 #include "ferry/runtime/permits.hpp"
 #include "ferry/runtime/task.hpp"
 #include "ferry/vfs/file_cache.hpp"
@@ -44,6 +45,7 @@ struct service::state {
     std::unique_ptr<coded_bodies> packed;
     std::shared_ptr<const sites> rules;
     std::unique_ptr<logins> accounts;  ///< Null: there are none.
+    upload_turns* uploads = nullptr;   ///< Null: no upload goes on.
 };
 
 /// How far the connection goes on after an answer.
@@ -68,6 +70,7 @@ struct response_plan {
     /// To hold the page of a large directory in `message`, until it has been sent or has joined the
     /// answers that gather, of which a connection has 64 KiB at most.
     std::optional<runtime::permits::permit> hold;
+    bool is_problem = false;  ///< An error as data (RFC 9457): no page takes its place.
     bool chunked =
         false;  ///< `source` goes as chunks (RFC 9112 section 7.1), else until the close.
 };

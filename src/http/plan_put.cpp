@@ -4,28 +4,14 @@
 
 #include "http/changes.hpp"
 #include "http/content_range.hpp"
+#include "http/plan_upload.hpp"
+#include "http/storing.hpp"
 
 namespace ferry::http {
 
 using runtime::task;
 
 namespace {
-
-/// What content that did not come whole is answered with.
-response_plan plan_broken_content(const planning& plan, const content_reader& content,
-                                  const error& why) {
-    if (why == errc::invalid) {
-        const auto refusal = content.refusal();
-        return plan.error(refusal.what, refusal.reason);
-    }
-    if (why == errc::closed || why == errc::reset) {
-        return plan.error(status::bad_request, "The content ended early.");
-    }
-    if (why == errc::timed_out) {
-        return plan.error(status::request_timeout, "The content came too slowly.");
-    }
-    return plan.error(status_for(why.code));
-}
 
 /// Which part of the file the content of a PUT is.
 struct put_part {
@@ -140,28 +126,6 @@ task<std::uint64_t> size_so_far(const planning& plan, const subject& seen) {
     co_return part ? part->size_bytes : 0;
 }
 
-/// Takes the content into `into`. The error is the content's with `is_content`, else the disk's.
-struct received {
-    std::optional<error> failed;
-    bool is_content = false;
-};
-
-task<received> receive(runtime::core& here, content_reader& content, vfs::upload& into) {
-    for (;;) {  // Bounded by the client and the disk: each turn stores what it brought.
-        const auto piece = co_await content.next();
-        if (!piece) {
-            co_return received{.failed = piece.error(), .is_content = true};
-        }
-        if (piece->empty()) {
-            co_return received{};
-        }
-        const auto written = co_await into.write(here, *piece);
-        if (!written) {
-            co_return received{.failed = written.error()};
-        }
-    }
-}
-
 /// Whether the conditions hold for what has the name once an upload to it has begun: the commit
 /// finds out what changes from there on, and nobody else what has changed before.
 task<result<bool>> still_holds(const planning& plan, const subject& seen) {
@@ -175,20 +139,26 @@ task<result<bool>> still_holds(const planning& plan, const subject& seen) {
     co_return conditions_hold(plan, again->status);
 }
 
-/// Parts with an upload that was cut off: its account may go on with it.
-task<> leave(const planning& plan, vfs::upload& cut) {
-    const auto kept = co_await cut.keep(plan.shared.here, plan.shared.settings.durability);
-    if (!kept) {
-        co_await cut.discard(plan.shared.here);
-    }
-}
-
 /// Takes the content and gives it its name.
 task<response_plan> store(const planning& plan, content_reader& content, const subject& seen,
                           const put_part& what) {
     auto& here = plan.shared.here;
-    auto begun =
-        co_await seen.at.files.begin_upload(here, seen.at.name, upload_of(plan, seen, what));
+    auto said = digests_of(plan);
+    if (!said) {
+        co_return std::move(said.error());
+    }
+    const auto wanted = wanted_digest(plan.asked.fields, field::want_repr_digest);
+    content_check check;
+    content_check whole;  // Where the content is only a part of it.
+    check.expect(said->content, field::content_digest);
+    auto& of_file = what.part ? whole : check;
+    of_file.expect(said->representation, field::repr_digest);
+    if (wanted) {
+        of_file.want(*wanted);
+    }
+    auto how = upload_of(plan, seen, what);
+    how.reads_back = whole.is_any();
+    auto begun = co_await seen.at.files.begin_upload(here, seen.at.name, how);
     if (!begun) {
         if (what.part && begun.error() == errc::invalid) {
             const auto size_bytes = co_await size_so_far(plan, seen);
@@ -203,14 +173,14 @@ task<response_plan> store(const planning& plan, content_reader& content, const s
     }
     const auto is_as_named = co_await still_holds(plan, seen);
     if (!is_as_named || !*is_as_named) {
-        co_await leave(plan, *begun);
+        static_cast<void>(co_await leave(plan, *begun));
         co_return is_as_named ? plan.error(status::precondition_failed, changed_meanwhile)
                               : plan_failed(plan, is_as_named.error());
     }
-    const auto got = co_await receive(here, content, *begun);
+    const auto got = co_await receive(here, {.content = content, .into = *begun, .check = check});
     const auto now = after_content(plan, content);
     if (got.failed && got.is_content) {
-        co_await leave(plan, *begun);
+        static_cast<void>(co_await leave(plan, *begun));
         co_return plan_broken_content(now, content, *got.failed);
     }
     if (got.failed) {
@@ -221,20 +191,24 @@ task<response_plan> store(const planning& plan, content_reader& content, const s
         co_await begun->discard(here);
         co_return now.error(status::bad_request, "Content-Range says another length.");
     }
-    const auto committed = co_await begun->commit(here, plan.shared.settings.durability);
-    if (!committed) {
-        co_await begun->discard(here);
-        const bool is_late = committed.error() == errc::busy || committed.error() == errc::exists;
-        co_return is_late
-            ? now.error(is_conditional(plan.asked) ? status::precondition_failed : status::conflict,
-                        changed_meanwhile)
-            : plan_failed(now, committed.error());
+    if (whole.is_any()) {
+        const auto read = co_await read_back(here, *begun, whole);
+        if (!read) {
+            co_await begun->discard(here);
+            co_return plan_failed(now, read.error());
+        }
     }
-    std::optional<validators> made;
-    if (const auto status = begun->status(); status) {
-        made = settled_validators(*status, now.now);
+    for (auto* each : {&check, &whole}) {
+        if (!each->holds()) {  // Before anybody sees it: the old file stands.
+            co_await begun->discard(here);
+            co_return now.problem(status::bad_request, each->problem());
+        }
     }
-    co_return plan_done(now, seen.status ? status::no_content : status::created, made);
+    auto made = co_await commit(now, *begun,
+                                {.seen = seen,
+                                 .is_conditional = is_conditional(plan.asked),
+                                 .repr_digest = of_file.wanted_value()});
+    co_return made;
 }
 
 }  // namespace
@@ -270,6 +244,12 @@ task<response_plan> plan_put(const planning& plan, content_reader& content, vfs:
         const auto why = co_await why_no_part(plan, *seen);
         if (!why.empty()) {
             co_return plan.error(status::conflict, why);
+        }
+    }
+    if (const auto resumable = resumption_of(plan)) {
+        auto made = co_await plan_upload_creation(plan, content, *seen, *resumable);
+        if (made) {
+            co_return std::move(*made);
         }
     }
     auto stored = co_await store(plan, content, *seen, what);

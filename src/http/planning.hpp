@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +21,18 @@ inline constexpr std::string_view methods_that_read = "GET, HEAD, OPTIONS";
 /// Where somebody may change something.
 inline constexpr std::string_view methods_with_writing =
     "GET, HEAD, OPTIONS, PUT, DELETE, MKCOL, MOVE, COPY";
+inline constexpr std::string_view methods_of_uploads = "GET, HEAD, OPTIONS, PATCH, DELETE";
+
+/// What answers say of an upload resource (draft-ietf-httpbis-resumable-upload section 4.1).
+struct upload_state {
+    std::optional<bool> complete = {};
+    std::optional<std::uint64_t> offset = {};
+    std::optional<std::uint64_t> length = {};
+    std::string limit = {};        ///< The value of Upload-Limit.
+    std::string location = {};     ///< Where the resource is.
+    bool is_asked_itself = false;  ///< The request is for the resource.
+    bool accepts_parts = false;    ///< Accept-Patch is told.
+};
 
 /// What every answer to one request shares.
 struct planning {
@@ -33,6 +46,7 @@ struct planning {
     result<vfs::path> name;  ///< What it is asked for, in the tree; or why that is no name.
     answer_rules rules;
     bool is_secure = false;  ///< It came over TLS.
+    upload_state upload = {};
 
     [[nodiscard]] bool is_head() const noexcept { return asked.method == method::head; }
 
@@ -43,6 +57,9 @@ struct planning {
     [[nodiscard]] std::string_view allowed_methods() const noexcept;
     /// A page of its own; without one for HEAD.
     [[nodiscard]] response_plan error(status what, std::string_view explanation = {}) const;
+
+    /// The same with `json` (RFC 9457) instead of a page.
+    [[nodiscard]] response_plan problem(status what, std::string_view json) const;
 
     /// For what the client may not do: 403, or where an account might let it 401 with how to log in
     /// (RFC 9110 sections 15.5.2, 15.5.4).

@@ -77,6 +77,11 @@ task<result<std::span<const std::byte>>> request_body::next() {
     co_return octets_of(*got);
 }
 
+task<result<void>> request_body::tell(std::string_view interim) {
+    const auto sent = co_await peer_.send(octets_of(interim), limits_.stall_timeout);
+    co_return sent;
+}
+
 task<result<void>> request_body::skip() {
     deadline_ = peer_.here().now() + limits_.drain_timeout;
     while (!is_over_) {

@@ -36,6 +36,7 @@ class request_body final : public content_reader {
                  const body_limits& limits) noexcept;
 
     [[nodiscard]] runtime::task<result<std::span<const std::byte>>> next() override;
+    [[nodiscard]] runtime::task<result<void>> tell(std::string_view interim) override;
     [[nodiscard]] bool lets_go_on() const noexcept override;
 
     /// All of the body has been read, or there is none.

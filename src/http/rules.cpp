@@ -58,6 +58,7 @@ struct own_field {
     std::string_view instead = {};
 };
 constexpr auto own_fields = std::to_array<own_field>({
+    {"Accept-Patch"},
     {"Accept-Ranges"},
     {"Age"},
     {"Allow"},
@@ -82,6 +83,11 @@ constexpr auto own_fields = std::to_array<own_field>({
     {"Trailer"},
     {"Transfer-Encoding"},
     {"Upgrade"},
+    {"Upload-Complete"},
+    {"Upload-Draft-Interop-Version"},
+    {"Upload-Length"},
+    {"Upload-Limit"},
+    {"Upload-Offset"},
     {"Vary"},
     {"WWW-Authenticate"},
 });

@@ -16,6 +16,7 @@ struct status_row {
 
 constexpr auto rows = std::to_array<status_row>({
     {status::continue_, "HTTP/1.1 100 Continue\r\n"},
+    {status::upload_resumption_supported, "HTTP/1.1 104 Upload Resumption Supported\r\n"},
     {status::ok, "HTTP/1.1 200 OK\r\n"},
     {status::created, "HTTP/1.1 201 Created\r\n"},
     {status::no_content, "HTTP/1.1 204 No Content\r\n"},
@@ -74,7 +75,7 @@ static_assert(std::ranges::is_sorted(rows, {}, &status_row::what));
 
 std::string_view status_line(status what) noexcept {
     if (what == status::ok) {  // Most answers are.
-        constexpr auto& row = rows[1];
+        constexpr auto& row = rows[2];
         static_assert(row.what == status::ok);
         return row.line;
     }

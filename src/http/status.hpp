@@ -11,6 +11,7 @@ namespace ferry::http {
 /// 4918). The value is the number on the wire. One row each in `status.cpp`.
 enum class status : std::uint16_t {
     continue_ = 100,
+    upload_resumption_supported = 104,  ///< draft-ietf-httpbis-resumable-upload section 5.
     ok = 200,
     created = 201,
     no_content = 204,

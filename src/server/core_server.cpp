@@ -134,7 +134,7 @@ result<void> core_server::open() {
                                           .counter = *counter_};
     http_ = std::make_unique<http::service>(*here_, parts_.http, parts_.files, *open_files_,
                                             *listings_, *digests_, parts_.types, *log_, draining_,
-                                            visitors_.get(), &accounts);
+                                            visitors_.get(), &accounts, parts_.uploads);
     if (parts_.rules) {
         http_->use_rules(with_own_count(parts_.rules));
     }

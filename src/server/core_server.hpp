@@ -13,6 +13,7 @@
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/ftp/server.hpp"
 #include "ferry/http/server.hpp"
+#include "ferry/http/upload_turns.hpp"
 #include "ferry/net/tls_stream.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/nursery.hpp"
@@ -70,6 +71,7 @@ struct shared_parts {
     vfs::home_table& homes;
     const http::media_types& types;
     http::options http;
+    http::upload_turns* uploads = nullptr;            ///< Null: no upload over HTTP goes on.
     std::shared_ptr<const http::sites> rules = {};    ///< Those of the start; null: none.
     std::shared_ptr<const net::tls_server> tls = {};  ///< Of the start; null: there is no TLS.
     runtime::duration tls_handshake_timeout = std::chrono::seconds(10);

@@ -26,6 +26,7 @@
 #include "ferry/base/log.hpp"
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/http/media_types.hpp"
+#include "ferry/http/upload_turns.hpp"
 #include "ferry/runtime/offload.hpp"
 #include "ferry/vfs/digest.hpp"
 #include "server/access_log.hpp"
@@ -575,6 +576,7 @@ int run(const config& settings) {
     vfs::home_table homes;
     auth::failed_logins failures({.delay_max = settings.ftp_login_delay_max});
     vfs::replacement_table replacements(replacement_numbers(settings));
+    http::upload_turns uploads({.memory = settings.upload_part_keep});
     const auto types = http::media_types::load();
     runtime::offload_pool offload(
         count_offload_threads(settings.offload_threads, ready->io.uses, core_count));
@@ -594,6 +596,7 @@ int run(const config& settings) {
         .homes = homes,
         .types = *types,
         .http = http_options(settings, *ready, addresses),
+        .uploads = settings.upload_part_keep > runtime::duration::zero() ? &uploads : nullptr,
         .rules = ready->rules,
         .tls = ready->tls,
         .tls_handshake_timeout = settings.tls_handshake_timeout,

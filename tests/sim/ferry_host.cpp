@@ -10,6 +10,7 @@
 
 #include "client_context.hpp"
 #include "ferry/base/assert.hpp"
+#include "ferry/http/upload_turns.hpp"
 #include "ferry/net/listener.hpp"
 #include "ferry/vfs/digest.hpp"
 #include "ferry/vfs/mount_table.hpp"
@@ -185,6 +186,7 @@ struct ferry_host::life {
             .homes = homes,
             .types = types,
             .http = settings.http,
+            .uploads = settings.parts_kept > runtime::duration::zero() ? &uploads : nullptr,
             .rules = settings.sites,
             .ftp = settings.ftp,
             .listings = settings.listings,
@@ -217,6 +219,7 @@ struct ferry_host::life {
     auth::failed_logins failures{{.delay_max = failed_login_delay_max}};
     vfs::home_table homes;
     vfs::replacement_table replacements{{}};
+    http::upload_turns uploads{{}};
     http::media_types types;
     server::connection_counts counts;
     std::unique_ptr<vfs::tree> files;

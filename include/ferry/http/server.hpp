@@ -30,6 +30,7 @@
 namespace ferry::http {
 
 class media_types;
+class upload_turns;
 
 /// What a connection over the limit is told before it is closed (RFC 9110 section 15.6.4).
 inline constexpr std::string_view overload_answer =
@@ -110,14 +111,16 @@ struct account_services {
 
 /// What one core's connections share. Make one a core; it outlives them. `visitors`: of everybody,
 /// on all cores, over any protocol; null: `options::visitors_rates` does not hold. `accounts`: who
-/// may log in (RFC 7617); null: nobody.
+/// may log in (RFC 7617); null: nobody. `uploads`: of all cores, where parts of uploads are kept
+/// (`vfs::tree::keep_parts`), as long as they are; null: no upload goes on.
 class service {
   public:
     /// `open_files` is the core's, of `files`.
     service(runtime::core& here, const options& settings, const vfs::tree& files,
             vfs::file_cache& open_files, vfs::listing_bounds& listings, vfs::digests& digests,
             const media_types& types, access_sink& access_log, runtime::stop_scope& draining,
-            auth::usage* visitors = nullptr, const account_services* accounts = nullptr);
+            auth::usage* visitors = nullptr, const account_services* accounts = nullptr,
+            upload_turns* uploads = nullptr);
     service(const service&) = delete;
     service& operator=(const service&) = delete;
     ~service();

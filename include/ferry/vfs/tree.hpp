@@ -244,7 +244,8 @@ class upload {
     /// is not `none`: a part that a crash has torn would make a torn file. Deaf to stop requests.
     ///
     /// Errors: errc::unsupported (nothing came, a write failed, the name is taken, or nobody may go
-    /// on with it; a part apart stays in the first and the third case, too), or why it failed: `discard` it. After success nothing else may follow.
+    /// on with it; a part apart stays in the first and the third case, too), or why it failed:
+    /// `discard` it. After success nothing else may follow.
     [[nodiscard]] runtime::task<result<void>> keep(runtime::core& here, durability level);
 
     /// Drops what was written and waits until its space is free again, off the core: before the
@@ -375,8 +376,8 @@ class tree {
     [[nodiscard]] virtual runtime::task<result<std::uint64_t>> free_octets(
         runtime::core& here, const path& name) const = 0;
 
-    /// What `owner` has left of an upload to `name` that was cut off, where nobody has the name; the
-    /// part apart of `owner_apart` wherever it is. errc::not_found.
+    /// What `owner` has left of an upload to `name` that was cut off, where nobody has the name;
+    /// the part apart of `owner_apart` wherever it is. errc::not_found.
     [[nodiscard]] virtual runtime::task<result<metadata>> part_status(
         runtime::core& here, const path& name, std::string_view owner) const = 0;
 

@@ -610,3 +610,59 @@ TEST_CASE("GET: behind an index page sees who may change the directory, by ?form
     CHECK(with.get("/?format=html", log_in("all", "l")).inline_body.contains("behind"));
     CHECK(with.get("/?format=json", log_in("all", "l")).inline_body.contains("behind"));
 }
+
+TEST_CASE("PUT: content is what its digests say or is not stored (RFC 9530 sections 2 and 3)") {
+    desk with;
+    with.put("/a", "old");
+    const std::string right = "sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:";
+    const std::string right_512 =
+        "sha-512=:m3HSJL1i83hdltRq0+o9czGb+8KJDKra4t/"
+        "3JRlnPKcjI8PZm6XBHXx6zG4UuMXaDEZjR1wuXDre9G9zvN7AQw==:";
+    const std::string wrong = "sha-256=:AAAAul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:";
+    for (const std::string& name : {std::string("Content-Digest"), std::string("Repr-Digest")}) {
+        CAPTURE(name);
+        for (const auto& value : {wrong, right_512 + ", " + wrong, right + ", " + wrong}) {
+            const auto refused = with.put("/a", "hello", name + ": " + value + "\n");
+            CHECK(refused.head.status == 400);
+            CHECK(refused.head.field("Content-Type") == "application/problem+json");
+            CHECK(refused.inline_body.find("#digest-mismatched-values\"") != std::string::npos);
+            CHECK(refused.inline_body.find(
+                      "{\"algorithm\":\"sha-256\",\"provided-digest\":\":AAAA") !=
+                  std::string::npos);
+            CHECK(refused.inline_body.find("\"header\":\"" + name + "\"}") != std::string::npos);
+            CHECK(with.files.read("a") == "old");
+        }
+        const auto short_one = with.put("/a", "hello", name + ": sha-512=:YQ==:\n");
+        CHECK(short_one.head.status == 400);
+        CHECK(short_one.inline_body.find("#digest-invalid-values\"") != std::string::npos);
+        // Unknown ones are passed over, and so is what is malformed (RFC 9651 section 4.2).
+        for (const auto& value : {std::string("md5=:YQ==:, x=1"), std::string("sha-256"),
+                                  "sha-256=" + wrong + ",", std::string("sha-256=:=:")}) {
+            CAPTURE(value);
+            CHECK(with.put("/b", "hello", name + ": " + value + "\n").head.status / 100 == 2);
+        }
+        CHECK(with.put("/a", "hello", name + ": " + right + "\n" + name + ": " + right_512 + "\n")
+                  .head.status == 204);
+        CHECK(with.files.read("a") == "hello");
+        with.put("/a", "old");
+    }
+}
+
+TEST_CASE("PUT: a part's digests are of the part and of the whole (RFC 9530 sections 2 and 3)") {
+    desk with;
+    const std::string whole = "sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:";
+    with.put("/a", "helXX");
+    CHECK(with.put("/a", "lo", "Content-Range: bytes 3-4/5\nContent-Digest: " + whole + "\n")
+              .head.status == 400);
+    CHECK(with.put("/a", "la", "Content-Range: bytes 3-4/5\nRepr-Digest: " + whole + "\n")
+              .head.status == 400);
+    CHECK(with.files.read("a") == "helXX");
+    const auto told = with.put(
+        "/a", "lo",
+        "Content-Range: bytes 3-4/5\nRepr-Digest: " + whole + "\nWant-Repr-Digest: sha-256=1\n");
+    CHECK(told.head.status == 204);
+    CHECK(told.head.field("Repr-Digest") == whole);
+    CHECK(with.files.read("a") == "hello");
+    CHECK(with.put("/b", "hello", "Want-Repr-Digest: sha-256=1\n").head.field("Repr-Digest") ==
+          whole);
+}

@@ -25,6 +25,7 @@ struct content_given {
     std::string_view octets = {};
     errc end = errc::closed;  ///< What comes behind them: the end, or why there is none.
     std::function<void()> on_read = nullptr;  ///< Called whenever some of it is read.
+    std::function<void(std::string_view)> on_told = nullptr;  ///< For interim answers.
 };
 
 /// The content of a request, a few octets at a time.
@@ -43,6 +44,12 @@ class given_content final : public content_reader {
             what_.on_read();
         }
         co_return std::as_bytes(std::span(piece));
+    }
+    [[nodiscard]] runtime::task<result<void>> tell(std::string_view interim) override {
+        if (what_.on_told) {
+            what_.on_told(interim);
+        }
+        co_return result<void>{};
     }
     [[nodiscard]] head_refusal refusal() const noexcept override {
         return {.what = status::bad_request, .reason = "broken"};

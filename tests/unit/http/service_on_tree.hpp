@@ -10,6 +10,7 @@
 #include "ferry/base/access_sink.hpp"
 #include "ferry/http/media_types.hpp"
 #include "ferry/http/server.hpp"
+#include "ferry/http/upload_turns.hpp"
 #include "ferry/vfs/digest.hpp"
 #include "ferry/vfs/file_cache.hpp"
 #include "ferry/vfs/listing_bounds.hpp"
@@ -48,8 +49,9 @@ struct service_on_tree {
     vfs::home_counter counter{machine.here, *tree, homes, listings};
     account_services accounts{
         .users = users, .usages = usages, .failures = failures, .homes = homes, .counter = counter};
-    service shared{machine.here, settings, *tree,    open_files, listings, digests,
-                   types,        log,      draining, nullptr,    &accounts};
+    upload_turns uploads{{}};
+    service shared{machine.here, settings, *tree,    open_files, listings,  digests,
+                   types,        log,      draining, nullptr,    &accounts, &uploads};
 };
 
 }  // namespace ferry::http::test

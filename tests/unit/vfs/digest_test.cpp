@@ -11,8 +11,8 @@
 
 #include "ferry/base/units.hpp"
 #include "ferry/runtime/nursery.hpp"
-#include "tree_calls.hpp"
 #include "ferry/vfs/hasher.hpp"
+#include "tree_calls.hpp"
 
 using namespace ferry;
 using namespace ferry::vfs_test;

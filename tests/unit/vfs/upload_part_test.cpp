@@ -373,16 +373,14 @@ TEST_CASE("part apart: what was written is read, and taken back") {
            std::string owner) -> runtime::task<result<void>> {
             const auto where = at("/file");
             auto begun = co_await files.begin_upload(
-                here, where,
-                {.part_owner = std::move(owner), .part_bytes = 6, .reads_back = true});
+                here, where, {.part_owner = std::move(owner), .part_bytes = 6, .reads_back = true});
             if (!begun) {
                 co_return failure(begun.error());
             }
             CHECK(co_await begun->write(here, octets("wrong")));
             CHECK(begun->size_bytes() == 11);
             std::string into(16, '.');
-            const auto got =
-                co_await begun->read(here, std::as_writable_bytes(std::span(into)), 3);
+            const auto got = co_await begun->read(here, std::as_writable_bytes(std::span(into)), 3);
             CHECK(got == 8);
             CHECK(into.substr(0, 8) == "lo wrong");
             begun->take_back();
