@@ -79,7 +79,8 @@ inline constexpr std::string_view writing_controls =
 )html";
 
 /// Uploads what is picked or dropped, two files at a time, each a PUT that only makes a new file
-/// (If-None-Match: *) until the user says that it may replace one; makes folders (MKCOL), renames
+/// (If-None-Match: *) until the user says that it may replace one, and from 8 MiB on an upload that
+/// goes on where its connection broke (decision 0025); makes folders (MKCOL), renames
 /// (MOVE) and deletes. What may be done is said by data-may of the table, and of rows that differ:
 /// letters of `append_rights`. When all is done and something has changed, the page loads itself
 /// anew; the filter, what was told and what failed are kept over that in sessionStorage.
@@ -126,15 +127,19 @@ inline constexpr std::string_view writing_script = R"js(
 
   // Gives the status; 0: there was no answer.
   const send = async (method, to, fields = {}, content = null, watch = () => {}) => {
+    let isPart = false;
     const status = await new Promise(done => {
       const sending = new XMLHttpRequest();
       sending.open(method, to);
       for (const name in fields) sending.setRequestHeader(name, fields[name]);
-      sending.onloadend = () => done(sending.status);
+      sending.onloadend = () => {
+        isPart = sending.getResponseHeader("Upload-Complete") === "?0";
+        done(sending.status);
+      };
       watch(sending);
       sending.send(content);
     });
-    changed ||= status >= 200 && status < 300;
+    changed ||= status >= 200 && status < 300 && !isPart;
     return status;
   };
 
@@ -228,22 +233,57 @@ inline constexpr std::string_view writing_script = R"js(
     })());
     return folders.get(name);
   };
-  const put = (job, fields) => {
-    let loaded = 0, when = performance.now(), speed = 0;
-    return send("PUT", address(job.way), fields, job.file, sending => {
+  // Sends what follows `from` of a file, and shows how far it is.
+  const piece = (job, method, to, fields, from) => {
+    const all = job.file.size;
+    let loaded = from, when = performance.now(), speed = 0;
+    return send(method, to, fields, from ? job.file.slice(from) : job.file, sending => {
       job.sending = sending;
       sending.upload.onprogress = event => {
         const now = performance.now(), seconds = (now - when) / 1000;
-        const isWhole = event.loaded >= event.total;
+        const isWhole = event.loaded >= event.total, done = from + event.loaded;
         if (seconds < .2 && !isWhole) return;
-        const last = (event.loaded - loaded) / Math.max(seconds, .001);
+        const last = (done - loaded) / Math.max(seconds, .001);
         speed = speed ? speed * .7 + last * .3 : last;
-        loaded = event.loaded, when = now;
-        job.shown.bar.value = isWhole ? 1 : loaded / event.total;
+        loaded = done, when = now;
+        job.shown.bar.value = isWhole ? 1 : done / all;
         job.shown.state.textContent = isWhole ? "storing"
-          : Math.floor(100 * loaded / event.total) + " %, " + readable(speed) + "/s";
+          : Math.floor(100 * done / all) + " %, " + readable(speed) + "/s";
       };
     });
+  };
+  const pause = seconds => new Promise(done => setTimeout(done, seconds * 1000));
+  // A large file goes on where its connection broke: the server says where that is.
+  const put = async (job, fields) => {
+    const file = address(job.way);
+    if (job.file.size < 8 << 20) return piece(job, "PUT", file, fields, 0);
+    const made = await send("PUT", file,
+      { ...fields, "Upload-Complete": "?0", "Upload-Length": job.file.size }, null,
+      sending => job.sending = sending);
+    if (made === 501) return piece(job, "PUT", file, fields, 0);
+    if (made !== 201) return made;
+    const to = new URL(file);
+    to.search = new URL(job.sending.getResponseHeader("Location"), here).search;
+    for (let offset = 0, tries = 0;;) {
+      const status = await piece(job, "PATCH", to, { "Content-Type": "application/partial-upload",
+        "Upload-Offset": offset, "Upload-Complete": "?1" }, offset);
+      const isWhole = job.sending.getResponseHeader("Upload-Complete") === "?1";
+      const mayGoOn = !isWhole && [0, 408, 409, 500, 502, 503, 504].includes(status);
+      if (!job.isCancelled && (!mayGoOn || ++tries > 8)) return status;
+      if (!job.isCancelled) {
+        job.shown.state.textContent = "the connection broke: going on";
+        await pause(Math.min(8, 2 ** tries / 4));
+      }
+      if (job.isCancelled) {
+        send("DELETE", to);
+        return 0;
+      }
+      if (await send("HEAD", to, {}, null, sending => job.sending = sending) !== 204) continue;
+      const has = +job.sending.getResponseHeader("Upload-Offset");
+      if (job.sending.getResponseHeader("Upload-Complete") === "?1") return 204;
+      if (has > offset) tries = 0;
+      offset = has;
+    }
   };
   // What is the matter; "" when it is stored, "skip" when it is not to be.
   const upload = async job => {

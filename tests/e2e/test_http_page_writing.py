@@ -5,6 +5,9 @@ import base64
 import hashlib
 import os
 import re
+import select
+import socket
+import threading
 import time
 
 from support import browser, check, trees
@@ -130,6 +133,62 @@ def test_uploads(t):
     violations = [each["entry"]["text"] for each in page.browser.said("Log.entryAdded")
                   if "Policy" in each["entry"]["text"]]
     check.equal(violations, [], "what the policy forbade")
+
+
+class Cutter(threading.Thread):
+    """Passes connections on to the server and breaks the first that brings more than 3 MiB."""
+
+    def __init__(self, server):
+        super().__init__(daemon=True)
+        self.server, self.cuts = server, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.http_url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.start()
+
+    def close(self):
+        self.listener.close()
+
+    def run(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.pass_on, args=(client,), daemon=True).start()
+
+    def pass_on(self, client):
+        with client, self.server.connect() as server:
+            brought = 0
+            while True:
+                for each in select.select([client, server], [], [])[0]:
+                    octets = each.recv(1 << 16)
+                    if not octets:
+                        return
+                    brought += len(octets) if each is client else 0
+                    if brought > 3 << 20 and not self.cuts:
+                        self.cuts += 1
+                        return
+                    (server if each is client else client).sendall(octets)
+
+
+@limit(60)
+def test_large_upload_goes_on(t):
+    """The connection breaks in the middle of a large file: the page goes on behind what came."""
+    log = os.path.join(t.tmp(), "log")
+    server = t.ferry(t.tmp(), "--anonymous", "all", "--access-log", log)
+    cutter = t.closing(Cutter(server))
+    page = open_page(t, cutter)
+    if not page:
+        return
+    content = os.urandom(9 << 20)
+    page.pick(page.files(**{"large.bin": content}))
+    page.until_anew("1 of 1 uploaded")
+    check.equal(cutter.cuts, 1, "broken connections")
+    check.same_bytes(trees.read(server.root, "large.bin"), content, "the file")
+    check.equal(os.listdir(server.root), ["large.bin"], "all that is left")
+    server.stop()
+    with open(log, encoding="utf-8") as file:
+        check.equal(file.read().count('"PATCH '), 2, "appends")
 
 
 @limit(60)
