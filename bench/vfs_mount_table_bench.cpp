@@ -37,7 +37,8 @@ class instant_tree final : public vfs::tree {
                                                     vfs::upload_options) const override {
         co_return failure(errc::unsupported);
     }
-    runtime::task<result<void>> remove_file(runtime::core&, const vfs::path&) const override {
+    runtime::task<result<void>> remove_file(runtime::core&, const vfs::path&,
+                                            const vfs::metadata*) const override {
         co_return failure(errc::unsupported);
     }
     runtime::task<result<void>> remove_directory(runtime::core&, const vfs::path&) const override {

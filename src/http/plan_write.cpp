@@ -19,6 +19,12 @@ namespace {
 constexpr auth::rights writing = {auth::right::create, auth::right::replace, auth::right::remove,
                                   auth::right::rename, auth::right::make_directory};
 
+/// What a file that the conditions held for must still be when it is changed; null: whatever.
+const vfs::metadata* expected_of(const planning& plan, const subject& seen) noexcept {
+    return is_conditional(plan.asked) && seen.status && !seen.is_directory() ? &*seen.status
+                                                                             : nullptr;
+}
+
 task<response_plan> plan_delete(const planning& plan, vfs::path name) {
     if (!plan.rights_at(name).has(auth::right::remove)) {
         co_return plan.forbidden();
@@ -34,10 +40,14 @@ task<response_plan> plan_delete(const planning& plan, vfs::path name) {
     auto& here = plan.shared.here;
     auto removed = result<void>(failure(errc::is_directory));
     if (!seen->at.name.wants_directory()) {
-        removed = co_await seen->at.files.remove_file(here, seen->at.name);
+        removed =
+            co_await seen->at.files.remove_file(here, seen->at.name, expected_of(plan, *seen));
     }
     if (!removed && removed.error() == errc::is_directory) {
         removed = co_await seen->at.files.remove_directory(here, seen->at.name);
+    }
+    if (!removed && removed.error() == errc::busy && is_conditional(plan.asked)) {
+        co_return plan.error(status::precondition_failed, changed_meanwhile);
     }
     if (!removed && removed.error() == errc::not_empty) {
         co_return plan.error(status::conflict, "The directory is not empty.");
@@ -126,17 +136,22 @@ std::optional<bool> may_overwrite(const request& asked) noexcept {
 
 task<result<void>> move(const planning& plan, const subject& from, const subject& to,
                         bool replace) {
-    const auto moved = co_await from.at.files.rename(
-        plan.shared.here, {.from = from.at.name, .to = to.at.name, .replace = replace});
+    const auto moved =
+        co_await from.at.files.rename(plan.shared.here, {.from = from.at.name,
+                                                         .to = to.at.name,
+                                                         .replace = replace,
+                                                         .expected = expected_of(plan, from)});
     co_return moved;
 }
 
 task<result<void>> copy(const planning& plan, const subject& from, const subject& to,
                         bool replace) {
-    const auto copied =
-        co_await vfs::copy_file(plan.shared.here, from.at.files,
-                                {.from = from.at.name, .to = to.at.name, .replace = replace},
-                                plan.shared.settings.durability);
+    const auto copied = co_await vfs::copy_file(plan.shared.here, from.at.files,
+                                                {.from = from.at.name,
+                                                 .to = to.at.name,
+                                                 .replace = replace,
+                                                 .expected = expected_of(plan, from)},
+                                                plan.shared.settings.durability);
     if (!copied) {
         co_return failure(copied.error());
     }
@@ -201,6 +216,9 @@ task<response_plan> plan_move_or_copy(const planning& plan, vfs::path name) {
     auto moving = plan.asked.method == method::copy ? copy(plan, *from, *to, replace)
                                                     : move(plan, *from, *to, replace);
     const auto done = co_await std::move(moving);
+    if (!done && done.error() == errc::busy && is_conditional(plan.asked)) {
+        co_return plan.error(status::precondition_failed, changed_meanwhile);
+    }
     if (!done && done.error() == errc::exists) {
         co_return plan.error(status::precondition_failed, "The destination is taken.");
     }

@@ -2,6 +2,8 @@
 
 #include <cerrno>
 
+#include "vfs/system_metadata.hpp"
+
 namespace ferry::vfs {
 namespace {
 
@@ -30,6 +32,9 @@ runtime::task<result<std::uint64_t>> copy_file(runtime::core& here, const tree& 
     }
     if (from->is_directory()) {
         co_return failure(errc::is_directory, EISDIR);
+    }
+    if (names.expected != nullptr && !is_still(*names.expected, from->status())) {
+        co_return failure(errc::busy);
     }
     // What has the name by now is harmless, if it is another file later: nothing is written in it.
     const auto taken = co_await files.status(here, names.to);

@@ -263,13 +263,14 @@ class local_tree final : public tree {
         co_return taken ? state : replacement::none;
     }
 
-    runtime::task<result<void>> remove_file(runtime::core& here, const path& name) const override {
-        co_return co_await remove(here, name, 0);
+    runtime::task<result<void>> remove_file(runtime::core& here, const path& name,
+                                            const metadata* expected) const override {
+        co_return co_await remove(here, name, 0, expected);
     }
 
     runtime::task<result<void>> remove_directory(runtime::core& here,
                                                  const path& name) const override {
-        co_return co_await remove(here, name, AT_REMOVEDIR);
+        co_return co_await remove(here, name, AT_REMOVEDIR, nullptr);
     }
 
     runtime::task<result<void>> make_directory(runtime::core& here,
@@ -315,6 +316,11 @@ class local_tree final : public tree {
             co_return failure(*refused);
         }
         const bool replaces = names.replace && options_.uploads == upload_policy::any;
+        std::optional<expected_name> expected;
+        if (names.expected != nullptr) {
+            expected.emplace(
+                expected_name{.files = *this, .name = names.from, .status = *names.expected});
+        }
         const auto from = co_await locate(here, root_.get(), names.from, options_.links);
         if (!from) {
             co_return failure(from.error());
@@ -328,6 +334,7 @@ class local_tree final : public tree {
                                                      .to_directory = to->directory.get(),
                                                      .to = to->name.c_str(),
                                                      .replaces = replaces,
+                                                     .expected = expected ? &*expected : nullptr,
                                                      .locks = *locks_,
                                                      .homes = homes_,
                                                      .limit = limit_});
@@ -496,7 +503,8 @@ class local_tree final : public tree {
         co_return found_part{.place = std::move(*place), .status = found->status};
     }
 
-    runtime::task<result<void>> remove(runtime::core& here, const path& name, int flags) const {
+    runtime::task<result<void>> remove(runtime::core& here, const path& name, int flags,
+                                       const metadata* expected) const {
         if (const auto refused = why_not_changed(name)) {
             co_return failure(*refused);
         }
@@ -508,10 +516,24 @@ class local_tree final : public tree {
         if (!counted) {
             co_return failure(counted.error());
         }
+        name_locks::hold alone;
+        if (expected != nullptr) {
+            auto taken = co_await locks_->take(here, place->directory.get(), place->name,
+                                               name_locks::manner::alone);
+            if (!taken) {
+                co_return failure(taken.error());
+            }
+            alone = std::move(*taken);
+            const auto same =
+                co_await expect_still(here, {.files = *this, .name = name, .status = *expected});
+            if (!same) {
+                co_return same;
+            }
+        }
         const removed_name what{.directory = place->directory.get(),
                                 .name = place->name.c_str(),
                                 .flags = flags,
-                                .locks = locks_.get()};
+                                .locks = expected == nullptr ? locks_.get() : nullptr};
         auto removed = co_await remove_counted(here, *counted, what);
         if (!removed && removed.error() == errc::not_empty) {
             // What nobody sees keeps no directory there.

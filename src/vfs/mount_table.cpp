@@ -336,13 +336,14 @@ class mount_table final : public tree {
         });
     }
 
-    runtime::task<result<void>> remove_file(runtime::core& here, const path& name) const override {
+    runtime::task<result<void>> remove_file(runtime::core& here, const path& name,
+                                            const metadata* expected) const override {
         const place where = find(root_, name);
         if (where.at != nullptr) {
             co_return name.is_root() ? failure(errc::denied) : failure(errc::is_directory, EISDIR);
         }
         co_return co_await in_owner<void>(where, name, [&](const tree& files, const path& seen) {
-            return files.remove_file(here, seen);
+            return files.remove_file(here, seen, expected);
         });
     }
 
@@ -389,8 +390,10 @@ class mount_table final : public tree {
         }
         const seen_name seen_from(names.from, from);
         const seen_name seen_to(names.to, to);
-        co_return co_await from.owner->files->rename(
-            here, {.from = seen_from.get(), .to = seen_to.get(), .replace = names.replace});
+        co_return co_await from.owner->files->rename(here, {.from = seen_from.get(),
+                                                            .to = seen_to.get(),
+                                                            .replace = names.replace,
+                                                            .expected = names.expected});
     }
 
     runtime::task<result<std::unique_ptr<tree>>> subtree(runtime::core& here,

@@ -15,6 +15,7 @@
 #include "vfs/beneath.hpp"
 #include "vfs/charge.hpp"
 #include "vfs/leftovers.hpp"
+#include "vfs/system_metadata.hpp"
 #include "vfs/walk.hpp"
 
 namespace ferry::vfs {
@@ -238,6 +239,12 @@ runtime::task<result<void>> move_counted(runtime::core& here, const name_move& w
     if (!names) {
         co_return failure(names.error());
     }
+    if (what.expected != nullptr) {
+        const auto same = co_await expect_still(here, *what.expected);
+        if (!same) {
+            co_return same;
+        }
+    }
     runtime::stop_scope unstopped;
     const auto renamed = co_await rename_counted(here, what, counted).in_scope(unstopped);
     if (renamed && counted.with) {  // What came into it or left it meanwhile was not seen.
@@ -247,7 +254,33 @@ runtime::task<result<void>> move_counted(runtime::core& here, const name_move& w
     co_return renamed;
 }
 
+/// Where nothing counts, and `from` must be what was expected of it.
+runtime::task<result<void>> move_expected(runtime::core& here, const name_move& what) {
+    auto one = key_of_entry(what.from_directory, what.from);
+    auto other = key_of_entry(what.to_directory, what.to);
+    if (!one || !other) {
+        co_return failure(!one ? one.error() : other.error());
+    }
+    const auto names = co_await what.locks.take_both(here, std::move(*one), std::move(*other));
+    if (!names) {
+        co_return failure(names.error());
+    }
+    const auto same = co_await expect_still(here, *what.expected);
+    if (!same) {
+        co_return same;
+    }
+    co_return co_await rename_to(here, what);
+}
+
 }  // namespace
+
+runtime::task<result<void>> expect_still(runtime::core& here, expected_name what) {
+    const auto now = co_await what.files.status(here, what.name);
+    if (!now) {
+        co_return failure(now.error());
+    }
+    co_return is_still(what.status, *now) ? result<void>{} : failure(errc::busy);
+}
 
 runtime::task<result<void>> move_name(runtime::core& here, name_move what) {
     auto leaves = co_await charge::find(here, what.homes, what.from_directory, what.limit);
@@ -266,6 +299,12 @@ runtime::task<result<void>> move_name(runtime::core& here, name_move what) {
                                          .gaining = std::move(gaining),
                                          .losing = std::move(losing),
                                          .with = {}});
+    }
+    if (what.expected != nullptr) {
+        const auto renamed = co_await move_expected(here, what);
+        leaves->note_uncounted();
+        enters->note_uncounted();
+        co_return renamed;
     }
     const auto held_source =
         co_await what.locks.take(here, what.from_directory, what.from, name_locks::manner::shared);

@@ -138,9 +138,11 @@ class variant_tree final : public tree {
         co_return co_await inner_->begin_upload(here, *stored, options);
     }
 
-    runtime::task<result<void>> remove_file(runtime::core& here, const path& name) const override {
-        co_return co_await with_variant<void>(
-            here, name, [&](const path& stored) { return inner_->remove_file(here, stored); });
+    runtime::task<result<void>> remove_file(runtime::core& here, const path& name,
+                                            const metadata* expected) const override {
+        co_return co_await with_variant<void>(here, name, [&](const path& stored) {
+            return inner_->remove_file(here, stored, expected);
+        });
     }
 
     runtime::task<result<void>> remove_directory(runtime::core& here,
@@ -173,8 +175,8 @@ class variant_tree final : public tree {
                 co_return failure(to.error());
             }
         }
-        co_return co_await inner_->rename(here,
-                                          {.from = *from, .to = *to, .replace = names.replace});
+        co_return co_await inner_->rename(
+            here, {.from = *from, .to = *to, .replace = names.replace, .expected = names.expected});
     }
 
     runtime::task<result<std::unique_ptr<tree>>> subtree(runtime::core& here,

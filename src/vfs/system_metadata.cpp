@@ -61,4 +61,9 @@ result<metadata> metadata_of(int fd) noexcept {
     };
 }
 
+bool is_still(const metadata& before, const metadata& now) noexcept {
+    return before.device == now.device && before.inode == now.inode &&
+           before.size_bytes == now.size_bytes && before.changed == now.changed;
+}
+
 }  // namespace ferry::vfs

@@ -14,4 +14,7 @@ namespace ferry::vfs {
 /// is in memory by then (datapath.md, 21). Errors: errc::io.
 [[nodiscard]] result<metadata> metadata_of(int fd) noexcept;
 
+/// True when a name that was `before` has been neither given to another file nor written to since.
+[[nodiscard]] bool is_still(const metadata& before, const metadata& now) noexcept;
+
 }  // namespace ferry::vfs

@@ -247,8 +247,7 @@ bool is_same(const std::optional<metadata>& before, const std::optional<metadata
     if (!before || !now) {
         return !before && !now;
     }
-    return before->device == now->device && before->inode == now->inode &&
-           before->size_bytes == now->size_bytes && before->changed == now->changed;
+    return is_still(*before, *now);
 }
 
 /// What is there under the name, as far as the mode cares.

@@ -92,8 +92,9 @@ class watched_tree final : public vfs::tree {
                                            vfs::upload_options options) const override {
         return real_->begin_upload(here, name, options);
     }
-    task<result<void>> remove_file(runtime::core& here, const vfs::path& name) const override {
-        return real_->remove_file(here, name);
+    task<result<void>> remove_file(runtime::core& here, const vfs::path& name,
+                                   const vfs::metadata* expected) const override {
+        return real_->remove_file(here, name, expected);
     }
     task<result<void>> remove_directory(runtime::core& here, const vfs::path& name) const override {
         return real_->remove_directory(here, name);

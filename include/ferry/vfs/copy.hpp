@@ -13,7 +13,8 @@ namespace ferry::vfs {
 struct copy_names {
     const path& from;
     const path& to;
-    bool replace = true;  ///< False: errc::exists when `to` is taken.
+    bool replace = true;                 ///< False: errc::exists when `to` is taken.
+    const metadata* expected = nullptr;  ///< Of `from`, as for `tree::remove_file`.
 };
 
 /// Copies a file of `files` to another name there, in another mount or not, without its octets
@@ -29,8 +30,8 @@ struct copy_names {
 ///
 /// Errors: those of `tree::open` and of `upload`; errc::is_directory (either is one), errc::invalid
 /// (both are the same file, by whatever names, or two mounts: nothing is done), errc::busy (`from`
-/// was cut shorter meanwhile: begin anew), errc::cancelled. Nothing is left of a copy that fails,
-/// and its space is free again when this returns.
+/// was cut shorter meanwhile, or is not as expected: begin anew), errc::cancelled. Nothing is left
+/// of a copy that fails, and its space is free again when this returns.
 ///
 /// Cost: where blocks are shared, some system calls; else that of reading and writing, on the
 /// offload pool but across file systems of different kinds, where the core does it in turns of 256

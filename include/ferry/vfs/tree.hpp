@@ -395,9 +395,11 @@ class tree {
         runtime::core& here, const path& name, std::string_view account) const = 0;
 
     /// Removes a file, or a link and not what it leads to. errc::is_directory for a directory,
-    /// errc::denied for the root.
-    [[nodiscard]] virtual runtime::task<result<void>> remove_file(runtime::core& here,
-                                                                  const path& name) const = 0;
+    /// errc::denied for the root. `expected`, unless null: what `status` has said of the name; if
+    /// it is another file by now, or has other octets, errc::busy, and nothing happens. Looked at
+    /// while nobody of this process changes the name (threats.md, F13).
+    [[nodiscard]] virtual runtime::task<result<void>> remove_file(
+        runtime::core& here, const path& name, const metadata* expected = nullptr) const = 0;
 
     /// Removes an empty directory. errc::not_empty, not_directory; errc::denied for the root.
     [[nodiscard]] virtual runtime::task<result<void>> remove_directory(runtime::core& here,
@@ -410,7 +412,8 @@ class tree {
     struct rename_names {
         const path& from;
         const path& to;
-        bool replace = true;  ///< False: errc::exists when `to` is taken.
+        bool replace = true;                 ///< False: errc::exists when `to` is taken.
+        const metadata* expected = nullptr;  ///< Of `from`, as for `remove_file`.
     };
     /// Renames within the tree, atomically; a link is renamed itself. Errors as rename(2):
     /// errc::invalid (a directory into itself), is_directory, not_directory, not_empty (what `to`

@@ -666,3 +666,31 @@ TEST_CASE("PUT: a part's digests are of the part and of the whole (RFC 9530 sect
     CHECK(with.put("/b", "hello", "Want-Repr-Digest: sha-256=1\n").head.field("Repr-Digest") ==
           whole);
 }
+
+TEST_CASE("DELETE, MOVE, COPY: what changed since its conditions were looked at stays (13.1.1)") {
+    for (const std::string_view how : {"DELETE", "MOVE", "COPY"}) {
+        CAPTURE(how);
+        desk with;
+        const auto tag = with.put("/a", "one").head.field("ETag");
+        const auto lines = "If-Match: " + tag + "\nDestination: /b\n";
+        std::size_t operations = 0;
+        const std::size_t looks = how == "DELETE" ? 1 : 2;  // At each name.
+        with.machine.io.set_script([&](runtime::op&) -> std::optional<std::int64_t> {
+            if (++operations == looks + 1) {
+                with.files.write("a", "in between");
+            }
+            return std::nullopt;
+        });
+        const auto late = with.change(how, "/a", lines);
+        with.machine.io.set_script(nullptr);
+        CHECK(late.head.status == 412);
+        CHECK(late.inline_body.find("It has changed meanwhile.") != std::string::npos);
+        CHECK(with.files.read("a") == "in between");
+        CHECK_FALSE(with.files.exists("b"));
+        const auto now = with.get("/a", log_in("all", "l")).head.field("ETag");
+        const auto strong = now.starts_with("W/") ? now.substr(2) : now;
+        CHECK(with.change(how, "/a", "If-Match: " + strong + "\nDestination: /b\n").head.status /
+                  100 ==
+              2);
+    }
+}

@@ -379,3 +379,43 @@ TEST_CASE("copy: from one mount to another, and never onto itself by way of two"
     CHECK(tree.code_of(tree.copy({"/a", "/way/d"})) == errc::read_only);
     CHECK(tree.host.read("one/a") == "words");
 }
+
+TEST_CASE(
+    "expected: a file is removed, renamed or copied as it was seen, or not (RFC 9110 13.1.1)") {
+    enum class act : std::uint8_t { remove, rename, copy };
+    for (const act how : {act::remove, act::rename, act::copy}) {
+        CAPTURE(static_cast<int>(how));
+        fixture tree;
+        const auto change = [&](std::string_view name, const vfs::metadata& seen) {
+            return tree.machine.run(
+                [](runtime::core& here, const vfs::tree& files, path from, act what,
+                   const vfs::metadata& status) -> runtime::task<result<void>> {
+                    const auto to = at("/new");
+                    if (what == act::remove) {
+                        co_return co_await files.remove_file(here, from, &status);
+                    }
+                    if (what == act::rename) {
+                        co_return co_await files.rename(
+                            here, {.from = from, .to = to, .expected = &status});
+                    }
+                    const auto copied = co_await vfs::copy_file(
+                        here, files, {.from = from, .to = to, .expected = &status},
+                        durability::none);
+                    co_return copied ? result<void>{} : failure(copied.error());
+                },
+                std::cref(*tree.files), at(name), how, std::cref(seen));
+        };
+        tree.host.write("file", "one");
+        const auto seen = tree.status("/file").value();
+        tree.host.write("file", "another");
+        CHECK(tree.code_of(change("/file", seen)) == errc::busy);
+        CHECK(tree.host.names() == strings{"file"});
+        CHECK(tree.host.read("file") == "another");
+        // By a link it is what that leads to, as for `status`.
+        tree.host.link({.at = "link", .to = "file"});
+        CHECK(tree.code_of(change("/link", seen)) == errc::busy);
+        CHECK(change("/link", tree.status("/link").value()));
+        CHECK(change("/file", tree.status("/file").value()));
+        CHECK(tree.code_of(change("/none", seen)) == errc::not_found);
+    }
+}

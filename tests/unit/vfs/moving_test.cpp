@@ -158,3 +158,24 @@ TEST_CASE("moving: into a home only what it may have") {
     CHECK(move("/f"));  // It takes the place of 40.
     CHECK(on.used(ann) == amount{.octets = 50, .files = 2});
 }
+
+TEST_CASE("moving: what is not as expected stays where it counts (RFC 9110 section 13.1.1)") {
+    fixture on;
+    const auto move = [&on](const vfs::metadata& seen) {
+        return on.machine.run(
+            [](runtime::core& here, const vfs::tree& files,
+               const vfs::metadata& status) -> runtime::task<result<void>> {
+                const auto from = at("/f");
+                const auto to = at("/ann/new");
+                co_return co_await files.rename(here,
+                                                {.from = from, .to = to, .expected = &status});
+            },
+            std::cref(*on.all.files), std::cref(seen));
+    };
+    auto seen = on.status("/f").value();
+    seen.size_bytes -= 1;
+    CHECK(on.code_of(move(seen)) == errc::busy);
+    on.check();
+    CHECK(move(on.status("/f").value()));
+    on.check();
+}
