@@ -62,6 +62,19 @@ planning after_content(const planning& plan, const content_reader& content) {
     return now;
 }
 
+std::string_view reason_of(errc why) noexcept {
+    switch (why) {
+        case errc::read_only:
+            return "That part of the tree is read-only.";
+        case errc::invalid:
+            return "No file can have that name here.";
+        case errc::denied:
+            return "The server itself may not do that there.";
+        default:
+            return {};
+    }
+}
+
 response_plan plan_failed(const planning& plan, const error& why) {
     if (why == errc::not_found || why == errc::not_directory) {
         return plan.error(status::conflict, no_parent);
@@ -73,7 +86,7 @@ response_plan plan_failed(const planning& plan, const error& why) {
         return plan.error(status::not_implemented,
                           "That lies on another file system: copy and delete instead.");
     }
-    return plan.error(status_for(why.code));
+    return plan.error(status_for(why.code), reason_of(why.code));
 }
 
 }  // namespace ferry::http

@@ -508,27 +508,27 @@ service::service(runtime::core& here, const options& settings, const vfs::tree& 
                  vfs::file_cache& open_files, vfs::listing_bounds& listings, vfs::digests& digests,
                  const media_types& types, access_sink& access_log, runtime::stop_scope& draining,
                  auth::usage* visitors, const account_services* accounts, upload_turns* uploads)
-    : state_(std::make_unique<state>(state{
-          .here = here,
-          .settings = settings,
-          .files = files,
-          .open_files = open_files,
-          .listings = listings,
-          .digests = digests,
-          .types = types,
-          .access_log = access_log,
-          .draining = draining,
-          .visitors = visitors,
-          .dates = {},
-          .archives = std::make_unique<runtime::permits>(here, settings.archives_max),
-          .packed = std::make_unique<coded_bodies>(here, settings.packing),
-          .rules = make_sites({}).value(),
-          .accounts = accounts == nullptr
-                          ? nullptr
-                          : std::make_unique<logins>(
-                                here, *accounts, files, draining,
-                                logins::numbers{.entries_max = settings.logins_kept_max}),
-          .uploads = uploads})) {}
+    : state_(std::make_unique<state>(
+          state{.here = here,
+                .settings = settings,
+                .files = files,
+                .open_files = open_files,
+                .listings = listings,
+                .digests = digests,
+                .types = types,
+                .access_log = access_log,
+                .draining = draining,
+                .visitors = visitors,
+                .dates = {},
+                .archives = std::make_unique<runtime::permits>(here, settings.archives_max),
+                .packed = std::make_unique<coded_bodies>(here, settings.packing),
+                .rules = make_sites({}).value(),
+                .accounts = accounts == nullptr
+                                ? nullptr
+                                : std::make_unique<logins>(
+                                      here, *accounts, files, draining,
+                                      logins::numbers{.entries_max = settings.logins_kept_max}),
+                .uploads = uploads})) {}
 
 service::~service() = default;
 

@@ -139,7 +139,8 @@ inline constexpr std::string_view writing_script = R"js(
       watch(sending);
       sending.send(content);
     });
-    changed ||= status >= 200 && status < 300 && !isPart;
+    const isCancel = method === "DELETE" && to.search;
+    changed ||= status >= 200 && status < 300 && !isPart && !isCancel;
     return status;
   };
 
@@ -275,7 +276,7 @@ inline constexpr std::string_view writing_script = R"js(
         await pause(Math.min(8, 2 ** tries / 4));
       }
       if (job.isCancelled) {
-        send("DELETE", to);
+        await send("DELETE", to);
         return 0;
       }
       if (await send("HEAD", to, {}, null, sending => job.sending = sending) !== 204) continue;

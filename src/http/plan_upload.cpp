@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "ferry/runtime/wait.hpp"
 #include "http/plan_write.hpp"
 #include "http/storing.hpp"
 #include "http/structured_fields.hpp"
@@ -470,6 +471,31 @@ std::expected<append_request, response_plan> append_of(const planning& plan) {
         .offset = *offset};
 }
 
+// Who looks for leftovers may hold a part for some system calls.
+constexpr auto part_pause = std::chrono::milliseconds(5);
+constexpr int part_attempts_max = 200;
+
+/// Takes a part that is there. errc::not_found: it is not any more; busy: somebody has it all the
+/// time.
+task<result<vfs::upload>> begin_append(const planning& plan, const subject& seen,
+                                       const vfs::upload_options& how) {
+    auto& here = plan.shared.here;
+    for (int attempt = 0;; ++attempt) {
+        auto begun = co_await seen.at.files.begin_upload(here, seen.at.name, how);
+        if (begun || begun.error() != errc::busy || attempt == part_attempts_max) {
+            co_return begun;
+        }
+        const auto part = co_await seen.at.files.part_status(here, seen.at.name, how.part_owner);
+        if (!part || part->size_bytes != how.part_bytes) {
+            co_return failure(errc::not_found);
+        }
+        const auto slept = co_await runtime::sleep_until(here, here.now() + part_pause);
+        if (!slept) {
+            co_return failure(slept.error());
+        }
+    }
+}
+
 /// Goes on with a part that is there.
 task<response_plan> append(const planning& plan, content_reader& content, vfs::path name,
                            const upload_resource& which, upload_turns::turn& turn,
@@ -525,11 +551,11 @@ task<response_plan> append(const planning& plan, content_reader& content, vfs::p
     how.reads_back = what.completes && what.offset != 0 &&
                      (!which.digests.empty() || !said->representation.empty() ||
                       plan.asked.fields.has(field::want_repr_digest));
-    auto begun = co_await seen->at.files.begin_upload(here, seen->at.name, how);
+    auto begun = co_await begin_append(plan, *seen, how);
     if (!begun && begun.error() == errc::exists) {
         co_return told.error(status::precondition_failed, changed_meanwhile);
     }
-    if (!begun && begun.error() == errc::busy) {  // It came of age in this moment.
+    if (!begun && begun.error() == errc::not_found) {  // It came of age in this moment.
         co_return told.error(status::not_found, no_upload);
     }
     if (!begun) {

@@ -19,10 +19,21 @@ namespace {
 constexpr auth::rights writing = {auth::right::create, auth::right::replace, auth::right::remove,
                                   auth::right::rename, auth::right::make_directory};
 
-/// What a file that the conditions held for must still be when it is changed; null: whatever.
+/// What a file that the conditions held for must still be when it is changed; null: whatever, as
+/// for "If-Match: *".
 const vfs::metadata* expected_of(const planning& plan, const subject& seen) noexcept {
-    return is_conditional(plan.asked) && seen.status && !seen.is_directory() ? &*seen.status
-                                                                             : nullptr;
+    const auto& fields = plan.asked.fields;
+    const bool names_one = fields.has(field::if_match) ? fields.only(field::if_match) != "*"
+                                                       : fields.has(field::if_unmodified_since);
+    const bool is_named = names_one || fields.has(field::if_none_match);
+    return is_named && seen.status && !seen.is_directory() ? &*seen.status : nullptr;
+}
+
+/// Somebody has changed the file since the conditions were looked at.
+response_plan plan_changed_meanwhile(const planning& plan) {
+    return plan.error(
+        is_conditional(plan.asked) ? status::precondition_failed : status::service_unavailable,
+        changed_meanwhile);
 }
 
 task<response_plan> plan_delete(const planning& plan, vfs::path name) {
@@ -46,13 +57,14 @@ task<response_plan> plan_delete(const planning& plan, vfs::path name) {
     if (!removed && removed.error() == errc::is_directory) {
         removed = co_await seen->at.files.remove_directory(here, seen->at.name);
     }
-    if (!removed && removed.error() == errc::busy && is_conditional(plan.asked)) {
-        co_return plan.error(status::precondition_failed, changed_meanwhile);
+    if (!removed && removed.error() == errc::busy) {
+        co_return plan_changed_meanwhile(plan);
     }
     if (!removed && removed.error() == errc::not_empty) {
         co_return plan.error(status::conflict, "The directory is not empty.");
     }
-    if (!removed && removed.error() == errc::not_found && !plan.who.is_visitor()) {
+    const bool names_a_file = plan.asked.fields.has(field::if_match);  // A part is none.
+    if (!removed && removed.error() == errc::not_found && !plan.who.is_visitor() && !names_a_file) {
         // What was cut off of the client's own upload, which else keeps its room for a day.
         const auto dropped =
             co_await seen->at.files.remove_part(here, seen->at.name, plan.who.name());
@@ -61,7 +73,7 @@ task<response_plan> plan_delete(const planning& plan, vfs::path name) {
         }
     }
     if (!removed) {
-        co_return plan.error(status_for(removed.error().code));
+        co_return plan.error(status_for(removed.error().code), reason_of(removed.error().code));
     }
     co_return plan_done(plan, status::no_content);
 }
@@ -216,8 +228,8 @@ task<response_plan> plan_move_or_copy(const planning& plan, vfs::path name) {
     auto moving = plan.asked.method == method::copy ? copy(plan, *from, *to, replace)
                                                     : move(plan, *from, *to, replace);
     const auto done = co_await std::move(moving);
-    if (!done && done.error() == errc::busy && is_conditional(plan.asked)) {
-        co_return plan.error(status::precondition_failed, changed_meanwhile);
+    if (!done && done.error() == errc::busy) {
+        co_return plan_changed_meanwhile(plan);
     }
     if (!done && done.error() == errc::exists) {
         co_return plan.error(status::precondition_failed, "The destination is taken.");

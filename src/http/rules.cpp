@@ -211,21 +211,49 @@ std::optional<std::size_t> end_of_authority(std::string_view to) {
     return std::nullopt;
 }
 
-/// Whether what comes of a redirect would be redirected by it once more, whatever is asked for.
-bool leads_to_itself(const redirect& row) {
-    const auto location = location_of(row, "x", std::nullopt);
+/// The path on this site that a redirect leads to, as patterns know it; nothing: to another server.
+std::optional<std::string> path_behind(const redirect& row, std::string_view star) {
+    const auto location = location_of(row, star, std::nullopt);
     if (!location.starts_with('/')) {
-        return false;
+        return std::nullopt;
     }
     const auto target = decode_target(location.substr(0, location.find_first_of("?#")));
     if (!target) {
-        return false;
+        return std::nullopt;
     }
     auto path = target->text();
     if (target->wants_directory() && !target->is_root()) {
         path += '/';
     }
-    return row.from.match(path).has_value();
+    return path;
+}
+
+/// Whether what comes of a redirect would be redirected by it once more, whatever is asked for.
+bool leads_to_itself(const redirect& row) {
+    const auto path = path_behind(row, "x");
+    return path && row.from.match(*path).has_value();
+}
+
+// More than clients follow.
+constexpr int redirects_followed_max = 32;
+// What no row will have spelled out.
+constexpr std::string_view any_name = "ferry-any-name";
+
+/// Whether the rows send what comes of `row` round, each to the next.
+bool goes_round(const redirect_table& all, const redirect& row) {
+    const auto begin = path_behind(row, any_name);
+    auto path = begin;
+    for (int i = 0; path && i < redirects_followed_max; ++i) {
+        const auto next = all.find(*path);
+        if (next.row == nullptr || next.row->what == status::gone) {
+            return false;
+        }
+        path = path_behind(*next.row, next.star);
+        if (path == begin) {
+            return true;
+        }
+    }
+    return false;
 }
 
 std::expected<redirect, std::string> read_redirect(const redirect_rule& row) {
@@ -338,6 +366,16 @@ class site_maker {
             return wrong(fmt::format("more than {} redirects with a * in from", rows_max));
         }
         made_.redirects.add(std::move(*read));
+        return {};
+    }
+
+    /// Once all redirects are there.
+    checked check(const redirect_rule& row) const {
+        const auto read = read_redirect(row);
+        if (read && read->what != status::gone && goes_round(made_.redirects, *read)) {
+            return wrong(
+                fmt::format("{} would be sent from row to row, and there again", quoted(row.to)));
+        }
         return {};
     }
 
@@ -578,6 +616,11 @@ outcome make_site(site& into, const site_rules& from, std::size_t line) {
         return wrong_at(line, std::move(read.error()));
     }
     auto done = add_rows(maker, from.redirects, "redirect", redirects_max);
+    for (const auto& row : from.redirects) {
+        if (auto fits = done ? maker.check(row) : checked(); !fits) {
+            return wrong_at(row.line, "redirect: " + fits.error());
+        }
+    }
     if (done) {
         done = add_rows(maker, from.headers, "header", rows_max);
     }

@@ -543,6 +543,8 @@ field_rule rule_for(const expected_answer& what) {
             break;
         case 204:
             add({"allow"});
+            rule.allowed.emplace_back("accept-patch");  // Where parts of uploads are kept.
+            rule.allowed.emplace_back("upload-limit");
             break;
         case 304:
             add({"etag"});
@@ -702,6 +704,13 @@ std::string judge_common(const client_context& context, const http_request& aske
     }
     if (const auto allow = head.only("allow"); allow && *allow != methods) {
         return "Allow is " + *allow;
+    }
+    const auto patches = head.only("accept-patch");
+    const auto limit = head.only("upload-limit");
+    if (patches.has_value() != limit.has_value() ||
+        patches.value_or("application/partial-upload") != "application/partial-upload" ||
+        limit.value_or("max-age=86400") != "max-age=86400") {
+        return "OPTIONS says wrong things of uploads that go on";
     }
     return {};
 }

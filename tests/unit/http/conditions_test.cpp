@@ -223,6 +223,61 @@ TEST_CASE("conditions: Last-Modified is never later than Date (RFC 9110 section 
           verdict::not_modified);
 }
 
+TEST_CASE("conditions: Range with If-Range, every combination (RFC 9110 sections 13.1.5, 14.2)") {
+    enum class says {
+        nothing,
+        this_tag,
+        this_tag_weakly,
+        other_tag,
+        no_tag,
+        before,
+        same,
+        later,
+        bad
+    };
+    // What honours a Range: an independent model.
+    const auto model = [](bool is_get, bool has_range, bool is_settled, says condition) {
+        if (!is_get || !has_range) {
+            return false;
+        }
+        return condition == says::nothing ||
+               (is_settled && (condition == says::this_tag || condition == says::same));
+    };
+    int combinations = 0;
+    for (const bool is_settled : {true, false}) {
+        const auto changed = is_settled ? modified : now.seconds - 1;
+        const validators current(file_changed_at(changed), now);
+        const std::string opaque(current.etag().tag().opaque);
+        const std::pair<says, std::string> all_conditions[] = {
+            {says::nothing, ""},
+            {says::this_tag, opaque},
+            {says::this_tag_weakly, "W/" + opaque},
+            {says::other_tag, "\"b\""},
+            {says::no_tag, "*"},
+            {says::before, date(changed - 1)},
+            {says::same, date(changed)},
+            {says::later, date(changed + 1)},
+            {says::bad, "yesterday"}};
+        for (const std::string method : {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"}) {
+            for (const std::string range : {"", "bytes=0-1", "bytes=-3,5-", "lines=1-2", "none"}) {
+                for (const auto& [condition, text] : all_conditions) {
+                    const asked request(method,
+                                        (range.empty() ? "" : "Range: " + range + "\r\n") +
+                                            (text.empty() ? "" : "If-Range: " + text + "\r\n"));
+                    CAPTURE(method);
+                    CAPTURE(range);
+                    CAPTURE(text);
+                    CAPTURE(is_settled);
+                    CHECK(range_applies(request.head(), current, now) ==
+                          model(method == "GET", !range.empty(), is_settled, condition));
+                    ++combinations;
+                }
+            }
+        }
+    }
+    CHECK(combinations == 2 * 5 * 5 * 9);
+}
+
 TEST_CASE("conditions: If-Range (RFC 9110 section 13.1.5)") {
     const validators settled(file_changed_at(modified), now);
     const validators young(file_changed_at(now.seconds - 1), now);

@@ -155,6 +155,10 @@ TEST_CASE("upload: nothing yet is an upload, too, and nothing more completes one
     CHECK(on.offset(where) == "0");
     CHECK_FALSE(on.head(where).head.has("Upload-Length"));
     CHECK(on.append(where, 0, "hello", false).head.status == 204);
+    const auto without_length = on.ask("PUT /b HTTP/1.1\nHost: a\nUpload-Complete: ?0\n");
+    CHECK(without_length.head.status == 201);
+    CHECK(on.ask("PUT /b HTTP/1.1\nHost: a\nUpload-Complete: ?1\n").head.status == 411);
+    CHECK(on.cancel(without_length.head.field("Location")).head.status == 204);
     const auto done = on.ask("PATCH " + where + " HTTP/1.1\nHost: a\n" + std::string(partial) +
                              "Upload-Offset: 5\nUpload-Complete: ?1\n");  // No content at all.
     CHECK(done.head.status == 201);

@@ -595,6 +595,8 @@ TEST_CASE("PUT: what was cut off is told where it cannot be gone on with, and DE
     CHECK(beyond.head.field("Content-Range") == "bytes */3");
     CHECK(with.change("DELETE", "/a", "", log_in("rex", "r")).head.status == 403);
     CHECK(with.names().size() == 2);
+    CHECK(with.change("DELETE", "/a", "If-Match: \"a\"\n").head.status == 404);  // None has it.
+    CHECK(with.names().size() == 2);
     CHECK(with.change("DELETE", "/a").head.status == 204);
     CHECK(with.names() == std::vector<std::string>{"ann"});
     CHECK(with.change("DELETE", "/a").head.status == 404);

@@ -72,6 +72,31 @@ TEST_CASE("rules: redirects that lead nowhere, to themselves or out by accident 
         CHECK(wrong_with(redirect_rule{.from = from, .to = to})
                   .ends_with("would be sent back to the same row, again and again"));
     }
+    for (const auto& rows : {std::vector<redirect_rule>{{.from = "/a", .to = "/b", .line = 7},
+                                                        {.from = "/b", .to = "/a", .line = 8}},
+                             std::vector<redirect_rule>{{.from = "/a/*", .to = "/b/*", .line = 7},
+                                                        {.from = "/b/*", .to = "/c/*", .line = 8},
+                                                        {.from = "/c/*", .to = "/a/*", .line = 9}},
+                             std::vector<redirect_rule>{{.from = "/x", .to = "/y", .line = 6},
+                                                        {.from = "/a", .to = "/b/c", .line = 7},
+                                                        {.from = "/b/*", .to = "/a", .line = 8}}}) {
+        rules wanted;
+        wanted.standard.redirects = rows;
+        const auto made = make_sites(wanted);
+        REQUIRE_FALSE(made);
+        CHECK(made.error().line == 7);
+        CHECK(made.error().text.ends_with("would be sent from row to row, and there again"));
+    }
+    for (const auto& rows :
+         {std::vector<redirect_rule>{{.from = "/a", .to = "/b"}, {.from = "/b", .to = "/c"}},
+          std::vector<redirect_rule>{{.from = "/a", .to = "/b"},
+                                     {.from = "/b", .to = "https://example.org/a"}},
+          std::vector<redirect_rule>{{.from = "/a", .to = "", .status = 410},
+                                     {.from = "/b", .to = "/a"}}}) {
+        rules wanted;
+        wanted.standard.redirects = rows;
+        CHECK(make_sites(wanted));
+    }
     CHECK(wrong_with(redirect_rule{.from = "/*.php", .to = "/*.html"}).empty());
     CHECK(wrong_with(redirect_rule{.from = "/a/", .to = "/a"}).empty());
     CHECK(wrong_with(redirect_rule{.from = "/*", .to = "https://example.org/*"}).empty());
