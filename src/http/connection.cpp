@@ -20,6 +20,7 @@
 #include "http/plan.hpp"
 #include "http/request_body.hpp"
 #include "http/send_body.hpp"
+#include "http/upload_resource.hpp"
 
 namespace ferry::http {
 
@@ -382,9 +383,11 @@ task<farewell> converse(conversation& talk) {
 
         const request& asked = talk.parser.head();
         const auto& settings = talk.shared.settings;
-        // Nobody waits for an answer while a body comes or a password is compared.
+        // Nobody waits for an answer while a body comes, a password is compared or an upload ends,
+        // and no interim answer overtakes one.
         const bool takes_time =
-            asked.framing != body_framing::none || asked.fields.has(field::authorization);
+            asked.framing != body_framing::none || asked.fields.has(field::authorization) ||
+            asked.fields.has(field::upload_complete) || is_for_upload_resource(asked);
         if (takes_time || talk.paced_for) {
             if (const auto sent = co_await flush(talk); !sent) {
                 co_return farewell::abort;

@@ -137,3 +137,39 @@ def test_curl_says_that_it_is_whole(t):
     check.holds(re.search(rb"HTTP/1.1 104 Upload Resumption Supported\r\n", said), "104")
     check.holds(re.search(rb"HTTP/1.1 201 Created\r\n", said), "201")
     check.same_bytes(trees.read(server.root, "curl"), CONTENT, "the file")
+
+
+def test_interim_answers_overtake_none(t):
+    """A PUT right behind a GET on one connection: 104 comes behind the answer to the GET
+    (RFC 9110 section 15.2), also where no content is to come."""
+    server = t.shared(make_server)
+    trees.write(server.root, "first", b"first")
+    begins = request("/second", "PUT", fields=[("Upload-Complete", "?0"), DRAFT])
+    with Connection(server) as client:
+        client.send(request("/first") + begins + request("/first"))
+        check.equal([client.read_response().status for _ in range(4)], [200, 104, 201, 200],
+                    "the answers")
+
+
+def test_old_clients_hear_nothing_between(t):
+    """HTTP/1.0 knows of no interim answers (RFC 9110 section 15.2)."""
+    server = t.shared(make_server)
+    with Connection(server) as client:
+        client.send(put("/old", True, 5).replace(b"HTTP/1.1", b"HTTP/1.0") + b"hello")
+        check.equal(client.read_response("PUT").status, 201, "the first answer")
+    check.equal(trees.read(server.root, "old"), b"hello", "the file")
+
+
+def test_100_comes_behind_104(t):
+    """Who waits for 100 gets it besides 104 (section 5 of the draft), and neither where the
+    request is refused."""
+    server = t.shared(make_server)
+    expect = ("Expect", "100-continue")
+    with Connection(server) as client:
+        client.send(put("/waits", True, 5, expect))
+        check.equal([client.read_response("PUT").status for _ in range(2)], [104, 100], "interim")
+        client.send(b"hello")
+        check.equal(client.read_response("PUT").status, 201, "the last")
+    with Connection(server) as client:
+        client.send(put("/waits", True, 5, expect, ("If-None-Match", "*")))
+        check.equal(client.read_response("PUT").status, 412, "refused")
