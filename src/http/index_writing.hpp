@@ -265,26 +265,24 @@ inline constexpr std::string_view writing_script = R"js(
     if (made !== 201) return made;
     const to = new URL(file);
     to.search = new URL(job.sending.getResponseHeader("Location"), here).search;
-    for (let offset = 0, tries = 0;;) {
+    for (let offset = 0, tries = 0; !job.isCancelled;) {
       const status = await piece(job, "PATCH", to, { "Content-Type": "application/partial-upload",
         "Upload-Offset": offset, "Upload-Complete": "?1" }, offset);
       const isWhole = job.sending.getResponseHeader("Upload-Complete") === "?1";
       const mayGoOn = !isWhole && [0, 408, 409, 500, 502, 503, 504].includes(status);
-      if (!job.isCancelled && (!mayGoOn || ++tries > 8)) return status;
-      if (!job.isCancelled) {
-        job.shown.state.textContent = "the connection broke: going on";
-        await pause(Math.min(8, 2 ** tries / 4));
-      }
-      if (job.isCancelled) {
-        await send("DELETE", to);
-        return 0;
-      }
+      if (job.isCancelled) break;
+      if (!mayGoOn || ++tries > 8) return status;
+      job.shown.state.textContent = "the connection broke: going on";
+      await pause(Math.min(8, 2 ** tries / 4));
+      if (job.isCancelled) break;
       if (await send("HEAD", to, {}, null, sending => job.sending = sending) !== 204) continue;
       const has = +job.sending.getResponseHeader("Upload-Offset");
       if (job.sending.getResponseHeader("Upload-Complete") === "?1") return 204;
       if (has > offset) tries = 0;
       offset = has;
     }
+    await send("DELETE", to);
+    return 0;
   };
   // What is the matter; "" when it is stored, "skip" when it is not to be.
   const upload = async job => {

@@ -136,11 +136,13 @@ def test_uploads(t):
 
 
 class Cutter(threading.Thread):
-    """Passes connections on to the server and breaks the first that brings more than 3 MiB."""
+    """Passes connections on to the server and breaks the first that brings more than 3 MiB; HEAD
+    is not passed on where `holds_heads`."""
 
-    def __init__(self, server):
+    def __init__(self, server, holds_heads=False):
         super().__init__(daemon=True)
-        self.server, self.cuts = server, 0
+        self.server, self.cuts, self.holds_heads = server, 0, holds_heads
+        self.held = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.http_url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.start()
@@ -168,6 +170,9 @@ class Cutter(threading.Thread):
                     if brought > 3 << 20 and not self.cuts:
                         self.cuts += 1
                         return
+                    if self.holds_heads and each is client and octets.startswith(b"HEAD "):
+                        self.held.set()
+                        continue
                     (server if each is client else client).sendall(octets)
 
 
@@ -190,6 +195,28 @@ def test_large_upload_goes_on(t):
     with open(log, encoding="utf-8") as file:
         appends = file.read().count('"PATCH ')  # Some browsers try once by themselves.
     check.holds(2 <= appends <= 4, f"{appends} appends")
+
+
+@limit(60)
+def test_cancel_while_it_asks(t):
+    """Cancelled while the page asks how much has come, it sends no more and leaves nothing."""
+    log = os.path.join(t.tmp(), "log")
+    server = t.ferry(t.tmp(), "--anonymous", "all", "--access-log", log)
+    cutter = t.closing(Cutter(server, holds_heads=True))
+    page = open_page(t, cutter)
+    if not page:
+        return
+    page.pick(page.files(large=bytes(9 << 20)))
+    check.holds(cutter.held.wait(SECONDS_MAX), "it asks")
+    page.value("document.querySelector('#jobs button').click()")
+    page.until("document.querySelector('#jobs span').textContent === 'cancelled'")
+    check.equal(os.listdir(server.root), [], "all that is left")
+    server.stop()
+    with open(log, encoding="utf-8") as file:
+        asked = re.findall('"(PATCH|DELETE) ', file.read())
+    check.equal(asked[-1], "DELETE", "the last request")
+    check.equal(set(asked[:-1]), {"PATCH"}, "those before")
+    check.holds(len(asked) <= 3, f"{asked}")
 
 
 @limit(60)
