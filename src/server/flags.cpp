@@ -139,6 +139,9 @@ std::string add_user(config& into, std::string_view value) {
         !directory.starts_with('/')) {
         return fmt::format("{} is not {}", shown, user_bounds);
     }
+    if (ascii::trim(name).size() != name.size()) {  // Names of parts tell owners apart by it.
+        return fmt::format("{}: the name has a blank at an end", shown);
+    }
     // RFC 1635: both names mean a visitor without an account.
     if (auth::is_name_of_anonymous(name)) {
         return fmt::format("{} names the anonymous user; see --anonymous", shown);

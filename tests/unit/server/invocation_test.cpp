@@ -150,6 +150,8 @@ TEST_CASE("invocation: a bad value is refused wherever it stands, also where a s
     CHECK(refusal({"--cores=", "d"}) == R"(--cores: "" is no value)");
     CHECK(refusal({"d", "--cores"}) == "--cores: its value is missing");
     CHECK(refusal({"--user=ann:hunter2:x", "d"}).contains("hunter2") == false);
+    CHECK(refusal({"--user= ann:x", "d"}) ==
+          R"(--user: " ann:***": the name has a blank at an end)");
     CHECK(refusal({"d", "--usr=ann:hunter2"}).contains("hunter2") == false);
 }
 
