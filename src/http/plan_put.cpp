@@ -57,7 +57,11 @@ std::optional<response_plan> refuse_put(const planning& plan, const vfs::path& n
     }
     const auto most = plan.shared.settings.upload_bytes_max;
     if (most != 0 && asked.content_length > most) {
-        return plan.error(status::content_too_large);
+        auto told = plan;
+        if (resumable && plan.shared.uploads != nullptr) {
+            told.upload.limit = upload_limit(plan);
+        }
+        return told.error(status::content_too_large);
     }
     return std::nullopt;
 }

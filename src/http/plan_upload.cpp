@@ -11,6 +11,7 @@
 #include "http/plan_write.hpp"
 #include "http/storing.hpp"
 #include "http/structured_fields.hpp"
+#include "http/target.hpp"
 #include "http/upload_resource.hpp"
 
 namespace ferry::http {
@@ -46,6 +47,26 @@ std::string mismatching_offset(std::uint64_t expected, std::uint64_t provided) {
 
 std::string owner_of(const planning& plan, const upload_resource& which) {
     return vfs::owner_apart(which.id, plan.who.name());
+}
+
+/// Where the resource is. Made of the name, not of what was asked for: "//host/name" would lead
+/// there (RFC 3986 section 4.2).
+std::string location_of(const planning& plan, const vfs::path& name, const upload_resource& which) {
+    std::string made;
+    append_encoded_path(made, plan.at.in_site(name).text());
+    made += '?';
+    made += upload_query(which);
+    return made;
+}
+
+/// The preconditions of a request that changes an upload resource which is there, and has no tag
+/// and no date of its own (RFC 9110 section 13.1).
+bool conditions_hold_here(const request& asked) {
+    const auto& fields = asked.fields;
+    if (fields.has(field::if_match) && fields.only(field::if_match) != "*") {
+        return false;
+    }
+    return fields.only(field::if_none_match) != "*";
 }
 
 /// What the address of the resource says of the file that is there (RFC 9110 section 13): nothing
@@ -89,6 +110,7 @@ struct step {
     std::uint64_t offset = 0;               ///< Where its content goes.
     std::optional<std::uint64_t> length{};  ///< Of the whole.
     bool creates = false;
+    bool is_announced = true;  ///< The client knows where the resource is.
 };
 
 vfs::upload_options upload_of(const step& now) {
@@ -114,7 +136,7 @@ vfs::upload_options upload_of(const step& now) {
 /// The most octets that the whole may have by now.
 std::uint64_t size_max(const step& now) noexcept {
     const auto most = now.plan.shared.settings.upload_bytes_max;
-    const auto limit = most == 0 ? std::numeric_limits<std::uint64_t>::max() : most;
+    const auto limit = most == 0 ? count_max : std::min(most, count_max);
     return std::min(limit, now.length.value_or(limit));
 }
 
@@ -136,10 +158,19 @@ task<std::optional<response_plan>> why_not_taken(const planning& now, const step
     // The parting of a request that a later one has ended, however far it was.
     const bool is_cut = got.failed && (got.is_content || *got.failed == errc::cancelled);
     if (is_cut) {
-        const bool is_kept = co_await leave(now, into);
+        const bool is_gone = *got.failed == errc::closed || *got.failed == errc::reset;
+        bool is_kept = false;
+        if (is_gone && !what.is_announced) {  // Nobody would ever find it.
+            co_await into.discard(here);
+        } else {
+            is_kept = co_await leave(now, into);
+        }
         auto told = now;
         if (!is_kept) {
             told.upload.location.clear();
+        }
+        if (*got.failed == errc::too_large) {
+            told.upload.limit = upload_limit(now);
         }
         co_return what.turn.is_over() ? told.error(status::conflict, goes_on_elsewhere)
                                       : plan_broken_content(told, what.content, *got.failed);
@@ -152,6 +183,7 @@ task<std::optional<response_plan>> why_not_taken(const planning& now, const step
     }
     if (got.is_too_long) {  // Section 4.4.2: it is invalid from here on.
         co_await into.discard(here);
+        over.upload.limit = upload_limit(now);
         const bool is_longer_than_said = what.length == size_max(what);
         co_return is_longer_than_said ? over.problem(status::bad_request, inconsistent_length)
                                       : over.error(status::content_too_large);
@@ -244,6 +276,13 @@ struct lengths {
     std::optional<std::uint64_t> whole;
 };
 
+/// Where the content of a request ends in the whole, as far as its head says; more than there is
+/// room for in a number is the most there is.
+std::uint64_t end_of(const request& asked, std::uint64_t offset) noexcept {
+    constexpr auto most = std::numeric_limits<std::uint64_t>::max();
+    return asked.content_length > most - offset ? most : offset + asked.content_length;
+}
+
 lengths lengths_of(const request& asked, const upload_request& asks, std::uint64_t offset,
                    std::optional<std::uint64_t> known) noexcept {
     lengths found{.whole = known};
@@ -255,7 +294,7 @@ lengths lengths_of(const request& asked, const upload_request& asks, std::uint64
         add(*asks.length);
     }
     if (asked.framing != body_framing::chunked) {
-        const auto end = offset + asked.content_length;
+        const auto end = end_of(asked, offset);
         if (asks.completes) {
             add(end);
         }
@@ -265,25 +304,21 @@ lengths lengths_of(const request& asked, const upload_request& asks, std::uint64
     return found;
 }
 
-/// Refuses what is going to be larger than anything may be.
+/// Refuses what is going to be larger than anything may be, or than the fields can say.
 bool is_too_large(const planning& plan, const lengths& said, std::uint64_t offset) noexcept {
     const auto most = plan.shared.settings.upload_bytes_max;
-    const auto least = std::max(said.whole.value_or(0), offset + plan.asked.content_length);
-    return most != 0 && least > most;
+    const auto limit = most == 0 ? count_max : std::min(most, count_max);
+    return std::max(said.whole.value_or(0), end_of(plan.asked, offset)) > limit;
 }
 
 /// Section 4.2.2: before the content is asked for, so that a client which loses the connection from
 /// here on knows where to go on.
 task<void> announce(const planning& plan, content_reader& content) {
-    const auto version = upload_interop_version(plan.asked);
-    if (!version || plan.asked.version_minor == 0) {
-        co_return;
-    }
     response_head head;
     head.what = status::upload_resumption_supported;
     head.location = plan.upload.location;
     head.upload_limit = plan.upload.limit;
-    head.upload_draft_interop_version = version;
+    head.upload_draft_interop_version = upload_interop_version(plan.asked);
     std::string interim;
     append_head(interim, head);
     // A client that is gone is found out by its content.
@@ -351,7 +386,8 @@ task<std::optional<response_plan>> plan_upload_creation(const planning& plan,
     if (!turn) {
         co_return plan.error(status_for(turn.error().code));
     }
-    told.upload.location = fmt::format("{}?{}", plan.asked.path, upload_query(which));
+    told.upload.location = location_of(plan, seen.name, which);
+    const bool hears = upload_interop_version(plan.asked) && plan.asked.version_minor != 0;
     const step what{.plan = told,
                     .content = content,
                     .seen = seen,
@@ -360,7 +396,8 @@ task<std::optional<response_plan>> plan_upload_creation(const planning& plan,
                     .completes = asks.completes,
                     .offset = 0,
                     .length = which.length,
-                    .creates = true};
+                    .creates = true,
+                    .is_announced = hears};
     auto begun = co_await seen.at.files.begin_upload(here, seen.at.name, upload_of(what));
     if (!begun && begun.error() == errc::unsupported) {  // The mount keeps none, or a long name.
         co_return asks.completes ? std::nullopt
@@ -380,7 +417,9 @@ task<std::optional<response_plan>> plan_upload_creation(const planning& plan,
         co_return again ? plan.error(status::precondition_failed, changed_meanwhile)
                         : plan_failed(plan, again.error());
     }
-    co_await announce(told, content);
+    if (hears) {
+        co_await announce(told, content);
+    }
     auto made = co_await take_in(what, *begun, std::move(*said));
     co_return made;
 }
@@ -522,6 +561,9 @@ task<response_plan> append(const planning& plan, content_reader& content, vfs::p
         told.upload.limit = upload_limit(plan);
         co_return told.error(status::content_too_large);
     }
+    if (!conditions_hold_here(plan.asked)) {
+        co_return told.error(status::precondition_failed);
+    }
     if (said_lengths.whole != which.length) {  // No address tells of it.
         plan.shared.uploads->keep(owner_of(plan, which), {.length = said_lengths.whole},
                                   here.now());
@@ -597,6 +639,10 @@ task<response_plan> plan_append(const planning& plan, content_reader& content,
 /// Section 4.5.2.
 task<response_plan> plan_cancel(const planning& plan, const viewer::place& at,
                                 const std::string& owner, const found_upload& found) {
+    const bool is_there = found.part || (found.noted && found.noted->is_complete);
+    if (is_there && !conditions_hold_here(plan.asked)) {
+        co_return plan.error(status::precondition_failed);
+    }
     if (found.noted) {
         plan.shared.uploads->forget(owner);
     }
@@ -605,7 +651,7 @@ task<response_plan> plan_cancel(const planning& plan, const viewer::place& at,
         if (!removed && removed.error() != errc::not_found) {
             co_return plan.error(status_for(removed.error().code));
         }
-    } else if (!found.noted || !found.noted->is_complete) {
+    } else if (!is_there) {
         co_return plan.error(status::not_found, no_upload);
     }
     co_return plan_done(plan, status::no_content);

@@ -35,7 +35,10 @@ struct structured_item {
 /// The same for the octets of a value.
 [[nodiscard]] std::optional<structured_item> read_item(std::string_view value) noexcept;
 
-/// An Item that is a Boolean; an Integer that is not negative (up to 999,999,999,999,999).
+/// The largest Integer there is (RFC 9651 section 3.3.1).
+inline constexpr std::uint64_t count_max = 999'999'999'999'999;
+
+/// An Item that is a Boolean; an Integer that is not negative, up to `count_max`.
 [[nodiscard]] std::optional<bool> read_boolean(const field_lines& fields, field which);
 [[nodiscard]] std::optional<std::uint64_t> read_count(const field_lines& fields, field which);
 

@@ -469,3 +469,91 @@ TEST_CASE("upload: fields that are malformed are as if they were not there (sect
     CHECK(on.request("PUT", "/c", "Upload-Complete: ?0\nContent-Range: bytes 0-4/5\n", "hello")
               .head.status == 400);
 }
+
+TEST_CASE("upload: its address is on this server, however the file was named (threats.md, H14)") {
+    depot on;
+    const auto where = on.begin("hel", "", "//new//a%20%22b");  // RFC 3986 section 4.2.
+    CHECK(where.starts_with("/new/a%20%22b?ferry-upload="));
+    CHECK(on.append(where, 3, "lo").head.status == 201);
+    CHECK(on.files.read("new/a \"b") == "hello");
+    on.request("PUT", "//other/x", "Upload-Complete: ?1\nUpload-Draft-Interop-Version: 8\n", "x");
+    CHECK(on.told.empty());  // There is no such directory.
+    on.request("PUT", "//new/../x", "Upload-Complete: ?1\nUpload-Draft-Interop-Version: 8\n", "x");
+    CHECK(on.told.find("\r\nLocation: /x?ferry-upload=") != std::string::npos);
+}
+
+TEST_CASE("upload: sums of lengths that no number holds are too large (section 4.1.3)") {
+    depot on;
+    const auto where = on.begin("hel");
+    const auto patch = [&](std::string_view length, std::string_view completes) {
+        return on.ask("PATCH " + where + " HTTP/1.1\nHost: a\n" + std::string(partial) +
+                      "Upload-Offset: 3\nUpload-Complete: " + std::string(completes) +
+                      "\nContent-Length: " + std::string(length) + "\n");
+    };
+    for (const char* length : {"18446744073709551615", "18446744073709551613", "999999999999997"}) {
+        CAPTURE(length);
+        for (const char* completes : {"?0", "?1"}) {
+            const auto refused = patch(length, completes);
+            CHECK(refused.head.status == 413);
+            CHECK(refused.head.has("Upload-Limit"));
+        }
+    }
+    for (const char* length : {"18446744073709551615", "1000000000000000"}) {
+        CHECK(on.ask("PUT /huge HTTP/1.1\nHost: a\nUpload-Complete: ?1\nContent-Length: " +
+                     std::string(length) + "\n")
+                  .head.status == 413);
+    }
+    CHECK(on.offset(where) == "3");
+    CHECK(on.append(where, 3, "lo").head.status == 201);
+}
+
+TEST_CASE("upload: 413 says the limit, whenever it is found out (section 4.1.4)") {
+    depot on;
+    on.settings.upload_bytes_max = 5;
+    const auto is_told = [](const planned& answer) {
+        return answer.head.status == 413 &&
+               answer.head.field("Upload-Limit") == "max-age=86400, max-size=5";
+    };
+    CHECK(is_told(on.request("PUT", "/file", "Upload-Complete: ?1\n", "too long")));
+    CHECK_FALSE(on.request("PUT", "/file", "", "too long").head.has("Upload-Limit"));
+    const auto where = on.begin("hel");
+    CHECK(is_told(on.append(where, 3, "low")));
+    CHECK(is_told(on.send("PATCH " + where + " HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n" +
+                              std::string(partial) + "Upload-Offset: 3\nUpload-Complete: ?1\n",
+                          {.octets = "low"})));
+}
+
+TEST_CASE("upload: conditions of a request for a resource itself (RFC 9110 section 13.1)") {
+    depot on;
+    const auto tag = on.request("PUT", "/file", "", "old").head.field("ETag");
+    const auto where = on.begin("hel");
+    // It has no tag: that of the file is not its own.
+    for (const std::string& lines :
+         {"If-Match: " + tag + "\n", std::string("If-Match: *\nIf-Match: \"x\"\n"),
+          std::string("If-None-Match: *\n")}) {
+        CAPTURE(lines);
+        CHECK(on.append(where, 3, "lo", true, lines).head.status == 412);
+        CHECK(on.cancel(where, lines).head.status == 412);
+    }
+    CHECK(on.offset(where) == "3");
+    CHECK(on.files.read("file") == "old");
+    CHECK(on.append(where, 3, "l", false, "If-Match: *\n").head.status == 204);
+    CHECK(on.append(where, 3, "lo", true, "If-Match: \"x\"\n").head.status == 409);
+    CHECK(on.append(where, 4, "o", true, "If-None-Match: " + tag + "\n").head.status == 204);
+    CHECK(on.files.read("file") == "hello");
+    CHECK(on.cancel(where, "If-Match: \"x\"\n").head.status == 412);
+    CHECK(on.cancel(where, "If-Match: *\n").head.status == 204);
+    CHECK(on.cancel(where, "If-Match: \"x\"\n").head.status == 404);
+}
+
+TEST_CASE("upload: nothing is kept that its client could never find (threats.md, H14)") {
+    depot on;
+    const auto cut = on.request("PUT", "/file", "Upload-Complete: ?1\n", "hello", errc::reset);
+    CHECK(cut.head.status == 400);
+    CHECK_FALSE(cut.head.has("Location"));
+    CHECK(on.files.names() == std::vector<std::string>{"new"});
+    // Who is told in the answer can go on.
+    const auto slow = on.request("PUT", "/file", "Upload-Complete: ?1\n", "hello", errc::timed_out);
+    CHECK(slow.head.status == 408);
+    CHECK(on.offset(slow.head.field("Location")) == "5");
+}
