@@ -564,10 +564,6 @@ task<response_plan> append(const planning& plan, content_reader& content, vfs::p
     if (!conditions_hold_here(plan.asked)) {
         co_return told.error(status::precondition_failed);
     }
-    if (said_lengths.whole != which.length) {  // No address tells of it.
-        plan.shared.uploads->keep(owner_of(plan, which), {.length = said_lengths.whole},
-                                  here.now());
-    }
     const auto seen = co_await look_at(plan, std::move(name));
     if (!seen) {
         co_return plan_failed(told, seen.error());
@@ -608,6 +604,9 @@ task<response_plan> append(const planning& plan, content_reader& content, vfs::p
         static_cast<void>(co_await leave(told, *begun));
         co_return again ? told.error(status::precondition_failed, changed_meanwhile)
                         : plan_failed(told, again.error());
+    }
+    if (said_lengths.whole != which.length) {  // No address tells of it.
+        plan.shared.uploads->keep(how.part_owner, {.length = said_lengths.whole}, here.now());
     }
     auto made = co_await take_in(what, *begun, std::move(*said));
     co_return made;

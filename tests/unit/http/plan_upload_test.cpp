@@ -271,6 +271,19 @@ TEST_CASE("upload: lengths that do not belong together (sections 4.1.3, 7.3)") {
     }
 }
 
+TEST_CASE("upload: a length that came with a refused append binds nobody (section 4.1.3)") {
+    depot on;
+    const auto where = on.begin("hel");
+    const auto all = on.settings.visitors;
+    on.settings.visitors = auth::permissions::parse("list+create").value();
+    on.files.write("file", "somebody's");
+    CHECK(on.append(where, 3, "lo, you").head.status == 401);
+    on.settings.visitors = all;
+    CHECK_FALSE(on.head(where).head.has("Upload-Length"));
+    CHECK(on.append(where, 3, "lo").head.status == 204);
+    CHECK(on.files.read("file") == "hello");
+}
+
 TEST_CASE("upload: complete is complete (sections 4.4.2, 7.2)") {
     depot on;
     const auto where = on.begin("hel");
