@@ -197,6 +197,15 @@ task<response_plan> store(const planning& plan, content_reader& content, const s
         co_await begun->discard(here);
         co_return now.error(status::bad_request, "Content-Range says another length.");
     }
+    if (!check.holds()) {  // Before anybody sees it: the old file stands, and what came before.
+        if (what.part) {
+            begun->take_back();
+            static_cast<void>(co_await leave(plan, *begun));
+        } else {
+            co_await begun->discard(here);
+        }
+        co_return now.problem(status::bad_request, check.problem());
+    }
     if (whole.is_any()) {
         const auto read = co_await read_back(here, *begun, whole);
         if (!read) {
@@ -204,11 +213,9 @@ task<response_plan> store(const planning& plan, content_reader& content, const s
             co_return plan_failed(now, read.error());
         }
     }
-    for (auto* each : {&check, &whole}) {
-        if (!each->holds()) {  // Before anybody sees it: the old file stands.
-            co_await begun->discard(here);
-            co_return now.problem(status::bad_request, each->problem());
-        }
+    if (!whole.holds()) {
+        co_await begun->discard(here);
+        co_return now.problem(status::bad_request, whole.problem());
     }
     auto made = co_await commit(now, *begun,
                                 {.seen = seen,

@@ -1050,7 +1050,7 @@ runtime::task<result<std::size_t>> upload::read(runtime::core& here, std::span<s
 
 void upload::take_back() noexcept {
     state& my = *state_;
-    FERRY_ASSERT(my.is_apart && !my.is_commit_begun);
+    FERRY_ASSERT(!my.is_commit_begun);
     my.is_taken_back = true;
     my.offset = my.end_bytes = my.begun_bytes;
     my.written_bytes = 0;

@@ -212,7 +212,7 @@ class upload {
                                                           std::uint64_t offset) const;
 
     /// Takes back what was written, so that `keep` leaves what this upload began with: for content
-    /// that turns out not to be what its sender meant. Only of a part apart (`owner_apart`).
+    /// that turns out not to be what its sender meant. What was taken over of a file is not kept.
     void take_back() noexcept;
 
     /// How large the content is by now, what it went on with included.

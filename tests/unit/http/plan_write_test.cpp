@@ -352,6 +352,23 @@ TEST_CASE("PUT: what was cut off can be gone on with by its account alone") {
     CHECK(with.names() == std::vector<std::string>{"a", "ann"});
 }
 
+TEST_CASE(
+    "PUT: a part that is not what its digest says costs nothing that came before (RFC 9530)") {
+    desk with;
+    with.tree->keep_parts(std::chrono::hours(1));
+    with.send("PUT /a HTTP/1.1\nHost: a\nContent-Length: 6\n" + log_in("all", "l"),
+              {.octets = "abc", .end = errc::reset});
+    const auto damaged = with.put("/a", "dXf",
+                                  "Content-Range: bytes 3-5/6\nContent-Digest: "
+                                  "sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:\n");
+    CHECK(damaged.head.status == 400);
+    CHECK_FALSE(with.files.exists("a"));
+    CHECK(with.put("/a", "ef", "Content-Range: bytes 4-5/6\n").head.status == 416);  // Not the d.
+    CHECK(with.put("/a", "def", "Content-Range: bytes 3-5/6\n").head.status == 201);
+    CHECK(with.files.read("a") == "abcdef");
+    CHECK(with.names() == std::vector<std::string>{"a", "ann"});
+}
+
 TEST_CASE("DELETE: files and empty directories (RFC 9110 section 9.3.5)") {
     desk with;
     with.files.write("a", "x");
