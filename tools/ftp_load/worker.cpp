@@ -209,8 +209,9 @@ task<outcome<void>> worker::retrieve(client& session, std::string path,
                                      std::span<std::byte> buffer) {
     auto known = results_.marks.find(path);
     std::optional<std::uint64_t> size;
-    if (known == results_.marks.end()) {
-        // Asked once for each name: what must come.
+    if (known == results_.marks.end() && !plan_.options.is_ascii) {
+        // Asked once for each name: what must come. Of text it is too little with many servers, who
+        // tell the size of the file whatever the TYPE is (against RFC 3659 section 4).
         const auto said = co_await session.size(path);
         if (!said) {
             co_return std::unexpected(said.error());

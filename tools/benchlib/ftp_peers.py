@@ -1,0 +1,160 @@
+"""The FTP servers that tools/bench ftp measures: where they come from, and how each is started.
+
+They are Debian's packages, which conflict with each other and so cannot be installed side by side:
+they are unpacked into build/peers, and nothing of the system is changed.
+"""
+
+import ctypes
+import glob
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+
+from benchlib.surroundings import PEERS, ROOT, Server, Trouble, output_of
+
+PACKAGES = {"vsftpd": "vsftpd", "pure-ftpd": "pure-ftpd", "proftpd": "proftpd-core",
+            "pyftpdlib": "python3-pyftpdlib"}
+SERVERS = ("ferry", *PACKAGES)
+PORTS = {name: 2101 + number for number, name in enumerate(SERVERS)}
+UNPACKED = os.path.join(ROOT, "build", "peers")
+PYTHON = "/usr/bin/python3"  # Debian's: what its packages are made for.
+MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
+
+
+def unpack(names):
+    """Has the packages of these servers, and what else each needs, in build/peers."""
+    for name in names:
+        package = PACKAGES[name]
+        root = os.path.join(UNPACKED, name)
+        if os.path.isdir(root):
+            continue
+        if not shutil.which("apt-get"):
+            raise Trouble(f"{name} is Debian's package {package}, and this is no Debian system")
+        needed = needed_packages(package)
+        if not needed:
+            subprocess.run(["apt-get", "-q", "update"], check=False, stdout=sys.stderr)
+            needed = needed_packages(package)
+        scratch = root + ".new"
+        shutil.rmtree(scratch, ignore_errors=True)
+        os.makedirs(scratch)
+        # The sandbox of apt has no access to every place a checkout may be in.
+        done = subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download",
+                               *(needed or [package])], cwd=scratch, capture_output=True,
+                              text=True, check=False)
+        archives = glob.glob(os.path.join(scratch, "*.deb"))
+        if done.returncode != 0 or not archives:
+            raise Trouble(f"apt-get cannot download {' '.join(needed or [package])}:\n"
+                          f"{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        for archive in archives:
+            if os.path.basename(archive).startswith(package + "_"):
+                with open(os.path.join(scratch, "VERSION"), "w", encoding="utf-8") as file:
+                    file.write(output_of(["dpkg-deb", "-f", archive, "Version"]))
+            subprocess.run(["dpkg-deb", "-x", archive, scratch], check=True)
+            os.unlink(archive)
+        os.rename(scratch, root)
+
+
+def needed_packages(package):
+    """What apt would install for this one alone; where it is installed already, the one itself."""
+    said = subprocess.run(["apt-get", "-s", "--no-install-recommends", "install", package],
+                          capture_output=True, text=True, check=False,
+                          env={**os.environ, "LC_ALL": "C"}).stdout
+    found = re.findall(r"^Inst (\S+)", said, re.MULTILINE)
+    return found if package in found else ([package] if "already the newest" in said else [])
+
+
+def make_user(files, folder):
+    """Gives this mount namespace a user `ftp` at home in `files`, whom three of the servers want
+    for anonymous sessions. Returns the number of the user."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def mount(source, target, flags):
+        if libc.mount(source.encode(), target.encode(), None, flags, None) != 0:
+            raise Trouble(f"cannot mount {source}: {os.strerror(ctypes.get_errno())}; run it as "
+                          f"root")
+
+    mount("none", "/", MS_REC | MS_PRIVATE)
+    number, group = 64_321, 65_534
+    with open("/etc/passwd", encoding="utf-8") as file:
+        others = [line for line in file if not line.startswith("ftp:")]
+    made = os.path.join(folder, "passwd")
+    with open(made, "w", encoding="utf-8") as file:
+        file.writelines(others)
+        file.write(f"ftp:x:{number}:{group}::{files}:/usr/sbin/nologin\n")
+    mount(made, "/etc/passwd", MS_BIND)
+    return number
+
+
+def configured(name, folder, files):
+    """Fills in bench/peers/NAME.conf; returns where the result is."""
+    with open(os.path.join(PEERS, name + ".conf"), encoding="utf-8") as file:
+        text = file.read()
+    for word, value in (("FOLDER", folder), ("FILES", files), ("PORT", str(PORTS[name]))):
+        text = text.replace(f"@{word}@", value)
+    path = os.path.join(folder, name + ".conf")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+def unpacked_environment(name):
+    libraries = [os.path.join(UNPACKED, name, place, f"{platform.machine()}-linux-gnu")
+                 for place in ("usr/lib", "lib")]
+    return {"LD_LIBRARY_PATH": ":".join(libraries),
+            "PYTHONPATH": os.path.join(UNPACKED, name, "usr/lib/python3/dist-packages"),
+            "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def program(name):
+    return os.path.join(UNPACKED, name, "usr", "sbin", name)
+
+
+def command_of(name, ferry, folder, files, cpu):
+    port = str(PORTS[name])
+    if name == "ferry":
+        return [ferry, "--http", "off", "--ftp", f"127.0.0.1:{port}", "--cores", "1", "--pin",
+                str(cpu), "--tcp-congestion", "cubic", "--log-level", "warning",
+                "--anonymous", "all", files]
+    if name == "vsftpd":
+        return [program(name), configured(name, folder, files)]
+    if name == "pure-ftpd":
+        # Anonymous only, may make directories, no limit on load or space, no names looked up,
+        # no log, IPv4 alone.
+        return [program(name), "-4", "-S", f"127.0.0.1,{port}", "-e", "-M", "-c", "4096", "-C",
+                "4096", "-H", "-f", "none", "-m", "1000", "-L", "100000:2", "-Y", "0", "-g",
+                os.path.join(folder, "pure-ftpd.pid")]
+    if name == "proftpd":
+        return [program(name), "-n", "-q", "-c", configured(name, folder, files)]
+    return [PYTHON, os.path.join(PEERS, "pyftpdlib_server.py"), files, port]
+
+
+def start(names, ferry, folder, files, cpu):
+    """Returns the servers by name, all of which answer."""
+    started = {}
+    try:
+        for name in names:
+            environment = unpacked_environment(name) if name in PACKAGES else None
+            started[name] = Server(name, command_of(name, ferry, folder, files, cpu),
+                                   ("127.0.0.1", PORTS[name]), cpu, folder, environment)
+        for server in started.values():
+            server.wait_until_up()
+    except BaseException:
+        for server in started.values():
+            server.stop()
+        raise
+    return started
+
+
+def versions(names, ferry):
+    """What each server is, in a few words."""
+    found = {}
+    for name in names:
+        if name == "ferry":
+            found[name] = output_of([ferry, "--version"])
+        else:
+            with open(os.path.join(UNPACKED, name, "VERSION"), encoding="utf-8") as file:
+                found[name] = f"{PACKAGES[name]} {file.read()}"
+    return found
