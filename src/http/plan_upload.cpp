@@ -207,9 +207,10 @@ task<response_plan> complete(const planning& now, const step& what, vfs::upload&
     const auto size_bytes = whole.size_bytes();
     if (of_whole.is_any() && what.offset != 0) {
         const auto read = co_await read_back(here, whole, of_whole);
-        if (!read) {
-            co_await whole.discard(here);
-            co_return plan_failed(told, read.error());
+        if (!read) {  // The server ends, or the disk: all of it has come, and may be completed
+                      // later.
+            static_cast<void>(co_await leave(now, whole));
+            co_return plan_failed(now, read.error());
         }
     }
     if (!of_whole.holds()) {

@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <cerrno>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -424,6 +427,23 @@ TEST_CASE("upload: digests of a request and of the whole (section 10, RFC 9530)"
         CHECK(is_mismatch(on.request("PUT", "/file", "Upload-Complete: ?1\n" + of_all, "HELLO")));
         CHECK(on.request("PUT", "/file", "Upload-Complete: ?1\n" + of_all, "hello").head.status ==
               201);
+    }
+    SUBCASE("and where it cannot be read again nothing that came is lost") {
+        const auto where = on.begin("hel", of_all);
+        for (const int why : {ECANCELED, EIO}) {
+            const auto have = on.offset(where) == "3" ? 3U : 5U;
+            on.machine.io.set_script([why](runtime::op& what) {
+                return what.code == runtime::opcode::read ? std::optional(std::int64_t{-why})
+                                                          : std::nullopt;
+            });
+            const auto late = on.append(where, have, have == 3 ? "lo" : "");
+            on.machine.io.set_script(nullptr);
+            CHECK(late.head.status >= 500);
+            CHECK(late.head.field("Upload-Complete") != "?1");
+            CHECK(on.offset(where) == "5");
+        }
+        CHECK(on.append(where, 5, "").head.status == 201);
+        CHECK(on.files.read("file") == "hello");
     }
     SUBCASE("a request's own: none of it is taken") {
         const auto where = on.begin("hel");
