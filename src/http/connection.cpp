@@ -471,6 +471,16 @@ task<farewell> converse(conversation& talk) {
     }
 }
 
+/// Tells who asks in clear where TLS is to be.
+task<farewell> refuse_clear_text(net::stream& peer, runtime::duration stall_timeout) {
+    constexpr std::string_view words =
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        "Content-Length: 48\r\nConnection: close\r\n\r\n"
+        "This port speaks HTTPS: ask for an https:// URL\n";
+    const auto told = co_await peer.send(std::as_bytes(std::span(words)), stall_timeout);
+    co_return told ? farewell::linger : farewell::abort;
+}
+
 /// Nothing: there is no TLS to go on with. A stop of `idle` ends the handshake, too.
 task<std::optional<net::tls_facts>> begin_tls(net::tls_stream& peer, net::tls_terms terms,
                                               runtime::stop_scope& idle) {
@@ -588,7 +598,9 @@ task<> serve_connection(service& shared, unique_fd socket, net::arrival how) {
             .batch = {},
             .number = inside.here.number_connection()};
         set_pace(talk, nullptr);
-        if (is_silent) {
+        if (is_silent && secure && secure->heard_clear_text()) {
+            parting = co_await refuse_clear_text(peer, inside.settings.send_timeout);
+        } else if (is_silent) {
             parting = refused ? farewell::abort : farewell::orderly;
         } else if (refused) {
             parting = co_await turn_away(talk, *refused);

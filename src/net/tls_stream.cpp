@@ -103,6 +103,11 @@ task<result<void>> tls_stream::wait_for_hello(runtime::time_point deadline) {
     std::size_t seen = 0;
     for (;;) {  // Bounded by the deadline, and by how long a hello may be.
         const auto come = below_.input();
+        // Records of TLS begin with control octets (RFC 8446 section 5.1).
+        if (!come.empty() && come.front() >= ' ' && come.front() <= '~') {
+            heard_clear_text_ = true;
+            co_return failure(errc::invalid);
+        }
         const bool is_good = hello.take(come.substr(seen));
         seen = come.size();
         if (hello.is_whole() || !is_good || seen > unfinished_hello_bytes_max) {

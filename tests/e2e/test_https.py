@@ -166,7 +166,10 @@ def test_a_certificate_of_its_own(t):
 def test_what_is_no_tls(t):
     """threats.md, T1, T3: garbage, HTTP in clear, half a hello: each ends soon, others are served."""
     server, authority = serve(t, "--tls-handshake-timeout", "300ms")
-    for octets in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", os.urandom(2000), b"\x16\x03\x01\x40\x01",
+    with server.connect("https") as connection:
+        connection.sendall(request("/hello.txt"))
+        check.contains(connection.recv(1000), b"400 Bad Request", "HTTP in clear")
+    for octets in (b"\x80" + os.urandom(2000), b"\x16\x03\x01\x40\x01",
                    b"\x16\x03\x01\x00\x05\x01\x01\xff\xff\x03", b""):
         with server.connect("https") as connection:
             connection.sendall(octets)

@@ -64,6 +64,9 @@ class tls_stream final : public stream {
     /// `fill`, after which there is nothing to go on with.
     [[nodiscard]] runtime::task<result<void>> go_back_to_clear(runtime::time_point deadline);
 
+    /// True where `accept` has failed because the peer speaks a protocol of text in clear: what it
+    /// has said is in the stream below, and it can be told there.
+    [[nodiscard]] bool heard_clear_text() const noexcept { return heard_clear_text_; }
     [[nodiscard]] bool is_secure() const noexcept { return session_ != nullptr; }
     /// Of the TLS that is in place.
     [[nodiscard]] tls_facts facts() const;
@@ -126,6 +129,7 @@ class tls_stream final : public stream {
     bool is_sending_ = false;
     bool is_broken_ = false;  ///< A send has failed.
     bool is_ending_ = false;  ///< Our side is to end once what is sealed is sent.
+    bool heard_clear_text_ = false;
     bool has_news_ = false;
     bool has_ended_ = false;  ///< No more will arrive: `end_` says why.
     error end_;

@@ -420,6 +420,20 @@ TEST_CASE("tls_stream: what is no TLS gets an alert and the end (threats.md, T1)
     });
 }
 
+TEST_CASE(
+    "tls_stream: what is said in clear where TLS is to be stays below, to be answered there") {
+    scene on;
+    on.run([](nursery&, scene& my) -> task<> {
+        CHECK(co_await say(my.here, my.ends.far.get(), "GET / HTTP/1.1") == 14);
+        const auto begun = co_await my.stream.accept(my.terms());
+        CHECK(begun.error() == errc::invalid);
+        CHECK(my.stream.heard_clear_text());
+        CHECK(!my.stream.is_secure());
+        CHECK(my.stream.input() == "GET / HTTP/1.1");
+        co_await my.stream.close(farewell::abort);
+    });
+}
+
 TEST_CASE("tls_stream: a handshake computes when its turn has come (threats.md, T4)") {
     scene on;
     on.run([](nursery& tasks, scene& my) -> task<> {
