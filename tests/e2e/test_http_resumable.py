@@ -62,8 +62,11 @@ def test_goes_on_after_a_break(t):
     with Connection(server) as client:
         client.send(request(where, "PATCH", fields=[
             ("Content-Type", "application/partial-upload"), ("Upload-Offset", str(first)),
-            ("Upload-Complete", "?1"), ("Content-Length", str(len(CONTENT) - first))],
-            body=CONTENT[first:1_500_000]))
+            ("Upload-Complete", "?1"), ("Content-Length", str(len(CONTENT) - first)),
+            ("Expect", "100-continue")]))
+        # Else the next request may come before it.
+        check.equal(client.read_response("PATCH").status, 100, "its turn has come")
+        client.send(CONTENT[first:1_500_000])
     second = offset(server, where)
     check.holds(first <= second <= 1_500_000, f"{second} octets")
     done = append(server, where, second, CONTENT[second:])
@@ -87,8 +90,11 @@ def test_hanging_request_is_ended(t):
         with Connection(server) as hanging:
             hanging.send(request(where, "PATCH", fields=[
                 ("Content-Type", "application/partial-upload"), ("Upload-Offset", str(have)),
-                ("Upload-Complete", "?1"), ("Content-Length", str(len(CONTENT) - have))],
-                body=CONTENT[have:have + 1_000]))
+                ("Upload-Complete", "?1"), ("Content-Length", str(len(CONTENT) - have)),
+                ("Expect", "100-continue")]))
+            # Else the next request may come before it.
+            check.equal(hanging.read_response("PATCH").status, 100, "its turn has come")
+            hanging.send(CONTENT[have:have + 1_000])
             if turn % 2:
                 check.equal(ask(server, "DELETE", where).status, 204, "cancelled")
                 check.equal(ask(server, "HEAD", where).status, 404, "and gone")
