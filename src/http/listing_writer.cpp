@@ -1,5 +1,6 @@
 #include "http/listing_writer.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "http/index_json.hpp"
@@ -66,7 +67,10 @@ std::optional<auth::rights> listing_writer::own_rights(const vfs::directory_entr
     if (!rows_) {
         return std::nullopt;
     }
-    const auto own = rows_->who.rights_at(rows_->directory, entry.name);
+    auto own = rows_->who.rights_at(rows_->directory, entry.name) - rows_->refused;
+    if (std::ranges::find(rows_->points, entry.name) != rows_->points.end()) {
+        own = own - auth::rights{auth::right::remove, auth::right::rename};
+    }
     return own == view_.allowed ? std::nullopt : std::optional(own);
 }
 

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ferry/vfs/metadata.hpp"
 #include "ferry/vfs/path.hpp"
@@ -17,7 +18,9 @@ namespace ferry::http {
 /// What may be done to each name in a directory, where that is not the same for all.
 struct row_rights {
     viewer who;
-    vfs::path directory;  ///< In the tree.
+    vfs::path directory;              ///< In the tree.
+    auth::rights refused{};           ///< What the tree refuses whoever asks.
+    std::vector<std::string> points;  ///< Names that nobody takes away.
 };
 
 /// Writes a directory as a page or as JSON, its shown entries one after the other.

@@ -52,9 +52,21 @@ task<result<entry_pointers>> sort_shown(runtime::core& here,
     co_return sorted;
 }
 
-index_view view_of(const planning& plan, const vfs::path& name, listing_order order,
-                   bool is_sorted) {
-    const auto allowed = plan.rights_at(name);
+/// Rights that are none where the tree refuses what they are for.
+auth::rights refused_by(const vfs::tree::allowed_changes& allowed) noexcept {
+    using enum auth::right;
+    if (!allowed.names) {
+        return {create, replace, remove, rename, make_directory};
+    }
+    if (!allowed.uploads) {
+        return {create, replace};
+    }
+    return allowed.replacing ? auth::rights{} : auth::rights{replace};
+}
+
+index_view view_of(const planning& plan, const vfs::path& name, listing_order order, bool is_sorted,
+                   auth::rights refused) {
+    const auto allowed = plan.rights_at(name) - refused;
     const bool is_visitor = plan.who.is_visitor();
     return {
         .order = order,
@@ -66,10 +78,13 @@ index_view view_of(const planning& plan, const vfs::path& name, listing_order or
 }
 
 listing_writer writer_of(const planning& plan, const vfs::path& name, listing_form form,
-                         const index_view& view) {
+                         const index_view& view, vfs::tree::allowed_changes allowed) {
     std::optional<row_rights> rows;
-    if (view.has_changes() && plan.who.has_rules_below(name)) {
-        rows = row_rights{.who = plan.who, .directory = name};
+    if (view.has_changes() && (plan.who.has_rules_below(name) || !allowed.points.empty())) {
+        rows = row_rights{.who = plan.who,
+                          .directory = name,
+                          .refused = refused_by(allowed),
+                          .points = std::move(allowed.points)};
     }
     return {form, plan.at.in_site(name), view, std::move(rows)};
 }
@@ -92,7 +107,8 @@ task<response_plan> plan_listing(const planning& plan, const vfs::path& name, li
         co_return plan.error(status_for(why),
                              why == errc::busy ? "Too many directories are asked for." : "");
     }
-    auto view = view_of(plan, name, query.order, entries->is_complete());
+    auto allowed = at.files.allowed_in(at.name);
+    auto view = view_of(plan, name, query.order, entries->is_complete(), refused_by(allowed));
     response_plan made;
     made.then = plan.then;
     made.what = status::ok;
@@ -113,8 +129,8 @@ task<response_plan> plan_listing(const planning& plan, const vfs::path& name, li
     if (!entries->is_complete()) {
         plan_stream(plan, made, head);
         if (!plan.is_head()) {
-            made.source =
-                make_listing_body(writer_of(plan, name, query.form, view), std::move(*entries));
+            made.source = make_listing_body(
+                writer_of(plan, name, query.form, view, std::move(allowed)), std::move(*entries));
         }
         co_return made;
     }
@@ -131,7 +147,7 @@ task<response_plan> plan_listing(const planning& plan, const vfs::path& name, li
         view.totals.add(*each);
     }
     std::string page;
-    auto writer = writer_of(plan, name, query.form, view);
+    auto writer = writer_of(plan, name, query.form, view, std::move(allowed));
     writer.begin(page);
     for (const auto* each : *rows) {
         writer.row(page, *each);

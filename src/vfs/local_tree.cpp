@@ -214,6 +214,12 @@ class local_tree final : public tree {
         co_return asked->octets;
     }
 
+    [[nodiscard]] allowed_changes allowed_in([[maybe_unused]] const path& name) const override {
+        return {.names = !options_.is_read_only,
+                .uploads = options_.uploads != upload_policy::none,
+                .replacing = options_.uploads == upload_policy::any};
+    }
+
     runtime::task<result<metadata>> part_status(runtime::core& here, const path& name,
                                                 std::string_view owner) const override {
         const auto found = co_await find_part(here, name, owner);

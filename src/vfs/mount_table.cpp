@@ -336,6 +336,21 @@ class mount_table final : public tree {
         });
     }
 
+    [[nodiscard]] allowed_changes allowed_in(const path& name) const override {
+        const place where = find(root_, name);
+        allowed_changes allowed{.names = false, .uploads = false, .replacing = false};
+        if (where.owner != nullptr) {
+            const seen_name seen(name, where);
+            allowed = where.owner->files->allowed_in(seen.get());
+        }
+        if (where.at != nullptr) {
+            for (const point& each : where.at->beneath) {
+                allowed.points.push_back(each.name);
+            }
+        }
+        return allowed;
+    }
+
     runtime::task<result<void>> remove_file(runtime::core& here, const path& name,
                                             const metadata* expected) const override {
         const place where = find(root_, name);

@@ -138,6 +138,10 @@ class variant_tree final : public tree {
         co_return co_await inner_->begin_upload(here, *stored, options);
     }
 
+    [[nodiscard]] allowed_changes allowed_in(const path& name) const override {
+        return inner_->allowed_in(name);
+    }
+
     runtime::task<result<void>> remove_file(runtime::core& here, const path& name,
                                             const metadata* expected) const override {
         co_return co_await with_variant<void>(here, name, [&](const path& stored) {

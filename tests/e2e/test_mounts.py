@@ -1,6 +1,7 @@
 """Several directories in one tree: --mount, its options, and what both protocols make of them."""
 
 import os
+import re
 
 from support import check, trees
 from support.clients import run
@@ -365,3 +366,26 @@ def test_what_start_says(t):
     server = t.ferry(None, "--config", file)
     check.equal(fetch(server, "/odd/where.txt"), b"odd", "a file of the first")
     check.equal(fetch(server, "/docs/where.txt"), b"docs", "a file of the second")
+
+
+def test_the_page_offers_what_mounts_allow(t):
+    """No button that can only fail: in a mount that takes no changes, and at mount points."""
+    at = folders(t)
+    os.mkdir(os.path.join(at["root"], "plain"))
+    server = t.ferry(at["root"], "--anonymous", "all", "--mount", f"/ro={at['music']}:ro",
+                     "--mount", f"/new={at['docs']}:uploads=new")
+
+    def rights(target, row=None):
+        page = ask(server, target).body.decode()
+        before = "<table" if row is None else "<tr class=\"d\""
+        behind = "" if row is None else f"><td><a href=\"./{row}/\""
+        found = re.search(f'{before} data-may="([a-z]*)"{behind}', page)
+        return found and found.group(1)
+    check.equal(rights("/"), "cwdnm", "the root")
+    check.equal(rights("/", "plain"), None, "a directory: as the page")
+    check.equal(rights("/", "ro"), "cwm", "a mount point")
+    check.equal(rights("/ro/"), None, "in a mount that is read-only")
+    check.equal(rights("/new/"), "cdnm", "in one where nothing is replaced")
+    answer = ask(server, "/ro/x", method="MKCOL")
+    check.equal(answer.status, 403, "a change there")
+    check.contains(answer.body, b"That part of the tree is read-only.", "why")

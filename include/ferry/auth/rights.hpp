@@ -54,6 +54,12 @@ class rights {
         made.bits_ = static_cast<std::uint8_t>(bits_ | more.bits_);
         return made;
     }
+    /// Without those of `some`.
+    [[nodiscard]] constexpr rights operator-(rights some) const noexcept {
+        rights made;
+        made.bits_ = static_cast<std::uint8_t>(bits_ & ~some.bits_);
+        return made;
+    }
     friend constexpr bool operator==(rights, rights) noexcept = default;
 
   private:

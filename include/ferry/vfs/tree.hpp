@@ -353,6 +353,17 @@ class tree {
         return std::nullopt;
     }
 
+    /// What the tree itself refuses in the directory `name`, whoever asks: for who offers changes.
+    struct allowed_changes {
+        bool names = true;                  ///< Nothing at all, where false.
+        bool uploads = true;                ///< Files may be stored,
+        bool replacing = true;              ///< also in the place of others.
+        std::vector<std::string> points{};  ///< Mount points in it: no change takes these away.
+    };
+    [[nodiscard]] virtual allowed_changes allowed_in([[maybe_unused]] const path& name) const {
+        return {};
+    }
+
     /// Begins listing an open directory. `name` is where it was opened, for following links in it.
     /// errc::not_directory, errc::denied (no permission to read it), errc::busy (its turn did not
     /// come in time: 503, 450).

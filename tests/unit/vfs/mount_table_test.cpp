@@ -152,6 +152,32 @@ TEST_CASE("mounts: points and the way to them stay") {
     CHECK(tree.code_of(tree.set_permissions("/way", 0700)) == errc::read_only);
 }
 
+TEST_CASE("mounts: who offers changes is told what they allow, and which names stay") {
+    fixture tree({{"/", "root"},
+                  {"/ro", "first", {.is_read_only = true}},
+                  {"/in", "second", {.uploads = vfs::upload_policy::create}},
+                  {"/way/out", "third", {.uploads = vfs::upload_policy::none}}});
+    const auto said = [&tree](std::string_view name) {
+        const auto allowed = tree.files->allowed_in(at(name));
+        std::string text = allowed.names ? "names" : "";
+        text += allowed.uploads ? " uploads" : "";
+        text += allowed.replacing ? " replacing" : "";
+        for (const auto& each : allowed.points) {
+            text += " " + each;
+        }
+        return text;
+    };
+    CHECK(said("/") == "names uploads replacing in ro way");
+    CHECK(said("/other") == "names uploads replacing");
+    CHECK_FALSE(said("/ro/deep").starts_with("names"));
+    CHECK(said("/in") == "names uploads");
+    CHECK(said("/way") == "names uploads replacing out");
+    CHECK(said("/way/out") == "names");
+    fixture alone({{"/a", "first"}});
+    CHECK(alone.files->allowed_in(at("/")).points == strings{"a"});
+    CHECK_FALSE(alone.files->allowed_in(at("/")).names);
+}
+
 TEST_CASE("mounts: changes go to the tree that has the name, and not from one to another") {
     fixture tree({{"/", "root"}, {"/a", "first"}, {"/ro", "second", {.is_read_only = true}}});
     CHECK(tree.upload("/a/new", "x"));
