@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "ferry/base/log.hpp"
 
@@ -12,8 +13,10 @@ namespace ferry::sim::test {
 
 using namespace std::chrono_literals;
 
-small_scene::small_scene(std::uint64_t seed)
-    : in_(seed), core_(0, clients_, ferry::random(in_.rng().next())) {
+small_scene::small_scene(std::uint64_t seed, ferry_settings settings)
+    : in_(seed),
+      server_(in_, std::move(settings)),
+      core_(0, clients_, ferry::random(in_.rng().next())) {
     log::set_level(log::level::off);
     REQUIRE(files().make_directory(files().root(), served_directory, 0755) == 0);
 }

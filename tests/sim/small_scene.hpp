@@ -19,7 +19,7 @@ namespace ferry::sim::test {
 /// nothing on standard error.
 class small_scene {
   public:
-    explicit small_scene(std::uint64_t seed);
+    explicit small_scene(std::uint64_t seed, ferry_settings settings = {});
     ~small_scene();
     small_scene(const small_scene&) = delete;
     small_scene& operator=(const small_scene&) = delete;
@@ -45,7 +45,7 @@ class small_scene {
 
   private:
     world in_;
-    ferry_host server_{in_, {}};
+    ferry_host server_;
     host clients_host_{in_};
     reactor clients_{clients_host_, {.receive_buffers = 16}};
     runtime::core core_;
