@@ -496,7 +496,7 @@ void add_removal_statuses(client_context& context, const attempt& what, const no
     const auto held = is_held(context, what, each);
     if (each.kind == node_kind::absent) {
         out.push_back(404);
-        if (what.parts.may_be_any()) {  // What was cut off of an upload is gone.
+        if (what.parts.may_be_any() && held.may_hold) {  // What was cut off of an upload is gone.
             out.push_back(204);
         }
         return;
@@ -631,6 +631,13 @@ outcome conclude(conversation& talk, const attempt& what, int status) {
     if (status == 0) {
         model.unknown(*what.change);
         return outcome::over;
+    }
+    // Of an upload that has begun and was cut off since, what is gone may be a part of it.
+    const bool may_be_of_part = what.kind == write_kind::remove && !what.parts.may_be_any() &&
+                                model.parts_of(what.who->name, what.path).may_be_any();
+    if (status / 100 == 2 && may_be_of_part) {
+        model.either(*what.change);
+        return outcome::fine;
     }
     if (status / 100 == 2) {
         return model.acknowledged(*what.change)
@@ -863,6 +870,7 @@ task<outcome> change_something(conversation& talk) {
     auto what = draw_attempt(talk);
     begin_change(context, what);
     bool is_sent = false;
+    const auto began = context.here.now();
     const auto asked = co_await talk.peer.send_in_pieces(
         context, what.asked.octets, context.here.now() + context.server.header_timeout / 2);
     if (!asked && asked.error() == errc::cancelled) {
@@ -923,8 +931,11 @@ task<outcome> change_something(conversation& talk) {
         co_return page;
     }
     talk.before = what.asked.describe();
+    // What is refused before it is there is dropped for as long as a head may take, and no longer.
+    const bool was_slow = read.head.status / 100 != 2 && !what.framed.empty() &&
+                          context.here.now() - began > context.server.header_timeout / 2;
     const bool is_over = read.head.only("connection") == "close" || what.how != sending::whole ||
-                         (what.waits && !is_sent && !what.framed.empty());
+                         was_slow || (what.waits && !is_sent && !what.framed.empty());
     co_return is_over ? outcome::over : outcome::fine;
 }
 
