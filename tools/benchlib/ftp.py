@@ -27,6 +27,7 @@ LINE = b"ftp://example.org/a-line-of-text-that-is-64-octets-with-its-end\n"
 LINE_CRLF = LINE[:-3] + b"\r\n"  # 64 octets too, for what is uploaded as text.
 SETTLE_SECONDS_MAX = 2
 TOOL_TIMEOUT = "5s"
+WARM_PART = 0.1  # Of a round, before the first one.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -251,20 +252,21 @@ def run_tool(options, server, workload, operations, report):
     return said
 
 
-def load(options, server, workload):
-    """One round. Returns its numbers."""
+def load(options, server, workload, part=1.0):
+    """One round, or a part of it. Returns its numbers."""
     what = WORKLOADS[workload]
+    operations = max(1, round(what.operations * part))
     report = os.path.join(options.folder, "report.json")
     cpu = seconds = octets = 0
     busy, client, began = busy_seconds(), children_seconds(), time.monotonic()
     server_before = server.cpu_seconds()
-    turns = what.operations if what.changes_listing else 1
+    turns = operations if what.changes_listing else 1
     for turn in range(turns):
         if what.changes_listing:
             change_listing(options.files, turn)
         processes = len(server.processes())
         before = server.cpu_seconds()
-        said = run_tool(options, server, workload, what.operations // turns, report)
+        said = run_tool(options, server, workload, operations // turns, report)
         settle(server, processes)
         cpu += server.cpu_seconds() - before
         seconds += said["seconds"]
@@ -274,8 +276,8 @@ def load(options, server, workload):
                (children_seconds() - client))
     if what.path == "@":
         empty(os.path.join(options.files, "up", server.name))
-    units = octets / GIB if what.per == "GiB" else what.operations
-    return {"cpu": cpu / units, "per_second": what.operations / seconds,
+    units = octets / GIB if what.per == "GiB" else operations
+    return {"cpu": cpu / units, "per_second": operations / seconds,
             "mib_per_second": octets / seconds / (1 << 20),
             "server_busy": cpu / seconds, "foreign": max(0.0, foreign) / elapsed / os.cpu_count()}
 
@@ -356,6 +358,14 @@ def measure(options, servers, unable):
     for workload in workloads:
         names = [name for name in servers if workload not in unable[name]]
         results[workload] = {name: [] for name in names}
+        for name in names:
+            progress(f"{workload}: {name} warms up")
+            try:
+                # Whoever is first to write so much has the machine find the memory for it.
+                load(options, servers[name], workload, WARM_PART)
+            except Failed as failed:
+                unable[name][workload] = str(failed)
+                del results[workload][name]
         for round_ in range(options.rounds):
             # Another one begins each time: whoever comes first has no advantage.
             for name in names[round_ % len(names):] + names[:round_ % len(names)]:
