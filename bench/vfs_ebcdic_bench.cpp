@@ -1,4 +1,4 @@
-#include "vfs/ebcdic.hpp"
+#include "ferry/vfs/ebcdic.hpp"
 
 #include <benchmark/benchmark.h>
 

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <string>
 
 #include "ferry/base/ascii.hpp"
+#include "ftp/deflate_mode.hpp"
 
 namespace ferry::ftp {
 namespace {
@@ -30,11 +32,30 @@ char single_letter(std::string_view argument) noexcept {
     return argument.size() == 1 ? ascii::to_upper(argument.front()) : '\0';
 }
 
-/// The format of TYPE A and TYPE E: N when it is left out (RFC 959 section 3.1.1.5), NUL when
-/// unknown.
-char text_format(std::string_view format) noexcept {
-    const char letter = format.empty() ? 'N' : single_letter(format);
-    return letter == 'N' || letter == 'T' || letter == 'C' ? letter : '\0';
+/// The format of TYPE A and TYPE E: N when it is left out (RFC 959 section 3.1.1.5).
+result<text_format> parse_format(std::string_view format) {
+    switch (format.empty() ? 'N' : single_letter(format)) {
+        case 'N':
+            return text_format::non_print;
+        case 'T':
+            return text_format::telnet;
+        case 'C':
+            return text_format::carriage_control;
+        default:
+            return failure(errc::invalid);
+    }
+}
+
+/// Takes the next word, in upper case, off the front of `text`; empty at its end.
+std::string take_word(std::string_view& text) {
+    text = ascii::trim(text);
+    const auto end = std::min(text.find(' '), text.size());
+    std::string word;
+    for (const char c : text.substr(0, end)) {
+        word += ascii::to_upper(c);
+    }
+    text.remove_prefix(end);
+    return word;
 }
 
 /// True for '-' and at least one letter or digit: "-la", but neither "-" nor "-x.txt".
@@ -80,7 +101,8 @@ void apply_list_option(char letter, list_request& request) noexcept {
 
 }  // namespace
 
-result<data_type> parse_type(std::string_view argument) {
+result<type_request> parse_type(std::string_view argument) {
+    constexpr type_request image{.type = data_type::image};
     argument = ascii::trim(argument);
     if (argument.empty()) {
         return failure(errc::invalid);
@@ -90,23 +112,21 @@ result<data_type> parse_type(std::string_view argument) {
     const auto parameter = ascii::trim(rest);
     const bool separated = rest.empty() || rest.size() > parameter.size();
     if (type == 'I') {
-        return rest.empty() ? result<data_type>(data_type::image) : failure(errc::invalid);
+        return rest.empty() ? result<type_request>(image) : failure(errc::invalid);
     }
     if (type == 'L') {
         FERRY_TRY(bits, parse_number(parameter, 255));
         if (bits == 0) {
             return failure(errc::invalid);
         }
-        return bits == 8 ? result<data_type>(data_type::image) : failure(errc::unsupported);
+        return bits == 8 ? result<type_request>(image) : failure(errc::unsupported);
     }
-    const char format = text_format(parameter);
-    if ((type != 'A' && type != 'E') || !separated || format == '\0') {
+    FERRY_TRY(format, parse_format(parameter));
+    if ((type != 'A' && type != 'E') || !separated) {
         return failure(errc::invalid);
     }
-    if (type == 'E' || format == 'C') {
-        return failure(errc::unsupported);
-    }
-    return data_type::ascii;
+    return type_request{.type = type == 'A' ? data_type::ascii : data_type::ebcdic,
+                        .format = format};
 }
 
 result<file_structure> parse_structure(std::string_view argument) {
@@ -114,8 +134,9 @@ result<file_structure> parse_structure(std::string_view argument) {
         case 'F':
             return file_structure::file;
         case 'R':
+            return file_structure::record;
         case 'P':
-            return failure(errc::unsupported);
+            return file_structure::page;
         default:
             return failure(errc::invalid);
     }
@@ -126,12 +147,46 @@ result<transfer_mode> parse_mode(std::string_view argument) {
         case 'S':
             return transfer_mode::stream;
         case 'B':
+            return transfer_mode::block;
         case 'C':
+            return transfer_mode::compressed;
         case 'Z':
-            return failure(errc::unsupported);
+            return transfer_mode::deflated;
         default:
             return failure(errc::invalid);
     }
+}
+
+result<std::optional<int>> parse_deflate_options(std::string_view value) {
+    if (take_word(value) != "Z") {
+        return failure(errc::unsupported);
+    }
+    std::optional<int> level;
+    for (auto name = take_word(value); !name.empty(); name = take_word(value)) {
+        const auto wanted = take_word(value);
+        if (name == "LEVEL") {
+            FERRY_TRY(number, parse_number(wanted, deflate_level_max));
+            if (number < deflate_level_min) {
+                return failure(errc::invalid);
+            }
+            level = static_cast<int>(number);
+        } else if (!(name == "ENGINE" && wanted == "ZLIB") &&
+                   !(name == "METHOD" && wanted == "8")) {
+            return failure(errc::unsupported);
+        }
+    }
+    return level;
+}
+
+result<vfs::ebcdic::code_page> parse_code_page(std::string_view text) {
+    text = ascii::trim(text);
+    if (text == "037" || text == "37") {
+        return vfs::ebcdic::code_page::cp037;
+    }
+    if (text == "1047") {
+        return vfs::ebcdic::code_page::cp1047;
+    }
+    return failure(errc::invalid);
 }
 
 result<std::uint64_t> parse_restart(std::string_view argument) {
@@ -185,6 +240,9 @@ result<option_request> parse_option(std::string_view argument) {
     }
     if (ascii::equal_ignoring_case(name, "HASH")) {
         return option_request{.which = option::hash, .value = value};
+    }
+    if (ascii::equal_ignoring_case(name, "MODE")) {
+        return option_request{.which = option::mode, .value = value};
     }
     return failure(errc::invalid);
 }

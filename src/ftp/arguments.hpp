@@ -13,20 +13,41 @@
 /// with 504, and neither changes the session.
 namespace ferry::ftp {
 
-/// TYPE: "A", "A N", "A T", "I", "L 8" (RFC 959 sections 3.1.1 and 5.3.2); "L8" is taken too.
-///
-/// Errors: errc::unsupported (A C, every E, L of another size), errc::invalid (anything else).
-[[nodiscard]] result<data_type> parse_type(std::string_view argument);
+/// What TYPE says.
+struct type_request {
+    data_type type = data_type::ascii;
+    text_format format = text_format::non_print;
 
-/// STRU: "F" (RFC 959 section 3.1.2).
+    friend bool operator==(const type_request&, const type_request&) = default;
+};
+
+/// TYPE: "A", "E", each with "N", "T" or "C", "I", "L 8" (RFC 959 sections 3.1.1 and 5.3.2); "L8"
+/// is taken too.
 ///
-/// Errors: errc::unsupported (R, P), errc::invalid (anything else).
+/// Errors: errc::unsupported (L of another size), errc::invalid (anything else).
+[[nodiscard]] result<type_request> parse_type(std::string_view argument);
+
+/// STRU: "F", "R", "P" (RFC 959 section 3.1.2).
+///
+/// Errors: errc::invalid (anything else).
 [[nodiscard]] result<file_structure> parse_structure(std::string_view argument);
 
-/// MODE: "S" (RFC 959 section 3.4).
+/// MODE: "S", "B", "C" (RFC 959 section 3.4), "Z" (draft-preston-ftpext-deflate-04).
 ///
-/// Errors: errc::unsupported (B, C, Z), errc::invalid (anything else).
+/// Errors: errc::invalid (anything else).
 [[nodiscard]] result<transfer_mode> parse_mode(std::string_view argument);
+
+/// OPTS MODE Z: "Z LEVEL 6", also with "ENGINE ZLIB" or "METHOD 8", which are what there is
+/// (draft-preston-ftpext-deflate-04 section 3). Nothing behind Z: the level stays.
+///
+/// Errors: errc::unsupported (another mode, engine or method, what the draft does not have),
+/// errc::invalid (a level that is none).
+[[nodiscard]] result<std::optional<int>> parse_deflate_options(std::string_view value);
+
+/// A code page of EBCDIC: "037", also "37", or "1047".
+///
+/// Errors: errc::invalid.
+[[nodiscard]] result<vfs::ebcdic::code_page> parse_code_page(std::string_view text);
 
 /// REST: an offset in octets of the transfer, decimal digits only, up to 2^63-1 (RFC 3659
 /// section 5.3).
@@ -60,6 +81,7 @@ enum class option : std::uint8_t {
     utf8,  ///< "UTF8" or "UTF-8": see `parse_utf8_switch`. Windows sends it before login.
     mlst,  ///< "MLST": see `parse_facts` in list_format.hpp.
     hash,  ///< "HASH": see `find_algorithm` in digest_names.hpp.
+    mode,  ///< "MODE": see `parse_deflate_options`.
 };
 
 struct option_request {

@@ -62,7 +62,8 @@ constexpr auto commands = std::to_array<command>({
     {"MKD", make_directory, none, required, do_mkd, "MKD <sp> path (make a directory)", ""},
     {"MLSD", list, data, optional, do_mlsd, "MLSD [<sp> path] (list facts)", ""},
     {"MLST", facts, none, optional, do_mlst, "MLST [<sp> path] (facts of one)", "MLST"},
-    {"MODE", login, none, required, do_mode, "MODE <sp> S (stream)", ""},
+    {"MODE", login, none, required, do_mode, "MODE <sp> S, B (block), C (compressed) or Z",
+     "MODE Z"},
     {"NLST", list, data, optional, do_nlst, "NLST [<sp> path] (list names)", ""},
     {"NOOP", anyone, none, optional, do_noop, "NOOP (do nothing)", ""},
     {"OPTS", anyone, none, required, do_opts, "OPTS <sp> command [<sp> options]", "UTF8"},
@@ -86,9 +87,9 @@ constexpr auto commands = std::to_array<command>({
     {"STAT", login, none, optional, do_stat, "STAT [<sp> path]", ""},
     {"STOR", create, data, required, do_stor, "STOR <sp> path (store a file)", ""},
     {"STOU", create, data, optional, do_stou, "STOU (store under a new name)", ""},
-    {"STRU", login, none, required, do_stru, "STRU <sp> F (file)", ""},
+    {"STRU", login, none, required, do_stru, "STRU <sp> F, R (record) or P (page)", ""},
     {"SYST", anyone, none, no_argument, do_syst, "SYST (system type)", ""},
-    {"TYPE", login, none, required, do_type, "TYPE <sp> A, I or L 8", ""},
+    {"TYPE", login, none, required, do_type, "TYPE <sp> A or E [<sp> N, T or C], I, L 8", ""},
     {"USER", anyone, none, required, do_user, "USER <sp> name", ""},
     {"XCRC", read, none, required, do_xcrc, "XCRC <sp> path [<sp> start <sp> end]", "XCRC"},
     {"XCUP", login, none, no_argument, do_cdup, "XCUP (as CDUP)", ""},
@@ -172,9 +173,9 @@ task<reply> perform(session& user, std::string_view line) {
         answer = std::move(handled);
     }
     if (row->uses == data) {
-        user.user.restart_offset = 0;
+        user.user.restart = {};
         user.user.announced_bytes.reset();
-        user.data.close();
+        user.data.forget_offer();
     }
     if (answer.code != 350 || row->verb != "RNFR") {  // RNTO comes right behind RNFR or not at all.
         user.user.rename_from.reset();

@@ -61,17 +61,19 @@ task<reply> refuse_login(session& user, const std::string& name, runtime::time_p
 
 }  // namespace
 
-void begin_again(session& user) {
-    user.data.close();
+task<> begin_again(session& user) {
+    user.data.forget_offer();
+    co_await user.data.drop_kept();
     user.user = {};
-    user.settings = {};
+    user.settings = settings_at_first(user.shared.settings);
     user.names.speak_utf8(false);
 }
 
 /// USER: the same answer for names that exist and names that do not (threats.md, F10). When logged
 /// in, the old user's rights end here (RFC 959 section 4.1.1).
 task<reply> do_user(session& user, std::string_view name) {
-    user.data.close();
+    user.data.forget_offer();
+    co_await user.data.drop_kept();
     user.user = {};
     if (needs_tls_to_log_in(user, name)) {
         co_return reply{530, "Not without TLS: send AUTH TLS first"};
@@ -152,7 +154,7 @@ task<reply> do_acct(session&, std::string_view) {
 /// REIN: as a new connection, but failed logins still count (RFC 959 section 4.1.1) and TLS goes
 /// on.
 task<reply> do_rein(session& user, std::string_view) {
-    begin_again(user);
+    co_await begin_again(user);
     user.security.has_buffer_size = false;
     user.security.protects_data = user.security.begins_protected;
     co_return reply{220, "Ready for a new user"};

@@ -16,6 +16,6 @@ namespace ferry::ftp {
 [[nodiscard]] runtime::task<reply> do_quit(session& user, std::string_view argument);
 
 /// Nobody is logged in, and everything is set as on a new connection.
-void begin_again(session& user);
+[[nodiscard]] runtime::task<> begin_again(session& user);
 
 }  // namespace ferry::ftp

@@ -169,9 +169,12 @@ task<reply> do_size(session& user, std::string_view argument) {
     if (!file) {
         co_return refuse(file.error());
     }
-    const auto counted = co_await count_network_size(user.here, *file);
+    if (!is_supported(user.settings.how)) {
+        co_return reply{504, "Pages are of TYPE I only"};
+    }
+    const auto counted = co_await count_network_size(user.here, *file, user.settings.how);
     if (!counted && counted.error() == errc::too_large) {
-        co_return reply{550, "Too large to count its size in TYPE A: use TYPE I"};
+        co_return reply{550, "Too large to count its size in this TYPE and STRU: use TYPE I"};
     }
     if (!counted) {
         co_return refuse(counted.error());

@@ -46,7 +46,7 @@ reply take_active_target(session& user, const result<net::endpoint>& given) {
                                                   : argument_refused(given.error());
     }
     if (!may_connect({.given = *given, .peer = user.control.peer()})) {
-        user.data.close();
+        user.data.forget_offer();
         return {504, "Data connections go to your own address, ports from 1024 on"};
     }
     auto target = net::unmapped(user.control.peer());
@@ -88,8 +88,9 @@ task<reply> do_type(session& user, std::string_view argument) {
     if (!wanted) {
         co_return argument_refused(wanted.error());
     }
-    user.settings.how.type = *wanted;
-    co_return reply{200, fmt::format("Type is {}", describe(*wanted))};
+    user.settings.how.type = wanted->type;
+    user.settings.how.format = wanted->format;
+    co_return reply{200, fmt::format("Type is {}", describe_type(user.settings.how))};
 }
 
 task<reply> do_stru(session& user, std::string_view argument) {
@@ -107,24 +108,35 @@ task<reply> do_mode(session& user, std::string_view argument) {
         co_return argument_refused(wanted.error());
     }
     user.settings.how.mode = *wanted;
+    user.user.restart = {};  // Offsets are of one kind, markers of another.
+    if (!marks_ends(*wanted)) {
+        co_await user.data.drop_kept();
+    }
     co_return reply{200, fmt::format("Mode is {}", describe(*wanted))};
 }
 
-/// REST: where the next RETR or STOR begins (RFC 3659 section 5.3). What it does not understand
-/// leaves no offset behind.
+/// REST: where the next RETR or STOR begins: an octet of the transfer in stream mode (RFC 3659
+/// section 5.3), the server's half of a restart marker in block and compressed mode (RFC 959
+/// section 3.5). What it does not understand leaves nothing behind.
 task<reply> do_rest(session& user, std::string_view argument) {
-    const auto offset = parse_restart(argument);
-    user.user.restart_offset = offset.value_or(0);
-    if (!offset) {
-        co_return argument_refused(offset.error());
+    result<upload_place> where = parse_restart_marker(argument);
+    if (!marks_ends(user.settings.how.mode)) {
+        const auto offset = parse_restart(argument);
+        where = offset ? result<upload_place>(upload_place{.offset = *offset})
+                       : failure(offset.error());
     }
-    co_return reply{350, fmt::format("Restarting at {}, send RETR or STOR", *offset)};
+    user.user.restart = where.value_or(upload_place{});
+    if (!where) {
+        co_return argument_refused(where.error());
+    }
+    co_return reply{350, fmt::format("Restarting at {}, send RETR or STOR", argument)};
 }
 
 task<reply> do_pasv(session& user, std::string_view) {
     if (user.settings.extended_only) {
         co_return extended_only();
     }
+    co_await user.data.drop_kept();
     const auto& settings = user.shared.settings;
     const auto local = net::unmapped(user.control.local());
     // A client that reached ferry over IPv6 has no use for a v4 address.
@@ -139,7 +151,7 @@ task<reply> do_pasv(session& user, std::string_view) {
     shown.port = listening->port;
     auto answer = passive_reply(shown);
     if (!answer) {
-        user.data.close();
+        user.data.forget_offer();
         co_return no_data_connection();
     }
     co_return std::move(*answer);
@@ -158,6 +170,7 @@ task<reply> do_epsv(session& user, std::string_view argument) {
     if (!speaks_family(user, *wanted)) {
         co_return unsupported_protocol(family_of(user));
     }
+    co_await user.data.drop_kept();
     const auto listening = listen_for_data(user);
     if (!listening) {
         co_return no_data_connection();
@@ -169,6 +182,7 @@ task<reply> do_port(session& user, std::string_view argument) {
     if (user.settings.extended_only) {
         co_return extended_only();
     }
+    co_await user.data.drop_kept();
     co_return take_active_target(user, parse_port(argument));
 }
 
@@ -176,9 +190,10 @@ task<reply> do_eprt(session& user, std::string_view argument) {
     if (user.settings.extended_only) {
         co_return extended_only();
     }
+    co_await user.data.drop_kept();
     const auto given = parse_eprt(argument);
     if (given && net::unmapped(*given).family != family_of(user)) {
-        user.data.close();
+        user.data.forget_offer();
         co_return unsupported_protocol(family_of(user));
     }
     co_return take_active_target(user, given);
@@ -187,7 +202,8 @@ task<reply> do_eprt(session& user, std::string_view argument) {
 /// ABOR: what there was to abort has been, when the line was read, and its 426 is sent (RFC 959
 /// section 4.1.3).
 task<reply> do_abor(session& user, std::string_view) {
-    user.data.close();
+    user.data.forget_offer();
+    co_await user.data.drop_kept();
     co_return reply{226, "Aborted: nothing is being transferred"};
 }
 
@@ -254,6 +270,15 @@ task<reply> do_opts(session& user, std::string_view argument) {
             }
             user.settings.hash = named.value_or(user.settings.hash);
             co_return reply{200, std::string(name_of(user.settings.hash))};
+        }
+        case option::mode: {
+            const auto level = parse_deflate_options(wanted->value);
+            if (!level) {
+                co_return argument_refused(level.error());
+            }
+            auto& held = user.settings.details.deflate_level;
+            held = level->value_or(held);
+            co_return reply{200, fmt::format("MODE Z LEVEL set to {}", held)};
         }
     }
     co_return argument_refused({.code = errc::invalid});

@@ -109,10 +109,21 @@ task<reply> site_copy_to(session& user, std::string_view argument) {
 }
 
 task<reply> site_help(session&, std::string_view) {
-    co_return reply{214,
-                    "SITE commands",
-                    {"CHMOD <sp> 0 to 777 <sp> path", "CPFR <sp> path (copy from)",
-                     "CPTO <sp> path (copy to)", "HELP", "QUOTA"}};
+    co_return reply{
+        214,
+        "SITE commands",
+        {"CHMOD <sp> 0 to 777 <sp> path", "CPFR <sp> path (copy from)", "CPTO <sp> path (copy to)",
+         "EBCDIC <sp> 037 or 1047 (of TYPE E)", "HELP", "QUOTA"}};
+}
+
+/// SITE EBCDIC: the code page of TYPE E in this session, which RFC 959 leaves open.
+task<reply> site_ebcdic(session& user, std::string_view argument) {
+    const auto page = parse_code_page(argument);
+    if (!page) {
+        co_return reply{501, "Wanted: SITE EBCDIC <sp> 037 or 1047"};
+    }
+    user.settings.details.code_page = *page;
+    co_return reply{200, fmt::format("TYPE E is code page {}", ascii::trim(argument))};
 }
 
 /// SITE QUOTA: how much of it is used, uploads under way included.
@@ -133,6 +144,7 @@ constexpr auto site_commands = std::to_array<site_command>({
     {"CHMOD", site_chmod},
     {"CPFR", site_copy_from},
     {"CPTO", site_copy_to},
+    {"EBCDIC", site_ebcdic},
     {"HELP", site_help},
     {"QUOTA", site_quota},
 });

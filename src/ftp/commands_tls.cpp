@@ -122,7 +122,7 @@ task<reply> do_auth(session& user, std::string_view mechanism) {
     if (!told) {
         co_return leave(user, "Broken off");
     }
-    begin_again(user);
+    co_await begin_again(user);
     user.security = {};
     user.security.mark = make_mark(user.here);
     const auto shaken =
@@ -193,6 +193,9 @@ task<reply> do_prot(session& user, std::string_view level) {
     }
     if (which == 'c' && user.shared.settings.needs_tls == tls_policy::require) {
         co_return reply{534, "Data connections go over TLS here"};
+    }
+    if (user.security.protects_data != (which == 'p')) {
+        co_await user.data.drop_kept();
     }
     user.security.protects_data = which == 'p';
     co_return reply{200,

@@ -3,13 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
 #include "ferry/base/units.hpp"
+#include "ferry/vfs/text.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "ftp/arguments.hpp"
 #include "ftp/listing_source.hpp"
+#include "ftp/outgoing_form.hpp"
 #include "ftp/retrieval.hpp"
 #include "ftp/storage.hpp"
 #include "ftp/text_size.hpp"
@@ -29,7 +34,27 @@ reply beyond_the_end() {
 }
 
 std::string_view mode_name(const representation& how) noexcept {
-    return converts_lines(how) ? "ASCII" : "BINARY";
+    switch (how.type) {
+        case data_type::ascii:
+            return "ASCII";
+        case data_type::ebcdic:
+            return "EBCDIC";
+        case data_type::image:
+            break;
+    }
+    return "BINARY";
+}
+
+/// Why nothing can be transferred that way. Nothing where it can.
+std::optional<reply> check_form(const representation& how) {
+    if (!is_supported(how)) {
+        return reply{504, "STRU P is for files in TYPE I: set STRU F or R"};
+    }
+    return std::nullopt;
+}
+
+reply no_restart_there() {
+    return {504, "No restart in that TYPE, STRU and MODE"};
 }
 
 /// Sends a listing, a piece at a time.
@@ -38,7 +63,13 @@ class listing_work final : public transfer_work {
     listing_work(session& user, listing_source& lines) noexcept : user_(user), lines_(lines) {}
 
     task<transfer_end> run(net::stream& data, running_transfer& progress) override {
+        const auto how = listing_form(user_.settings.how);
+        const bool is_as_it_is = is_plain_text(how) && how.mode == transfer_mode::stream;
+        outgoing_form form(how, user_.settings.details);
+        vfs::text::from_network lines;  // A listing has CR LF, what is put in a form has LF.
         std::string piece;
+        std::string text;
+        std::string formed;
         for (bool more = true; more;) {
             piece.clear();
             const auto appended = co_await lines_.next(piece);
@@ -51,6 +82,20 @@ class listing_work final : public transfer_work {
             }
             more = *appended;
             piece = user_.names.to_client(std::move(piece));  // Whole lines.
+            if (!is_as_it_is) {
+                text.clear();
+                formed.clear();
+                lines.convert(piece, text);
+                auto added = co_await add_piece(user_.here, how, form, text, formed);
+                if (added && !more) {
+                    auto finished = co_await finish_pieces(user_.here, how, form, formed);
+                    added = std::move(finished);
+                }
+                if (!added) {
+                    co_return data_end(added.error());
+                }
+                piece.swap(formed);
+            }
             const auto sent = co_await data.send(std::as_bytes(std::span(piece)),
                                                  user_.shared.settings.transfer_stall_timeout);
             if (!sent) {
@@ -68,6 +113,9 @@ class listing_work final : public transfer_work {
 
 task<reply> send_listing(session& user, std::string_view verb, listing_request request) {
     running_transfer progress(user, verb);
+    if (auto refused = check_form(listing_form(user.settings.how))) {
+        co_return progress.finish(std::move(*refused));
+    }
     listing_source lines(user, request);
     const auto opened = co_await lines.open().in_scope(progress.scope());
     progress.set_name(lines.seen());
@@ -81,34 +129,90 @@ task<reply> send_listing(session& user, std::string_view verb, listing_request r
     auto answer = co_await carry_out(
         user, {.progress = progress,
                .work = work,
-               .announcement = "Opening ASCII mode data connection for listing"});
-    if (answer.code == 226 && lines.is_cut()) {
+               .announcement = fmt::format("Opening {} mode data connection for listing",
+                                           mode_name(listing_form(user.settings.how)))});
+    if (answer.code / 100 == 2 && lines.is_cut()) {
         answer.text = "Transfer complete, but there are more directories than are listed";
     }
     co_return progress.finish(std::move(answer));
 }
 
-/// RETR of an open file from `offset` on, in octets of the transfer (RFC 3659 section 5.3).
-task<reply> send_file(session& user, running_transfer& progress, const vfs::node& file,
-                      std::uint64_t offset) {
-    if (converts_lines(user.settings.how)) {
-        const auto from =
-            co_await find_network_offset(user.here, file, offset).in_scope(progress.scope());
-        if (!from) {
-            co_return from.error() == errc::invalid ? beyond_the_end()
-                                                    : reply_for(from.error(), file_use::existing);
+/// The octet of a file at `offset`; nothing where it cannot be read, which the transfer will say.
+task<std::optional<char>> octet_at(session& user, const vfs::node& file, std::uint64_t offset) {
+    std::byte octet{};
+    const auto got = co_await file.read(user.here, std::span(&octet, 1), offset);
+    if (!got || *got == 0) {
+        co_return std::nullopt;
+    }
+    co_return static_cast<char>(octet);
+}
+
+/// Where RETR of an open file begins: what REST has said, in octets of the transfer (RFC 3659
+/// section 5.3), or ferry's half of a marker (RFC 959 section 3.5).
+///
+/// Errors: errc::invalid (beyond the end), unsupported (no restart in this form), or what reading
+/// fails with.
+task<result<retrieval_start>> start_of(session& user, const vfs::node& file) {
+    const auto& how = user.settings.how;
+    const auto offset = user.user.restart.offset;
+    if (offset == 0) {
+        co_return retrieval_start{};
+    }
+    if (marks_ends(how.mode) || keeps_offsets(how)) {
+        if (how.structure == file_structure::page) {
+            co_return failure(errc::unsupported);
         }
-        text_retrieval work(user, file, *from);
-        auto answer =
-            co_await carry_out(user, {.progress = progress,
-                                      .work = work,
-                                      .announcement = "Opening ASCII mode data connection"});
+        if (offset > file.status().size_bytes) {
+            co_return failure(errc::invalid);
+        }
+        const auto behind = co_await octet_at(user, file, offset - 1);
+        co_return retrieval_start{.stored_offset = offset, .behind = behind};
+    }
+    if (how.structure != file_structure::file) {
+        co_return failure(errc::unsupported);
+    }
+    if (!is_plain_text(how)) {
+        const auto checked = co_await check_formed_offset(user.here, file, how, offset);
+        if (!checked) {
+            co_return failure(checked.error());
+        }
+        co_return retrieval_start{.stored_offset = 0, .behind = {}, .skipped_bytes = offset};
+    }
+    const auto place = co_await find_network_offset(user.here, file, offset);
+    if (!place) {
+        co_return failure(place.error());
+    }
+    retrieval_start start{.stored_offset = place->stored_offset,
+                          .behind = {},
+                          .skipped_bytes = place->inside_line_end ? 1U : 0U};
+    if (place->after_cr) {
+        start.behind = '\r';  // So that the LF behind a stored CR gets no second one.
+    }
+    co_return start;
+}
+
+/// RETR of an open file.
+task<reply> send_file(session& user, running_transfer& progress, const vfs::node& file) {
+    const auto& how = user.settings.how;
+    if (how.structure == file_structure::page && file.status().size_bytes > paged_file_bytes_max) {
+        co_return reply{
+            550, fmt::format("Too large for STRU P: it takes {} octets", paged_file_bytes_max)};
+    }
+    const auto from = co_await start_of(user, file).in_scope(progress.scope());
+    if (!from) {
+        co_return from.error() == errc::invalid ? beyond_the_end()
+        : from.error() == errc::unsupported     ? no_restart_there()
+                                                : reply_for(from.error(), file_use::existing);
+    }
+    if (!is_image_stream(how)) {
+        formed_retrieval work(user, file, *from);
+        auto answer = co_await carry_out(
+            user, {.progress = progress,
+                   .work = work,
+                   .announcement = fmt::format("Opening {} mode data connection", mode_name(how))});
         co_return answer;
     }
-    if (offset > file.status().size_bytes) {
-        co_return beyond_the_end();
-    }
-    image_retrieval work(user, file, offset);
+    image_retrieval work(user, file, from->stored_offset);
     // The number in brackets is what clients without SIZE show progress by: of the whole file.
     auto answer = co_await carry_out(
         user, {.progress = progress,
@@ -118,30 +222,41 @@ task<reply> send_file(session& user, running_transfer& progress, const vfs::node
     co_return answer;
 }
 
-/// Where in the stored file an upload that restarts at `offset` begins. In TYPE A the offset counts
+/// Where in the stored file an upload begins that restarts at `where`. In TYPE A the offset counts
 /// octets of the transfer, so the file there is has to be read.
-task<result<std::uint64_t>> stored_restart_offset(session& user, const vfs::path& name,
-                                                  std::uint64_t offset) {
-    if (!converts_lines(user.settings.how)) {
-        co_return offset;
+///
+/// Errors: errc::invalid (nowhere in the file), unsupported (no restart in this form), or what
+/// reading fails with.
+task<result<upload_place>> stored_restart_place(session& user, const vfs::path& name,
+                                                upload_place where) {
+    const auto& how = user.settings.how;
+    if (marks_ends(how.mode) && how.structure != file_structure::page) {
+        co_return where;
+    }
+    if (keeps_offsets(how)) {
+        co_return where;
+    }
+    if (!is_plain_text(how)) {
+        co_return failure(errc::unsupported);
     }
     const auto file = co_await user.files().open(user.here, name);
     if (!file) {
         co_return failure(file.error());
     }
-    const auto place = co_await find_network_offset(user.here, *file, offset);
+    const auto place = co_await find_network_offset(user.here, *file, where.offset);
     if (!place) {
         co_return failure(place.error());
     }
     if (place->inside_line_end) {  // Half a line end is nowhere in the stored file.
         co_return failure(errc::invalid);
     }
-    co_return place->stored_offset;
+    co_return upload_place{.offset = place->stored_offset};
 }
 
 struct upload_request {
     const vfs::path& name;
     vfs::upload_options how;
+    upload_place from = {};  ///< For what is restarted.
     std::string announcement;
 };
 
@@ -156,7 +271,11 @@ task<reply> receive_file(session& user, running_transfer& progress, upload_reque
             what.how.mode == vfs::upload_mode::restart && begun.error() == errc::invalid;
         co_return is_beyond ? beyond_the_end() : refusal(user, begun.error(), file_use::target);
     }
-    storage work(user, *begun);
+    if (what.how.mode == vfs::upload_mode::append) {
+        const auto before = begun->status();
+        what.from.offset = before ? before->size_bytes : 0;  // For markers.
+    }
+    storage work(user, *begun, what.from);
     auto answer = co_await carry_out(
         user, {.progress = progress, .work = work, .announcement = std::move(what.announcement)});
     co_await work.leave();  // Where it has not run: there was no data connection.
@@ -166,6 +285,9 @@ task<reply> receive_file(session& user, running_transfer& progress, upload_reque
 /// STOR and APPE: `what` holds the mode that a user who may change files gets.
 task<reply> store(session& user, running_transfer& progress, std::string_view name,
                   vfs::upload_options what) {
+    if (auto refused = check_form(user.settings.how)) {
+        co_return std::move(*refused);
+    }
     const auto where = locate(user, name);
     if (!where) {
         co_return reply_for(where.error(), file_use::target);
@@ -193,22 +315,26 @@ task<reply> store(session& user, running_transfer& progress, std::string_view na
     if (was_told && what.mode == vfs::upload_mode::append) {  // What comes is the rest of that.
         what.part_bytes = user.user.part->size_bytes;
     }
-    if (what.mode == vfs::upload_mode::restart) {
-        const auto offset = co_await stored_restart_offset(user, *where, what.restart_offset)
-                                .in_scope(progress.scope());
-        if (!offset) {
-            co_return offset.error() == errc::invalid ? beyond_the_end()
-                                                      : reply_for(offset.error(), file_use::target);
+    upload_place from;
+    if (what.mode != vfs::upload_mode::append && user.user.restart != upload_place{}) {
+        const auto place = co_await stored_restart_place(user, *where, user.user.restart)
+                               .in_scope(progress.scope());
+        if (!place) {
+            co_return place.error() == errc::invalid ? beyond_the_end()
+            : place.error() == errc::unsupported     ? no_restart_there()
+                                                     : reply_for(place.error(), file_use::target);
         }
-        what.restart_offset = *offset;
+        from = *place;
+        what.restart_offset = from.offset;
     }
     auto answer =
         co_await receive_file(user, progress,
                               {.name = *where,
                                .how = what,
+                               .from = from,
                                .announcement = fmt::format("Opening {} mode data connection",
                                                            mode_name(user.settings.how))});
-    if (was_told && answer.code == 226) {
+    if (was_told && answer.code / 100 == 2) {
         user.user.part.reset();
     }
     co_return answer;
@@ -218,6 +344,9 @@ task<reply> store(session& user, running_transfer& progress, std::string_view na
 
 task<reply> do_retr(session& user, std::string_view argument) {
     running_transfer progress(user, "RETR");
+    if (auto refused = check_form(user.settings.how)) {
+        co_return progress.finish(std::move(*refused));
+    }
     const auto where = locate(user, argument);
     if (!where) {
         co_return progress.finish(reply_for(where.error(), file_use::existing));
@@ -233,7 +362,7 @@ task<reply> do_retr(session& user, std::string_view argument) {
     if (file->is_directory()) {
         co_return progress.finish(reply_for({.code = errc::is_directory}, file_use::existing));
     }
-    auto answer = co_await send_file(user, progress, *file, user.user.restart_offset);
+    auto answer = co_await send_file(user, progress, *file);
     co_return progress.finish(std::move(answer));
 }
 
@@ -241,8 +370,8 @@ task<reply> do_retr(session& user, std::string_view argument) {
 task<reply> do_stor(session& user, std::string_view argument) {
     running_transfer progress(user, "STOR");
     vfs::upload_options how;
-    if (user.user.restart_offset > 0) {
-        how = {.mode = vfs::upload_mode::restart, .restart_offset = user.user.restart_offset};
+    if (user.user.restart.offset > 0) {
+        how.mode = vfs::upload_mode::restart;
     }
     auto answer = co_await store(user, progress, argument, how);
     co_return progress.finish(std::move(answer));
@@ -318,6 +447,9 @@ task<reply> do_avbl(session& user, std::string_view argument) {
 /// STOU: the name is ferry's, told in the one form clients read (RFC 1123 section 4.1.2.9).
 task<reply> do_stou(session& user, std::string_view) {
     running_transfer progress(user, "STOU");
+    if (auto refused = check_form(user.settings.how)) {
+        co_return progress.finish(std::move(*refused));
+    }
     const auto name = fmt::format("upload-{:016x}", user.here.rng().next());
     const auto where = locate(user, name);
     if (!where) {
@@ -330,6 +462,7 @@ task<reply> do_stou(session& user, std::string_view) {
     auto answer = co_await receive_file(user, progress,
                                         {.name = *where,
                                          .how = {.mode = vfs::upload_mode::create},
+                                         .from = {},
                                          .announcement = "FILE: " + name});
     co_return progress.finish(std::move(answer));
 }

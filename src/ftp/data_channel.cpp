@@ -38,7 +38,7 @@ result<net::endpoint> data_channel::listen_at(const net::endpoint& where) {
 }
 
 result<net::endpoint> data_channel::listen(const net::endpoint& control_local) {
-    close();
+    forget_offer();
     auto where = net::unmapped(control_local);
     const std::uint32_t first = settings_.passive_port_first;
     const std::uint32_t last = settings_.passive_port_last;
@@ -66,17 +66,33 @@ std::unique_ptr<net::plain_stream> data_channel::make_stream(unique_fd socket) {
 }
 
 void data_channel::aim(const net::endpoint& target) noexcept {
-    close();
+    forget_offer();
     target_ = target;
 }
 
-void data_channel::close() noexcept {
+void data_channel::forget_offer() noexcept {
     listening_.reset();
     target_.reset();
 }
 
+void data_channel::keep(std::unique_ptr<net::stream> used) noexcept {
+    FERRY_ASSERT(!kept_);
+    kept_ = std::move(used);
+}
+
+task<> data_channel::drop_kept() {
+    unread_.clear();
+    if (kept_) {
+        const auto old = std::move(kept_);
+        co_await old->close(net::farewell::orderly);
+    }
+}
+
 task<result<std::unique_ptr<net::stream>>> data_channel::open(ends control,
                                                               runtime::time_point deadline) {
+    if (is_kept()) {
+        co_return std::move(kept_);
+    }
     if (!listening_) {
         FERRY_ASSERT(target_);
         const auto target = *std::exchange(target_, std::nullopt);

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "ferry/base/result.hpp"
 #include "ferry/base/unique_fd.hpp"
@@ -17,8 +19,9 @@
 
 namespace ferry::ftp {
 
-/// Where a session's next data connection comes from: a listening socket (PASV, EPSV) or an address
-/// to connect to (PORT, EPRT). One or the other, the last one asked for; it serves one transfer.
+/// Where a session's next data connection comes from: a listening socket (PASV, EPSV), an address
+/// to connect to (PORT, EPRT), or the connection of the transfer before, where its mode marks the
+/// ends of files. The last one asked for; the first two serve one transfer.
 class data_channel {
   public:
     data_channel(runtime::core& here, const options& settings) noexcept
@@ -35,10 +38,23 @@ class data_channel {
     /// Takes `target` as the address to connect to; `may_connect` has allowed it.
     void aim(const net::endpoint& target) noexcept;
 
-    /// Forgets what was set up. Idempotent.
-    void close() noexcept;
+    /// Forgets what was set up, but not a connection that is kept. Idempotent.
+    void forget_offer() noexcept;
 
-    [[nodiscard]] bool is_set_up() const noexcept { return listening_ || target_; }
+    /// Keeps `used` for the next transfer (RFC 959 section 3.3).
+    void keep(std::unique_ptr<net::stream> used) noexcept;
+
+    /// What came behind the end of a file: the beginning of the next on that connection.
+    void put_back(std::string unread) noexcept { unread_ = std::move(unread); }
+    [[nodiscard]] std::string take_unread() noexcept { return std::exchange(unread_, {}); }
+
+    /// Closes what is kept, if anything: the port was changed, or the mode, or the session ends
+    /// (RFC 959 section 3.3). Deaf to stop requests.
+    [[nodiscard]] runtime::task<> drop_kept();
+
+    [[nodiscard]] bool is_set_up() const noexcept { return listening_ || target_ || kept_; }
+    /// `open` will give the connection of the transfer before.
+    [[nodiscard]] bool is_kept() const noexcept { return kept_ && !listening_ && !target_; }
 
     struct ends {
         const net::endpoint& local;  ///< Of the control connection.
@@ -47,7 +63,7 @@ class data_channel {
 
     /// The data connection, of the client and nobody else: connections from other addresses are
     /// reset and the wait goes on (RFC 2577 section 4; threats.md, F2). What was set up is used up.
-    /// Close the stream before it dies.
+    /// Close the stream before it dies, or `keep` it.
     ///
     /// Errors: errc::timed_out, unavailable, reset, exhausted: answer 425; errc::cancelled.
     [[nodiscard]] runtime::task<result<std::unique_ptr<net::stream>>> open(
@@ -65,6 +81,8 @@ class data_channel {
     const options& settings_;
     unique_fd listening_;
     std::optional<net::endpoint> target_;
+    std::unique_ptr<net::stream> kept_;
+    std::string unread_;
 };
 
 }  // namespace ferry::ftp

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <memory>
 #include <span>
-#include <string>
+#include <utility>
 
 #include "ferry/base/units.hpp"
 #include "ferry/net/send_plan.hpp"
-#include "ferry/vfs/text.hpp"
+#include "ferry/runtime/compute.hpp"
 
 namespace ferry::ftp {
 
@@ -16,6 +16,18 @@ using runtime::task;
 namespace {
 
 constexpr std::size_t piece_bytes = 64_KiB;
+
+std::string_view text_in(std::span<const std::byte> octets) noexcept {
+    return {static_cast<const char*>(static_cast<const void*>(octets.data())), octets.size()};
+}
+
+result<void> add_to(outgoing_form* form, std::string_view stored, std::string* out) {
+    return form->add(stored, *out);
+}
+
+result<void> finish_into(outgoing_form* form, std::string* out) {
+    return form->finish(*out);
+}
 
 }  // namespace
 
@@ -31,38 +43,89 @@ task<transfer_end> image_retrieval::run(net::stream& data, running_transfer& pro
     co_return transfer_end{};
 }
 
-task<transfer_end> text_retrieval::run(net::stream& data, running_transfer& progress) {
-    const auto memory = std::make_unique<std::byte[]>(piece_bytes);
-    vfs::text::to_network converter;
-    std::string out;
-    out.reserve(2 * piece_bytes);
-    if (from_.after_cr) {
-        converter.convert("\r", out);  // So that the LF behind a stored CR gets no second one.
-        out.clear();
+task<result<std::size_t>> formed_retrieval::read(std::span<std::byte> into, std::uint64_t offset) {
+    const auto left = file_.status().size_bytes - offset;
+    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), left));
+    const auto got = co_await file_.read(user_.here, into.first(wanted), offset);
+    if (got && *got == 0) {
+        co_return failure(errc::io);  // Shorter than it was.
     }
-    std::size_t skip = from_.inside_line_end ? 1 : 0;
+    co_return got;
+}
+
+task<transfer_end> formed_retrieval::run(net::stream& data, running_transfer& progress) {
+    const auto memory = std::make_unique<std::byte[]>(piece_bytes);
+    const std::span into(memory.get(), piece_bytes);
+    const auto& how = user_.settings.how;
+    outgoing_form form(how, user_.settings.details);
+    if (from_.behind) {
+        form.go_on_behind(*from_.behind);
+    }
+    form.skip(from_.skipped_bytes);
+    std::string out;
     std::uint64_t offset = from_.stored_offset;
-    while (offset < file_.status().size_bytes) {
-        const auto left = file_.status().size_bytes - offset;
-        const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(piece_bytes, left));
-        const auto got = co_await file_.read(user_.here, std::span(memory.get(), wanted), offset);
-        if (!got || *got == 0) {  // Unreadable, or shorter than it was.
-            co_return transfer_end{.how = transfer_end::kind::file_failed,
-                                   .why = got ? error{.code = errc::io} : got.error()};
-        }
-        offset += *got;
+    std::uint64_t marked = offset;
+    const bool has_markers = marks_ends(how.mode) && how.structure != file_structure::page;
+    for (bool is_last = false; !is_last;) {
         out.clear();
-        converter.convert({static_cast<const char*>(static_cast<void*>(memory.get())), *got}, out);
-        const auto octets = std::as_bytes(std::span(out)).subspan(skip);
-        skip = 0;
-        const auto sent = co_await data.send(octets, user_.shared.settings.transfer_stall_timeout);
+        is_last = offset >= file_.status().size_bytes;
+        result<void> added;
+        if (is_last) {
+            const auto finished = co_await finish_pieces(user_.here, how, form, out);
+            added = finished;
+        } else {
+            const auto got = co_await read(into, offset);
+            if (!got) {
+                co_return transfer_end{.how = transfer_end::kind::file_failed, .why = got.error()};
+            }
+            offset += *got;
+            const auto formed =
+                co_await add_piece(user_.here, how, form, text_in(into.first(*got)), out);
+            added = formed;
+        }
+        if (!added) {
+            co_return added.error() == errc::cancelled
+                ? data_end(added.error())
+                : transfer_end{.how = transfer_end::kind::file_failed, .why = added.error()};
+        }
+        if (has_markers && offset < file_.status().size_bytes &&
+            offset - marked >= marker_interval_bytes) {
+            form.add_marker(std::to_string(offset), out);
+            marked = offset;
+        }
+        const auto sent = co_await data.send(std::as_bytes(std::span(out)),
+                                             user_.shared.settings.transfer_stall_timeout);
         if (!sent) {
             co_return data_end(sent.error());
         }
-        progress.moved_bytes += octets.size();
+        progress.moved_bytes += out.size();
         co_await user_.here.yield();
     }
     co_return transfer_end{};
+}
+
+task<result<void>> add_piece(runtime::core& here, const representation& how, outgoing_form& form,
+                             std::string_view stored, std::string& out) {
+    if (how.mode != transfer_mode::deflated) {
+        co_return form.add(stored, out);
+    }
+    auto added = co_await runtime::run_offloaded(here, &add_to, &form, stored, &out);
+    if (!added) {
+        co_return failure(added.error());
+    }
+    co_return std::move(*added);
+}
+
+task<result<void>> finish_pieces(runtime::core& here, const representation& how,
+                                 outgoing_form& form, std::string& out) {
+    if (how.mode != transfer_mode::deflated) {
+        co_return form.finish(out);
+    }
+    auto finished = co_await runtime::run_offloaded(here, &finish_into, &form, &out);
+    if (!finished) {
+        co_return failure(finished.error());
+    }
+    co_return std::move(*finished);
 }
 
 }  // namespace ferry::ftp

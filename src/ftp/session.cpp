@@ -271,6 +271,7 @@ session::session(service& server, net::tls_stream& connection,
       replies(connection, names, server.settings.transfer_stall_timeout),
       commands(server.here),
       data(server.here, server.settings),
+      settings(settings_at_first(server.settings)),
       control_decided(server.here.io()),
       number(server.here.number_connection()) {
     idle.follow(server.draining);
@@ -309,6 +310,7 @@ task<> serve_session(service& shared, unique_fd control, net::arrival arrived) {
             const auto end = co_await runtime::with_nursery(shared.here, converse, std::ref(user));
             how = end.how;
             log_end(user, end.why);
+            co_await user.data.drop_kept();
         } else {
             const auto parting = co_await turn_away(shared, connection, place.error());
             how = parting;
@@ -332,6 +334,12 @@ task<> serve_session(service& shared, unique_fd control, net::arrival arrived) {
     }
 }
 
+transfer_settings settings_at_first(const options& numbers) noexcept {
+    transfer_settings made;
+    made.details.code_page = numbers.ebcdic;
+    return made;
+}
+
 result<vfs::path> locate(const session& user, std::string_view name) {
     FERRY_TRY(stored, user.names.to_stored(name));
     return user.user.directory.resolve(stored);
@@ -342,7 +350,9 @@ auth::rights session::rights_at(const vfs::path& seen) const {
 }
 
 std::string_view part_owner_at(const session& user, const vfs::path& seen) {
-    return converts_lines(user.settings.how) ? std::string_view() : part_remover_at(user, seen);
+    const auto& how = user.settings.how;
+    const bool goes_on = keeps_offsets(how) || marks_ends(how.mode);
+    return goes_on ? part_remover_at(user, seen) : std::string_view();
 }
 
 std::string_view part_remover_at(const session& user, const vfs::path& seen) {
@@ -441,7 +451,7 @@ reply describe_session(const session& user) {
                                     user.security.protects_data ? "too" : "in clear"));
     }
     const auto& how = user.settings.how;
-    lines.push_back(fmt::format("TYPE: {}; STRUcture: {}; MODE: {}", describe(how.type),
+    lines.push_back(fmt::format("TYPE: {}; STRUcture: {}; MODE: {}", describe_type(how),
                                 describe(how.structure), describe(how.mode)));
     if (user.transfer != nullptr) {
         lines.push_back(fmt::format("{}: {} octets transferred", user.transfer->verb(),

@@ -25,6 +25,7 @@
 #include "ftp/reply.hpp"
 #include "ftp/reply_writer.hpp"
 #include "ftp/representation.hpp"
+#include "ftp/restart_marker.hpp"
 
 namespace ferry::ftp {
 
@@ -46,7 +47,7 @@ struct user_state {
     std::unique_ptr<vfs::tree> own_files;     ///< What lies there; null for the whole tree.
     std::shared_ptr<vfs::home> home;          ///< What its quota is about; null: it has none.
     vfs::path directory;                      ///< The working directory, as the user sees it.
-    std::uint64_t restart_offset = 0;         ///< From REST, until the next transfer.
+    upload_place restart;                     ///< From REST, until the next transfer.
     /// From ALLO, until the next transfer.
     std::optional<std::uint64_t> announced_bytes;
     std::optional<told_part> part;          ///< From SIZE, until something is stored there.
@@ -58,10 +59,14 @@ struct user_state {
 /// How transfers go: kept by USER, emptied by REIN (RFC 959 section 4.1.1).
 struct transfer_settings {
     representation how;
+    form_details details;
     fact_set facts = fact_set::all();
     vfs::digest_algorithm hash = vfs::digest_algorithm::sha256;  ///< Of HASH.
     bool extended_only = false;  ///< After EPSV ALL (RFC 2428 section 4).
 };
+
+/// Those of a session that has just begun.
+[[nodiscard]] transfer_settings settings_at_first(const options& numbers) noexcept;
 
 /// TLS of the control connection, and what was agreed on for data connections (RFC 4217).
 struct session_security {

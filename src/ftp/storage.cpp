@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "ferry/base/units.hpp"
+#include "ferry/runtime/compute.hpp"
 #include "ferry/runtime/wait.hpp"
-#include "ferry/vfs/text.hpp"
 
 namespace ferry::ftp {
 
@@ -26,6 +26,18 @@ transfer_end file_end(const error& why) noexcept {
     return {.how = transfer_end::kind::file_failed, .why = why};
 }
 
+/// What came is not of the form that it should be, or there is no memory to tell.
+transfer_end form_end(const error& why) noexcept {
+    if (why == errc::invalid || why == errc::unsupported) {
+        return {.how = transfer_end::kind::wrong_form, .why = why};
+    }
+    return file_end(why);
+}
+
+result<mode_event> read_from(incoming_form* form, std::string_view* left, std::string* stored) {
+    return form->read(*left, *stored);
+}
+
 }  // namespace
 
 task<transfer_end> storage::run(net::stream& data, running_transfer& progress) {
@@ -35,7 +47,7 @@ task<transfer_end> storage::run(net::stream& data, running_transfer& progress) {
         co_return end;
     }
     is_over_ = true;  // Before anything throws: of what is dropped nothing can be left.
-    if (end.how == transfer_end::kind::file_failed) {
+    if (end.how != transfer_end::kind::complete) {
         // The space is free again before the client reads that there was none (threats.md, V13).
         co_await into_.discard(user_.here);
     }
@@ -54,11 +66,11 @@ task<> storage::leave() {
 
 task<transfer_end> storage::receive_and_commit(net::stream& data, running_transfer& progress) {
     transfer_end end;
-    if (converts_lines(user_.settings.how)) {
-        const auto received = co_await receive_text(data, progress);
+    if (is_image_stream(user_.settings.how)) {
+        const auto received = co_await receive_image(data, progress);
         end = received;
     } else {
-        const auto received = co_await receive_image(data, progress);
+        const auto received = co_await receive_formed(data, progress);
         end = received;
     }
     if (end.how != transfer_end::kind::complete) {
@@ -67,10 +79,12 @@ task<transfer_end> storage::receive_and_commit(net::stream& data, running_transf
     // A client that was killed ends the data connection in order, too: the end of its control
     // connection, which comes along but not at the same instant, says that the file is not whole
     // (RFC 959 section 4.1.1, QUIT). It stops the transfer's scope, and with it this wait.
-    const auto watched = co_await runtime::sleep_until(
-        user_.here, user_.here.now() + user_.shared.settings.upload_grace);
-    if (!watched || progress.scope().stop_requested()) {
-        co_return data_end({.code = errc::cancelled});
+    if (!has_end_) {
+        const auto watched = co_await runtime::sleep_until(
+            user_.here, user_.here.now() + user_.shared.settings.upload_grace);
+        if (!watched || progress.scope().stop_requested()) {
+            co_return data_end({.code = errc::cancelled});
+        }
     }
     const auto committed = co_await into_.commit(user_.here, user_.shared.settings.durability);
     if (!committed) {
@@ -100,35 +114,102 @@ task<transfer_end> storage::receive_image(net::stream& data, running_transfer& p
     }
 }
 
-task<transfer_end> storage::receive_text(net::stream& data, running_transfer& progress) {
+task<transfer_end> storage::receive_formed(net::stream& data, running_transfer& progress) {
     const auto memory = std::make_unique_for_overwrite<std::byte[]>(text_piece_bytes);
-    vfs::text::from_network converter;
-    std::string stored;
-    for (;;) {
+    incoming_form form(user_.settings.how, user_.settings.details, from_);
+    const auto unread = user_.data.take_unread();
+    std::string_view left = unread;
+    for (;;) {  // Bounded by the peer and the disk: each turn takes what it brought.
+        while (!left.empty() && !has_end_) {
+            const auto taken = co_await take_piece(form, left);
+            if (taken.how != transfer_end::kind::complete) {
+                co_return taken;
+            }
+        }
+        if (has_end_) {
+            if (!left.empty() && !marks_ends(user_.settings.how.mode)) {
+                co_return form_end({.code = errc::invalid});
+            }
+            user_.data.put_back(std::string(left));
+            co_return transfer_end{};
+        }
         const auto got =
             co_await data.receive(std::span(memory.get(), text_piece_bytes),
                                   user_.here.now() + user_.shared.settings.transfer_stall_timeout);
         if (!got) {
             co_return data_end(got.error());
         }
-        stored.clear();
         if (*got == 0) {
-            converter.finish(stored);
-        } else {
-            converter.convert({static_cast<const char*>(static_cast<void*>(memory.get())), *got},
-                              stored);
-        }
-        if (!stored.empty()) {
-            const auto written = co_await into_.write(user_.here, std::as_bytes(std::span(stored)));
-            if (!written) {
-                co_return file_end(written.error());
-            }
-        }
-        if (*got == 0) {
-            co_return transfer_end{};
+            auto ended = co_await end_by_close(form);
+            co_return ended;
         }
         progress.moved_bytes += *got;
+        left = {static_cast<const char*>(static_cast<void*>(memory.get())), *got};
     }
+}
+
+/// Stores what the octets at the front of `left` hold, and takes them off.
+task<transfer_end> storage::take_piece(incoming_form& form, std::string_view& left) {
+    stored_.clear();
+    result<mode_event> event = mode_event::none;
+    if (user_.settings.how.mode == transfer_mode::deflated) {
+        const auto read =
+            co_await runtime::run_offloaded(user_.here, &read_from, &form, &left, &stored_);
+        event = read ? *read : failure(read.error());
+    } else {
+        event = form.read(left, stored_);
+    }
+    if (!event) {
+        co_return form_end(event.error());
+    }
+    if (!stored_.empty()) {
+        const auto written = co_await into_.write(user_.here, std::as_bytes(std::span(stored_)));
+        if (!written) {
+            co_return file_end(written.error());
+        }
+    }
+    if (*event == mode_event::marker) {
+        auto confirmed = co_await confirm_marker(form);
+        co_return confirmed;
+    }
+    has_end_ = *event == mode_event::end_of_file;
+    co_return transfer_end{};
+}
+
+/// The peer has ended the connection: that ends the file, or breaks it off.
+task<transfer_end> storage::end_by_close(incoming_form& form) {
+    stored_.clear();
+    const auto finished = form.finish(stored_);
+    if (!finished) {
+        co_return transfer_end{.how = transfer_end::kind::data_failed, .why = finished.error()};
+    }
+    if (!stored_.empty()) {
+        const auto written = co_await into_.write(user_.here, std::as_bytes(std::span(stored_)));
+        if (!written) {
+            co_return file_end(written.error());
+        }
+    }
+    co_return transfer_end{};
+}
+
+/// Tells what the client's marker is to ferry: where REST goes on (RFC 959 section 3.5, 110). Pages
+/// come in any order and are kept together until the last, so nothing of them could be gone on
+/// with.
+task<transfer_end> storage::confirm_marker(const incoming_form& form) {
+    const auto& how = user_.settings.how;
+    if (how.structure == file_structure::page) {
+        co_return transfer_end{};
+    }
+    const bool has_controls =
+        how.type != data_type::image && how.format == text_format::carriage_control;
+    const auto ours =
+        restart_marker_of(form.place_at(from_.offset + into_.written_bytes()), has_controls);
+    const auto told = co_await user_.replies.write({110, "MARK " + form.marker() + " = " + ours});
+    if (!told) {
+        user_.life.request_stop();
+        co_return data_end({.code = errc::cancelled});
+    }
+    co_return transfer_end{};
 }
 
 }  // namespace ferry::ftp

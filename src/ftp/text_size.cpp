@@ -1,12 +1,15 @@
 #include "ftp/text_size.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "ferry/base/units.hpp"
 #include "ferry/vfs/text.hpp"
+#include "ftp/outgoing_form.hpp"
 
 namespace ferry::ftp {
 
@@ -52,11 +55,53 @@ class piece_reader {
     std::uint64_t offset_ = 0;
 };
 
+/// Counts the octets of the transfer, to `enough` or to its end.
+task<result<std::uint64_t>> count_formed(runtime::core& here, const vfs::node& file,
+                                         representation how, std::uint64_t enough) {
+    how.mode = transfer_mode::stream;
+    piece_reader pieces(here, file);
+    outgoing_form form(how, {});  // A code page is no matter of sizes.
+    std::string out;
+    std::uint64_t counted = 0;
+    for (bool is_last = false; !is_last && counted < enough;) {
+        const auto piece = co_await pieces.next();
+        if (!piece) {
+            co_return failure(piece.error());
+        }
+        out.clear();
+        is_last = piece->empty();
+        const auto formed = is_last ? form.finish(out) : form.add(*piece, out);
+        if (!formed) {
+            co_return failure(formed.error());
+        }
+        counted += out.size();
+    }
+    co_return counted;
+}
+
 }  // namespace
 
-task<result<std::uint64_t>> count_network_size(runtime::core& here, const vfs::node& file) {
+task<result<void>> check_formed_offset(runtime::core& here, const vfs::node& file,
+                                       representation how, std::uint64_t network_offset) {
+    const auto counted = co_await count_formed(here, file, how, network_offset);
+    if (!counted) {
+        co_return failure(counted.error());
+    }
+    if (*counted < network_offset) {
+        co_return failure(errc::invalid);
+    }
+    co_return result<void>{};
+}
+
+task<result<std::uint64_t>> count_network_size(runtime::core& here, const vfs::node& file,
+                                               representation how) {
     if (file.status().size_bytes > counted_size_bytes_max) {
         co_return failure(errc::too_large);
+    }
+    if (!is_plain_text(how)) {
+        auto counted =
+            co_await count_formed(here, file, how, std::numeric_limits<std::uint64_t>::max());
+        co_return counted;
     }
     piece_reader pieces(here, file);
     vfs::text::network_size size;

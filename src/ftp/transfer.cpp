@@ -22,14 +22,23 @@ reply aborted() {
 reply final_reply(const session& user, const transfer_end& end, file_use use) {
     switch (end.how) {
         case transfer_end::kind::complete:
-            return {226, "Transfer complete"};
+            return marks_ends(user.settings.how.mode)
+                       ? reply{250, "Transfer complete, the data connection stays open"}
+                       : reply{226, "Transfer complete"};
         case transfer_end::kind::data_failed:
             break;
         case transfer_end::kind::file_failed:
             return refusal(user, end.why, use);
+        case transfer_end::kind::wrong_form:
+            return {551, end.why == errc::unsupported
+                             ? "A record holds the end of a line, which no line of a file can"
+                             : "What came is not of the TYPE, STRU and MODE that were set"};
     }
     if (end.why == errc::cancelled) {
         return aborted();
+    }
+    if (end.why == errc::closed) {
+        return {426, "The data connection ended before the file did"};
     }
     return {426, end.why == errc::timed_out ? "Transfer stalled, data connection closed"
                                             : "Data connection broken"};
@@ -115,6 +124,7 @@ transfer_end data_end(const error& why) noexcept {
 
 task<reply> carry_out(session& user, prepared_transfer what) {
     running_transfer& progress = what.progress;
+    const bool was_kept = user.data.is_kept();
     auto opened = co_await user.data
                       .open({.local = user.control.local(), .peer = user.control.peer()},
                             user.here.now() + user.shared.settings.data_connect_timeout)
@@ -126,14 +136,15 @@ task<reply> carry_out(session& user, prepared_transfer what) {
     }
     std::unique_ptr<net::stream> data = std::move(*opened);
 
-    const auto announced = co_await user.replies.write({150, std::move(what.announcement)});
+    const auto announced =
+        co_await user.replies.write({was_kept ? 125 : 150, std::move(what.announcement)});
     if (!announced) {
         user.life.request_stop();
         co_await data->close(net::farewell::abort);
         co_return aborted();
     }
     progress.is_announced = true;
-    if (user.security.protects_data) {
+    if (user.security.protects_data && !was_kept) {
         auto refused = co_await protect_data(user, data).in_scope(progress.scope());
         if (refused) {
             co_await data->close(net::farewell::orderly);
@@ -159,7 +170,9 @@ task<reply> carry_out(session& user, prepared_transfer what) {
     auto answer = final_reply(user, end, what.work.use());
     auto parting =
         end.how == transfer_end::kind::complete ? net::farewell::orderly : net::farewell::abort;
-    if (end.how == transfer_end::kind::file_failed && what.work.use() == file_use::content) {
+    const bool has_failed =
+        end.how == transfer_end::kind::file_failed || end.how == transfer_end::kind::wrong_form;
+    if (has_failed && what.work.use() == file_use::content) {
         try {
             const auto refused = co_await refuse_upload(user, content, progress, answer);
             parting = refused;
@@ -167,6 +180,11 @@ task<reply> carry_out(session& user, prepared_transfer what) {
             // It sees the reset, and the reply behind it.
         }
     }
+    if (end.how == transfer_end::kind::complete && marks_ends(user.settings.how.mode)) {
+        user.data.keep(std::move(data));
+        co_return answer;
+    }
+    static_cast<void>(user.data.take_unread());
     co_await data->close(parting);
     co_return answer;
 }

@@ -51,6 +51,7 @@ struct transfer_end {
         complete,
         data_failed,  ///< The data connection broke, stalled or was aborted: 426.
         file_failed,  ///< `reply_for(why, transfer_work::use)`.
+        wrong_form,   ///< What came is not what TYPE, STRU and MODE say: 551.
     };
     kind how = kind::complete;
     error why = {};
@@ -77,11 +78,13 @@ struct prepared_transfer {
     std::string announcement;  ///< The text of 150.
 };
 
-/// Opens the data connection, announces the transfer with 150, does the work, and returns the final
-/// reply: 226; 425 if there is no data connection in time; 426 if it broke or ABOR came; else what
-/// the file failed with. A data connection that did not carry everything is reset and not closed in
-/// order, so the client cannot take the half for the whole. An upload whose file failed gets its
-/// reply first (`session::is_answered`), and what the client still sends is dropped for a while.
+/// Opens the data connection, announces the transfer with 150, or 125 where it is open already,
+/// does the work, and returns the final reply: 226, or 250 where the mode marks the end and the
+/// connection stays open (RFC 959 section 3.3); 425 if there is no data connection in time; 426 if
+/// it broke or ABOR came; else what the file failed with. A data connection that did not carry
+/// everything is reset and not closed in order, so the client cannot take the half for the whole.
+/// An upload whose file failed gets its reply first (`session::is_answered`), and what the client
+/// still sends is dropped for a while.
 [[nodiscard]] runtime::task<reply> carry_out(session& user, prepared_transfer what);
 
 /// The end of a transfer whose data connection gave `why`; a file may fail through it, too, when it

@@ -27,6 +27,9 @@ namespace ferry::server {
 /// What happens at start to hidden files of uploads that a crash cut short.
 enum class leftovers_policy : std::uint8_t { keep, remove };
 
+/// Which EBCDIC TYPE E is until a session says otherwise.
+enum class ebcdic_page : std::uint8_t { cp037, cp1047 };
+
 /// When an upload counts as done: what has reached the disk before it gets its name.
 enum class upload_durability : std::uint8_t {
     none,  ///< Nothing is waited for; a crash of the machine may lose or empty a confirmed upload.
@@ -166,6 +169,7 @@ struct config {
     // Files.
     upload_durability durability = upload_durability::data;
     leftovers_policy leftovers = leftovers_policy::remove;
+    ebcdic_page ftp_ebcdic = ebcdic_page::cp037;  ///< Of TYPE E.
     std::string ftp_charset;  ///< Empty: UTF-8. A name that iconv knows; as the user wrote it.
     /// How long a part of an upload that was cut off waits for its owner to go on; 0: none is kept.
     std::chrono::milliseconds upload_part_keep = std::chrono::hours(24);

@@ -644,6 +644,7 @@ constexpr auto ftp_tls_reuse_words = std::to_array<std::string_view>({"off", "wa
 constexpr auto client_certs_words =
     std::to_array<std::string_view>({"off", "optional", "required"});
 constexpr auto forwarded_words = std::to_array<std::string_view>({"x-forwarded-for", "forwarded"});
+constexpr auto ebcdic_words = std::to_array<std::string_view>({"037", "1047"});
 constexpr auto durability_words = std::to_array<std::string_view>({"none", "data", "full"});
 constexpr auto leftovers_words = std::to_array<std::string_view>({"keep", "remove"});
 constexpr auto io_words = std::to_array<std::string_view>({"auto", "uring", "epoll"});
@@ -840,6 +841,10 @@ constexpr auto table = std::to_array<flag>({
      text{
          charset_bounds, set_ftp_charset,
          [](const config& from) { return from.ftp_charset.empty() ? "utf-8" : from.ftp_charset; }}},
+    {"ftp-ebcdic", "037|1047", group::files,
+     "the code page of TYPE E (RFC 959 section 3.1.1.2) until a session asks for another by SITE "
+     "EBCDIC",
+     choice_of<&config::ftp_ebcdic>(ebcdic_words)},
     {"upload-part-keep", "DURATION", group::files,
      "how long what came of an FTP upload that was cut off is kept, hidden (.ferry-part-*), for "
      "its "

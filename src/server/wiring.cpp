@@ -152,6 +152,8 @@ ftp::options ftp_options(const config& settings, net::address_table& table,
             .public_address = settings.public_address,
             .congestion = settings.tcp_congestion,
             .charset = charset,
+            .ebcdic = settings.ftp_ebcdic == ebcdic_page::cp1047 ? vfs::ebcdic::code_page::cp1047
+                                                                 : vfs::ebcdic::code_page::cp037,
             .list_sorted_max = settings.list_sorted_max,
             .list_wait_timeout = settings.list_wait_timeout,
             .durability = to_vfs(settings.durability),

@@ -1,4 +1,4 @@
-#include "vfs/pages.hpp"
+#include "ferry/vfs/pages.hpp"
 
 #include <algorithm>
 

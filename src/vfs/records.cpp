@@ -1,4 +1,4 @@
-#include "vfs/records.hpp"
+#include "ferry/vfs/records.hpp"
 
 namespace ferry::vfs::records {
 namespace {

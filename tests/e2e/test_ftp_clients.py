@@ -53,6 +53,19 @@ def lftp(server, script, *settings, folder=None, seconds=40, login="-u ann,secre
     return run(["lftp", "-c", "; ".join(commands)], folder, seconds=seconds)
 
 
+def test_lftp_mode_z(t):
+    """Deflated both ways (MODE Z), of what grows by it, too, and of nothing at all."""
+    files = {b"text": b"all work and no play\n" * 9_000, b"noise": trees.octets(5, 200_000),
+             b"empty": b"", b"binary": BIG[:500_000]}
+    server = t.ferry(trees.fill(t.tmp(), files), "--user", "ann:secret", "--write")
+    place = t.tmp()
+    settings = ("set ftp:use-mode-z yes", "set ftp:mode-z-level 4")
+    said = lftp(server, "debug 5; mirror . here; mirror -R here back", *settings, folder=place)
+    check.holds("MODE Z" in said.text, f"lftp did not ask for it: {said.text[-500:]}")
+    same_tree(trees.contents(os.path.join(place, "here")), files, "downloads")
+    same_tree(trees.contents(os.path.join(server.root, "back")), files, "uploads")
+
+
 @limit(60)
 def test_lftp_mirrors_from_the_server(t):
     root = trees.fill(t.tmp(), tree_to_mirror())

@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "ferry/base/assert.hpp"
-#include "vfs/pages.hpp"
+#include "ferry/vfs/pages.hpp"
 
 namespace {
 

@@ -9,8 +9,8 @@
 #include <string_view>
 
 #include "ferry/base/assert.hpp"
-#include "vfs/ebcdic.hpp"
-#include "vfs/records.hpp"
+#include "ferry/vfs/ebcdic.hpp"
+#include "ferry/vfs/records.hpp"
 
 namespace {
 

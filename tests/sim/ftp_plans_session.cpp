@@ -48,19 +48,18 @@ constexpr auto settings = std::to_array<setting>({
     {"TYPE", "a n", 200},
     {"TYPE", "L 8", 200},
     {"TYPE", "L 7", 504},
-    {"TYPE", "E", 504},
-    {"TYPE", "A C", 504},
     {"TYPE", "X", 501},
     {"TYPE", "", 501},
     {"MODE", "S", 200},
     {"MODE", "s", 200},
-    {"MODE", "B", 504},
-    {"MODE", "C", 504},
     {"MODE", "Q", 501},
     {"STRU", "F", 200},
-    {"STRU", "R", 504},
-    {"STRU", "P", 504},
     {"STRU", "Q", 501},
+    {"OPTS", "MODE Z LEVEL 3", 200},
+    {"OPTS", "MODE Z LEVEL 0", 501},
+    {"OPTS", "MODE Q", 504},
+    {"SITE", "EBCDIC 1047", 200},
+    {"SITE", "EBCDIC 500", 501},
     {"REST", "0", 350},
     {"REST", "17", 350},
     {"REST", "-1", 501},
@@ -119,7 +118,7 @@ void apply_setting(ftp_session& user, const std::string& verb, const std::string
 std::string judge_features(const ftp_reply& reply) {
     constexpr auto wanted =
         std::to_array<std::string_view>({"CLNT", "TVFS", "EPRT", "EPSV", "LANG EN*", "MDTM", "MFMT",
-                                         "REST STREAM", "SIZE", "UTF8"});
+                                         "MODE Z", "REST STREAM", "SIZE", "UTF8"});
     for (const auto each : wanted) {
         if (std::ranges::find(reply.lines, each) == reply.lines.end()) {
             return fmt::format("no feature {}", each);

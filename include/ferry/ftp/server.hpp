@@ -22,6 +22,7 @@
 #include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/task.hpp"
 #include "ferry/vfs/digest.hpp"
+#include "ferry/vfs/ebcdic.hpp"
 #include "ferry/vfs/home_counter.hpp"
 #include "ferry/vfs/homes.hpp"
 #include "ferry/vfs/listing_bounds.hpp"
@@ -65,6 +66,7 @@ struct options {
     std::string congestion;                       ///< TCP_CONGESTION of data connections, or empty.
     /// What clients speak that have not asked for UTF-8; null: UTF-8.
     std::shared_ptr<const vfs::name_charset> charset;
+    vfs::ebcdic::code_page ebcdic = vfs::ebcdic::code_page::cp037;  ///< Of TYPE E, at first.
     std::size_t list_sorted_max = 10'000;
     /// How long a directory waits for its turn to be listed; then 450.
     runtime::duration list_wait_timeout = std::chrono::seconds(5);

@@ -40,6 +40,9 @@ class from_network {
     /// piece, or the file may lack its last octet.
     void finish(std::string& out);
 
+    /// A CR waits for the next piece.
+    [[nodiscard]] bool has_pending_cr() const noexcept { return pending_cr_; }
+
   private:
     bool pending_cr_ = false;
 };

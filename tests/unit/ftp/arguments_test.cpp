@@ -10,15 +10,39 @@ using namespace std::string_view_literals;
 using ftp::data_type;
 
 TEST_CASE("arguments: TYPE in every form (RFC 959 section 5.3.2)") {
-    for (const auto text : {"A"sv, "a"sv, "A N"sv, "a n"sv, "A T"sv, "A  N"sv, "A "sv}) {
-        CAPTURE(text);
-        CHECK(ftp::parse_type(text) == data_type::ascii);
+    using ftp::text_format;
+    using ftp::type_request;
+    struct row {
+        std::string_view text;
+        type_request wanted;
+    };
+    constexpr type_request image{.type = data_type::image};
+    constexpr row rows[] = {
+        {"A", {}},
+        {"a", {}},
+        {"A N", {}},
+        {"a n", {}},
+        {"A  N", {}},
+        {"A ", {}},
+        {"A T", {data_type::ascii, text_format::telnet}},
+        {"a c", {data_type::ascii, text_format::carriage_control}},
+        {"E", {data_type::ebcdic, text_format::non_print}},
+        {"e n", {data_type::ebcdic, text_format::non_print}},
+        {"E T", {data_type::ebcdic, text_format::telnet}},
+        {"E C", {data_type::ebcdic, text_format::carriage_control}},
+        {"I", image},
+        {"i", image},
+        {"L 8", image},
+        {"l 8", image},
+        {"L8", image},
+        {"I ", image},
+    };
+    for (const auto& each : rows) {
+        CAPTURE(each.text);
+        REQUIRE(ftp::parse_type(each.text));
+        CHECK((*ftp::parse_type(each.text) == each.wanted));
     }
-    for (const auto text : {"I"sv, "i"sv, "L 8"sv, "l 8"sv, "L8"sv, "I "sv}) {
-        CAPTURE(text);
-        CHECK(ftp::parse_type(text) == data_type::image);
-    }
-    for (const auto text : {"A C"sv, "E"sv, "e n"sv, "E C"sv, "L 7"sv, "L 36"sv, "L 255"sv}) {
+    for (const auto text : {"L 7"sv, "L 36"sv, "L 255"sv}) {
         CAPTURE(text);
         REQUIRE_FALSE(ftp::parse_type(text));
         CHECK(ftp::parse_type(text).error() == errc::unsupported);
@@ -33,21 +57,45 @@ TEST_CASE("arguments: TYPE in every form (RFC 959 section 5.3.2)") {
 }
 
 TEST_CASE("arguments: STRU and MODE (RFC 959 sections 3.1.2 and 3.4)") {
-    CHECK(ftp::parse_structure("F") == ftp::file_structure::file);
-    CHECK(ftp::parse_structure("f") == ftp::file_structure::file);
-    CHECK(ftp::parse_mode("S") == ftp::transfer_mode::stream);
-    CHECK(ftp::parse_mode("s ") == ftp::transfer_mode::stream);
-    for (const auto text : {"R"sv, "p"sv}) {
-        CHECK(ftp::parse_structure(text).error() == errc::unsupported);
-    }
-    for (const auto text : {"B"sv, "c"sv, "Z"sv}) {
-        CHECK(ftp::parse_mode(text).error() == errc::unsupported);
-    }
+    using ftp::file_structure;
+    using ftp::transfer_mode;
+    CHECK(ftp::parse_structure("F") == file_structure::file);
+    CHECK(ftp::parse_structure("r") == file_structure::record);
+    CHECK(ftp::parse_structure("P ") == file_structure::page);
+    CHECK(ftp::parse_mode("S") == transfer_mode::stream);
+    CHECK(ftp::parse_mode("b") == transfer_mode::block);
+    CHECK(ftp::parse_mode("C") == transfer_mode::compressed);
+    CHECK(ftp::parse_mode("z ") == transfer_mode::deflated);
     for (const auto text : {""sv, "X"sv, "FF"sv, "F R"sv, "\0"sv}) {
         CAPTURE(text);
         CHECK(ftp::parse_structure(text).error() == errc::invalid);
         CHECK(ftp::parse_mode(text).error() == errc::invalid);
     }
+}
+
+TEST_CASE("arguments: OPTS MODE Z (draft-preston-ftpext-deflate-04 section 3)") {
+    CHECK(ftp::parse_deflate_options("Z LEVEL 6") == 6);
+    CHECK(ftp::parse_deflate_options("z engine zlib level 9") == 9);
+    CHECK(ftp::parse_deflate_options("Z METHOD 8 LEVEL 1") == 1);
+    REQUIRE(ftp::parse_deflate_options("Z"));
+    CHECK_FALSE(ftp::parse_deflate_options("Z")->has_value());
+    for (const auto text : {""sv, "B"sv, "Z ENGINE LZO"sv, "Z METHOD 9"sv, "Z LEVEL 6 SPEED 7"sv,
+                            "Z BLOCKSIZE 5"sv}) {
+        CAPTURE(text);
+        CHECK(ftp::parse_deflate_options(text).error() == errc::unsupported);
+    }
+    for (const auto text : {"Z LEVEL"sv, "Z LEVEL 0"sv, "Z LEVEL 10"sv, "Z LEVEL x"sv}) {
+        CAPTURE(text);
+        CHECK(ftp::parse_deflate_options(text).error() == errc::invalid);
+    }
+}
+
+TEST_CASE("arguments: code pages") {
+    CHECK(ftp::parse_code_page("037") == vfs::ebcdic::code_page::cp037);
+    CHECK(ftp::parse_code_page("37") == vfs::ebcdic::code_page::cp037);
+    CHECK(ftp::parse_code_page("1047 ") == vfs::ebcdic::code_page::cp1047);
+    CHECK_FALSE(ftp::parse_code_page("500"));
+    CHECK_FALSE(ftp::parse_code_page(""));
 }
 
 TEST_CASE("arguments: REST is decimal digits up to 2^63-1, nothing else (RFC 3659 section 5.3)") {

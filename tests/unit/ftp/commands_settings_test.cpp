@@ -19,18 +19,49 @@ TEST_CASE("settings: parameters of transfers and their codes") {
         int code;
     };
     constexpr row rows[] = {
-        {"TYPE A", 200},    {"TYPE i", 200},        {"TYPE L 8", 200},
-        {"TYPE E", 504},    {"TYPE X", 501},        {"TYPE", 501},
-        {"STRU F", 200},    {"STRU R", 504},        {"MODE S", 200},
-        {"mode s", 200},    {"MODE Z", 504},        {"ALLO 100", 200},
-        {"ALLO x", 501},    {"REST 100", 350},      {"REST -1", 501},
-        {"REST abc", 501},  {"REST 1 ", 501},       {"REST 18446744073709551616", 501},
-        {"SYST", 215},      {"SYST now", 501},      {"NOOP", 200},
-        {"CLNT x", 200},    {"LANG", 200},          {"LANG en-GB", 200},
-        {"LANG fr", 504},   {"OPTS UTF8 ON", 200},  {"OPTS UTF8 OFF", 504},
-        {"OPTS utf8", 200}, {"OPTS NOSUCH", 501},   {"OPTS", 501},
-        {"SITE HELP", 214}, {"SITE RECFM=VB", 504}, {"SITE", 504},
-        {"HELP RETR", 214}, {"HELP nosuch", 502},   {"PWD now", 501},
+        {"TYPE A", 200},
+        {"TYPE i", 200},
+        {"TYPE L 8", 200},
+        {"TYPE E", 200},
+        {"TYPE X", 501},
+        {"TYPE", 501},
+        {"STRU F", 200},
+        {"STRU R", 200},
+        {"MODE S", 200},
+        {"mode s", 200},
+        {"MODE Z", 200},
+        {"ALLO 100", 200},
+        {"ALLO x", 501},
+        {"REST 100", 350},
+        {"REST -1", 501},
+        {"REST abc", 501},
+        {"REST 1 ", 501},
+        {"REST 18446744073709551616", 501},
+        {"SYST", 215},
+        {"SYST now", 501},
+        {"NOOP", 200},
+        {"CLNT x", 200},
+        {"LANG", 200},
+        {"LANG en-GB", 200},
+        {"LANG fr", 504},
+        {"OPTS UTF8 ON", 200},
+        {"OPTS UTF8 OFF", 504},
+        {"OPTS utf8", 200},
+        {"OPTS NOSUCH", 501},
+        {"OPTS", 501},
+        {"SITE HELP", 214},
+        {"SITE RECFM=VB", 504},
+        {"SITE", 504},
+        {"TYPE L 7", 504},
+        {"STRU P", 200},
+        {"STRU X", 501},
+        {"MODE X", 501},
+        {"OPTS MODE Z LEVEL 9", 200},
+        {"OPTS MODE Z LEVEL 0", 501},
+        {"OPTS MODE B", 504},
+        {"HELP RETR", 214},
+        {"HELP nosuch", 502},
+        {"PWD now", 501},
     };
     for (const auto& each : rows) {
         CAPTURE(each.line);
@@ -44,7 +75,7 @@ TEST_CASE("settings: FEAT and HELP come from the table of commands") {
     CHECK(code_of(user.reply()) == 220);
     const auto features = user.ask("FEAT");
     for (const char* each : {"EPRT", "EPSV", "MDTM", "MLST type*;size*;modify*;", "REST STREAM",
-                             "SIZE", "TVFS", "UTF8"}) {
+                             "SIZE", "TVFS", "UTF8", "MODE Z"}) {
         CAPTURE(each);
         CHECK(features.contains(std::string("\n ") + each));
     }

@@ -249,6 +249,9 @@ client_socket client_socket::connect_to(std::uint16_t port, std::string_view fro
 bool client_socket::send(std::string_view octets) {
     while (!octets.empty()) {
         const auto sent = ::send(socket_.get(), octets.data(), octets.size(), MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR) {
+            continue;
+        }
         if (sent <= 0) {
             return false;
         }
@@ -259,7 +262,12 @@ bool client_socket::send(std::string_view octets) {
 
 std::string client_socket::read_some(std::size_t octets_max) {
     std::string piece(octets_max, '\0');
-    const auto got = ::recv(socket_.get(), piece.data(), piece.size(), 0);
+    // With a timeout set the kernel does not take up again what a signal, or the end of an io_uring
+    // of this thread, has interrupted (signal(7)).
+    ssize_t got = 0;
+    do {
+        got = ::recv(socket_.get(), piece.data(), piece.size(), 0);
+    } while (got < 0 && errno == EINTR);
     was_reset_ = was_reset_ || (got < 0 && errno == ECONNRESET);
     piece.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
     return piece;

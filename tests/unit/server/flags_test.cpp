@@ -125,6 +125,7 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"upload-part-keep", {"0"}, "0s"},
         {"ftp-charset", {"CP1252"}, "CP1252"},
         {"ftp-charset", {"utf-8"}, "utf-8"},
+        {"ftp-ebcdic", {"1047"}, "1047"},
         {"list-sorted-max", {"0"}, "0"},
         {"list-held-max", {"0"}, "0"},
         {"list-reads-max", {"1"}, "1"},

@@ -1,4 +1,4 @@
-#include "vfs/records.hpp"
+#include "ferry/vfs/records.hpp"
 
 #include <doctest/doctest.h>
 
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "ferry/base/random.hpp"
-#include "vfs/ebcdic.hpp"
+#include "ferry/vfs/ebcdic.hpp"
 
 using namespace ferry;
 using namespace std::string_literals;
