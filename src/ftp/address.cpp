@@ -12,6 +12,10 @@ namespace {
 
 constexpr std::uint16_t port_min = 1'024;
 
+// Address families by their IP version numbers (RFC 1639 section 3).
+constexpr std::uint8_t long_v4 = 4;
+constexpr std::uint8_t long_v6 = 6;
+
 struct digits {
     std::size_t max;
     unsigned value_max;
@@ -127,6 +131,51 @@ result<reply> passive_reply(const net::endpoint& listening) {
 
 reply extended_passive_reply(std::uint16_t port) {
     return {229, "Entering Extended Passive Mode (|||" + std::to_string(port) + "|)"};
+}
+
+result<net::endpoint> parse_lprt(std::string_view argument) {
+    // Every number in turn: the family, how many octets an address has, those, the same of a port.
+    std::array<std::uint8_t, 21> numbers{};
+    std::size_t count = 0;
+    for (bool more = true; more; ++count) {
+        const auto comma = argument.find(',');
+        more = comma != std::string_view::npos;
+        FERRY_TRY(number, parse_decimal(argument.substr(0, comma), {.max = 3, .value_max = 255}));
+        if (count == numbers.size()) {
+            return failure(errc::invalid);
+        }
+        numbers[count] = static_cast<std::uint8_t>(number);
+        argument.remove_prefix(more ? comma + 1 : argument.size());
+    }
+    net::endpoint made;
+    if (numbers[0] != long_v4 && numbers[0] != long_v6) {
+        return failure(errc::unsupported);
+    }
+    made.family = numbers[0] == long_v4 ? net::address_family::v4 : net::address_family::v6;
+    const std::size_t octets = numbers[0] == long_v4 ? 4 : 16;
+    if (count != octets + 5 || numbers[1] != octets || numbers[octets + 2] != 2) {
+        return failure(errc::invalid);
+    }
+    std::copy_n(numbers.begin() + 2, octets, made.octets.begin());
+    made.port = static_cast<std::uint16_t>(numbers[octets + 3] << 8U | numbers[octets + 4]);
+    return made;
+}
+
+reply unsupported_family() {
+    return {521, "Supported address families are (4, 6)"};
+}
+
+reply long_passive_reply(const net::endpoint& listening) {
+    const auto shown = net::unmapped(listening);
+    const bool is_v4 = shown.family == net::address_family::v4;
+    std::string text =
+        is_v4 ? "Entering Long Passive Mode (4,4," : "Entering Long Passive Mode (6,16,";
+    for (std::size_t i = 0; i < (is_v4 ? 4U : 16U); ++i) {
+        text += std::to_string(shown.octets[i]) + ",";
+    }
+    text +=
+        "2," + std::to_string(shown.port >> 8U) + "," + std::to_string(shown.port & 0xFFU) + ")";
+    return {228, std::move(text)};
 }
 
 bool may_connect(const active_target& target) noexcept {

@@ -49,6 +49,18 @@ enum class epsv_request : std::uint8_t {
 /// 229 for EPSV: "Entering Extended Passive Mode (|||port|)" (RFC 2428 section 3).
 [[nodiscard]] reply extended_passive_reply(std::uint16_t port);
 
+/// LPRT: "4,4,h1,h2,h3,h4,2,p1,p2", or 6 and 16 octets for IPv6 (RFC 1639 section 3).
+///
+/// Errors: errc::unsupported (another address family): answer `unsupported_family`; errc::invalid:
+/// answer 501.
+[[nodiscard]] result<net::endpoint> parse_lprt(std::string_view argument);
+
+/// 521 with the families there are (RFC 1639 section 4).
+[[nodiscard]] reply unsupported_family();
+
+/// 228 for LPSV: "Entering Long Passive Mode (4,4,h1,h2,h3,h4,2,p1,p2)" (RFC 1639 section 4).
+[[nodiscard]] reply long_passive_reply(const net::endpoint& listening);
+
 /// A data connection that a client asks ferry to make.
 struct active_target {
     const net::endpoint& given;  ///< What PORT or EPRT named.

@@ -1,12 +1,15 @@
 #include "ftp/arguments.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "ferry/base/ascii.hpp"
 #include "ftp/deflate_mode.hpp"
+#include "ftp/time.hpp"
 
 namespace ferry::ftp {
 namespace {
@@ -207,15 +210,14 @@ result<allocation> parse_allocation(std::string_view argument) {
     return allocation{.size_bytes = size_bytes, .record_bytes = record_bytes};
 }
 
-result<permission_change> parse_permission_change(std::string_view argument) {
+result<std::uint32_t> parse_umask(std::string_view argument) {
     constexpr std::size_t digits_max = 4;
     constexpr std::uint32_t permissions_max = 0777;
-    const auto space = argument.find(' ');
-    if (space == 0 || space > digits_max || space + 1 == argument.size()) {
+    if (argument.empty() || argument.size() > digits_max) {
         return failure(errc::invalid);
     }
     std::uint32_t permissions = 0;
-    for (const char c : argument.substr(0, space)) {
+    for (const char c : argument) {
         if (c < '0' || c > '7') {
             return failure(errc::invalid);
         }
@@ -224,7 +226,116 @@ result<permission_change> parse_permission_change(std::string_view argument) {
     if (permissions > permissions_max) {
         return failure(errc::invalid);
     }
+    return permissions;
+}
+
+result<permission_change> parse_permission_change(std::string_view argument) {
+    const auto space = argument.find(' ');
+    if (space == std::string_view::npos || space + 1 == argument.size()) {
+        return failure(errc::invalid);
+    }
+    FERRY_TRY(permissions, parse_umask(argument.substr(0, space)));
     return permission_change{.permissions = permissions, .name = argument.substr(space + 1)};
+}
+
+result<fact_changes> parse_fact_changes(std::string_view argument) {
+    fact_changes wanted;
+    // A fact holds no space (RFC 3659 section 7.2), so the first one is before the name.
+    const auto space = argument.find(' ');
+    if (space == std::string_view::npos || space == 0 || space + 1 == argument.size()) {
+        return failure(errc::invalid);
+    }
+    wanted.name = argument.substr(space + 1);
+    auto facts = argument.substr(0, space);
+    while (!facts.empty()) {
+        const auto end = facts.find(';');
+        const auto equals = facts.find('=');
+        if (end == std::string_view::npos || equals > end) {
+            return failure(errc::invalid);
+        }
+        const auto name = facts.substr(0, equals);
+        const auto value = facts.substr(equals + 1, end - equals - 1);
+        facts.remove_prefix(end + 1);
+        if (ascii::equal_ignoring_case(name, "Modify") && !wanted.modified) {
+            FERRY_TRY(modified, parse_time_val(value));
+            wanted.modified = modified;
+        } else if (ascii::equal_ignoring_case(name, "UNIX.mode") && !wanted.permissions) {
+            FERRY_TRY(permissions, parse_umask(value));
+            wanted.permissions = permissions;
+        } else {
+            const bool is_double = ascii::equal_ignoring_case(name, "Modify") ||
+                                   ascii::equal_ignoring_case(name, "UNIX.mode");
+            return failure(is_double ? errc::invalid : errc::unsupported);
+        }
+    }
+    return wanted;
+}
+
+result<dated_name> parse_utime(std::string_view argument) {
+    constexpr std::size_t minute_digits = 12;
+    constexpr std::string_view zone = " UTC";
+    if (argument.ends_with(zone)) {
+        auto left = argument.substr(0, argument.size() - zone.size());
+        std::array<std::string_view, 3> times;  // Of creation, of modification, of access.
+        for (auto& each : times) {
+            const auto space = left.rfind(' ');
+            if (space == std::string_view::npos || space == 0) {
+                return failure(errc::invalid);
+            }
+            each = left.substr(space + 1);
+            left = left.substr(0, space);
+            if (!parse_time_val(each)) {
+                return failure(errc::invalid);
+            }
+        }
+        FERRY_TRY(modified, parse_time_val(times[1]));
+        return dated_name{.modified = modified, .name = left};
+    }
+    const auto space = argument.find(' ');
+    if (space == std::string_view::npos || space + 1 == argument.size()) {
+        return failure(errc::invalid);
+    }
+    std::string when(argument.substr(0, space));
+    if (when.size() == minute_digits) {
+        when += "00";
+    }
+    FERRY_TRY(modified, parse_time_val(when));
+    return dated_name{.modified = modified, .name = argument.substr(space + 1)};
+}
+
+result<std::vector<std::string>> parse_names(std::string_view argument) {
+    constexpr std::size_t names_max = 100;
+    std::vector<std::string> names;
+    while (!argument.empty()) {
+        std::string name;
+        const bool is_quoted = argument.starts_with('"');
+        std::size_t at = is_quoted ? 1 : 0;
+        bool is_closed = !is_quoted;
+        for (; at < argument.size(); ++at) {
+            const char c = argument[at];
+            if (!is_quoted && c == ' ') {
+                break;
+            }
+            if (is_quoted && c == '"') {
+                if (argument.substr(at + 1).starts_with('"')) {
+                    ++at;
+                } else {
+                    is_closed = true;
+                    ++at;
+                    break;
+                }
+            }
+            name += c;
+        }
+        argument.remove_prefix(at);
+        const bool is_apart = argument.empty() || argument.front() == ' ';
+        if (!is_closed || !is_apart || name.empty() || names.size() == names_max) {
+            return failure(errc::invalid);
+        }
+        names.push_back(std::move(name));
+        argument.remove_prefix(argument.empty() ? 0 : 1);
+    }
+    return names;
 }
 
 result<option_request> parse_option(std::string_view argument) {

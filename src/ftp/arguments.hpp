@@ -2,14 +2,17 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "ferry/base/result.hpp"
+#include "ferry/base/wall_clock.hpp"
 #include "ftp/representation.hpp"
 
 /// The arguments of commands that take more than a name, one function each. All are strict where a
 /// mistake would damage a file (REST, ALLO) and take letters in any case (RFC 959 section 5.3).
-/// None allocates or fails but by its result: errc::invalid is answered with 501, errc::unsupported
+/// None fails but by its result: errc::invalid is answered with 501, errc::unsupported
 /// with 504, and neither changes the session.
 namespace ferry::ftp {
 
@@ -75,6 +78,34 @@ struct permission_change {
 /// Errors: errc::invalid (set-id and sticky bits, more digits, other digits, letters as of
 /// chmod(1), no name): answer 501 and change nothing (threats.md, V14).
 [[nodiscard]] result<permission_change> parse_permission_change(std::string_view argument);
+
+/// MFF: "Modify=20261123081500;UNIX.mode=0644; name" (draft-somers-ftp-mfxx-04 section 5).
+struct fact_changes {
+    std::optional<wall_time> modified;
+    std::optional<std::uint32_t> permissions;
+    std::string_view name;
+};
+
+/// Errors: errc::unsupported (a fact that cannot be changed): answer 504; errc::invalid (none, one
+/// twice, a value that is none, no name): answer 501. Change nothing then.
+[[nodiscard]] result<fact_changes> parse_fact_changes(std::string_view argument);
+
+/// SITE UTIME: "202611230815[00] name", or "name 20261123081500 20261123081500 20261123081500 UTC"
+/// with the times of access, of modification and of creation, the second of which counts.
+struct dated_name {
+    wall_time modified;
+    std::string_view name;
+};
+
+/// Errors: errc::invalid.
+[[nodiscard]] result<dated_name> parse_utime(std::string_view argument);
+
+/// SITE UMASK: one to four octal digits up to 0777. Errors: errc::invalid.
+[[nodiscard]] result<std::uint32_t> parse_umask(std::string_view argument);
+
+/// Names, each with a space behind it or in quotation marks, where `""` is one: COMB. At most 100.
+/// Errors: errc::invalid (a quotation mark without its other, an empty name, too many).
+[[nodiscard]] result<std::vector<std::string>> parse_names(std::string_view argument);
 
 /// What OPTS may set (RFC 2389 section 4).
 enum class option : std::uint8_t {

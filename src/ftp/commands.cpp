@@ -6,6 +6,7 @@
 #include "ferry/base/ascii.hpp"
 #include "ftp/command_log.hpp"
 #include "ftp/commands_access.hpp"
+#include "ftp/commands_combine.hpp"
 #include "ftp/commands_digests.hpp"
 #include "ftp/commands_names.hpp"
 #include "ftp/commands_settings.hpp"
@@ -48,16 +49,26 @@ constexpr auto commands = std::to_array<command>({
     {"CCC", login, none, no_argument, do_ccc, "CCC (commands in clear again)", "", true},
     {"CDUP", login, none, no_argument, do_cdup, "CDUP (change to the directory above)", ""},
     {"CLNT", anyone, none, optional, do_clnt, "CLNT <sp> name of the client", "CLNT"},
+    {"COMB", create, none, required, do_comb,
+     "COMB <sp> path <sp> part [<sp> part ...] (join parts)", "COMB"},
+    {"CSID", anyone, none, optional, do_csid, "CSID [<sp> what the client is]", "CSID"},
     {"CWD", login, none, optional, do_cwd, "CWD [<sp> path] (change directory)", "TVFS"},
     {"DELE", remove_name, none, required, do_dele, "DELE <sp> path (delete a file)", ""},
+    {"DSIZ", list, none, optional, do_dsiz, "DSIZ [<sp> path] (octets in a directory)", "DSIZ"},
     {"EPRT", login, none, required, do_eprt, "EPRT <sp> |1 or 2|address|port|", "EPRT"},
     {"EPSV", login, none, optional, do_epsv, "EPSV [<sp> 1, 2 or ALL] (passive mode)", "EPSV"},
     {"FEAT", anyone, none, no_argument, do_feat, "FEAT (list the features)", ""},
     {"HASH", read, none, required, do_hash, "HASH <sp> path (digest of a file)", "HASH"},
     {"HELP", anyone, none, optional, do_help, "HELP [<sp> command]", ""},
+    {"HOST", anyone, none, required, do_host, "HOST <sp> name of the host", "HOST"},
     {"LANG", anyone, none, optional, do_lang, "LANG [<sp> language]", "LANG EN*"},
     {"LIST", list, data, optional, do_list, "LIST [<sp> path] (list as ls -l)", ""},
+    {"LPRT", login, none, required, do_lprt, "LPRT <sp> 4 or 6,octets,address,2,port", ""},
+    {"LPSV", login, none, no_argument, do_lpsv, "LPSV (long passive mode)", ""},
     {"MDTM", facts, none, required, do_mdtm, "MDTM <sp> path (time of a file)", "MDTM"},
+    {"MFCT", replace, none, required, do_mfct, "MFCT <sp> YYYYMMDDhhmmss <sp> path (never)", ""},
+    {"MFF", replace, none, required, do_mff, "MFF <sp> facts; <sp> path (change facts)",
+     "MFF Modify;UNIX.mode;"},
     {"MFMT", replace, none, required, do_mfmt, "MFMT <sp> YYYYMMDDhhmmss <sp> path", "MFMT"},
     {"MKD", make_directory, none, required, do_mkd, "MKD <sp> path (make a directory)", ""},
     {"MLSD", list, data, optional, do_mlsd, "MLSD [<sp> path] (list facts)", ""},
@@ -81,9 +92,9 @@ constexpr auto commands = std::to_array<command>({
     {"RMD", remove_name, none, required, do_rmd, "RMD <sp> path (remove a directory)", ""},
     {"RNFR", rename_name, none, required, do_rnfr, "RNFR <sp> path (rename from)", ""},
     {"RNTO", rename_name, none, required, do_rnto, "RNTO <sp> path (rename to)", ""},
-    {"SITE", login, none, optional, do_site, "SITE <sp> CHMOD, CPFR, CPTO, QUOTA or HELP",
-     "SITE COPY"},
+    {"SITE", login, none, optional, do_site, "SITE <sp> command, see SITE HELP", "SITE COPY"},
     {"SIZE", facts, none, required, do_size, "SIZE <sp> path", "SIZE"},
+    {"SMNT", login, none, required, do_smnt, "SMNT <sp> directory (make it the root)", ""},
     {"STAT", login, none, optional, do_stat, "STAT [<sp> path]", ""},
     {"STOR", create, data, required, do_stor, "STOR <sp> path (store a file)", ""},
     {"STOU", create, data, optional, do_stou, "STOU (store under a new name)", ""},
@@ -108,9 +119,9 @@ constexpr auto commands = std::to_array<command>({
 static_assert(std::ranges::is_sorted(commands, {}, &command::verb));
 
 /// What the RFCs have and ferry does not, or not without TLS: 502, so that a client knows the line
-/// was understood (RFC 959 section 4.2.1, RFC 2228, RFC 1639, RFC 7151).
-constexpr auto not_implemented = std::to_array<std::string_view>(
-    {"ADAT", "AUTH", "CCC", "CONF", "ENC", "HOST", "LPRT", "LPSV", "MIC", "PBSZ", "PROT", "SMNT"});
+/// was understood (RFC 959 section 4.2.1, RFC 2228).
+constexpr auto not_implemented =
+    std::to_array<std::string_view>({"ADAT", "AUTH", "CCC", "CONF", "ENC", "MIC", "PBSZ", "PROT"});
 static_assert(std::ranges::is_sorted(not_implemented));
 
 /// Why the command may not run: its answer. Nothing when it may.

@@ -2,9 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstddef>
+#include <memory>
+#include <optional>
 #include <utility>
 
+#include "ferry/base/ascii.hpp"
 #include "ferry/base/log.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "ferry/vfs/account_home.hpp"
@@ -57,6 +61,25 @@ task<reply> refuse_login(session& user, const std::string& name, runtime::time_p
         co_return reply{421, "Too many failed logins, closing the control connection"};
     }
     co_return reply{530, "Login incorrect"};
+}
+
+/// A name of letters, digits, '-' and '.', or an address in brackets (RFC 7151 section 3.1).
+bool is_host_name(std::string_view name) noexcept {
+    constexpr std::size_t name_bytes_max = 253;  // RFC 1035 section 2.3.4.
+    if (name.starts_with('[') && name.ends_with(']')) {
+        return net::parse_address(name.substr(1, name.size() - 2)).has_value();
+    }
+    return !name.empty() && name.size() <= name_bytes_max && std::ranges::all_of(name, [](char c) {
+        return ascii::is_alpha(c) || ascii::is_digit(c) || c == '-' || c == '.';
+    });
+}
+
+/// The name in the whole tree of `seen` beneath `root`.
+std::string name_below(const vfs::path& root, const vfs::path& seen) {
+    if (root.is_root()) {
+        return seen.text();
+    }
+    return seen.is_root() ? root.text() : root.text() + seen.text();
 }
 
 }  // namespace
@@ -140,6 +163,7 @@ task<reply> do_pass(session& user, std::string_view password) {
     if (identity->bounds.together != auth::rates{}) {
         user.user.usage = user.shared.usages.of(identity->name);
     }
+    user.user.home_root = *root;
     user.user.root = std::move(*root);
     user.user.identity = std::move(*identity);
     user.user.place = std::move(*place);
@@ -151,12 +175,68 @@ task<reply> do_acct(session&, std::string_view) {
     co_return reply{202, "No account is needed"};
 }
 
+/// HOST: which name the client has for this server, before anybody logs in (RFC 7151 section 3).
+/// There is one tree, under any name.
+task<reply> do_host(session& user, std::string_view name) {
+    if (user.is_logged_in()) {  // Section 3.1: not any more.
+        co_return reply{503, "HOST comes before USER"};
+    }
+    if (!is_host_name(name)) {
+        co_return reply{501, "Wanted: the name of a host, or an address in brackets"};
+    }
+    user.user = {};  // What USER has said was said to another host.
+    co_return reply{220, "Host is " + std::string(name)};
+}
+
+/// SMNT: a directory of the home becomes the root, "/" the home itself again (RFC 959
+/// section 4.1.1). Names and links then end there.
+task<reply> do_smnt(session& user, std::string_view argument) {
+    const auto stored = user.names.to_stored(argument);
+    const auto where = stored ? vfs::path().resolve(*stored) : failure(stored.error());
+    if (!where) {
+        co_return reply_for(where.error(), file_use::existing);
+    }
+    auto& who = user.user;
+    std::unique_ptr<vfs::tree> mounted;
+    if (!where->is_root()) {
+        const auto in_tree = name_below(who.home_root, *where);
+        if (who.identity->allowed.at(in_tree) == auth::rights{}) {
+            co_return reply_for({.code = errc::denied}, file_use::existing);
+        }
+        const vfs::tree& home = who.own_files ? *who.own_files : user.shared.files;
+        auto opened = co_await home.subtree(user.here, *where);
+        if (!opened) {
+            co_return reply_for(opened.error(), file_use::existing);
+        }
+        mounted = std::move(*opened);
+        if (who.home) {
+            const auto held =
+                co_await mounted->hold_to(user.here, {.where = who.home,
+                                                      .most = quota_of(who.identity->bounds),
+                                                      .counter = &user.shared.counter});
+            if (!held) {
+                co_return reply_for(held.error(), file_use::existing);
+            }
+        }
+    }
+    auto root = vfs::path::parse(name_below(who.home_root, *where));
+    if (!root) {
+        co_return reply_for(root.error(), file_use::existing);
+    }
+    who.mounted = std::move(mounted);
+    who.root = std::move(*root);
+    who.directory = {};
+    who.part.reset();
+    co_return reply{250, quote_pathname(where->text()) + " is the root"};
+}
+
 /// REIN: as a new connection, but failed logins still count (RFC 959 section 4.1.1) and TLS goes
 /// on.
 task<reply> do_rein(session& user, std::string_view) {
     co_await begin_again(user);
     user.security.has_buffer_size = false;
     user.security.protects_data = user.security.begins_protected;
+    user.idle_timeout = user.shared.settings.idle_timeout;
     co_return reply{220, "Ready for a new user"};
 }
 

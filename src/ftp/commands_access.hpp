@@ -12,6 +12,8 @@ namespace ferry::ftp {
 [[nodiscard]] runtime::task<reply> do_user(session& user, std::string_view name);
 [[nodiscard]] runtime::task<reply> do_pass(session& user, std::string_view password);
 [[nodiscard]] runtime::task<reply> do_acct(session& user, std::string_view argument);
+[[nodiscard]] runtime::task<reply> do_host(session& user, std::string_view argument);
+[[nodiscard]] runtime::task<reply> do_smnt(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_rein(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_quit(session& user, std::string_view argument);
 

@@ -1,15 +1,19 @@
 #include "ftp/commands_names.hpp"
 
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "ferry/vfs/tree.hpp"
+#include "ftp/arguments.hpp"
 #include "ftp/list_format.hpp"
 #include "ftp/listing_source.hpp"
 #include "ftp/text_size.hpp"
 #include "ftp/time.hpp"
+#include "ftp/transfer.hpp"
 
 namespace ferry::ftp {
 
@@ -53,11 +57,6 @@ task<reply> enter(session& user, vfs::path where) {
     co_return reply{250, quote_pathname(user.user.directory.text()) + " is the working directory"};
 }
 
-struct dated_name {
-    wall_time modified;
-    std::string_view name;
-};
-
 /// Reads "20261123081500 name". Errors: errc::invalid.
 result<dated_name> parse_dated_name(std::string_view argument) {
     const auto space = argument.find(' ');
@@ -66,24 +65,6 @@ result<dated_name> parse_dated_name(std::string_view argument) {
     }
     FERRY_TRY(modified, parse_time_val(argument.substr(0, space)));
     return dated_name{.modified = modified, .name = argument.substr(space + 1)};
-}
-
-/// Sets the time of a file: the answer of MFMT, and of MDTM where it is used so.
-task<reply> set_modified(session& user, dated_name what) {
-    const auto where = locate(user, what.name);
-    if (!where) {
-        co_return refuse(where.error());
-    }
-    if (!may(user, auth::right::replace, *where)) {
-        co_return refuse({.code = errc::denied});
-    }
-    const auto set = co_await user.files().set_modified(user.here, *where, what.modified);
-    if (!set) {
-        co_return refuse(set.error());
-    }
-    std::string text = "Modify=";
-    append_time_val(text, what.modified);
-    co_return reply{213, text + "; " + where->text()};
 }
 
 /// Forgets what SIZE has told of `where`.
@@ -108,6 +89,23 @@ task<std::optional<std::uint64_t>> size_of_part(session& user, const vfs::path& 
 }
 
 }  // namespace
+
+task<reply> set_modified(session& user, dated_name what) {
+    const auto where = locate(user, what.name);
+    if (!where) {
+        co_return refuse(where.error());
+    }
+    if (!may(user, auth::right::replace, *where)) {
+        co_return refuse({.code = errc::denied});
+    }
+    const auto set = co_await user.files().set_modified(user.here, *where, what.modified);
+    if (!set) {
+        co_return refuse(set.error());
+    }
+    std::string text = "Modify=";
+    append_time_val(text, what.modified);
+    co_return reply{213, text + "; " + where->text()};
+}
 
 task<reply> do_pwd(session& user, std::string_view) {
     co_return reply{257, quote_pathname(user.user.directory.text()) + " is the working directory"};
@@ -215,6 +213,78 @@ task<reply> do_mfmt(session& user, std::string_view argument) {
     co_return answer;
 }
 
+/// MFF: changes facts, all of them or none as far as that can be known before
+/// (draft-somers-ftp-mfxx-04 section 5).
+task<reply> do_mff(session& user, std::string_view argument) {
+    const auto wanted = parse_fact_changes(argument);
+    if (!wanted) {
+        co_return wanted.error() == errc::unsupported
+            ? reply{504, "Only Modify and UNIX.mode can be changed"}
+            : reply{501, "Wanted: Modify=YYYYMMDDhhmmss;UNIX.mode=0644; and a name"};
+    }
+    const auto where = locate(user, wanted->name);
+    if (!where) {
+        co_return refuse(where.error());
+    }
+    if (!may(user, auth::right::replace, *where)) {
+        co_return refuse({.code = errc::denied});
+    }
+    std::string text;
+    if (wanted->permissions) {
+        const auto set =
+            co_await user.files().set_permissions(user.here, *where, *wanted->permissions);
+        if (!set) {
+            co_return refuse(set.error());
+        }
+        text += fmt::format("UNIX.mode={:04o};", *wanted->permissions);
+    }
+    if (wanted->modified) {
+        const auto set = co_await user.files().set_modified(user.here, *where, *wanted->modified);
+        if (!set) {
+            co_return refuse(set.error());
+        }
+        text += "Modify=";
+        append_time_val(text, *wanted->modified);
+        text += ';';
+    }
+    co_return reply{213, text + ' ' + where->text()};
+}
+
+/// MFCT: Linux sets no time of creation (draft-somers-ftp-mfxx-04 section 4).
+task<reply> do_mfct(session&, std::string_view) {
+    co_return reply{504, "The time of creation cannot be set"};
+}
+
+/// DSIZ: the octets of all files in a directory and below
+/// (draft-peterson-streamlined-ftp-command-extensions-10). No link is followed. Without a
+/// preliminary reply, so what comes meanwhile waits, but for ABOR.
+task<reply> do_dsiz(session& user, std::string_view argument) {
+    running_transfer progress(user, "DSIZ");
+    const auto where = locate(user, argument);
+    if (!where) {
+        co_return progress.finish(refuse(where.error()));
+    }
+    progress.set_name(*where);
+    const bool is_whole = may(user, auth::right::list, *where) &&
+                          !user.user.identity->allowed.has_rules_below(name_in_tree(user, *where));
+    if (!is_whole) {
+        co_return progress.finish(refuse({.code = errc::denied}));
+    }
+    const auto below = co_await user.files().subtree(user.here, *where);
+    if (!below) {
+        co_return progress.finish(refuse(below.error()));
+    }
+    const auto found =
+        co_await (*below)->measure(user.here, user.shared.listings).in_scope(progress.scope());
+    if (progress.scope().stop_requested()) {
+        co_return progress.finish({426, "Aborted"});
+    }
+    if (found.passed_over > 0) {
+        co_return progress.finish({550, "Not all of it can be read"});
+    }
+    co_return progress.finish({213, fmt::to_string(found.sum.octets)});
+}
+
 /// MLST: one entry over the control connection, under its whole name (RFC 3659 section 7.2).
 task<reply> do_mlst(session& user, std::string_view argument) {
     const auto where = locate(user, argument);
@@ -276,6 +346,11 @@ task<reply> do_mkd(session& user, std::string_view argument) {
     const auto made = co_await user.files().make_directory(user.here, *where);
     if (!made) {
         co_return refusal(user, made.error(), file_use::existing);
+    }
+    if (const auto& umask = user.settings.umask) {
+        // It is there; that its bits are others is no failure.
+        static_cast<void>(
+            co_await user.files().set_permissions(user.here, *where, 0777U & ~*umask));
     }
     co_return reply{257, quote_pathname(where->text()) + " created"};
 }

@@ -199,6 +199,39 @@ task<reply> do_eprt(session& user, std::string_view argument) {
     co_return take_active_target(user, given);
 }
 
+/// LPRT: as EPRT, in the form before it (RFC 1639).
+task<reply> do_lprt(session& user, std::string_view argument) {
+    if (user.settings.extended_only) {
+        co_return extended_only();
+    }
+    const auto given = parse_lprt(argument);
+    const bool is_other_family = given ? net::unmapped(*given).family != family_of(user)
+                                       : given.error() == errc::unsupported;
+    if (is_other_family) {
+        co_return unsupported_family();
+    }
+    co_await user.data.drop_kept();
+    co_return take_active_target(user, given);
+}
+
+/// LPSV: as PASV, for IPv6, too (RFC 1639).
+task<reply> do_lpsv(session& user, std::string_view) {
+    if (user.settings.extended_only) {
+        co_return extended_only();
+    }
+    co_await user.data.drop_kept();
+    const auto listening = listen_for_data(user);
+    if (!listening) {
+        co_return no_data_connection();
+    }
+    auto shown = *listening;
+    if (family_of(user) == net::address_family::v4) {
+        shown = user.shared.settings.public_address.value_or(*listening);
+        shown.port = listening->port;
+    }
+    co_return long_passive_reply(shown);
+}
+
 /// ABOR: what there was to abort has been, when the line was read, and its 426 is sent (RFC 959
 /// section 4.1.3).
 task<reply> do_abor(session& user, std::string_view) {
@@ -218,6 +251,12 @@ task<reply> do_noop(session&, std::string_view) {
 /// CLNT: the client says what it is; nothing depends on it.
 task<reply> do_clnt(session&, std::string_view) {
     co_return reply{200, "Noted"};
+}
+
+/// CSID: who the client is, for who the server is. No version: it would help nobody but who looks
+/// for old ones.
+task<reply> do_csid(session&, std::string_view) {
+    co_return reply{200, "Name=ferry; CaseSensitive=1; DirSep=/;"};
 }
 
 /// LANG: replies are in English (RFC 2640 section 4.1).

@@ -18,10 +18,13 @@ namespace ferry::ftp {
 [[nodiscard]] runtime::task<reply> do_epsv(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_port(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_eprt(session& user, std::string_view argument);
+[[nodiscard]] runtime::task<reply> do_lprt(session& user, std::string_view argument);
+[[nodiscard]] runtime::task<reply> do_lpsv(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_abor(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_syst(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_noop(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_clnt(session& user, std::string_view argument);
+[[nodiscard]] runtime::task<reply> do_csid(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_lang(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_feat(session& user, std::string_view argument);
 [[nodiscard]] runtime::task<reply> do_opts(session& user, std::string_view argument);

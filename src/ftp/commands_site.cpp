@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <cstdint>
 #include <optional>
 #include <utility>
 
@@ -11,6 +13,7 @@
 #include "ferry/vfs/copy.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "ftp/arguments.hpp"
+#include "ftp/commands_names.hpp"
 #include "ftp/transfer.hpp"
 
 namespace ferry::ftp {
@@ -108,13 +111,78 @@ task<reply> site_copy_to(session& user, std::string_view argument) {
     co_return progress.finish(std::move(answer));
 }
 
-task<reply> site_help(session&, std::string_view) {
-    co_return reply{
-        214,
-        "SITE commands",
-        {"CHMOD <sp> 0 to 777 <sp> path", "CPFR <sp> path (copy from)", "CPTO <sp> path (copy to)",
-         "EBCDIC <sp> 037 or 1047 (of TYPE E)", "HELP", "QUOTA"}};
+/// SITE UMASK: which permission bits new files and directories do not get, beside those that the
+/// server's own umask takes.
+task<reply> site_umask(session& user, std::string_view argument) {
+    constexpr std::uint32_t usual = 022;
+    if (!argument.empty()) {
+        const auto wanted = parse_umask(argument);
+        if (!wanted) {
+            co_return reply{501, "Wanted: SITE UMASK [<sp> 0 to 777]"};
+        }
+        user.settings.umask = *wanted;
+    }
+    co_return reply{200, fmt::format("UMASK is {:03o}", user.settings.umask.value_or(usual))};
 }
+
+/// SITE IDLE: how long this session may be idle, up to what the server allows.
+task<reply> site_idle(session& user, std::string_view argument) {
+    using std::chrono::seconds;
+    const auto in_seconds = [](runtime::duration time) {
+        return static_cast<std::uint64_t>(std::chrono::duration_cast<seconds>(time).count());
+    };
+    const auto most = in_seconds(user.shared.settings.idle_timeout);
+    if (!argument.empty()) {
+        const auto wanted = parse_restart(argument);
+        if (!wanted || *wanted == 0 || *wanted > most) {
+            co_return reply{501, fmt::format("Wanted: SITE IDLE [<sp> 1 to {} seconds]", most)};
+        }
+        user.idle_timeout = seconds(*wanted);
+    }
+    co_return reply{
+        200, fmt::format("Idle time is {} of {} seconds", in_seconds(user.idle_timeout), most)};
+}
+
+/// SITE UTIME, in the two forms that clients have for it.
+task<reply> site_utime(session& user, std::string_view argument) {
+    const auto wanted = parse_utime(argument);
+    if (!wanted) {
+        co_return reply{501, "Wanted: SITE UTIME <sp> YYYYMMDDhhmm[ss] <sp> path"};
+    }
+    auto answer = co_await set_modified(user, *wanted);
+    co_return answer;
+}
+
+task<reply> site_mkdir(session& user, std::string_view argument) {
+    if (argument.empty()) {
+        co_return reply{501, "Wanted: SITE MKDIR <sp> path"};
+    }
+    auto answer = co_await do_mkd(user, argument);
+    co_return answer;
+}
+
+task<reply> site_rmdir(session& user, std::string_view argument) {
+    if (argument.empty()) {
+        co_return reply{501, "Wanted: SITE RMDIR <sp> path"};
+    }
+    auto answer = co_await do_rmd(user, argument);
+    co_return answer;
+}
+
+/// SITE ZONE: of the times in listings, as Serv-U says it.
+task<reply> site_zone(session&, std::string_view) {
+    co_return reply{210, "UTC+0"};
+}
+
+/// SITE DIRSTYLE: between Unix and MS-DOS, as IIS has it.
+task<reply> site_dirstyle(session& user, std::string_view) {
+    user.settings.lists_as_dos = !user.settings.lists_as_dos;
+    co_return reply{200, user.settings.lists_as_dos ? "MSDOS-like directory output is on"
+                                                    : "MSDOS-like directory output is off"};
+}
+
+/// Says what there is and no more, from the same table that carries it out.
+task<reply> site_help(session& user, std::string_view argument);
 
 /// SITE EBCDIC: the code page of TYPE E in this session, which RFC 959 leaves open.
 task<reply> site_ebcdic(session& user, std::string_view argument) {
@@ -138,16 +206,32 @@ task<reply> site_quota(session& user, std::string_view) {
 struct site_command {
     std::string_view verb;
     task<reply> (*run)(session& user, std::string_view argument);
+    std::string_view help;
 };
 
 constexpr auto site_commands = std::to_array<site_command>({
-    {"CHMOD", site_chmod},
-    {"CPFR", site_copy_from},
-    {"CPTO", site_copy_to},
-    {"EBCDIC", site_ebcdic},
-    {"HELP", site_help},
-    {"QUOTA", site_quota},
+    {"CHMOD", site_chmod, "CHMOD <sp> 0 to 777 <sp> path"},
+    {"CPFR", site_copy_from, "CPFR <sp> path (copy from)"},
+    {"CPTO", site_copy_to, "CPTO <sp> path (copy to)"},
+    {"DIRSTYLE", site_dirstyle, "DIRSTYLE (LIST as MS-DOS has it, or as Unix)"},
+    {"EBCDIC", site_ebcdic, "EBCDIC <sp> 037 or 1047 (of TYPE E)"},
+    {"HELP", site_help, "HELP"},
+    {"IDLE", site_idle, "IDLE [<sp> seconds]"},
+    {"MKDIR", site_mkdir, "MKDIR <sp> path"},
+    {"QUOTA", site_quota, "QUOTA"},
+    {"RMDIR", site_rmdir, "RMDIR <sp> path"},
+    {"UMASK", site_umask, "UMASK [<sp> 0 to 777]"},
+    {"UTIME", site_utime, "UTIME <sp> YYYYMMDDhhmm[ss] <sp> path"},
+    {"ZONE", site_zone, "ZONE (of the times in listings)"},
 });
+
+task<reply> site_help(session&, std::string_view) {
+    reply answer{214, "SITE commands"};
+    for (const auto& each : site_commands) {
+        answer.lines.emplace_back(each.help);
+    }
+    co_return answer;
+}
 
 }  // namespace
 

@@ -263,6 +263,9 @@ struct upload_request {
 /// Receives one upload. Errors before the 150 are those of the name.
 task<reply> receive_file(session& user, running_transfer& progress, upload_request what) {
     what.how.size_bytes = user.user.announced_bytes;
+    if (const auto& umask = user.settings.umask) {
+        what.how.permissions = 0666U & ~*umask;
+    }
     auto begun = co_await user.files()
                      .begin_upload(user.here, what.name, what.how)
                      .in_scope(progress.scope());

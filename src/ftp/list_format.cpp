@@ -283,6 +283,31 @@ void append_unix_line(std::string& out, const vfs::directory_entry& entry,
     }
 }
 
+void append_dos_line(std::string& out, const vfs::directory_entry& entry) {
+    const auto& status = entry.status;
+    const auto when = to_calendar(clamp_to_four_digit_years(status.modified.seconds));
+    line_buffer line;
+    line.put_padded(static_cast<unsigned>(when.month), 2);
+    line.put('-');
+    line.put_padded(static_cast<unsigned>(when.day), 2);
+    line.put('-');
+    line.put_padded(static_cast<unsigned>(when.year), 2);
+    line.put("  ");
+    line.put_padded(static_cast<unsigned>((when.hour + 11) % 12 + 1), 2);
+    line.put(':');
+    line.put_padded(static_cast<unsigned>(when.minute), 2);
+    line.put(when.hour < 12 ? "AM" : "PM");
+    if (status.kind == vfs::file_kind::directory) {
+        line.put("       <DIR>          ");
+    } else {
+        line.put(' ');
+        line.put_right(status.size_bytes, 20);
+        line.put(' ');
+    }
+    out += line.text();
+    append_name(out, entry.name, ascii::is_control);
+}
+
 void append_name_line(std::string& out, const listed_name& what) {
     append_name(out, what.directory, is_line_end);
     if (!what.directory.empty() && !what.directory.ends_with('/')) {

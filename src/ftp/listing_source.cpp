@@ -248,7 +248,11 @@ void listing_source::append_line(std::string& out, const vfs::directory_entry& e
                                  line_about about) const {
     switch (request_.style) {
         case listing_style::unix_lines:
-            append_unix_line(out, entry, now_seconds_);
+            if (user_.settings.lists_as_dos) {
+                append_dos_line(out, entry);
+            } else {
+                append_unix_line(out, entry, now_seconds_);
+            }
             break;
         case listing_style::names:
             if (request_.wanted.long_form) {

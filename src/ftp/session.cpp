@@ -178,7 +178,7 @@ task<session_end> carry_out_commands(session& user) {
         if (user.is_logged_in()) {  // Else any command would keep a stranger's session for ever.
             waiting_since = user.here.now();
         }
-        const auto deadline = waiting_since + user.shared.settings.idle_timeout;
+        const auto deadline = waiting_since + user.idle_timeout;
         if (user.here.now() >= deadline) {
             co_return end_for(user, {.code = errc::timed_out});
         }
@@ -273,6 +273,7 @@ session::session(service& server, net::tls_stream& connection,
       data(server.here, server.settings),
       settings(settings_at_first(server.settings)),
       control_decided(server.here.io()),
+      idle_timeout(server.settings.idle_timeout),
       number(server.here.number_connection()) {
     idle.follow(server.draining);
 }

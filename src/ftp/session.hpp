@@ -44,7 +44,9 @@ struct user_state {
     auth::session_counts::place place;        ///< Among the sessions of that account.
     std::shared_ptr<auth::usage> usage;       ///< Of that account; null: nothing shared is limited.
     vfs::path root;                           ///< In the tree: what the user sees as "/".
+    vfs::path home_root;                      ///< The same before SMNT.
     std::unique_ptr<vfs::tree> own_files;     ///< What lies there; null for the whole tree.
+    std::unique_ptr<vfs::tree> mounted;       ///< By SMNT, at `root`; null: the home.
     std::shared_ptr<vfs::home> home;          ///< What its quota is about; null: it has none.
     vfs::path directory;                      ///< The working directory, as the user sees it.
     upload_place restart;                     ///< From REST, until the next transfer.
@@ -62,7 +64,9 @@ struct transfer_settings {
     form_details details;
     fact_set facts = fact_set::all();
     vfs::digest_algorithm hash = vfs::digest_algorithm::sha256;  ///< Of HASH.
-    bool extended_only = false;  ///< After EPSV ALL (RFC 2428 section 4).
+    bool extended_only = false;          ///< After EPSV ALL (RFC 2428 section 4).
+    bool lists_as_dos = false;           ///< By SITE DIRSTYLE.
+    std::optional<std::uint32_t> umask;  ///< By SITE UMASK, beside the process's own.
 };
 
 /// Those of a session that has just begun.
@@ -110,6 +114,7 @@ struct session {
     /// Told to the reader, which waits behind AUTH and CCC, once they have been carried out: what
     /// comes next is TLS, or is not any more.
     runtime::event control_decided;
+    runtime::duration idle_timeout;  ///< By SITE IDLE.
     /// Of the whole session: a login in between, which anybody has where there is an anonymous one,
     /// must not buy more tries (threats.md, F10).
     std::size_t failed_logins = 0;
@@ -126,6 +131,9 @@ struct session {
 
     /// What the user sees: names and links end at the user's root.
     [[nodiscard]] const vfs::tree& files() const noexcept {
+        if (user.mounted) {
+            return *user.mounted;
+        }
         return user.own_files ? *user.own_files : shared.files;
     }
 

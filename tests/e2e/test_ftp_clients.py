@@ -1,6 +1,7 @@
 """lftp, ncftp, tnftp, curl and wget over ftp://, active and passive, both ways."""
 
 import os
+import shutil
 
 from support import check, trees
 from support.case import limit
@@ -292,3 +293,56 @@ def test_wget_mirrors(t):
             check.contains(got, name, "the names")
             check.same_bytes(got[name], content, f"{name}")
     check.equal(len([n for n in got if not n.endswith(b".listing")]), len(SITE), "files")
+
+
+def test_rclone(t):
+    """Copies both ways, checks by size and time, and walks the tree (MLSD, MFMT)."""
+    if not shutil.which("rclone"):
+        t.tell("skipped: rclone is not installed")
+        return
+    files = {b"a": b"one", b"sub/deep/b.bin": BIG[:300_000], b"sub/empty": b"",
+             "sub/\u00fcml\u00e4ut x".encode(): b"two"}
+    server = t.ferry(trees.fill(t.tmp(), files), "--user", "ann:secret", "--write")
+    place = t.tmp()
+    word = run(["rclone", "obscure", "secret"]).output.decode().strip()
+    remote = f":ftp,host=127.0.0.1,port={server.ftp_port},user=ann,pass={word}:"
+    quick = ("--config", "", "--retries", "1", "--low-level-retries", "1")
+    run(["rclone", *quick, "copy", remote + "/", os.path.join(place, "got")])
+    same_tree(trees.contents(os.path.join(place, "got")), files, "downloads")
+    run(["rclone", *quick, "copy", os.path.join(place, "got"), remote + "/back"])
+    same_tree(trees.contents(os.path.join(server.root, "back")), files, "uploads")
+    run(["rclone", *quick, "check", "--size-only", os.path.join(place, "got"), remote + "/back"])
+    run(["rclone", *quick, "purge", remote + "/back/sub"])
+    check.equal(sorted(os.listdir(os.path.join(server.root, "back"))), ["a"], "what is left")
+
+
+BASIC_FTP = """
+const ftp = require("basic-ftp");
+(async () => {
+    const client = new ftp.Client();
+    await client.access({host: "127.0.0.1", port: +process.argv[1], user: "ann", password: "secret"});
+    await client.downloadToDir("got", "/");
+    await client.ensureDir("/back");
+    await client.uploadFromDir("got");
+    await client.rename("/back/a", "/back/c");
+    console.log(await client.size("/back/c"), (await client.list("/back")).length);
+    client.close();
+})().catch((why) => { console.error(why); process.exit(1); });
+"""
+
+
+def test_basic_ftp(t):
+    """The package of npm, where it is installed for all (npm install -g basic-ftp)."""
+    modules = os.environ.get("NODE_PATH") or (
+        run(["npm", "root", "-g"]).output.decode().strip() if shutil.which("npm") else "")
+    if not os.path.isdir(os.path.join(modules, "basic-ftp")):
+        t.tell("skipped: basic-ftp is not installed")
+        return
+    files = {b"a": b"one", b"sub/deep/b.bin": BIG[:300_000], b"sub/empty": b""}
+    server = t.ferry(trees.fill(t.tmp(), files), "--user", "ann:secret", "--write")
+    place = t.tmp()
+    done = run(["env", f"NODE_PATH={modules}", "node", "-e", BASIC_FTP, server.ftp_port], place)
+    check.equal(done.output.decode().strip(), "3 2", "the size of a file, and how many names")
+    same_tree(trees.contents(os.path.join(place, "got")), files, "downloads")
+    renamed = {b"c" if name == b"a" else name: content for name, content in files.items()}
+    same_tree(trees.contents(os.path.join(server.root, "back")), renamed, "uploads")

@@ -52,6 +52,20 @@ void check_eprt(std::string_view argument) {
     FERRY_ASSERT(again == shown);
 }
 
+void check_lprt(std::string_view argument) {
+    const auto given = ftp::parse_lprt(argument);
+    if (!given) {
+        FERRY_ASSERT(given.error() == errc::invalid || given.error() == errc::unsupported);
+        return;
+    }
+    check_bounce(*given);
+    const auto reply = ftp::long_passive_reply(*given);
+    const std::string_view text = reply.text;
+    const auto begin = text.find('(') + 1;
+    FERRY_ASSERT(ftp::parse_lprt(text.substr(begin, text.find(')') - begin)) ==
+                 net::unmapped(*given));
+}
+
 void check_endpoint(std::string_view text) {
     const auto parsed = net::parse_endpoint(text);
     if (!parsed) {
@@ -71,6 +85,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                  size_bytes);
     check_port(input);
     check_eprt(input);
+    check_lprt(input);
     check_endpoint(input);
     const auto epsv = ftp::parse_epsv(input);
     FERRY_ASSERT(epsv || epsv.error() == errc::invalid || epsv.error() == errc::unsupported);

@@ -12,6 +12,7 @@
 #include "ftp/arguments.hpp"
 #include "ftp/list_format.hpp"
 #include "ftp/reply.hpp"
+#include "ftp/restart_marker.hpp"
 #include "ftp/time.hpp"
 
 namespace {
@@ -69,6 +70,24 @@ void check_options(std::string_view input) {
     FERRY_ASSERT(ftp::parse_facts(std::string_view(described).substr(9)) == facts);
 }
 
+void check_names(std::string_view input) {
+    const auto names = ftp::parse_names(input);
+    if (names) {
+        for (const auto& each : *names) {
+            FERRY_ASSERT(!each.empty() && each.size() <= input.size());
+        }
+    }
+    const auto changes = ftp::parse_fact_changes(input);
+    FERRY_ASSERT(!changes || (!changes->name.empty() && input.ends_with(changes->name)));
+    FERRY_ASSERT(!changes || !changes->permissions || *changes->permissions <= 0777);
+    const auto dated = ftp::parse_utime(input);
+    FERRY_ASSERT(!dated || !dated->name.empty());
+    const auto level = ftp::parse_deflate_options(input);
+    FERRY_ASSERT(!level || !*level || (**level >= 1 && **level <= 9));
+    const auto place = ftp::parse_restart_marker(input);
+    FERRY_ASSERT(!place || place->offset <= offset_max);
+}
+
 void check_one_line(std::string_view line) {
     FERRY_ASSERT(line.find_first_of("\r\n") == std::string_view::npos);
 }
@@ -79,6 +98,9 @@ void check_lines(std::string_view input) {
         .status = {.kind = vfs::file_kind::regular, .mode = 0644, .modified = {}, .changed = {}}};
     std::string line;
     ftp::append_unix_line(line, entry, 0);
+    check_one_line(line);
+    line.clear();
+    ftp::append_dos_line(line, entry);
     check_one_line(line);
     line.clear();
     ftp::append_facts_line(line, entry, {});
@@ -102,5 +124,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_time(input);
     check_options(input);
     check_lines(input);
+    check_names(input);
     return 0;
 }

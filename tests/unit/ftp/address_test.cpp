@@ -171,3 +171,27 @@ TEST_CASE("address: no bounce to another address or a port below 1024 (RFC 2577,
         CHECK(ftp::may_connect({.given = at(each.given), .peer = at(each.peer)}) == each.allowed);
     }
 }
+
+TEST_CASE("address: LPRT and LPSV name a family, an address and a port (RFC 1639)") {
+    const auto v4 = ftp::parse_lprt("4,4,192,0,2,1,2,24,131");
+    REQUIRE(v4);
+    CHECK(net::format_endpoint(*v4) == "192.0.2.1:6275");
+    const auto v6 = ftp::parse_lprt("6,16,32,1,13,184,0,0,0,0,0,0,0,0,0,0,0,1,2,24,131");
+    REQUIRE(v6);
+    CHECK(net::format_endpoint(*v6) == "[2001:db8::1]:6275");
+    CHECK(ftp::long_passive_reply(*v4).text ==
+          "Entering Long Passive Mode (4,4,192,0,2,1,2,24,131)");
+    CHECK(ftp::long_passive_reply(*v6).text ==
+          "Entering Long Passive Mode (6,16,32,1,13,184,0,0,0,0,0,0,0,0,0,0,0,1,2,24,131)");
+    CHECK(ftp::long_passive_reply(*v4).code == 228);
+    CHECK(ftp::parse_lprt("5,4,192,0,2,1,2,24,131").error() == errc::unsupported);
+    CHECK(ftp::unsupported_family().code == 521);
+    for (const char* text :
+         {"", "4", "4,4,192,0,2,1,2,24", "4,4,192,0,2,1,2,24,131,1", "4,3,192,0,2,2,24,131",
+          "4,4,192,0,2,256,2,24,131", "4,4,192,0,2,1,3,24,131", "6,4,192,0,2,1,2,24,131",
+          "4,4,192,0,2,1,2,24,", "4,4,192,0,2,-1,2,24,131",
+          "6,16,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,2,1,1,1"}) {
+        CAPTURE(text);
+        CHECK(ftp::parse_lprt(text).error() == errc::invalid);
+    }
+}

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 using namespace ferry;
 using namespace std::string_view_literals;
@@ -263,4 +264,63 @@ TEST_CASE(
         CHECK(parsed.one_per_line == each.options.contains('1'));
         CHECK(parsed.directory_itself == each.options.contains('d'));
     }
+}
+
+TEST_CASE("arguments: MFF changes Modify and UNIX.mode (draft-somers-ftp-mfxx-04 section 5)") {
+    const auto both = ftp::parse_fact_changes("unix.MODE=0640;Modify=20261123081500; a b");
+    REQUIRE(both);
+    CHECK(both->permissions == 0640);
+    REQUIRE(both->modified);
+    CHECK(both->modified->seconds == 1'795'421'700);
+    CHECK(both->name == "a b");
+    CHECK_FALSE(ftp::parse_fact_changes("UNIX.mode=7; x")->modified);
+    for (const auto text : {"Create=20261123081500; x"sv, "Modify=20261123081500;Type=dir; x"sv}) {
+        CAPTURE(text);
+        CHECK(ftp::parse_fact_changes(text).error() == errc::unsupported);
+    }
+    for (const auto text :
+         {""sv, "x"sv, " x"sv, "Modify=20261123081500;"sv, "Modify=20261123081500; "sv,
+          "Modify=20261123081500 x"sv, "Modify=2026; x"sv, "UNIX.mode=4755; x"sv,
+          "UNIX.mode=u+x; x"sv, "UNIX.mode=7;UNIX.mode=7; x"sv, "Modify; x"sv}) {
+        CAPTURE(text);
+        CHECK(ftp::parse_fact_changes(text).error() == errc::invalid);
+    }
+}
+
+TEST_CASE("arguments: SITE UTIME in both orders") {
+    for (const auto text : {"20261123081500 a b"sv, "202611230815 a b"sv,
+                            "a b 20000101000000 20261123081500 20000101000000 UTC"sv}) {
+        CAPTURE(text);
+        const auto read = ftp::parse_utime(text);
+        REQUIRE(read);
+        CHECK(read->modified.seconds == 1'795'421'700);
+        CHECK(read->name == "a b");
+    }
+    for (const auto text :
+         {""sv, "20261123081500"sv, "20261123081500 "sv, "2026 x"sv,
+          "x 20261123081500 20261123081500 UTC"sv,
+          "x 20261123081500 20261323081500 20261123081500 UTC"sv, "x 1 20261123081500 1 UTC"sv,
+          " 20261123081500 20261123081500 20261123081500 UTC"sv}) {
+        CAPTURE(text);
+        CHECK(ftp::parse_utime(text).error() == errc::invalid);
+    }
+}
+
+TEST_CASE("arguments: names with spaces in quotation marks") {
+    using names = std::vector<std::string>;
+    CHECK(ftp::parse_names("a b") == names{"a", "b"});
+    CHECK(ftp::parse_names("\"a b\" c") == names{"a b", "c"});
+    CHECK(ftp::parse_names("\"say \"\"hi\"\"\"") == names{"say \"hi\""});
+    CHECK(ftp::parse_names("a\"b") == names{"a\"b"});
+    CHECK(ftp::parse_names("") == names{});
+    CHECK(ftp::parse_names(std::string(199, 'x').replace(1, 1, " ")));
+    for (const auto text : {"\"a"sv, "\"\""sv, "a  b"sv, "\"a\"b"sv, " a"sv}) {
+        CAPTURE(text);
+        CHECK(ftp::parse_names(text).error() == errc::invalid);
+    }
+    std::string many;
+    for (int i = 0; i < 101; ++i) {
+        many += "x ";
+    }
+    CHECK_FALSE(ftp::parse_names(many));
 }

@@ -325,3 +325,66 @@ TEST_CASE("access: an account whose directory is missing cannot log in") {
     CHECK(user.code("PASS secret") == 230);
     CHECK(user.ask("SIZE home/bob/mine") == "213 0");
 }
+
+TEST_CASE("access: HOST comes before the login (RFC 7151 section 3)") {
+    test_server server;
+    client user(server);
+    CHECK(code_of(user.reply()) == 220);
+    CHECK(user.code("HOST files.example.org") == 220);
+    CHECK(user.code("HOST [::1]") == 220);
+    CHECK(user.code("HOST [nonsense]") == 501);
+    CHECK(user.code("HOST a b") == 501);
+    CHECK(user.code("HOST") == 501);
+    CHECK(user.code("USER ann") == 331);
+    CHECK(user.code("HOST files.example.org") == 220);
+    CHECK(user.code("PASS secret") == 503);  // USER was said to another host.
+    CHECK(user.code("USER ann") == 331);
+    CHECK(user.code("PASS secret") == 230);
+    CHECK(user.code("HOST files.example.org") == 503);
+    CHECK(user.code("REIN") == 220);
+    CHECK(user.code("HOST files.example.org") == 220);
+    CHECK(user.ask("FEAT").contains("\n HOST"));
+}
+
+TEST_CASE("access: SMNT makes a directory the root (RFC 959 section 4.1.1)") {
+    test_server server;
+    server.put("home/bob/d/file", "below");
+    server.put("home/bob/file", "above");
+    server.put("secret", "of others");
+    std::filesystem::create_directory_symlink("../../../secrets",
+                                              server.directory() / "home/bob/d/up");
+    std::filesystem::create_directory_symlink("/", server.directory() / "home/bob/out");
+    client user(server);
+    user.log_in("bob");
+    CHECK(user.ask("SMNT d") == "250 \"/d\" is the root");
+    CHECK(user.ask("PWD") == "257 \"/\" is the working directory");
+    CHECK(user.fetch("RETR /file").octets == "below");
+    CHECK(user.code("SIZE /../file") == 213);  // ".." ends at the root.
+    CHECK(code_of(user.store("STOR new", "x").last) == 226);
+    CHECK(server.get("home/bob/d/new") == "x");
+    CHECK(user.code("SMNT missing") == 550);
+    CHECK(user.code("SMNT file") == 550);
+    CHECK(user.code("SMNT out") == 550);
+    CHECK(user.code("SMNT ../../..") == 250);  // The home, and no more.
+    CHECK(user.fetch("RETR file").octets == "above");
+    CHECK(user.code("SMNT /d") == 250);
+    CHECK(user.code("SMNT /") == 250);
+    CHECK(user.fetch("RETR file").octets == "above");
+    CHECK(user.code("SMNT") == 501);
+    CHECK(user.code("SMNT /d") == 250);
+    CHECK(user.code("USER bob") == 331);
+    CHECK(user.code("PASS secret") == 230);
+    CHECK(user.fetch("RETR file").octets == "above");
+}
+
+TEST_CASE("access: what SMNT mounts counts for the quota of the home") {
+    server_settings settings;
+    settings.bounds = {.home_octets_max = 1'000};
+    test_server server(settings);
+    server.put("d/old", std::string(600, 'x'));
+    client user(server);
+    user.log_in();
+    CHECK(user.code("SMNT d") == 250);
+    CHECK(code_of(user.store("STOR new", std::string(500, 'y')).last) == 552);
+    CHECK(code_of(user.store("STOR new", std::string(300, 'y')).last) == 226);
+}

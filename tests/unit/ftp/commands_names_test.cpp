@@ -171,3 +171,42 @@ TEST_CASE("names: links out of the tree and FIFOs answer at once") {
         CHECK(code_of(got.last) == 550);
     }
 }
+
+TEST_CASE("names: MFF changes the time and the bits of a file, MFCT nothing") {
+    test_server server;
+    server.put("a b", "x");
+    client user(server);
+    user.log_in();
+    CHECK(user.ask("MFF UNIX.mode=0640;Modify=20200913122640; a b") ==
+          "213 UNIX.mode=0640;Modify=20200913122640; /a b");
+    CHECK(user.ask("MDTM a b") == "213 20200913122640");
+    CHECK(user.ask("MLST a b").contains("UNIX.mode=0640"));
+    CHECK(user.code("MFF Create=20200913122640; a b") == 504);
+    CHECK(user.code("MFF UNIX.mode=0600;Create=20200913122640; a b") == 504);
+    CHECK(user.ask("MLST a b").contains("UNIX.mode=0640"));  // All or nothing.
+    CHECK(user.code("MFF UNIX.mode=4755; a b") == 501);
+    CHECK(user.code("MFF a b") == 501);
+    CHECK(user.code("MFF UNIX.mode=0600; missing") == 550);
+    CHECK(user.code("MFCT 20200913122640 a b") == 504);
+    client visitor(server);
+    visitor.log_in("anonymous", "x");
+    CHECK(visitor.code("MFF UNIX.mode=0600; a b") == 550);
+    CHECK(user.ask("FEAT").contains("\n MFF Modify;UNIX.mode;"));
+}
+
+TEST_CASE("names: DSIZ counts a directory and what is below") {
+    test_server server;
+    server.put("d/one", "12345");
+    server.put("d/e/two", "123");
+    server.put("three", "1");
+    std::filesystem::create_symlink("../three", server.directory() / "d/link");
+    client user(server);
+    user.log_in();
+    const auto size = user.ask("DSIZ d");
+    CHECK(size.starts_with("213 8"));
+    CHECK(user.code("CWD d") == 250);
+    CHECK(user.ask("DSIZ") == size);
+    CHECK(user.ask("DSIZ e") == "213 3");
+    CHECK(user.code("DSIZ one") == 550);
+    CHECK(user.code("DSIZ missing") == 550);
+}

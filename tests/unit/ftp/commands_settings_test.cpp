@@ -106,3 +106,45 @@ TEST_CASE("settings: ABOR with nothing to abort") {
     CHECK(user.code("ABOR") == 226);
     CHECK(user.code("PWD") == 257);
 }
+
+TEST_CASE("settings: LPRT and LPSV (RFC 1639)") {
+    test_server server;
+    server.put("a", "content");
+    client user(server);
+    user.log_in();
+    const auto answer = user.ask("LPSV");
+    CHECK(answer.starts_with("228 Entering Long Passive Mode (4,4,127,0,0,1,2,"));
+    const auto numbers = answer.substr(answer.find(",2,") + 3);
+    const auto high = std::stoi(numbers);
+    const auto low = std::stoi(numbers.substr(numbers.find(',') + 1));
+    auto data = client_socket::connect_to(static_cast<std::uint16_t>(high * 256 + low));
+    CHECK(user.code("RETR a") == 150);
+    CHECK(data.read_all() == "content");
+    CHECK(code_of(user.reply()) == 226);
+
+    client_listener listener;
+    auto ports = listener.port_argument();  // "127,0,0,1,p1,p2"
+    ports.insert(10, "2,");
+    CHECK(user.code("LPRT 4,4," + ports) == 200);
+    user.send("RETR a\r\n");
+    auto active = listener.accept();
+    CHECK(code_of(user.reply()) == 150);
+    CHECK(active.read_all() == "content");
+    CHECK(code_of(user.reply()) == 226);
+
+    CHECK(user.ask("LPRT 5,4,127,0,0,1,2,100,1") == "521 Supported address families are (4, 6)");
+    CHECK(user.code("LPRT 6,16,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1,2,100,1") == 521);
+    CHECK(user.code("LPRT 4,4,192,0,2,1,2,100,1") == 504);  // RFC 2577 section 3.
+    CHECK(user.code("LPRT 4,4,127,0,0,1,2,0,20") == 504);
+    CHECK(user.code("LPRT 4,4") == 501);
+    CHECK(user.code("EPSV ALL") == 200);
+    CHECK(user.code("LPSV") == 503);
+    CHECK(user.code("LPRT 4,4," + ports) == 503);
+}
+
+TEST_CASE("settings: CSID says who the server is") {
+    test_server server;
+    client user(server);
+    CHECK(code_of(user.reply()) == 220);
+    CHECK(user.ask("CSID Name=x; Version=1;") == "200 Name=ferry; CaseSensitive=1; DirSep=/;");
+}

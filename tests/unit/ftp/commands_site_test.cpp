@@ -226,3 +226,97 @@ TEST_CASE("site: HELP, and what there is not") {
     CHECK(user.code("SITE") == 504);
     CHECK(user.code("SITE RECFM=VB") == 504);
 }
+
+TEST_CASE("site: UMASK is about new files and directories") {
+    test_server server;
+    client user(server);
+    user.log_in();
+    CHECK(user.ask("SITE UMASK") == "200 UMASK is 022");
+    CHECK(user.ask("SITE UMASK 077") == "200 UMASK is 077");
+    CHECK(code_of(user.store("STOR file", "x").last) == 226);
+    CHECK(mode_of(server, "file") == 0600);
+    CHECK(user.code("MKD dir") == 257);
+    CHECK(mode_of(server, "dir") == 0700);
+    CHECK(user.code("SITE UMASK 1000") == 501);
+    CHECK(user.code("SITE UMASK x") == 501);
+    CHECK(user.ask("SITE UMASK") == "200 UMASK is 077");
+    CHECK(user.code("REIN") == 220);
+    CHECK(user.code("USER ann") == 331);
+    CHECK(user.code("PASS secret") == 230);
+    CHECK(user.ask("SITE UMASK") == "200 UMASK is 022");
+}
+
+TEST_CASE("site: IDLE shortens how long a session may be idle") {
+    server_settings settings;
+    settings.numbers.idle_timeout = std::chrono::seconds(100);
+    test_server server(settings);
+    client user(server);
+    user.log_in();
+    CHECK(user.ask("SITE IDLE") == "200 Idle time is 100 of 100 seconds");
+    CHECK(user.code("SITE IDLE 101") == 501);
+    CHECK(user.code("SITE IDLE 0") == 501);
+    CHECK(user.code("SITE IDLE x") == 501);
+    CHECK(user.ask("SITE IDLE 1") == "200 Idle time is 1 of 100 seconds");
+    CHECK(code_of(user.reply()) == 421);
+}
+
+TEST_CASE("site: UTIME sets a time, in either order of its arguments") {
+    test_server server;
+    server.put("a b", "x");
+    client user(server);
+    user.log_in();
+    CHECK(user.code("SITE UTIME 202009131226 a b") == 213);
+    CHECK(user.ask("MDTM a b") == "213 20200913122600");
+    CHECK(user.code("SITE UTIME a b 20000101000000 20210913122640 20000101000000 UTC") == 213);
+    CHECK(user.ask("MDTM a b") == "213 20210913122640");
+    CHECK(user.code("SITE UTIME a b") == 501);
+    CHECK(user.code("SITE UTIME 20200913122640 missing") == 550);
+    client visitor(server);
+    visitor.log_in("anonymous", "x");
+    CHECK(visitor.code("SITE UTIME 20200913122640 a b") == 550);
+}
+
+TEST_CASE("site: MKDIR, RMDIR, ZONE") {
+    test_server server;
+    client user(server);
+    user.log_in();
+    CHECK(user.ask("SITE MKDIR new") == "257 \"/new\" created");
+    CHECK(user.code("SITE RMDIR new") == 250);
+    CHECK(user.code("SITE RMDIR new") == 550);
+    CHECK(user.code("SITE MKDIR") == 501);
+    CHECK(user.code("SITE RMDIR") == 501);
+    CHECK(user.ask("SITE ZONE") == "210 UTC+0");
+    client visitor(server);
+    visitor.log_in("anonymous", "x");
+    CHECK(visitor.code("SITE MKDIR new") == 550);
+}
+
+TEST_CASE("site: DIRSTYLE lists as MS-DOS does, and as Unix again") {
+    test_server server;
+    server.put("d/file", "12345");
+    client user(server);
+    user.log_in();
+    CHECK(user.ask("SITE DIRSTYLE") == "200 MSDOS-like directory output is on");
+    CHECK(user.fetch("LIST").octets.contains("<DIR>          d\r\n"));
+    CHECK(user.fetch("LIST d").octets.contains("                    5 file\r\n"));
+    CHECK(user.ask("STAT d").contains("    5 file"));
+    CHECK(user.fetch("NLST d").octets == "d/file\r\n");
+    CHECK(user.ask("SITE DIRSTYLE") == "200 MSDOS-like directory output is off");
+    CHECK(user.fetch("LIST d").octets.starts_with("-rw"));
+}
+
+TEST_CASE("site: HELP names what there is, all of which is carried out") {
+    test_server server;
+    client user(server);
+    user.log_in();
+    const auto help = user.ask("SITE HELP");
+    std::size_t lines = 0;
+    for (std::size_t at = help.find("\n "); at != std::string::npos;
+         at = help.find("\n ", at + 1)) {
+        const auto verb = help.substr(at + 2, help.find_first_of(" \n", at + 2) - at - 2);
+        CAPTURE(verb);
+        CHECK(user.code("SITE " + verb) != 504);
+        ++lines;
+    }
+    CHECK(lines >= 13);
+}

@@ -263,3 +263,24 @@ TEST_CASE("list_format: no name makes a second line (threats.md, V11)") {
         REQUIRE(name_line("", name).size() == name.size());
     }
 }
+
+TEST_CASE("list format: in MS-DOS style, as IIS has it") {
+    const auto line_of = [](const vfs::directory_entry& entry) {
+        std::string out;
+        ftp::append_dos_line(out, entry);
+        return out;
+    };
+    vfs::directory_entry file{.name = "a b.txt", .status = {.kind = vfs::file_kind::regular}};
+    file.status.size_bytes = 2'048;
+    file.status.modified.seconds = 1'795'421'700;  // 2026-11-23 08:15:00.
+    CHECK(line_of(file) == "11-23-26  08:15AM                 2048 a b.txt");
+    file.status.modified.seconds += 12 * 3'600;
+    file.status.kind = vfs::file_kind::directory;
+    CHECK(line_of(file) == "11-23-26  08:15PM       <DIR>          a b.txt");
+    file.status.modified.seconds -= 8 * 3'600;
+    CHECK(line_of(file).starts_with("11-23-26  12:15PM"));
+    file.status.modified.seconds -= 12 * 3'600;
+    CHECK(line_of(file).starts_with("11-23-26  12:15AM"));
+    file.name = "a\nb";
+    CHECK(line_of(file).ends_with(" a?b"));
+}
