@@ -778,8 +778,10 @@ outcome judge(conversation& talk, const attempt& what, const answer_head& head) 
     }
     const bool may_lose_content =
         !what.framed.empty() && context.excused.any() && (head.status == 400 || head.status == 408);
+    // Where others at this address have guessed wrong, right passwords may wait too long, too.
+    const bool may_be_put_off = head.status == 429 && what.who && context.is_patient;
     const bool is_right = std::ranges::find(right, head.status) != right.end() ||
-                          is_excused(context, head.status) || may_lose_content ||
+                          is_excused(context, head.status) || may_lose_content || may_be_put_off ||
                           (context.excused.faults && is_of_a_fault(head.status));
     if (!is_right) {
         std::string all;
