@@ -496,6 +496,9 @@ void add_removal_statuses(client_context& context, const attempt& what, const no
     const auto held = is_held(context, what, each);
     if (each.kind == node_kind::absent) {
         out.push_back(404);
+        if (what.must != required::nothing) {  // Or it went between being looked at and removed.
+            out.push_back(412);
+        }
         if (what.parts.may_be_any() && held.may_hold) {  // What was cut off of an upload is gone.
             out.push_back(204);
         }
