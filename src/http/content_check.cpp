@@ -83,7 +83,7 @@ std::string content_check::problem() const {
 std::string invalid_digest_problem(field from) {
     return fmt::format(
         R"({{"type":"https://iana.org/assignments/http-problem-types#digest-invalid-values",)"
-        R"("title":"a digest of {} has not the length of its algorithm's"}})"
+        R"("title":"a digest of {} is malformed, or has not the length of its algorithm's"}})"
         "\n",
         name_of(from));
 }

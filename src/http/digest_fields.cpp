@@ -99,7 +99,7 @@ std::optional<expected_digests> read_digests(const field_lines& fields, field wh
                               ? decode_base64(each->value.text)
                               : std::nullopt;
             if (!octets) {
-                return expected_digests();
+                return std::nullopt;
             }
             found.of(i) = std::move(*octets);
             if (found.of(i).size() != digest_bytes(i)) {
@@ -108,7 +108,7 @@ std::optional<expected_digests> read_digests(const field_lines& fields, field wh
         }
     }
     if (members.is_malformed()) {
-        return expected_digests();
+        return std::nullopt;
     }
     for (std::size_t i = 0; i < checked_algorithms.size(); ++i) {
         if (!found.of(i).empty() && found.of(i).size() != digest_bytes(i)) {

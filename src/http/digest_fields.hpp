@@ -45,9 +45,9 @@ class expected_digests {
 [[nodiscard]] std::string_view digest_name(std::size_t index) noexcept;
 
 /// What Content-Digest or Repr-Digest of a request says (RFC 9530 sections 2 and 3). Algorithms
-/// that are not looked at are passed over, and a field that is no dictionary of byte sequences is
-/// as if it were not there (RFC 9651 section 4.2). Nothing: a digest has not the octets that its
-/// algorithm makes, so that nothing can ever have it.
+/// that are not looked at are passed over. Nothing: the field is no dictionary, or what it says of
+/// an algorithm that is looked at is no byte sequence of as many octets as that makes. Refuse the
+/// request: who sent it wants the content compared (decision 0025).
 [[nodiscard]] std::optional<expected_digests> read_digests(const field_lines& fields, field which);
 
 /// The value of Repr-Digest or Content-Digest: `sha-256=:...:`.

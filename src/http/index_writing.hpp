@@ -102,7 +102,8 @@ inline constexpr std::string_view writing_script = R"js(
     400: "the server does not take that name",
     401: "log in first",
     403: "you may not do that",
-    404: "it is not there any more",
+    404: how === "PUT" ? "the server no longer has what was sent: choose the file again"
+      : "it is not there any more",
     405: how === "MKCOL" ? "that name is taken" : "",
     408: "it came too slowly",
     409: how === "DELETE" ? "the folder is not empty"
@@ -254,10 +255,8 @@ inline constexpr std::string_view writing_script = R"js(
     });
   };
   const pause = seconds => new Promise(done => setTimeout(done, seconds * 1000));
-  // A large file goes on where its connection broke: the server says where that is.
-  const put = async (job, fields) => {
-    const file = address(job.way);
-    if (job.file.size < 8 << 20) return piece(job, "PUT", file, fields, 0);
+  // Goes on where the connection broke: the server says where that is. 404: it lost what it had.
+  const pieces = async (job, file, fields) => {
     const made = await send("PUT", file,
       { ...fields, "Upload-Complete": "?0", "Upload-Length": job.file.size }, null,
       sending => job.sending = sending);
@@ -275,7 +274,9 @@ inline constexpr std::string_view writing_script = R"js(
       job.shown.state.textContent = "the connection broke: going on";
       await pause(Math.min(8, 2 ** tries / 4));
       if (job.isCancelled) break;
-      if (await send("HEAD", to, {}, null, sending => job.sending = sending) !== 204) continue;
+      const state = await send("HEAD", to, {}, null, sending => job.sending = sending);
+      if (state === 404) return state;
+      if (state !== 204) continue;
       const has = +job.sending.getResponseHeader("Upload-Offset");
       if (job.sending.getResponseHeader("Upload-Complete") === "?1") return 204;
       if (has > offset) tries = 0;
@@ -283,6 +284,14 @@ inline constexpr std::string_view writing_script = R"js(
     }
     await send("DELETE", to);
     return 0;
+  };
+  const put = async (job, fields) => {
+    const file = address(job.way);
+    if (job.file.size < 8 << 20) return piece(job, "PUT", file, fields, 0);
+    const status = await pieces(job, file, fields);
+    if (status !== 404 || job.isCancelled) return status;
+    job.shown.state.textContent = "the server lost it: from the beginning";
+    return pieces(job, file, fields);
   };
   // What is the matter; "" when it is stored, "skip" when it is not to be.
   const upload = async job => {

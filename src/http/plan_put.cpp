@@ -44,6 +44,9 @@ std::optional<response_plan> refuse_put(const planning& plan, const vfs::path& n
     if (name.is_root() || asked.path.ends_with('/')) {
         return plan.error(status::conflict, is_a_directory);
     }
+    if (const auto why = why_malformed(asked); !why.empty()) {
+        return plan.error(status::bad_request, why);
+    }
     const auto resumable = resumption_of(plan);
     const bool begins_with_nothing = resumable && !resumable->completes;
     if (asked.framing == body_framing::none && !begins_with_nothing) {  // RFC 9110 section 15.5.12.

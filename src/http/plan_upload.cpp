@@ -352,6 +352,17 @@ std::optional<upload_request> resumption_of(const planning& plan) noexcept {
                           .length = read_count(plan.asked.fields, field::upload_length)};
 }
 
+std::string_view why_malformed(const request& asked) {
+    const auto& fields = asked.fields;
+    if (fields.has(field::upload_complete) && !read_boolean(fields, field::upload_complete)) {
+        return "Malformed Upload-Complete: it is ?1 or ?0.";
+    }
+    if (fields.has(field::upload_length) && !read_count(fields, field::upload_length)) {
+        return "Malformed Upload-Length: it is a number of octets.";
+    }
+    return {};
+}
+
 task<std::optional<response_plan>> plan_upload_creation(const planning& plan,
                                                         content_reader& content,
                                                         const subject& seen,
@@ -498,6 +509,9 @@ std::expected<append_request, response_plan> append_of(const planning& plan) {
     if (asked.fields.has(field::content_encoding)) {
         return std::unexpected(
             plan.error(status::unsupported_media_type, "Content codings are not taken."));
+    }
+    if (const auto why = why_malformed(asked); !why.empty()) {
+        return std::unexpected(plan.error(status::bad_request, why));
     }
     const auto completes = read_boolean(asked.fields, field::upload_complete);
     const auto offset = read_count(asked.fields, field::upload_offset);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "ferry/runtime/task.hpp"
 #include "http/changes.hpp"
@@ -29,6 +30,11 @@ struct upload_request {
 
 /// What makes a PUT one of an upload that may go on: Upload-Complete (section 4.2.1).
 [[nodiscard]] std::optional<upload_request> resumption_of(const planning& plan) noexcept;
+
+/// What is wrong with Upload-Complete or Upload-Length of a request that has them; empty: nothing.
+/// Section 4.1 would pass over a malformed one, but a PUT would then put a part in the place of
+/// the whole file, which is lost for good (decision 0025).
+[[nodiscard]] std::string_view why_malformed(const request& asked);
 
 /// PUT with Upload-Complete: makes an upload resource, tells of it before the content, and where
 /// that completes it makes the file (section 4.2.2). Whatever PUT itself has to look at has been.

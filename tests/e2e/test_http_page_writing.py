@@ -12,7 +12,7 @@ import time
 
 from support import browser, check, trees
 from support.case import Failure, limit
-from support.http_wire import ask
+from support.http_wire import Connection, ask
 
 NAMES = ["plain.txt", "50 % + ü?#&.txt", "日本.bin", "<b>'\"`${x}.txt", "e\u0301 ..", "-rf", "a;b@c"]
 SECONDS_MAX = 10.0
@@ -136,12 +136,13 @@ def test_uploads(t):
 
 
 class Cutter(threading.Thread):
-    """Passes connections on to the server and breaks the first that brings more than 3 MiB; HEAD
-    is not passed on where `holds_heads`."""
+    """Passes connections on to the server and breaks the first `cuts_max` that bring more than
+    3 MiB; HEAD is not passed on where `holds_heads`, and finds nothing where `loses`."""
 
-    def __init__(self, server, holds_heads=False):
+    def __init__(self, server, holds_heads=False, loses=False, cuts_max=1):
         super().__init__(daemon=True)
-        self.server, self.cuts, self.holds_heads = server, 0, holds_heads
+        self.server, self.cuts, self.cuts_max = server, 0, cuts_max
+        self.holds_heads, self.loses = holds_heads, loses
         self.held = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.http_url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
@@ -167,12 +168,15 @@ class Cutter(threading.Thread):
                     if not octets:
                         return
                     brought += len(octets) if each is client else 0
-                    if brought > 3 << 20 and not self.cuts:
+                    if brought > 3 << 20 and self.cuts < self.cuts_max:
                         self.cuts += 1
                         return
                     if self.holds_heads and each is client and octets.startswith(b"HEAD "):
                         self.held.set()
                         continue
+                    if self.loses and each is client and octets.startswith(b"HEAD "):
+                        with Connection(self.server) as other:
+                            other.ask(octets.split()[1].decode(), "DELETE")
                     (server if each is client else client).sendall(octets)
 
 
@@ -195,6 +199,28 @@ def test_large_upload_goes_on(t):
     with open(log, encoding="utf-8") as file:
         appends = file.read().count('"PATCH ')  # Some browsers try once by themselves.
     check.holds(2 <= appends <= 4, f"{appends} appends")
+
+
+@limit(60)
+def test_large_upload_that_the_server_lost(t):
+    """The server has lost what came: the page begins again, once, and then says what to do."""
+    server = t.ferry(t.tmp(), "--anonymous", "all")
+    cutter = t.closing(Cutter(server, loses=True, cuts_max=1_000))
+    page = open_page(t, cutter)
+    if not page:
+        return
+    content = os.urandom(9 << 20)
+    picked = page.files(**{"large.bin": content})
+    page.pick(picked)
+    page.until_told("0 of 1 uploaded, 1 failed")
+    check.contains("\n".join(page.jobs()),
+                   "the server no longer has what was sent: choose the file again", "the second time")
+    cutter.cuts_max = cutter.cuts + 1
+    page.pick(picked)
+    page.until_anew("1 of 1 uploaded")
+    check.equal(cutter.cuts, cutter.cuts_max, "broken connections")
+    check.same_bytes(trees.read(server.root, "large.bin"), content, "the file")
+    check.equal(os.listdir(server.root), ["large.bin"], "all that is left")
 
 
 @limit(60)

@@ -145,6 +145,26 @@ def test_curl_says_that_it_is_whole(t):
     check.same_bytes(trees.read(server.root, "curl"), CONTENT, "the file")
 
 
+def test_malformed_fields_cost_no_file(t):
+    """Fields of uploads and digests that are malformed are refused with the reason, whether the
+    request waits for 100 or not: passed over, a part would replace the file (decision 0025)."""
+    server = t.shared(make_server)
+    trees.write(server.root, "precious", b"all of it")
+    for name, value in (("Upload-Complete", "false"), ("Upload-Complete", "?2"),
+                        ("Upload-Length", "-1"), ("Repr-Digest", "sha-256=deadbeef")):
+        for expect in ([], [("Expect", "100-continue")]):
+            with Connection(server) as client:
+                client.send(request("/precious", "PUT", fields=[
+                    (name, value), ("Content-Length", "4"), *expect]))
+                if not expect:
+                    client.send(b"part")
+                refused = client.read_response("PUT")
+                check.equal(refused.status, 400, f"{name}: {value}")
+                reason = b"digest-invalid-values" if "Digest" in name else name.encode()
+                check.holds(reason in refused.body, f"the reason: {refused.body}")
+    check.equal(trees.read(server.root, "precious"), b"all of it", "the file")
+
+
 def test_interim_answers_overtake_none(t):
     """A PUT right behind a GET on one connection: 104 comes behind the answer to the GET
     (RFC 9110 section 15.2), also where no content is to come."""

@@ -445,6 +445,16 @@ TEST_CASE("upload: digests of a request and of the whole (section 10, RFC 9530)"
         CHECK(on.append(where, 5, "").head.status == 201);
         CHECK(on.files.read("file") == "hello");
     }
+    SUBCASE("malformed nothing is taken, whichever request says it") {
+        const std::string malformed = "Repr-Digest: sha-256=deadbeef\n";
+        for (const char* completes : {"Upload-Complete: ?0\n", "Upload-Complete: ?1\n"}) {
+            CHECK(on.request("PUT", "/file", completes + malformed, "hello").head.status == 400);
+        }
+        const auto where = on.begin("hel");
+        CHECK(on.append(where, 3, "lo", true, malformed).head.status == 400);
+        CHECK(on.offset(where) == "3");
+        CHECK_FALSE(on.files.exists("file"));
+    }
     SUBCASE("a request's own: none of it is taken") {
         const auto where = on.begin("hel");
         CHECK(is_mismatch(on.append(where, 3, "xx", false, wrong)));
@@ -493,12 +503,24 @@ TEST_CASE("upload: where no part is kept the whole is a PUT and a part is refuse
     CHECK(on.request("PUT", long_name, "Upload-Complete: ?0\n", "h").head.status == 501);
 }
 
-TEST_CASE("upload: fields that are malformed are as if they were not there (section 4.1)") {
+TEST_CASE("upload: with malformed fields nothing is stored (section 4.1, decision 0025)") {
     depot on;
-    CHECK(on.request("PUT", "/a", "Upload-Complete: 0\n", "hello").head.status == 201);
-    CHECK(on.files.read("a") == "hello");
-    CHECK(on.request("PUT", "/b", "Upload-Complete: ?1\nUpload-Length: x\n", "hello").head.status ==
-          201);
+    on.files.write("a", "old");
+    for (const char* lines :
+         {"Upload-Complete: 0\n", "Upload-Complete: false\n", "Upload-Complete: ?2\n",
+          "Upload-Complete:\n", "Upload-Complete: ?0\nUpload-Complete: ?0\n", "Upload-Length: -1\n",
+          "Upload-Length: 5.0\n", "Upload-Complete: ?1\nUpload-Length: x\n"}) {
+        CAPTURE(lines);
+        const auto refused = on.request("PUT", "/a", lines, "hello");
+        CHECK(refused.head.status == 400);
+        CHECK(refused.inline_body.find("Malformed Upload-") != std::string::npos);
+        CHECK(on.files.read("a") == "old");
+    }
+    const auto where = on.begin("hel");
+    CHECK(on.append(where, 3, "lo", true, "Upload-Length: -1\n").head.status == 400);
+    CHECK(on.offset(where) == "3");
+    CHECK(on.append(where, 3, "lo", true, "Upload-Length: 5\n").head.status == 201);
+    CHECK(on.request("PUT", "/a", "Upload-Length: 5\n", "hello").head.status == 204);
     CHECK(on.request("PUT", "/c", "Upload-Complete: ?0\nContent-Range: bytes 0-4/5\n", "hello")
               .head.status == 400);
 }
