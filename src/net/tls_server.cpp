@@ -17,6 +17,7 @@
 #include "ferry/base/wall_clock.hpp"
 #include "net/tls_callbacks.hpp"
 #include "net/tls_contexts.hpp"
+#include "net/tls_ocsp.hpp"
 
 namespace ferry::net {
 namespace {
@@ -200,8 +201,13 @@ std::expected<void, std::string> use_key(SSL_CTX* context, const tls_identity& f
                              : nullptr);
     if (!key) {
         ::ERR_clear_error();
-        return wrong_certificate(
-            from, "its key cannot be read: it is no PEM (RFC 7468), or behind a password");
+        return from.key.empty()
+                   ? wrong_certificate(from,
+                                       "there is no key in it that can be read; --tls-key "
+                                       "names the file of the key")
+                   : refusal(fmt::format("{}: the key cannot be read: it is no PEM (RFC 7468), or "
+                                         "behind a password",
+                                         from.key_called.empty() ? from.called : from.key_called));
     }
     if (::SSL_CTX_use_PrivateKey(context, key.get()) != 1 ||
         ::SSL_CTX_check_private_key(context) != 1) {
@@ -317,6 +323,11 @@ std::expected<std::unique_ptr<identity>, std::string> make_identity(const tls_se
         return refusal(std::move(used.error()));
     }
     if (!made->ocsp_response.empty()) {
+        if (const auto why = why_not_stapled(made->ocsp_response,
+                                             ::SSL_CTX_get0_certificate(made->context.get()));
+            !why.empty()) {
+            return refusal(fmt::format("{}: {}", from.ocsp_called, why));
+        }
         SSL_CTX_set_tlsext_status_cb(made->context.get(), &staple);
         SSL_CTX_set_tlsext_status_arg(made->context.get(), made.get());
     }

@@ -1057,7 +1057,8 @@ constexpr auto table = std::to_array<flag>({
     {"ftp-tls-reuse", "off|warn|require", group::ftp,
      "data connections over TLS must resume the session of their control connection, so that "
      "nobody "
-     "else can take them; off: for clients that cannot, such as Python's ftplib",
+     "else can take them; warn: a line in the log where one does not; off: for clients that "
+     "cannot, such as Python's ftplib",
      choice_of<&config::ftp_tls_reuse>(ftp_tls_reuse_words)},
     {"ftp-tls-ccc", "", group::ftp,
      "clients may go back to commands in clear (CCC, RFC 4217 section 12.3), for firewalls that "

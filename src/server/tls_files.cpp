@@ -127,11 +127,16 @@ std::expected<net::tls_identity, std::string> tls_loader::read_identity(std::siz
             return refusal(fmt::format("--tls-key: {}", key.error()));
         }
         made.key = std::move(*key);
+        made.key_called = in_quotes(*key_name);
     }
     if (index < settings_.tls_ocsp.size()) {
         auto response = read_file(settings_.tls_ocsp[index]);
         if (!response) {
             return refusal(fmt::format("--tls-ocsp: {}", response.error()));
+        }
+        made.ocsp_called = fmt::format("--tls-ocsp: {}", in_quotes(settings_.tls_ocsp[index]));
+        if (response->empty()) {
+            return refusal(fmt::format("{}: it is empty", made.ocsp_called));
         }
         made.ocsp_response = std::move(*response);
     }

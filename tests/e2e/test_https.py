@@ -142,7 +142,7 @@ def test_certificates_by_name(t):
         with open(second[1], "w", encoding="utf-8") as file:
             file.write("no key")
         hangup(server, "the certificates stay as they were")
-        check.contains(server.errors(), "second.example.pem", "which file it is")
+        check.contains(server.errors(), "second.example.key", "which file it is")
         check.equal(Secure(server, name="third.example").common_name(), "third.example", "kept")
         check.equal(old.ask("/hello.txt").status, 200, "a connection goes on")
 
@@ -223,7 +223,10 @@ def test_start_refuses(t):
     rows = ((("--tls-cert", good[0], "--tls-key", other[1]), "not the one of this certificate"),
             (("--tls-cert", f"{folder}/none.pem"), "No such file"),
             (("--tls-cert", good[1]), "no certificate"),
-            (("--tls-cert", good[0]), "key cannot be read"),
+            (("--tls-cert", good[0]), "no key in it"),
+            (("--tls-cert", good[0], "--tls-key", good[1], "--tls-ocsp", good[0]),
+             "no response of OCSP"),
+            (("--tls-cert", good[0], "--tls-key", good[1], "--tls-ocsp", "/dev/null"), "is empty"),
             (("--tls-self-signed", "--tls-ticket-keys", good[0]), "keys of 80"))
     for flags, said in rows:
         done = subprocess.run([t.binary, "--http", "127.0.0.1:0", "--ftp", "off", "--https",

@@ -14,6 +14,8 @@ struct tls_identity {
     std::string key;              ///< Empty: it is among `certificates`.
     std::string called;           ///< For messages: the name of the file.
     std::string ocsp_response{};  ///< DER (RFC 6960); empty: nothing is stapled.
+    std::string key_called{};     ///< As `called`, of the file of the key; empty: the same one.
+    std::string ocsp_called{};    ///< As `called`, of the file of the response.
 };
 
 /// Makes a certificate that vouches for itself, ECDSA on P-256 (RFC 5480), for `names`: host names

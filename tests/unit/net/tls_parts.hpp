@@ -14,4 +14,8 @@ namespace ferry::net_test {
     return made;
 }
 
+/// What an authority says of the first certificate of `whom`, which vouches for itself: good, for a
+/// day (RFC 6960). DER.
+[[nodiscard]] std::string ocsp_response_for(const net::tls_identity& whom);
+
 }  // namespace ferry::net_test

@@ -456,7 +456,7 @@ TEST_CASE("tls_session: clients show certificates where they are to (RFC 8446 se
 
 TEST_CASE("tls_session: what is known of the certificate goes with it (RFC 6066 section 8)") {
     auto own = identity_for("example.org");
-    own.ocsp_response = "a response, of whatever form";
+    own.ocsp_response = ocsp_response_for(own);
     const auto by = server_for({.identities = {own}});
     talk asks(by, {.wants_staple = true});
     asks.exchange();
