@@ -120,6 +120,7 @@ struct client_context {
     server_numbers server{};
     packing_settings packing{};
     sites_settings sites{};
+    bool resumes_uploads = false;  ///< Over HTTP; the server keeps parts.
     excuses excused{};
     network_insight network{};
     std::vector<ftp_account> accounts{};

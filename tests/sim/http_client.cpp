@@ -11,6 +11,7 @@
 #include "http_conversation.hpp"
 #include "http_expectation.hpp"
 #include "http_request.hpp"
+#include "http_resuming.hpp"
 #include "http_writing.hpp"
 #include "wire.hpp"
 
@@ -463,7 +464,9 @@ task<outcome> converse(conversation& talk) {
     for (std::uint64_t i = 0; i < steps; ++i) {
         const auto began = context.here.now();
         outcome went{};
-        if (!context.accounts.empty() && context.chance(3)) {
+        if (context.resumes_uploads && !context.accounts.empty() && context.chance(8)) {
+            went = co_await resume_an_upload(talk);
+        } else if (!context.accounts.empty() && context.chance(3)) {
             went = co_await change_something(talk);
         } else {
             went = co_await exchange(talk);

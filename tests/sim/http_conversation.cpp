@@ -60,6 +60,42 @@ task<result<bool>> wait_for_head(conversation& talk, bool answers_head, head_rea
     }
 }
 
+task<outcome> read_page(conversation& talk, const http_request& asked, const answer_head& head) {
+    auto& input = talk.peer.input();
+    while (input.size() < head.content_length) {
+        const auto got = co_await more_input(talk);
+        if (!got || !*got) {
+            co_return cut_short(talk, got, "reading a page", asked);
+        }
+    }
+    const auto page = input.substr(0, static_cast<std::size_t>(head.content_length));
+    input.erase(0, page.size());
+    const auto beginning = head.only("content-type") == "application/problem+json"
+                               ? std::string("{\"type\":\"https://iana.org/")  // RFC 9457.
+                               : fmt::format("<h1>{} ", head.status);
+    if (head.status >= 400 && !page.contains(beginning)) {
+        co_return broken(talk, "an error's page is another's", page, asked);
+    }
+    co_return outcome::fine;
+}
+
+std::string encode_base64(std::string_view text) {
+    constexpr std::string_view digits =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string made;
+    for (std::size_t i = 0; i < text.size(); i += 3) {
+        const auto some = text.substr(i, 3);
+        std::uint32_t word = 0;
+        for (std::size_t j = 0; j < 3; ++j) {
+            word = word << 8U | (j < some.size() ? static_cast<unsigned char>(some[j]) : 0U);
+        }
+        for (std::size_t j = 0; j < 4; ++j) {
+            made += j <= some.size() ? digits[word >> (18U - 6U * j) & 63U] : '=';
+        }
+    }
+    return made;
+}
+
 task<outcome> expect_end(conversation& talk, const http_request& asked) {
     auto& context = talk.context;
     for (;;) {

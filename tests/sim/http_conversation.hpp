@@ -51,6 +51,13 @@ outcome broken(conversation& talk, std::string rule, std::string details,
                                                         head_reading& read,
                                                         runtime::duration patience = {});
 
+/// Reads the page of an answer that has one: an error's names its status.
+[[nodiscard]] runtime::task<outcome> read_page(conversation& talk, const http_request& asked,
+                                               const answer_head& head);
+
+/// RFC 4648 section 4.
+[[nodiscard]] std::string encode_base64(std::string_view text);
+
 /// Nothing may follow the last answer.
 [[nodiscard]] runtime::task<outcome> expect_end(conversation& talk, const http_request& asked);
 

@@ -1,6 +1,7 @@
 #include "http_writing.hpp"
 
 #include <fmt/format.h>
+#include <openssl/evp.h>
 
 #include <algorithm>
 #include <array>
@@ -8,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "ferry/base/assert.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "http_expectation.hpp"
 
@@ -37,6 +39,13 @@ enum class sending : std::uint8_t {
     left,    ///< All of it is sent, and nobody waits for the answer.
 };
 
+/// What is said of the content's digest (RFC 9530).
+enum class told_digest : std::uint8_t {
+    none,
+    right,
+    wrong,  ///< Of other octets: nothing may be stored.
+};
+
 /// One request as it is meant.
 struct attempt {
     write_kind kind = write_kind::put;
@@ -52,6 +61,7 @@ struct attempt {
     std::optional<std::uint64_t> whole{};   ///< which is to have so many octets.
     bool is_chunked = false;
     bool waits = false;  ///< Expect: 100-continue.
+    told_digest digest = told_digest::none;
     sending how = sending::whole;
     std::string framed{};  ///< The content as it is sent.
     http_request asked{};  ///< The head; for messages, too.
@@ -76,23 +86,6 @@ struct attempt {
         return may_change(path) && (!has_two_names() || may_change(target));
     }
 };
-
-std::string encode_base64(std::string_view text) {
-    constexpr std::string_view digits =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string made;
-    for (std::size_t i = 0; i < text.size(); i += 3) {
-        const auto some = text.substr(i, 3);
-        std::uint32_t word = 0;
-        for (std::size_t j = 0; j < 3; ++j) {
-            word = word << 8U | (j < some.size() ? static_cast<unsigned char>(some[j]) : 0U);
-        }
-        for (std::size_t j = 0; j < 4; ++j) {
-            made += j <= some.size() ? digits[word >> (18U - 6U * j) & 63U] : '=';
-        }
-    }
-    return made;
-}
 
 /// Where one of the accounts has files that only this client changes.
 std::string home_of(const client_context& context, const attempt& what) {
@@ -159,6 +152,10 @@ void draw_content(client_context& context, attempt& made) {
     made.octets = context.model.fresh(pattern_kind::binary, size);
     made.is_chunked = context.chance(3);
     made.waits = context.chance(6);
+    // By the size, which is as good as drawn: what comes behind is drawn as it would be without.
+    made.digest = size % 7 == 3   ? told_digest::right
+                  : size % 7 == 5 ? told_digest::wrong
+                                  : told_digest::none;
     if (size == 0 || !context.chance(5)) {
         return;
     }
@@ -259,6 +256,25 @@ std::string requirement_field(const attempt& what) {
     return {};
 }
 
+/// Of the content of this request, or of all that the file is to have, which are the same where the
+/// request has no Content-Range.
+std::string digest_field(const attempt& what, std::string octets) {
+    if (what.digest == told_digest::none) {
+        return {};
+    }
+    if (what.digest == told_digest::wrong) {
+        octets += '.';
+    }
+    std::array<unsigned char, 32> made{};
+    unsigned size = 0;
+    FERRY_ASSERT(::EVP_Digest(octets.data(), octets.size(), made.data(), &size, ::EVP_sha256(),
+                              nullptr) == 1);
+    const std::string digest(made.begin(), made.end());
+    const bool is_of_whole = !what.offset && octets.size() % 2 == 0;
+    return fmt::format("{}-Digest: md5=:AA==:, sha-256=:{}:\r\n", is_of_whole ? "Repr" : "Content",
+                       encode_base64(digest));
+}
+
 void write_head(client_context& context, attempt& what) {
     static constexpr std::array<std::string_view, 5> methods{"PUT", "DELETE", "MKCOL", "MOVE",
                                                              "COPY"};
@@ -290,6 +306,7 @@ void write_head(client_context& context, attempt& what) {
                                 what.whole ? fmt::format("{}", *what.whole) : "*");
         }
         head += what.waits ? "Expect: 100-continue\r\n" : "";
+        head += digest_field(what, octets);
         if (what.framed.empty()) {
             what.how = sending::whole;  // Nothing to cut off.
         }
@@ -728,23 +745,6 @@ std::string judge_head(const client_context& context, const attempt& what,
     return {};
 }
 
-/// Reads the page of an answer that has one.
-task<outcome> read_page(conversation& talk, const attempt& what, const answer_head& head) {
-    auto& input = talk.peer.input();
-    while (input.size() < head.content_length) {
-        const auto got = co_await more_input(talk);
-        if (!got || !*got) {
-            co_return cut_short(talk, got, "reading a page", what.asked);
-        }
-    }
-    const auto page = input.substr(0, static_cast<std::size_t>(head.content_length));
-    input.erase(0, page.size());
-    if (head.status >= 400 && !page.contains(fmt::format("<h1>{} ", head.status))) {
-        co_return broken(talk, "an error's page is another's", page, what.asked);
-    }
-    co_return outcome::fine;
-}
-
 /// A confirmed upload: its tag is the file's, and that of nothing else.
 outcome note_stored(conversation& talk, const attempt& what, const answer_head& head) {
     auto& model = talk.context.model;
@@ -779,6 +779,13 @@ outcome judge(conversation& talk, const attempt& what, const answer_head& head) 
         std::erase_if(right, [](int each) { return each / 100 == 2; });
         right.push_back(what.how == sending::silent ? 408 : 400);
     }
+    if (what.digest == told_digest::wrong && !is_cut) {
+        const auto stored = std::ranges::remove_if(right, [](int each) { return each / 100 == 2; });
+        if (!stored.empty()) {
+            right.erase(stored.begin(), stored.end());
+            right.push_back(400);
+        }
+    }
     const bool may_lose_content =
         !what.framed.empty() && context.excused.any() && (head.status == 400 || head.status == 408);
     // Where others at this address have guessed wrong, right passwords may wait too long, too.
@@ -797,6 +804,11 @@ outcome judge(conversation& talk, const attempt& what, const answer_head& head) 
     if (auto problem = judge_head(context, what, head); !problem.empty()) {
         return broken(talk, "an answer that is not right", problem + ": " + head.describe(),
                       what.asked);
+    }
+    if (what.digest != told_digest::none) {
+        context.findings.count(fmt::format("http {} digest {}",
+                                           what.digest == told_digest::right ? "right" : "wrong",
+                                           head.status));
     }
     if (head.status == 429) {
         context.findings.count("http turned away for failed logins");
@@ -931,7 +943,7 @@ task<outcome> change_something(conversation& talk) {
     if (judged != outcome::fine) {
         co_return judged;
     }
-    const auto page = co_await read_page(talk, what, read.head);
+    const auto page = co_await read_page(talk, what.asked, read.head);
     if (page != outcome::fine) {
         co_return page;
     }

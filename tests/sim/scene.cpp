@@ -108,6 +108,7 @@ client_context scene::context(std::string name, std::size_t number) {
             .server = settings_.numbers,
             .packing = settings_.packing,
             .sites = settings_.sites,
+            .resumes_uploads = settings_.resumes_uploads,
             .excused = settings_.excused,
             .network = settings_.network,
             .accounts = usual_accounts(),

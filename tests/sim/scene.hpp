@@ -19,8 +19,9 @@ namespace ferry::sim::test {
 struct scene_settings {
     promised durability = promised::old_or_new;
     excuses excused{};
-    bool keeps_parts = false;   ///< The server: of uploads that were cut off.
-    bool copies_files = false;  ///< Clients of FTP do, on the server, and ask for digests.
+    bool keeps_parts = false;      ///< The server: of uploads that were cut off.
+    bool resumes_uploads = false;  ///< Clients of HTTP do.
+    bool copies_files = false;     ///< Clients of FTP do, on the server, and ask for digests.
     packing_settings packing{};
     sites_settings sites{};
     network_insight network{};

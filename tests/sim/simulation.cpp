@@ -130,6 +130,12 @@ bool keeps_parts(const run_options& options) {
     return own.below(3) != 0;
 }
 
+/// Clients that go on with their uploads over HTTP.
+bool resumes_uploads(const run_options& options) {
+    ferry::random own(options.seed ^ 0x72657375U);
+    return options.has_extras && keeps_parts(options) && own.below(3) == 0;
+}
+
 /// What inotify has room for, now and then less than is wanted.
 void limit_watches(const run_options& options, host& machine) {
     ferry::random own(options.seed ^ 0x77617463U);
@@ -266,6 +272,7 @@ class run {
         scene_settings about{.durability = static_cast<promised>(durability_),
                              .excused = draw_excuses(),
                              .keeps_parts = keeps_parts(options_),
+                             .resumes_uploads = resumes_uploads(options_),
                              .copies_files = copies_files(options_.seed),
                              .packing = told_of(draw_packing(options_)),
                              .sites = draw_world_sites(options_)};
