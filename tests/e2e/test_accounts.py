@@ -26,7 +26,7 @@ def tree(t):
 def may_log_in(server, name, password):
     with Control(server) as control:
         control.ask(f"USER {name}", 331)
-        return control.ask(f"PASS {password}", 230, 530).code == 230
+        return control.ask(f"PASS {password}", 230, 530, seconds=30).code == 230
 
 
 def test_passwd(t):

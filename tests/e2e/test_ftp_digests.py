@@ -24,7 +24,7 @@ def make_server(maker):
         file.truncate(SPARSE_BYTES)
     with open(os.path.join(root, "to-copy"), "wb") as file:
         file.truncate(COPIED_BYTES)
-    return maker.ferry(root, "--user", "ann:secret", "--write", "--ftp-idle-timeout", "1s")
+    return maker.ferry(root, "--user", "ann:secret", "--write", "--ftp-idle-timeout", "2s")
 
 
 def digests_of(octets):
@@ -97,7 +97,7 @@ def test_long_work_is_cut_by_abor_only(t):
     """The idle time does not count meanwhile, others are served, ABOR is heard at once."""
     with session(t) as control, session(t) as other:
         control.send("HASH sparse\r\n")
-        limit_at = time.monotonic() + 1.5  # Beyond --ftp-idle-timeout.
+        limit_at = time.monotonic() + 2.5  # Beyond --ftp-idle-timeout.
         slowest = 0.0
         while time.monotonic() < limit_at:
             begun = time.monotonic()

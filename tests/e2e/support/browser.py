@@ -101,8 +101,15 @@ class Browser:
         self.wait_for("Page.loadEventFired")
 
     def value(self, expression):
-        """What a JavaScript expression gives on the page."""
-        result = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """What a JavaScript expression gives on the page, which may load itself anew meanwhile."""
+        limit = time.monotonic() + SECONDS_MAX
+        while True:
+            try:
+                result = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+                break
+            except Failure as failed:
+                if "navigated" not in str(failed) or time.monotonic() > limit:
+                    raise
         if "exceptionDetails" in result:
             raise Failure(f"{expression}: {result['exceptionDetails']}")
         return result["result"].get("value")
