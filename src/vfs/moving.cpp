@@ -214,6 +214,23 @@ runtime::task<result<void>> rename_counted(runtime::core& here, const name_move&
     co_return renamed;
 }
 
+/// Takes both names for this move alone, with `from` what was expected of it, if anything was.
+runtime::task<result<name_locks::two_holds>> hold_both(runtime::core& here, const name_move& what) {
+    auto one = key_of_entry(what.from_directory, what.from);
+    auto other = key_of_entry(what.to_directory, what.to);
+    if (!one || !other) {
+        co_return failure(!one ? one.error() : other.error());
+    }
+    auto names = co_await what.locks.take_both(here, std::move(*one), std::move(*other));
+    if (names && what.expected != nullptr) {
+        const auto same = co_await expect_still(here, *what.expected);
+        if (!same) {
+            co_return failure(same.error());
+        }
+    }
+    co_return names;
+}
+
 runtime::task<result<void>> move_counted(runtime::core& here, const name_move& what,
                                          counted_move counted) {
     if (counted.gaining.is_limited()) {
@@ -230,20 +247,9 @@ runtime::task<result<void>> move_counted(runtime::core& here, const name_move& w
         }
         counted.with = *found;
     }
-    auto one = key_of_entry(what.from_directory, what.from);
-    auto other = key_of_entry(what.to_directory, what.to);
-    if (!one || !other) {
-        co_return failure(!one ? one.error() : other.error());
-    }
-    const auto names = co_await what.locks.take_both(here, std::move(*one), std::move(*other));
+    const auto names = co_await hold_both(here, what);
     if (!names) {
         co_return failure(names.error());
-    }
-    if (what.expected != nullptr) {
-        const auto same = co_await expect_still(here, *what.expected);
-        if (!same) {
-            co_return same;
-        }
     }
     runtime::stop_scope unstopped;
     const auto renamed = co_await rename_counted(here, what, counted).in_scope(unstopped);
@@ -256,18 +262,9 @@ runtime::task<result<void>> move_counted(runtime::core& here, const name_move& w
 
 /// Where nothing counts, and `from` must be what was expected of it.
 runtime::task<result<void>> move_expected(runtime::core& here, const name_move& what) {
-    auto one = key_of_entry(what.from_directory, what.from);
-    auto other = key_of_entry(what.to_directory, what.to);
-    if (!one || !other) {
-        co_return failure(!one ? one.error() : other.error());
-    }
-    const auto names = co_await what.locks.take_both(here, std::move(*one), std::move(*other));
+    const auto names = co_await hold_both(here, what);
     if (!names) {
         co_return failure(names.error());
-    }
-    const auto same = co_await expect_still(here, *what.expected);
-    if (!same) {
-        co_return same;
     }
     co_return co_await rename_to(here, what);
 }
