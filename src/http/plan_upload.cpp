@@ -69,12 +69,8 @@ bool conditions_hold_here(const request& asked) {
     return fields.only(field::if_none_match) != "*";
 }
 
-/// What the address of the resource says of the file that is there (RFC 9110 section 13): nothing
-/// where the request names none.
-std::string expectation(const planning& plan, const subject& seen) {
-    if (!is_conditional(plan.asked)) {
-        return {};
-    }
+/// What the address of a resource says of the file that has the name.
+std::string state_of(const planning& plan, const subject& seen) {
     if (!seen.status) {
         return std::string(upload_resource::no_file);
     }
@@ -85,18 +81,7 @@ std::string expectation(const planning& plan, const subject& seen) {
 
 /// Whether what has the name is what was expected of it when the upload began.
 bool is_expected(const planning& plan, const subject& seen, const upload_resource& which) {
-    if (which.expected.empty()) {
-        return true;
-    }
-    if (which.expected == upload_resource::no_file) {
-        return !seen.status;
-    }
-    if (!seen.status) {
-        return false;
-    }
-    const auto current = settled_validators(*seen.status, plan.now);
-    const auto tag = current.etag().text();
-    return tag.substr(1, tag.size() - 2) == which.expected;
+    return which.expected.empty() || which.expected == state_of(plan, seen);
 }
 
 /// One request's part in an upload, all that is known of it.
@@ -133,10 +118,15 @@ vfs::upload_options upload_of(const step& now) {
     return how;
 }
 
+/// The most octets that any upload may have, and the fields can say.
+std::uint64_t whole_bytes_max(const planning& plan) noexcept {
+    const auto most = plan.shared.settings.upload_bytes_max;
+    return most == 0 ? count_max : std::min(most, count_max);
+}
+
 /// The most octets that the whole may have by now.
 std::uint64_t size_max(const step& now) noexcept {
-    const auto most = now.plan.shared.settings.upload_bytes_max;
-    const auto limit = most == 0 ? count_max : std::min(most, count_max);
+    const auto limit = whole_bytes_max(now.plan);
     return std::min(limit, now.length.value_or(limit));
 }
 
@@ -307,9 +297,7 @@ lengths lengths_of(const request& asked, const upload_request& asks, std::uint64
 
 /// Refuses what is going to be larger than anything may be, or than the fields can say.
 bool is_too_large(const planning& plan, const lengths& said, std::uint64_t offset) noexcept {
-    const auto most = plan.shared.settings.upload_bytes_max;
-    const auto limit = most == 0 ? count_max : std::min(most, count_max);
-    return std::max(said.whole.value_or(0), end_of(plan.asked, offset)) > limit;
+    return std::max(said.whole.value_or(0), end_of(plan.asked, offset)) > whole_bytes_max(plan);
 }
 
 /// Section 4.2.2: before the content is asked for, so that a client which loses the connection from
@@ -326,6 +314,21 @@ task<void> announce(const planning& plan, content_reader& content) {
     static_cast<void>(co_await content.tell(interim));
 }
 
+/// How long a part is kept that nobody goes on with.
+std::int64_t seconds_kept(const planning& plan) {
+    return std::chrono::floor<std::chrono::seconds>(plan.shared.uploads->memory()).count();
+}
+
+/// Upload-Limit (section 4.1.4) of what is kept for `seconds` from now on.
+std::string limit_for(const planning& plan, std::int64_t seconds) {
+    const auto most = plan.shared.settings.upload_bytes_max;
+    auto made = fmt::format("max-age={}", seconds);
+    if (most != 0) {
+        made += fmt::format(", max-size={}", most);
+    }
+    return made;
+}
+
 }  // namespace
 
 bool may_resume_uploads(const planning& plan) noexcept {
@@ -333,14 +336,7 @@ bool may_resume_uploads(const planning& plan) noexcept {
 }
 
 std::string upload_limit(const planning& plan) {
-    const auto kept =
-        std::chrono::floor<std::chrono::seconds>(plan.shared.uploads->memory()).count();
-    const auto most = plan.shared.settings.upload_bytes_max;
-    auto made = fmt::format("max-age={}", kept);
-    if (most != 0) {
-        made += fmt::format(", max-size={}", most);
-    }
-    return made;
+    return limit_for(plan, seconds_kept(plan));
 }
 
 std::optional<upload_request> resumption_of(const planning& plan) noexcept {
@@ -391,7 +387,9 @@ task<std::optional<response_plan>> plan_upload_creation(const planning& plan,
     }
     auto which = make_upload_resource();
     which.length = said_lengths.whole;
-    which.expected = expectation(plan, seen);
+    if (is_conditional(plan.asked)) {  // RFC 9110 section 13.
+        which.expected = state_of(plan, seen);
+    }
     which.digests = said->representation;
     said->representation = {};  // It is the resource's now.
     auto turn = co_await plan.shared.uploads->take(here, owner_of(plan, which), runtime::never);
@@ -460,13 +458,10 @@ task<result<found_upload>> find_upload(const planning& plan, const viewer::place
 
 /// How long it is kept from now on, if nobody goes on with it.
 std::string limit_left(const planning& plan, const vfs::metadata& part) {
-    auto limit = upload_limit(plan);
-    const auto kept =
-        std::chrono::floor<std::chrono::seconds>(plan.shared.uploads->memory()).count();
+    const auto kept = seconds_kept(plan);
     const auto last = std::max(part.modified.seconds, part.changed.seconds);
     const auto age = std::clamp<std::int64_t>(plan.now.seconds - last, 0, kept);
-    const auto end = std::min(limit.find(','), limit.size());
-    return limit.replace(0, end, fmt::format("max-age={}", kept - age));
+    return limit_for(plan, kept - age);
 }
 
 /// Section 4.3.2.
@@ -513,16 +508,14 @@ std::expected<append_request, response_plan> append_of(const planning& plan) {
     if (const auto why = why_malformed(asked); !why.empty()) {
         return std::unexpected(plan.error(status::bad_request, why));
     }
-    const auto completes = read_boolean(asked.fields, field::upload_complete);
+    const auto what = resumption_of(plan);
     const auto offset = read_count(asked.fields, field::upload_offset);
-    if (!completes || !offset) {
+    if (!what || !offset) {
         return std::unexpected(plan.error(status::bad_request,
                                           "Upload-Complete or Upload-Offset is missing or "
                                           "malformed."));
     }
-    return append_request{
-        .what = {.completes = *completes, .length = read_count(asked.fields, field::upload_length)},
-        .offset = *offset};
+    return append_request{.what = *what, .offset = *offset};
 }
 
 // Who looks for leftovers may hold a part for some system calls.
