@@ -262,9 +262,7 @@ task<outcome> read_answer(conversation& talk, const http_request& asked, answer_
     context.findings.count("http requests");
     context.findings.count(fmt::format("http {}", head.status));
 
-    const bool is_refused_at_the_door = head.status == 503 && head.content_length == 0;
-    if (is_refused_at_the_door && talk.before.empty() && context.excused.crowding) {
-        context.findings.count("http refused at the door");
+    if (is_refused_at_the_door(talk, head)) {
         co_return outcome::over;
     }
     std::string problem;
@@ -289,7 +287,7 @@ task<outcome> read_answer(conversation& talk, const http_request& asked, answer_
     if (head.status == 200) {
         remember(talk, asked, head);
     }
-    if (is_refused_at_the_door) {
+    if (head.status == 503 && head.content_length == 0) {
         co_return outcome::over;
     }
     body_check check(talk, asked, std::move(expected));

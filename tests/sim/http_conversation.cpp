@@ -79,6 +79,27 @@ task<outcome> read_page(conversation& talk, const http_request& asked, const ans
     co_return outcome::fine;
 }
 
+bool is_refused_at_the_door(const conversation& talk, const answer_head& head) {
+    const bool is_refused = head.status == 503 && head.content_length == 0 && talk.before.empty() &&
+                            talk.context.excused.crowding;
+    if (is_refused) {
+        talk.context.findings.count("http refused at the door");
+    }
+    return is_refused;
+}
+
+outcome take_as_refused(conversation& talk, model_tree::token change, const std::string& path,
+                        const http_request& asked) {
+    auto& context = talk.context;
+    if (context.excused.faults && context.durability == promised::the_new) {
+        context.model.either(change);  // The last sync may fail after the name was given.
+        return outcome::fine;
+    }
+    return context.model.refused(change)
+               ? outcome::fine
+               : broken(talk, "a change was refused that must have happened", path, asked);
+}
+
 std::string encode_base64(std::string_view text) {
     constexpr std::string_view digits =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -55,6 +55,15 @@ outcome broken(conversation& talk, std::string rule, std::string details,
 [[nodiscard]] runtime::task<outcome> read_page(conversation& talk, const http_request& asked,
                                                const answer_head& head);
 
+/// Whether the first answer of a connection, with nothing behind its head, says that there are too
+/// many; counts it.
+[[nodiscard]] bool is_refused_at_the_door(const conversation& talk, const answer_head& head);
+
+/// Tells the model that `change`, of `path`, was refused: `outcome::broken` when it must have
+/// happened.
+[[nodiscard]] outcome take_as_refused(conversation& talk, model_tree::token change,
+                                      const std::string& path, const http_request& asked);
+
 /// RFC 4648 section 4.
 [[nodiscard]] std::string encode_base64(std::string_view text);
 

@@ -54,10 +54,7 @@ task<std::optional<outcome>> ask(conversation& talk, resumed& what, std::string 
             co_return broken(talk, "104 without a Location", read.head.describe(), what.asked);
         }
     } while (read.head.status == 104);
-    const bool is_refused_at_the_door = read.head.status == 503 && read.head.content_length == 0 &&
-                                        talk.before.empty() && context.excused.crowding;
-    if (is_refused_at_the_door) {
-        context.findings.count("http refused at the door");
+    if (is_refused_at_the_door(talk, read.head)) {
         co_return outcome::over;
     }
     context.findings.count(
@@ -86,14 +83,8 @@ bool may_be_refused(const client_context& context, int status, bool is_of_upload
 
 /// It did not become a file.
 outcome give_up(conversation& talk, const resumed& what, outcome otherwise) {
-    if (talk.context.excused.faults && talk.context.durability == promised::the_new) {
-        talk.context.model.either(what.change);  // The last sync may fail after the name was given.
-        return otherwise;
-    }
-    return talk.context.model.refused(what.change)
-               ? otherwise
-               : broken(talk, "an upload was refused that must have happened", what.path,
-                        what.asked);
+    const auto taken = take_as_refused(talk, what.change, what.path, what.asked);
+    return taken == outcome::fine ? otherwise : taken;
 }
 
 outcome refused(conversation& talk, const resumed& what, const answer_head& head,

@@ -665,14 +665,7 @@ outcome conclude(conversation& talk, const attempt& what, int status) {
                    : broken(talk, "a change was confirmed that no order of changes explains",
                             fmt::format("{}: {}", what.path, what.octets.describe()), what.asked);
     }
-    if (context.excused.faults && context.durability == promised::the_new) {
-        model.either(*what.change);  // The last sync may fail after the name was given.
-        return outcome::fine;
-    }
-    return model.refused(*what.change)
-               ? outcome::fine
-               : broken(talk, "a change was refused that must have happened", what.path,
-                        what.asked);
+    return take_as_refused(talk, *what.change, what.path, what.asked);
 }
 
 constexpr int never = 400;  ///< As if it had been answered so: the content is not whole.
@@ -926,10 +919,7 @@ task<outcome> change_something(conversation& talk) {
         }
         is_sent = true;
     }
-    const bool is_refused_at_the_door = read.head.status == 503 && read.head.content_length == 0 &&
-                                        talk.before.empty() && context.excused.crowding;
-    if (is_refused_at_the_door) {
-        context.findings.count("http refused at the door");
+    if (is_refused_at_the_door(talk, read.head)) {
         static_cast<void>(conclude(talk, what, 503));
         co_return outcome::over;
     }
