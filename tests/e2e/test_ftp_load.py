@@ -22,6 +22,16 @@ def make_server(maker):
     return maker.ferry(root, "--user", "ann:secret", "--write")
 
 
+def make_secure_server(maker):
+    folder = maker.tmp()
+    root = maker.tmp()
+    with open(os.path.join(root, "large.bin"), "wb") as file:
+        file.write(SMALL * 1024)
+    return maker.ferry(root, "--tls-self-signed", "--tls-cert", f"{folder}/own.pem", "--tls-key",
+                       f"{folder}/own.key", "--ftps", "127.0.0.1:0", "--ftp-tls", "require",
+                       "--ftp-tls-reuse", "require", "--user", "ann:secret", "--write")
+
+
 def tool(t):
     """The copy that lies beside the copy of the server."""
     path = os.path.join(os.path.dirname(t.binary), "ferry-ftp-load")
@@ -75,6 +85,38 @@ def test_operation(t, row):
     check.holds(0 < latency["p50"] <= latency["p99"] <= latency["max"], f"ranks: {latency}")
 
 
+SECURE = [Row(f"{what}-{how}-{mode}", path, octets, "-w", what, "-m", mode)
+          for how in ("command", "at-once")
+          for what, path, octets, mode in (
+              ("login", "", 0, "epsv"), ("retr", "large.bin", len(SMALL) << 10, "epsv"),
+              ("stor", "up-{}", 300_000, "pasv"), ("mlsd", "", None, "port"))]
+
+
+@rows(SECURE)
+def test_over_tls(t, row):
+    """Each data connection resumes the session of its control connection, or is refused here (RFC
+    4217 section 10.4); an upload whose end is cut off would be 426."""
+    server = t.shared(make_secure_server)
+    where = url(server, row.path)
+    if "at-once" in row.id:
+        where = f"ftps://ann:secret@127.0.0.1:{server.ftps[0][1]}/{row.path}"
+    text, said = load(t, "-n", "6", "-c", "3", "-t", "2", "-f", "2", "--verify", "-s", "300000",
+                      *row.flags, *([] if "at-once" in row.id else ["--tls"]), where)
+    check.equal((said["errors"], said["tls"]), ({}, True), "errors, and whether there is TLS")
+    check.equal(said["operations"][row.flags[1]]["done"], 6, "operations done")
+    if row.octets is not None:
+        check.equal(said["octets"], 6 * row.octets, "octets on data connections")
+    check.contains(text, " over TLS, ", "what it printed")
+
+
+def test_no_tls_where_it_is_wanted(t):
+    server = t.shared(make_server)
+    text, said = load(t, "-n", "9", "-c", "1", "--tls", url(server, "0.bin"), status=1)
+    check.equal(said["errors"], {"retr: AUTH TLS: reply 502": 1}, "errors")
+    check.contains(text, "ferry-ftp-load: AUTH TLS: reply 502: Command not implemented",
+                   "why it ended")
+
+
 def test_mixed_workload_draws_each(t):
     server = make_server(t)
     _, said = load(t, "-n", "60", "-c", "2", "-w", "retr=4,mlsd=2,login=1", url(server, "0.bin"))
@@ -95,13 +137,15 @@ def test_refusals_are_counted_by_their_reply(t):
     server = t.shared(make_server)
     text, said = load(t, "-n", "4", "-c", "2", url(server, "none"), status=1)
     check.equal(said["errors"], {"retr: reply 550": 4}, "errors")
-    check.contains(text, "4 retr: reply 550", "what it printed")
+    check.contains(text, "4 retr: reply 550: not found\n", "what it printed")
+    check.equal(said["error_replies"], {"retr: reply 550": "not found"}, "replies")
 
 
-def test_wrong_password(t):
+def test_wrong_password_ends_it(t):
     server = t.shared(make_server)
-    _, said = load(t, "-n", "1", "-c", "1", url(server, "0.bin", "ann:wrong@"), status=1)
+    text, said = load(t, "-d", "1h", "-c", "1", url(server, "0.bin", "ann:wrong@"), status=1)
     check.equal(said["errors"], {"retr: login: reply 530": 1}, "errors")
+    check.contains(text, "ferry-ftp-load: login: reply 530: ", "why it ended")
 
 
 def test_nobody_listens(t):

@@ -22,16 +22,25 @@ std::unexpected<problem> broken(std::string_view where, const error& why) {
                                    .was_cancelled = why == errc::cancelled});
 }
 
+std::unexpected<problem> broken(std::string_view where, const connection& which, const error& why) {
+    return std::unexpected(problem{.what = fmt::format("{}: {}", where, which.explain(why)),
+                                   .ends_session = true,
+                                   .was_cancelled = why == errc::cancelled});
+}
+
 /// 421 is the last word of a session (RFC 959 section 5.4).
 std::unexpected<problem> refused(const reply& said) {
     return std::unexpected(problem{.what = fmt::format("reply {}", said.code),
+                                   .said = said.text,
                                    .ends_session = said.code == 421,
                                    .was_cancelled = false});
 }
 
-std::unexpected<problem> unexpected_words(std::string what) {
-    return std::unexpected(
-        problem{.what = std::move(what), .ends_session = true, .was_cancelled = false});
+std::unexpected<problem> unexpected_words(std::string what, std::string said = {}) {
+    return std::unexpected(problem{.what = std::move(what),
+                                   .said = std::move(said),
+                                   .ends_session = true,
+                                   .was_cancelled = false});
 }
 
 }  // namespace
@@ -47,11 +56,10 @@ task<outcome<reply>> client::read_reply() {
             case reply_reading::incomplete:
                 break;
         }
-        const auto came = co_await control_->fill(deadline());
+        const auto came = co_await control_->receive_more(input_, deadline());
         if (!came) {
-            co_return broken("control connection", came.error());
+            co_return broken("control connection", *control_, came.error());
         }
-        control_->take_input(input_);
     }
 }
 
@@ -59,7 +67,7 @@ task<outcome<reply>> client::say(std::string line) {
     line += "\r\n";
     const auto sent = co_await control_->send(std::as_bytes(std::span(line)), options_.timeout);
     if (!sent) {
-        co_return broken("control connection", sent.error());
+        co_return broken("control connection", *control_, sent.error());
     }
     auto said = co_await read_reply();
     co_return said;
@@ -79,16 +87,11 @@ task<outcome<void>> client::log_in() {
         co_return broken("connect", socket.error());
     }
     input_.clear();
-    control_ = std::make_unique<net::plain_stream>(here_, std::move(*socket));
-    auto greeting = co_await read_reply();
-    while (greeting && greeting->code / 100 == 1) {  // 120: ready in so many minutes.
-        greeting = co_await read_reply();
-    }
-    if (!greeting) {
-        co_return std::unexpected(std::move(greeting.error()));
-    }
-    if (greeting->code != 220) {
-        co_return unexpected_words(fmt::format("greeting {}", greeting->code));
+    ticket_.forget();  // Another session of FTP is another of TLS.
+    control_ = std::make_unique<connection>(here_, std::move(*socket));
+    auto met = co_await greet();
+    if (!met) {
+        co_return met;
     }
     auto user = co_await say("USER " + options_.where.user);
     if (user && user->code == 331) {
@@ -98,13 +101,67 @@ task<outcome<void>> client::log_in() {
         co_return std::unexpected(std::move(user.error()));
     }
     if (user->code / 100 != 2) {
-        co_return unexpected_words(fmt::format("login: reply {}", user->code));
+        auto why = unexpected_words(fmt::format("login: reply {}", user->code), user->text);
+        why.error().refuses_login = user->code / 100 == 5;
+        co_return why;
     }
     is_logged_in_ = true;
     co_return outcome<void>();
 }
 
-task<outcome<void>> client::choose_type() {
+/// The greeting, and TLS before it or behind it (RFC 4217 section 4).
+task<outcome<void>> client::greet() {
+    if (options_.security() == tls_mode::at_once) {
+        auto secured = co_await secure(*control_);
+        if (!secured) {
+            co_return secured;
+        }
+    }
+    auto greeting = co_await read_reply();
+    while (greeting && greeting->code / 100 == 1) {  // 120: ready in so many minutes.
+        greeting = co_await read_reply();
+    }
+    if (!greeting) {
+        co_return std::unexpected(std::move(greeting.error()));
+    }
+    if (greeting->code != 220) {
+        co_return unexpected_words(fmt::format("greeting {}", greeting->code), greeting->text);
+    }
+    if (options_.security() == tls_mode::by_command) {
+        const auto said = co_await say("AUTH TLS");
+        if (!said) {
+            co_return std::unexpected(said.error());
+        }
+        if (said->code != 234) {
+            auto why = unexpected_words(fmt::format("AUTH TLS: reply {}", said->code), said->text);
+            why.error().refuses_login = said->code / 100 == 5;
+            co_return why;
+        }
+        auto secured = co_await secure(*control_);
+        co_return secured;
+    }
+    co_return outcome<void>();
+}
+
+task<outcome<void>> client::secure(connection& which) {
+    const auto shaken = co_await which.begin_tls(
+        {.by = *tls_, .host = options_.where.host, .ticket = ticket_}, deadline());
+    if (!shaken) {
+        co_return broken(&which == control_.get() ? "control connection" : "data connection", which,
+                         shaken.error());
+    }
+    co_return outcome<void>();
+}
+
+task<outcome<void>> client::prepare_transfers() {
+    if (options_.security() != tls_mode::never) {
+        for (const std::string_view line : {"PBSZ 0", "PROT P"}) {
+            const auto agreed = co_await demand(std::string(line), 2);
+            if (!agreed) {
+                co_return std::unexpected(agreed.error());
+            }
+        }
+    }
     const auto said = co_await demand(options_.is_ascii ? "TYPE A" : "TYPE I", 2);
     if (!said) {
         co_return std::unexpected(said.error());
@@ -134,14 +191,30 @@ task<outcome<std::optional<std::uint64_t>>> client::size(std::string path) {
     co_return parse_number(ascii::trim(said->text));
 }
 
-task<outcome<unique_fd>> client::open_data(std::string command) {
+task<outcome<std::unique_ptr<connection>>> client::open_data(std::string command) {
     const bool is_passive = options_.data == data_mode::epsv || options_.data == data_mode::pasv;
+    outcome<unique_fd> socket;
     if (is_passive) {
         auto opened = co_await open_passive(std::move(command));
-        co_return opened;
+        socket = std::move(opened);
+    } else {
+        auto opened = co_await open_active(std::move(command));
+        socket = std::move(opened);
     }
-    auto opened = co_await open_active(std::move(command));
-    co_return opened;
+    if (!socket) {
+        co_return std::unexpected(std::move(socket.error()));
+    }
+    auto made = std::make_unique<connection>(here_, std::move(*socket));
+    if (options_.security() != tls_mode::never) {
+        auto secured = co_await secure(*made);
+        if (!secured) {
+            co_await made->close(net::farewell::abort);
+            // The server may know better why.
+            auto ended = co_await end_transfer(std::move(secured.error()));
+            co_return std::unexpected(std::move(ended.error()));
+        }
+    }
+    co_return made;
 }
 
 task<outcome<unique_fd>> client::open_passive(std::string command) {
@@ -152,7 +225,7 @@ task<outcome<unique_fd>> client::open_passive(std::string command) {
     }
     const auto port = is_extended ? extended_passive_port(said->text) : passive_port(said->text);
     if (!port) {
-        co_return unexpected_words(fmt::format("no port in reply {}", said->code));
+        co_return unexpected_words(fmt::format("no port in reply {}", said->code), said->text);
     }
     auto to = server_;
     to.port = *port;
@@ -218,18 +291,18 @@ task<outcome<void>> client::end_transfer(std::optional<problem> failed) {
 
 task<outcome<content_mark>> client::download(std::string command, std::span<std::byte> buffer,
                                              std::uint64_t& octets) {
-    auto socket = co_await open_data(std::move(command));
-    if (!socket) {
-        co_return std::unexpected(std::move(socket.error()));
+    auto opened = co_await open_data(std::move(command));
+    if (!opened) {
+        co_return std::unexpected(std::move(opened.error()));
     }
-    net::plain_stream data(here_, std::move(*socket));
+    auto& data = **opened;
     content_mark mark;
     content_hash hash;
     std::optional<problem> failed;
     for (;;) {
         const auto got = co_await data.receive(buffer, deadline());
         if (!got) {
-            failed = broken("data connection", got.error()).error();
+            failed = broken("data connection", data, got.error()).error();
             break;
         }
         if (*got == 0) {
@@ -252,21 +325,24 @@ task<outcome<content_mark>> client::download(std::string command, std::span<std:
 
 task<outcome<void>> client::upload(std::string command, std::span<const std::byte> content,
                                    std::uint64_t& octets) {
-    auto socket = co_await open_data(std::move(command));
-    if (!socket) {
-        co_return std::unexpected(std::move(socket.error()));
+    auto opened = co_await open_data(std::move(command));
+    if (!opened) {
+        co_return std::unexpected(std::move(opened.error()));
     }
-    net::plain_stream data(here_, std::move(*socket));
+    auto& data = **opened;
     std::optional<problem> failed;
     for (std::uint64_t left = options_.upload_bytes; left > 0;) {
         const auto piece = content.first(std::min<std::uint64_t>(left, content.size()));
         const auto sent = co_await data.send(piece, options_.timeout);
         if (!sent) {
-            failed = broken("data connection", sent.error()).error();
+            failed = broken("data connection", data, sent.error()).error();
             break;
         }
         left -= piece.size();
         octets += piece.size();
+    }
+    if (!failed) {
+        co_await data.finish(deadline());
     }
     co_await data.close(failed ? net::farewell::abort : net::farewell::orderly);
     auto ended = co_await end_transfer(std::move(failed));

@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "connection.hpp"
 #include "ferry/net/endpoint.hpp"
-#include "ferry/net/plain_stream.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/task.hpp"
 #include "options.hpp"
@@ -22,8 +22,10 @@ namespace ferry::ftp_load {
 /// What went wrong in a conversation.
 struct problem {
     std::string what;            ///< As it is counted: "reply 550", "data connection: timed out".
+    std::string said{};          ///< The text of that reply.
     bool ends_session = true;    ///< The control connection is of no further use.
     bool was_cancelled = false;  ///< We were asked to stop: nobody's fault.
+    bool refuses_login = false;  ///< For good (RFC 959 section 4.2.1: 5yz).
 };
 
 template <class T>
@@ -33,16 +35,18 @@ using outcome = std::expected<T, problem>;
 /// transfer. One command at a time. Must be closed before it dies.
 class client {
   public:
-    /// `server` and `options` outlive it.
-    client(runtime::core& here, const net::endpoint& server, const load_options& options) noexcept
-        : here_(here), server_(server), options_(options) {}
+    /// All of it outlives the client. `tls`: null unless the options ask for TLS.
+    client(runtime::core& here, const net::endpoint& server, const load_options& options,
+           const tls_client* tls) noexcept
+        : here_(here), server_(server), options_(options), tls_(tls) {}
 
     [[nodiscard]] bool is_logged_in() const noexcept { return is_logged_in_; }
 
-    /// Connects, takes the greeting, says USER and PASS.
+    /// Connects, takes the greeting, begins TLS if asked for, says USER and PASS.
     [[nodiscard]] runtime::task<outcome<void>> log_in();
+    /// What transfers need once: with TLS that they are protected, too (RFC 4217 section 9), and
     /// TYPE A or TYPE I, as the options say.
-    [[nodiscard]] runtime::task<outcome<void>> choose_type();
+    [[nodiscard]] runtime::task<outcome<void>> prepare_transfers();
     /// QUIT, and its reply.
     [[nodiscard]] runtime::task<outcome<void>> quit();
     /// What SIZE says of `path`; nothing where the server does not say (RFC 3659 section 4).
@@ -69,8 +73,12 @@ class client {
     [[nodiscard]] runtime::task<outcome<reply>> say(std::string line);
     /// `say`, and a reply of another hundred than `wanted` (2: 2yz) is a problem.
     [[nodiscard]] runtime::task<outcome<reply>> demand(std::string line, int wanted);
-    /// The data connection for `command`, which has been answered with 1yz then.
-    [[nodiscard]] runtime::task<outcome<unique_fd>> open_data(std::string command);
+    [[nodiscard]] runtime::task<outcome<void>> secure(connection& which);
+    [[nodiscard]] runtime::task<outcome<void>> greet();
+    /// The data connection for `command`, which has been answered with 1yz then; with TLS in place
+    /// where there is to be TLS.
+    [[nodiscard]] runtime::task<outcome<std::unique_ptr<connection>>> open_data(
+        std::string command);
     [[nodiscard]] runtime::task<outcome<unique_fd>> open_passive(std::string command);
     [[nodiscard]] runtime::task<outcome<unique_fd>> open_active(std::string command);
     /// The last reply of a transfer that moved all, or failed with `failed`.
@@ -79,7 +87,9 @@ class client {
     runtime::core& here_;
     const net::endpoint& server_;
     const load_options& options_;
-    std::unique_ptr<net::plain_stream> control_;
+    const tls_client* tls_;
+    tls_ticket ticket_;  ///< Of the control connection, and of what resumed it.
+    std::unique_ptr<connection> control_;
     std::string input_;
     bool is_logged_in_ = false;
 };

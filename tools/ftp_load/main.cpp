@@ -110,7 +110,7 @@ class load {
             workers_.push_back(std::make_unique<worker>(
                 i, plan,
                 has_rings ? std::optional<runtime::uring_grant>(std::move(rings[i])) : std::nullopt,
-                offload_));
+                offload_, is_anybody_in_));
             failures_.emplace_back();
         }
         for (std::size_t i = 0; i < plan.threads; ++i) {
@@ -176,6 +176,7 @@ class load {
 
   private:
     runtime::offload_pool offload_{runtime::offload_pool::threads_min};
+    std::atomic<bool> is_anybody_in_{false};
     std::vector<std::unique_ptr<worker>> workers_;
     std::vector<std::string> failures_;
     std::latch opened_;
@@ -315,6 +316,11 @@ int run(load_options wanted) {
     std::fputs(report(facts).c_str(), stdout);
     if (!plan.options.json.empty() && !write_file(plan.options.json, report_json(facts))) {
         return give_up(fmt::format("{}: {}", plan.options.json, std::strerror(errno)));
+    }
+    const auto turned_away = std::ranges::find_if(
+        running.workers(), [](const auto& each) { return !each->refusal().empty(); });
+    if (turned_away != running.workers().end()) {
+        return give_up((*turned_away)->refusal());
     }
     return results.done() == 0 ? 1 : 0;
 }

@@ -133,7 +133,8 @@ std::expected<load_options, ending> parse_options(int argc, char** argv) {
 
     app.get_formatter()->column_width(24);
     app.add_option("URL", url,
-                   "ftp://user:password@host:port/path; {} in the path is a number below --files")
+                   "ftp://user:password@host:port/path, or ftps:// where TLS begins with the "
+                   "connection; {} in the path is a number below --files")
         ->required()
         ->type_name("");
     app.add_option("-w,--workload", workload,
@@ -163,6 +164,9 @@ std::expected<load_options, ending> parse_options(int argc, char** argv) {
     app.add_option("-m,--mode", mode, "data connections: epsv, pasv, eprt or port [epsv]")
         ->type_name("WORD")
         ->check(word_in<data_mode>(made.data, data_modes));
+    app.add_flag("--tls", made.wants_tls,
+                 "AUTH TLS before the login, and data connections that resume its session; "
+                 "certificates are not checked");
     app.add_flag("-a,--ascii", made.is_ascii, "TYPE A instead of TYPE I");
     app.add_option("-s,--size", size, "octets of each upload: 10k, 1m, 1g [1k]")
         ->type_name("SIZE")

@@ -21,6 +21,13 @@ enum class data_mode : std::uint8_t {
     port,  ///< RFC 959 section 4.1.2.
 };
 
+/// When TLS begins on a control connection; data connections then go over it, too.
+enum class tls_mode : std::uint8_t {
+    never,
+    by_command,  ///< AUTH TLS (RFC 4217 section 4).
+    at_once,     ///< With the connection: ftps URLs.
+};
+
 enum class io_wish : std::uint8_t { automatic, uring, epoll };
 
 /// One operation and how often it is among all of them.
@@ -39,6 +46,7 @@ struct load_options {
     std::optional<std::uint64_t> operations;  ///< Instead of a duration.
     std::uint64_t rate = 0;                   ///< Operations a second; 0: as fast as they go.
     data_mode data = data_mode::epsv;
+    bool wants_tls = false;  ///< --tls; an ftps URL has it anyway.
     bool is_ascii = false;
     std::uint64_t upload_bytes = 1024;
     std::uint64_t files = 1;
@@ -48,6 +56,13 @@ struct load_options {
     bool latency = false;
     std::string json;
     io_wish io = io_wish::automatic;
+
+    [[nodiscard]] tls_mode security() const noexcept {
+        if (where.is_ftps) {
+            return tls_mode::at_once;
+        }
+        return wants_tls ? tls_mode::by_command : tls_mode::never;
+    }
 };
 
 /// Why the program ends before it has begun.

@@ -5,6 +5,7 @@
 #include <array>
 #include <vector>
 
+#include "ferry/base/ascii.hpp"
 #include "ferry/base/quantities.hpp"
 #include "server/json_text.hpp"
 
@@ -92,10 +93,10 @@ std::string introduction(const run_facts& facts) {
                                              : show_duration(options.duration);
     return fmt::format(
         "Running {} of {} at {}\n"
-        "  {} and {} on {}, data by {}, TYPE {}{}\n",
+        "  {} and {} on {}, data by {}{}, TYPE {}{}\n",
         how_long, workload_text(options), options.where.show(), counted(facts.threads, "thread"),
         counted(options.connections, "connection"), facts.backend, name_of(options.data),
-        options.is_ascii ? 'A' : 'I',
+        options.security() == tls_mode::never ? "" : " over TLS", options.is_ascii ? 'A' : 'I',
         options.rate != 0 ? fmt::format(", {} operations a second", options.rate) : "");
 }
 
@@ -136,8 +137,13 @@ std::string report(const run_facts& facts) {
     }
     if (!all.errors.empty()) {
         made += "Errors\n";
-        for (const auto& [what, times] : all.errors) {
-            made += fmt::format("  {:>10} {}\n", times, what);
+        for (const auto& [what, how] : all.errors) {
+            made += fmt::format("  {:>10} {}", how.times, what);
+            if (!how.said.empty()) {
+                made += ": ";
+                ascii::append_escaped(made, how.said);
+            }
+            made += '\n';
         }
     }
     return made;
@@ -161,18 +167,27 @@ std::string report_json(const run_facts& facts) {
             latency_json(row.latency));
     }
     std::string errors;
-    for (const auto& [what, times] : all.errors) {
-        errors += fmt::format("{}\n    {}: {}", errors.empty() ? "" : ",", in_json(what), times);
+    std::string replies;
+    for (const auto& [what, how] : all.errors) {
+        errors +=
+            fmt::format("{}\n    {}: {}", errors.empty() ? "" : ",", in_json(what), how.times);
+        if (!how.said.empty()) {
+            replies += fmt::format("{}\n    {}: {}", replies.empty() ? "" : ",", in_json(what),
+                                   in_json(how.said));
+        }
     }
     return fmt::format(
         "{{\n  \"url\": {},\n  \"workload\": {},\n  \"threads\": {},\n  \"connections\": {},\n"
-        "  \"backend\": {},\n  \"data\": \"{}\",\n  \"type\": \"{}\",\n  \"rate\": {},\n"
+        "  \"backend\": {},\n  \"data\": \"{}\",\n  \"tls\": {},\n  \"type\": \"{}\",\n  \"rate\": "
+        "{},\n"
         "  \"seconds\": {:.6f},\n  \"interrupted\": {},\n  \"done\": {},\n  \"failed\": {},\n"
-        "  \"octets\": {},\n  \"operations\": {{{}\n  }},\n  \"errors\": {{{}\n  }}\n}}\n",
+        "  \"octets\": {},\n  \"operations\": {{{}\n  }},\n  \"errors\": {{{}\n  }},\n"
+        "  \"error_replies\": {{{}\n  }}\n}}\n",
         in_json(options.where.show()), in_json(workload_text(options)), facts.threads,
         options.connections, in_json(facts.backend), name_of(options.data),
-        options.is_ascii ? 'A' : 'I', options.rate, facts.seconds, facts.interrupted, all.done(),
-        all.failed(), all.octets(), rows, errors);
+        options.security() != tls_mode::never, options.is_ascii ? 'A' : 'I', options.rate,
+        facts.seconds, facts.interrupted, all.done(), all.failed(), all.octets(), rows, errors,
+        replies);
 }
 
 }  // namespace ferry::ftp_load

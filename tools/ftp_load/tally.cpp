@@ -8,8 +8,12 @@ void tally::add(const tally& other) {
         rows[i].octets += other.rows[i].octets;
         rows[i].failed += other.rows[i].failed;
     }
-    for (const auto& [what, times] : other.errors) {
-        errors[what] += times;
+    for (const auto& [what, how] : other.errors) {
+        auto& mine = errors[what];
+        mine.times += how.times;
+        if (mine.said.empty()) {
+            mine.said = how.said;
+        }
     }
     for (const auto& [name, mark] : other.marks) {
         const auto [at, is_new] = marks.emplace(name, mark);
@@ -19,12 +23,12 @@ void tally::add(const tally& other) {
     }
 }
 
-void tally::count_error(std::string_view what) {
+void tally::count_error(std::string_view what, std::string_view said) {
     const auto at = errors.find(what);
     if (at == errors.end()) {
-        errors.emplace(what, 1);
+        errors.emplace(what, trouble{.times = 1, .said = std::string(said)});
     } else {
-        ++at->second;
+        ++at->second.times;
     }
 }
 

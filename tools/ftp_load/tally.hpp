@@ -30,8 +30,12 @@ struct tally {
         std::uint64_t failed = 0;
     };
     std::array<row, operation_count> rows;
-    std::map<std::string, std::uint64_t, std::less<>> errors;  ///< In words: how often.
-    std::map<std::string, content_mark, std::less<>> marks;    ///< By name: its first download.
+    struct trouble {
+        std::uint64_t times = 0;
+        std::string said;  ///< The text of the first reply that told it; empty: none did.
+    };
+    std::map<std::string, trouble, std::less<>> errors;      ///< By what is wrong, in words.
+    std::map<std::string, content_mark, std::less<>> marks;  ///< By name: its first download.
 
     [[nodiscard]] row& of(operation what) noexcept { return rows[static_cast<std::size_t>(what)]; }
     [[nodiscard]] const row& of(operation what) const noexcept {
@@ -39,7 +43,7 @@ struct tally {
     }
     /// Adds another thread's. A name whose first download differed there is an error, once.
     void add(const tally& other);
-    void count_error(std::string_view what);
+    void count_error(std::string_view what, std::string_view said = {});
 
     [[nodiscard]] std::uint64_t done() const noexcept;
     [[nodiscard]] std::uint64_t failed() const noexcept;

@@ -81,25 +81,30 @@ bool take_host(std::string_view text, target& into) {
 }  // namespace
 
 std::string target::show() const {
-    return fmt::format("ftp://{}:{}/{}", host.contains(':') ? fmt::format("[{}]", host) : host,
-                       port, path);
+    return fmt::format("{}://{}:{}/{}", is_ftps ? "ftps" : "ftp",
+                       host.contains(':') ? fmt::format("[{}]", host) : host, port, path);
 }
 
 std::expected<target, std::string> parse_url(std::string_view url) {
     constexpr std::string_view scheme = "ftp://";
+    constexpr std::string_view secure_scheme = "ftps://";
     const auto refused = [url](std::string_view why) {
         std::string shown;
         ascii::append_escaped(shown, url);
         return std::unexpected(
             fmt::format("{}: {}; ftp://user:password@host:port/path is meant", shown, why));
     };
-    if (!ascii::equal_ignoring_case(url.substr(0, scheme.size()), scheme)) {
+    target made;
+    made.is_ftps = ascii::equal_ignoring_case(url.substr(0, secure_scheme.size()), secure_scheme);
+    if (!made.is_ftps && !ascii::equal_ignoring_case(url.substr(0, scheme.size()), scheme)) {
         return refused("not a URL of FTP");
     }
-    auto rest = url.substr(scheme.size());
+    if (made.is_ftps) {
+        made.port = 990;
+    }
+    auto rest = url.substr(made.is_ftps ? secure_scheme.size() : scheme.size());
     const auto slash = std::min(rest.find('/'), rest.size());
     auto authority = rest.substr(0, slash);
-    target made;
     if (const auto at = authority.rfind('@'); at != std::string_view::npos) {
         if (!take_login(authority.substr(0, at), made)) {
             return refused("the login is not percent-encoded");

@@ -49,8 +49,12 @@ runtime::duration interval_of(const load_options& options) noexcept {
 }  // namespace
 
 worker::worker(std::size_t index, const load_plan& plan, std::optional<runtime::uring_grant> ring,
-               runtime::offload_pool& offload) noexcept
-    : index_(index), plan_(plan), ring_(std::move(ring)), offload_(offload) {
+               runtime::offload_pool& offload, std::atomic<bool>& is_anybody_in) noexcept
+    : index_(index),
+      plan_(plan),
+      ring_(std::move(ring)),
+      offload_(offload),
+      is_anybody_in_(is_anybody_in) {
     for (const auto& each : plan_.options.workload) {
         weights_ += each.weight;
     }
@@ -63,6 +67,13 @@ result<void> worker::open() {
         return failure(made.error());
     }
     reactor_ = std::move(*made);
+    if (plan_.options.security() != tls_mode::never) {
+        auto tls = tls_client::make();
+        if (!tls) {
+            return failure(tls.error());
+        }
+        tls_ = std::move(*tls);
+    }
     here_ = std::make_unique<runtime::core>(static_cast<unsigned>(index_), *reactor_,
                                             ferry::random(seed_from_kernel()));
     return {};
@@ -97,7 +108,7 @@ task<> worker::drive(worker& self, std::size_t connection) {
     auto due = self.began_ + interval * static_cast<std::int64_t>(connection) /
                                  static_cast<std::int64_t>(options.connections);
     runtime::stop_scope& scope = co_await runtime::current_scope();
-    client session(*self.here_, self.plan_.server, options);
+    client session(*self.here_, self.plan_.server, options, self.tls_.get());
     for (std::uint64_t turn = 0; turn < budget && !scope.stop_requested(); ++turn) {
         const auto what = self.choose();
         auto begin = due;
@@ -112,7 +123,7 @@ task<> worker::drive(worker& self, std::size_t connection) {
         if (what != operation::login && !session.is_logged_in()) {
             ended = co_await session.log_in();
             if (ended) {
-                ended = co_await session.choose_type();
+                ended = co_await session.prepare_transfers();
             }
         }
         if (options.rate == 0) {
@@ -126,6 +137,16 @@ task<> worker::drive(worker& self, std::size_t connection) {
             break;
         }
         self.record(what, ended, begin);
+        if ((ended || session.is_logged_in()) &&
+            !self.is_anybody_in_.load(std::memory_order_relaxed)) {
+            self.is_anybody_in_.store(true, std::memory_order_relaxed);
+        }
+        if (!ended && ended.error().refuses_login &&
+            !self.is_anybody_in_.load(std::memory_order_relaxed)) {
+            self.refusal_ = fmt::format("{}: {}", ended.error().what, ended.error().said);
+            self.stop_.request_stop();  // It will not say anything else to the next one.
+            break;
+        }
         if (!ended && ended.error().ends_session) {
             co_await session.close();
             if (turn + 1 == budget) {
@@ -255,7 +276,8 @@ void worker::record(operation what, const outcome<void>& ended, runtime::time_po
         add(so_far_.operations, 1);
     } else {
         ++row.failed;
-        results_.count_error(fmt::format("{}: {}", name_of(what), ended.error().what));
+        results_.count_error(fmt::format("{}: {}", name_of(what), ended.error().what),
+                             ended.error().said);
         add(so_far_.failed, 1);
     }
     const auto octets = results_.octets();

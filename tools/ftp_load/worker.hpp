@@ -42,9 +42,10 @@ struct alignas(64) progress {
 /// other threads but `ask_to_stop` and `so_far`, until `run` has returned.
 class worker {
   public:
-    /// `plan` and `offload` outlive it. `ring`: of this thread, or none: epoll.
+    /// `plan`, `offload` and `is_anybody_in` outlive it. `ring`: of this thread, or none: epoll.
+    /// `is_anybody_in`, of all threads: a login has succeeded.
     worker(std::size_t index, const load_plan& plan, std::optional<runtime::uring_grant> ring,
-           runtime::offload_pool& offload) noexcept;
+           runtime::offload_pool& offload, std::atomic<bool>& is_anybody_in) noexcept;
     worker(const worker&) = delete;
     worker& operator=(const worker&) = delete;
 
@@ -58,6 +59,9 @@ class worker {
     void ask_to_stop() noexcept { reactor_->post(stop_message_); }
 
     [[nodiscard]] const progress& so_far() const noexcept { return so_far_; }
+    /// What the server said to the login, where it refused it for good before anybody had logged in
+    /// (which has ended the run); empty: it has not.
+    [[nodiscard]] const std::string& refusal() const noexcept { return refusal_; }
     /// What became of it, after `run`.
     [[nodiscard]] const tally& results() const noexcept { return results_; }
     [[nodiscard]] runtime::time_point began() const noexcept { return began_; }
@@ -95,6 +99,9 @@ class worker {
     const load_plan& plan_;
     std::optional<runtime::uring_grant> ring_;
     runtime::offload_pool& offload_;
+    std::atomic<bool>& is_anybody_in_;
+    std::unique_ptr<tls_client> tls_;
+    std::string refusal_;
     std::unique_ptr<runtime::reactor> reactor_;
     std::unique_ptr<runtime::core> here_;
     runtime::stop_scope stop_;

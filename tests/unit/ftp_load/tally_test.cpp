@@ -25,7 +25,7 @@ TEST_CASE("tally: what threads found is added up") {
     CHECK(all->failed() == 2);
     CHECK(all->octets() == 10);
     CHECK(all->errors.size() == 2);
-    CHECK(all->errors.at("retr: reply 550") == 2);
+    CHECK(all->errors.at("retr: reply 550").times == 2);
 }
 
 TEST_CASE("tally: first downloads of one name that differ between threads are an error") {

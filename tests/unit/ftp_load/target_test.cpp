@@ -30,6 +30,20 @@ TEST_CASE("target: what is left out has its usual value") {
     CHECK(user->path == "/etc/motd");
 }
 
+TEST_CASE(
+    "target: ftps is FTP over TLS from the first octet on, at port 990 (RFC 4217 section 15)") {
+    const auto usual = parse_url("ftps://example.org/x");
+    REQUIRE(usual.has_value());
+    CHECK(usual->is_ftps);
+    CHECK(usual->port == 990);
+    CHECK(usual->show() == "ftps://example.org:990/x");
+    const auto other = parse_url("FTPS://ann:secret@[::1]:2990/x");
+    REQUIRE(other.has_value());
+    CHECK(other->is_ftps);
+    CHECK(other->port == 2990);
+    CHECK(!parse_url("ftp://example.org/x")->is_ftps);
+}
+
 TEST_CASE("target: IPv6 addresses stand in brackets (RFC 3986 section 3.2.2)") {
     const auto v6 = parse_url("ftp://[::1]:2121/x");
     REQUIRE(v6.has_value());
