@@ -61,10 +61,10 @@ SUITES = [
           command=("python3", "tests/tools/lint_test.py")),
     Suite("asan", "unit tests, reactor conformance and fuzz corpora under ASan and UBSan",
           quick=True, build="asan", programs=r".*"),
-    # The simulator and what runs in it have one thread. So have the commands of FTP: what they share
-    # with other threads are the pool and the tables of the layers below.
+    # The simulator and what runs in it have one thread. So have requests of HTTP and commands of FTP:
+    # what they share with other threads are the pool and the tables of the layers below.
     Suite("tsan", "unit tests and reactor conformance under TSan", build="tsan",
-          programs=r"unit-(?!sim|ftp).*|reactor.*"),
+          programs=r"unit-(?!sim|ftp|http).*|reactor.*"),
     Suite("sim", "120 simulated worlds in which much goes wrong",
           command=("tools/sim", "--seeds", "1..120", "--faults", "heavy")),
     Suite("sim-calm", "simulated worlds without faults: every answer exact, the same trace twice",
@@ -79,11 +79,11 @@ SUITES = [
     Suite("e2e", "real clients against the release binary", build="release",
           targets=("src/server/ferry", "tools/ftp_load/ferry-ftp-load"),
           command=("python3", "tests/e2e/run.py", "--ferry", "build/release/ferry", "--jobs", "3",
-                   "--io", "uring")),
+                   "--again", "--io", "uring")),
     Suite("e2e-epoll", "the same as in a container: no io_uring, no root, no memory to lock",
           build="release", targets=("src/server/ferry", "tools/ftp_load/ferry-ftp-load"), beside=True,
           command=("python3", "tests/e2e/run.py", "--ferry", "build/release/ferry", "--jobs", "3",
-                   "--contained")),
+                   "--again", "--contained")),
     Suite("crash", "kill -9 while clients upload, a few times (tools/crash does it 300 times)",
           build="release", targets=("src/server/ferry",), beside=True,
           command=("tools/crash", "--kills", "12", "--ferry", "build/release/ferry")),

@@ -13,6 +13,8 @@
 below a seccomp filter that denies io_uring, with no memory to lock, and as an ordinary user but for
 the tests that do what root alone may; servers decide by themselves then, and must say that they use
 epoll.
+--again: what failed among others is run once more, alone. Where it passes then, a busy machine was in its
+way: it is told as unsteady, with what it said at first, and a few of them do not fail the run.
 --long: tests that have a long form take it (a hundred thousand exchanges, a million names), have more
 time, and tell what they measured.
 -v shows the server's own words for every test, -k keeps the temporary directories.
@@ -43,6 +45,8 @@ sys.dont_write_bytecode = True
 from support import denied, worker  # noqa: E402  (the path above comes first)
 
 SETUP_SECONDS_MAX = 60  # Importing a module and making what its tests share.
+UNSTEADY_MAX = 3  # So many tests may fail among others and pass alone.
+HUNGRIEST = 8  # Modules whose CPU time is told.
 SHOWN_LINES_MAX = 80  # Of one failure.
 LONG_TIMES = 20  # As much time as usual has a test in its long form.
 
@@ -53,6 +57,7 @@ class Module:
     def __init__(self, name, cases, as_root=True):
         self.name = name
         self.as_root = as_root  # Stays the user who runs this, that is.
+        self.cases = list(cases)
         self.waiting = list(cases)
         self.current = None
         self.limit = 0.0
@@ -68,6 +73,8 @@ class Run:
         self.selector = selectors.DefaultSelector()
         self.passed = 0
         self.failed = []
+        self.note = ""  # Behind the name of what fails.
+        self.used = {}
         self.began = time.monotonic()
 
     def folder_of(self, module):
@@ -116,6 +123,19 @@ class Run:
             for module in running:
                 end_group(module.process)
 
+    def run_again(self, modules):
+        """What failed, alone: returns the names of what passed now. Too many are failures as before."""
+        failed, self.failed, self.note = set(self.failed), [], " (again, alone)"
+        again = [Module(module.name, [case for case in module.cases
+                                      if f"{module.name}.{case.name}" in failed], module.as_root)
+                 for module in modules]
+        self.run([module for module in again if module.waiting], 1)
+        unsteady = sorted(failed - set(self.failed))
+        if len(unsteady) > UNSTEADY_MAX:
+            self.passed -= len(unsteady)
+            self.failed = sorted(failed)
+        return unsteady
+
     def read(self, module, running):
         piece = os.read(module.reader, 65536)
         if not piece:
@@ -145,7 +165,7 @@ class Run:
 
     def fail(self, name, text):
         self.failed.append(name)
-        self.tell(f"FAIL  {name}")
+        self.tell(f"FAIL  {name}{self.note}")
         self.tell(indent(text))
 
     def end(self, module, running, why):
@@ -160,7 +180,8 @@ class Run:
                 time.sleep(0.3)
             except ProcessLookupError:
                 pass
-        status = end_group(module.process)
+        status, used = end_group(module.process)
+        self.used[module.name] = self.used.get(module.name, 0.0) + used
         text = why + (f" (ended by signal {-status})" if status < 0 and "limit" not in why else "")
         if os.path.exists(log):
             with open(log, encoding="utf-8", errors="replace") as file:
@@ -180,13 +201,13 @@ class Run:
 
 
 def end_group(process):
-    """Ends a worker and all it started, and returns its status."""
+    """Ends a worker and all it started, and returns its status and the CPU seconds it used."""
     try:
         os.killpg(process, signal.SIGKILL)
     except ProcessLookupError:
         pass
-    _, status = os.waitpid(process, 0)
-    return os.waitstatus_to_exitcode(status)
+    _, status, used = os.wait4(process, 0)
+    return os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime
 
 
 def indent(text):
@@ -231,6 +252,7 @@ def main(arguments):
     parser.add_argument("--io", choices=("auto", "uring", "epoll"), default="auto",
                         help="what servers use")
     parser.add_argument("--contained", action="store_true", help="without io_uring and root")
+    parser.add_argument("--again", action="store_true", help="what failed is run again, alone")
     parser.add_argument("--long", action="store_true", help="tests take their long form")
     parser.add_argument("--list", action="store_true", help="print the tests and exit")
     parser.add_argument("-k", "--keep", action="store_true", help="keep temporary directories")
@@ -274,15 +296,22 @@ def main(arguments):
         if os.geteuid() == 0:
             modules = without_root(modules)
     run = Run(options, folder)
+    unsteady = []
     try:
         run.run(modules, options.jobs)
+        if options.again and run.failed:
+            unsteady = run.run_again(modules)
     finally:
         if options.keep:
             print(f"kept: {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
+    if unsteady:
+        print(f"unsteady, {UNSTEADY_MAX} may be:\n" + "\n".join("    " + name for name in unsteady))
     if run.failed:
         print("failed:\n" + "\n".join("    " + name for name in run.failed))
+    hungry = sorted(run.used.items(), key=lambda item: -item[1])[:HUNGRIEST]
+    print("CPU: " + ", ".join(f"{name} {used:.1f} s" for name, used in hungry))
     print(f"{time.monotonic() - run.began:.0f} s")
     print(f"{run.passed} passed, {len(run.failed)} failed", flush=True)
     return 1 if run.failed else 0
