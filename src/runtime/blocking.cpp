@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -107,10 +108,53 @@ std::int64_t list_batch(int directory, const list_directory_args& where) {
     return static_cast<std::int64_t>(batch.records.size());
 }
 
+/// A stretch to copy: what it has of a hole at its beginning, and of data behind that.
+struct stretch {
+    std::uint64_t hole_bytes = 0;
+    std::uint64_t data_bytes = 0;
+};
+
+/// Where a file system does not tell its holes, all is data.
+stretch look_for_holes(int file, std::uint64_t offset, std::uint64_t size_bytes) noexcept {
+    struct stat status{};
+    if (::fstat(file, &status) < 0 || !S_ISREG(status.st_mode)) {
+        return {.data_bytes = size_bytes};
+    }
+    const auto place = static_cast<off64_t>(offset);
+    auto data = ::lseek64(file, place, SEEK_DATA);
+    if (data < 0 && errno == ENXIO) {  // A hole up to the end, or beyond it.
+        data = std::max<off64_t>(status.st_size, place);
+    }
+    if (data < place) {
+        return {.data_bytes = size_bytes};
+    }
+    if (data > place) {
+        return {.hole_bytes = std::min(size_bytes, static_cast<std::uint64_t>(data - place))};
+    }
+    const auto hole = ::lseek64(file, place, SEEK_HOLE);
+    return {.data_bytes = hole > place
+                              ? std::min(size_bytes, static_cast<std::uint64_t>(hole - place))
+                              : size_bytes};
+}
+
+/// Makes the hole of a new file longer by what lies behind its end. False when there it has an end.
+bool leave_hole(int file, std::uint64_t offset, std::uint64_t size_bytes) noexcept {
+    struct stat status{};
+    return ::fstat(file, &status) == 0 && S_ISREG(status.st_mode) &&
+           static_cast<std::uint64_t>(status.st_size) <= offset &&
+           ::ftruncate64(file, static_cast<off64_t>(offset + size_bytes)) == 0;
+}
+
+/// Holes stay holes: of a large file with little in it little is copied.
 std::int64_t copy_some(int from, const copy_range_args& what) noexcept {
+    const auto next = look_for_holes(from, what.from_offset, what.size_bytes);
+    if (next.hole_bytes > 0 && leave_hole(what.to, what.to_offset, next.hole_bytes)) {
+        return static_cast<std::int64_t>(next.hole_bytes);
+    }
     auto from_offset = static_cast<off64_t>(what.from_offset);
     auto to_offset = static_cast<off64_t>(what.to_offset);
-    const auto size_bytes = static_cast<std::size_t>(std::min(what.size_bytes, copy_bytes_max));
+    const auto size_bytes = static_cast<std::size_t>(
+        std::min(std::max(next.hole_bytes, next.data_bytes), copy_bytes_max));
     const auto copied = ::copy_file_range(from, &from_offset, what.to, &to_offset, size_bytes, 0);
     return copied < 0 ? -errno : copied;
 }

@@ -183,6 +183,28 @@ TEST_CASE("list_directory: a directory removed meanwhile ends or fails, and neve
     }
 }
 
+namespace {
+
+/// Copies in as many calls as it takes, up to the first that copies nothing; gives the octets.
+task<> copy_all(core& here, int source, int target, copy_range_args first, std::uint64_t& copied) {
+    for (unsigned calls = 0; calls < 1'000; ++calls) {
+        const auto came =
+            co_await op_wait(here.io(), opcode::copy_range, source, never, [&](op& fresh) {
+                fresh.args.copy_range = {.from_offset = first.from_offset + copied,
+                                         .to = target,
+                                         .to_offset = first.to_offset + copied,
+                                         .size_bytes = 1U << 30U};
+            });
+        REQUIRE(came.has_value());
+        if (*came == 0) {
+            co_return;
+        }
+        copied += static_cast<std::uint64_t>(*came);
+    }
+}
+
+}  // namespace
+
 TEST_CASE("copy_range: copies what is there, 0 at the end, in as many calls as it takes") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
@@ -192,30 +214,53 @@ TEST_CASE("copy_range: copies what is there, 0 at the end, in as many calls as i
         const std::string content = pattern(20U << 20U);
         const unique_fd from = directory.make_file("from", content);
         const unique_fd to = directory.make_file("to", "keep");
+        std::uint64_t copied = 0;
         host.run_task(
-            [](nursery& home, int source, int target) -> task<> {
-                std::uint64_t copied = 0;
-                for (unsigned calls = 0; calls < 1'000; ++calls) {
-                    const auto came = co_await op_wait(
-                        home.here().io(), opcode::copy_range, source, never, [&](op& fresh) {
-                            fresh.args.copy_range = {.from_offset = 1 + copied,
-                                                     .to = target,
-                                                     .to_offset = 4 + copied,
-                                                     .size_bytes = 1U << 30U};
-                        });
-                    REQUIRE(came.has_value());
-                    if (*came == 0) {
-                        break;
-                    }
-                    copied += static_cast<std::uint64_t>(*came);
-                }
-                CHECK(copied == (20U << 20U) - 1);
+            [](nursery& home, int source, int target, std::uint64_t& count) -> task<> {
+                co_await copy_all(home.here(), source, target, {.from_offset = 1, .to_offset = 4},
+                                  count);
             },
-            from.get(), to.get());
+            from.get(), to.get(), std::ref(copied));
+        CHECK(copied == (20U << 20U) - 1);
         std::string got(content.size() + 3, '\0');
         REQUIRE(posix::pread(to.get(), got.data(), got.size(), 0) ==
                 static_cast<ssize_t>(got.size()));
         CHECK((got == "keep" + content.substr(1)));
+    }
+}
+
+TEST_CASE("copy_range: holes stay holes, and end where content of the target begins") {
+    constexpr off_t size_bytes = 5 << 20;
+    constexpr off_t data_at = 2 << 20;
+    for (const backend& under_test : backends()) {
+        CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
+        machine host(under_test);
+        const temporary_directory directory;
+        const unique_fd from = directory.make_file("from", "");
+        const std::string data = pattern(70'000);
+        REQUIRE(posix::pwrite(from.get(), data.data(), data.size(), data_at) == 70'000);
+        REQUIRE(posix::ftruncate(from.get(), size_bytes) == 0);
+        std::string whole(size_bytes, '\0');
+        whole.replace(data_at, data.size(), data);
+        const unique_fd fresh = directory.make_file("fresh", "");
+        const unique_fd filled = directory.make_file("filled", std::string(3 << 20, 'x'));
+        for (const int to : {fresh.get(), filled.get()}) {
+            std::uint64_t copied = 0;
+            host.run_task(
+                [](nursery& home, int source, int target, std::uint64_t& count) -> task<> {
+                    co_await copy_all(home.here(), source, target, {}, count);
+                },
+                from.get(), to, std::ref(copied));
+            CHECK(copied == size_bytes);
+            std::string got(size_bytes + 1, '\0');
+            REQUIRE(posix::pread(to, got.data(), got.size(), 0) == size_bytes);
+            got.pop_back();
+            CHECK((got == whole));
+        }
+        struct stat status{};
+        REQUIRE(posix::fstatat(directory.fd(), "fresh", &status, 0) == 0);
+        CHECK(status.st_blocks * 512 < 1 << 20);
     }
 }
 
