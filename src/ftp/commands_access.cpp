@@ -82,12 +82,33 @@ std::string name_below(const vfs::path& root, const vfs::path& seen) {
     return seen.is_root() ? root.text() : root.text() + seen.text();
 }
 
+/// Leaves of a home at `home_root` what belongs to the host, counted as part of the home.
+task<result<void>> narrow_to_host(session& user, vfs::account_home& home,
+                                  const vfs::path& home_root, const auth::identity& who) {
+    const vfs::tree& files = home.files ? *home.files : user.shared.files;
+    auto below = co_await files.subtree(user.here, user.host.root.seen_from(home_root));
+    if (!below) {
+        co_return failure(below.error());
+    }
+    if (home.counted) {
+        const auto held = co_await (*below)->hold_to(
+            user.here,
+            {.where = home.counted, .most = quota_of(who.bounds), .counter = &user.shared.counter});
+        if (!held) {
+            co_return failure(held.error());
+        }
+    }
+    home.files = std::move(*below);
+    co_return result<void>{};
+}
+
 }  // namespace
 
 task<> begin_again(session& user) {
     user.data.forget_offer();
     co_await user.data.drop_kept();
     user.user = {};
+    user.host = {};
     user.settings = settings_at_first(user.shared.settings);
     user.names.speak_utf8(false);
 }
@@ -149,6 +170,10 @@ task<reply> do_pass(session& user, std::string_view password) {
     if (!root) {
         co_return reply{530, "The home directory of this account is not usable"};
     }
+    const bool is_of_host = root->is_within(user.host.root) || user.host.root.is_within(*root);
+    if (!is_of_host) {
+        co_return reply{530, "This account is of another host"};
+    }
     auto home = co_await vfs::open_account_home(
         user.here,
         {.files = user.shared.files, .homes = user.shared.homes, .counter = user.shared.counter},
@@ -157,6 +182,16 @@ task<reply> do_pass(session& user, std::string_view password) {
         log::warning(fmt::format("ftp: {:?} cannot log in: its directory {:?}: {}", name,
                                  root->text(), describe(home.error().code)));
         co_return reply{530, "The home directory of this account is not usable"};
+    }
+    if (user.host.root != *root && user.host.root.is_within(*root)) {
+        const auto narrowed = co_await narrow_to_host(user, *home, *root, *identity);
+        if (!narrowed) {
+            log::warning(fmt::format("ftp: {:?} cannot log in: the root of host {:?}, {:?}: {}",
+                                     name, user.host.name, user.host.root.text(),
+                                     describe(narrowed.error().code)));
+            co_return reply{530, "The directory of this host is not usable"};
+        }
+        root = user.host.root;
     }
     user.user.own_files = std::move(home->files);
     user.user.home = std::move(home->counted);
@@ -175,8 +210,8 @@ task<reply> do_acct(session&, std::string_view) {
     co_return reply{202, "No account is needed"};
 }
 
-/// HOST: which name the client has for this server, before anybody logs in (RFC 7151 section 3).
-/// There is one tree, under any name.
+/// HOST: which name the client has for this server, before anybody logs in (RFC 7151 section 3):
+/// logins then begin in the directory of that host, and see nothing but what is there.
 task<reply> do_host(session& user, std::string_view name) {
     if (user.is_logged_in()) {  // Section 3.1: not any more.
         co_return reply{503, "HOST comes before USER"};
@@ -184,7 +219,13 @@ task<reply> do_host(session& user, std::string_view name) {
     if (!is_host_name(name)) {
         co_return reply{501, "Wanted: the name of a host, or an address in brackets"};
     }
+    auto root = user.shared.hosts == nullptr ? std::optional<vfs::path>(std::in_place)
+                                             : user.shared.hosts->root_of(name);
+    if (!root) {
+        co_return reply{504, "There is no host of that name"};
+    }
     user.user = {};  // What USER has said was said to another host.
+    user.host = {.name = std::string(name), .root = std::move(*root)};
     co_return reply{220, "Host is " + std::string(name)};
 }
 

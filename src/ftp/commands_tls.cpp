@@ -31,7 +31,8 @@ net::tls_terms terms_of(const session& user, std::string mark) {
             .turns = user.shared.handshakes,
             .timeout = user.shared.settings.tls_handshake_timeout,
             .protocol = {},
-            .mark = std::move(mark)};
+            .mark = std::move(mark),
+            .usual_name = user.security.host};
 }
 
 void note_agreement(session_security& made, const net::tls_facts& facts) {
@@ -122,9 +123,11 @@ task<reply> do_auth(session& user, std::string_view mechanism) {
     if (!told) {
         co_return leave(user, "Broken off");
     }
+    auto host = std::move(user.host.name);
     co_await begin_again(user);
     user.security = {};
     user.security.mark = make_mark(user.here);
+    user.security.host = std::move(host);
     const auto shaken =
         co_await user.control.accept(terms_of(user, user.security.mark)).in_scope(user.idle);
     if (!shaken) {

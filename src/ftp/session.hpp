@@ -77,11 +77,19 @@ struct session_security {
     std::string mark;     ///< Of the TLS session: data connections resume one that has it.
     std::string version;  ///< "TLSv1.3"; empty: in clear.
     std::string cipher;
+    std::string host;               ///< By HOST before AUTH: whose certificate is shown.
     bool has_buffer_size = false;   ///< PBSZ has been.
     bool protects_data = false;     ///< PROT P.
     bool begins_protected = false;  ///< As REIN leaves it: where TLS began with the connection.
     bool was_cleared = false;       ///< CCC has been.
     bool has_warned_of_reuse = false;
+};
+
+/// Which of the server's hosts the client wants, by HOST: kept by USER, emptied by REIN and AUTH
+/// (RFC 7151 section 3.2).
+struct chosen_host {
+    std::string name;  ///< Empty: none was chosen.
+    vfs::path root;    ///< In the tree.
 };
 
 /// What a transfer leaves behind for the access log.
@@ -110,6 +118,7 @@ struct session {
     runtime::token_bucket upload;
     user_state user;
     transfer_settings settings;
+    chosen_host host;
     session_security security;
     /// Told to the reader, which waits behind AUTH and CCC, once they have been carried out: what
     /// comes next is TLS, or is not any more.

@@ -132,6 +132,11 @@ vfs::path site::in_site(const vfs::path& name) const {
     return name.seen_from(root);
 }
 
+std::optional<vfs::path> root_of_host(const sites& rules, std::string_view host) {
+    const auto* const found = rules.find(host);
+    return found == nullptr ? std::nullopt : std::optional(found->root);
+}
+
 const site* sites::find(std::string_view host) const noexcept {
     const site* const others = refuses_others ? nullptr : &standard;
     if (hosts.empty()) {

@@ -3,6 +3,7 @@
 #include <openssl/ssl.h>
 
 #include <cstddef>
+#include <string_view>
 
 #include "net/tls_session.hpp"
 
@@ -27,6 +28,8 @@ class tls_session::callbacks {
 
     [[nodiscard]] static const tls_server& server_of(const tls_session& self) noexcept;
     [[nodiscard]] static bool has_mark(const tls_session& self) noexcept;
+    /// Whose certificate is for who asks for that of no name; empty: the first.
+    [[nodiscard]] static std::string_view usual_name(const SSL* session) noexcept;
     /// Null while it is made.
     [[nodiscard]] static tls_session* of(const SSL* session) noexcept;
 };

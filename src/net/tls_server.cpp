@@ -100,8 +100,10 @@ int use_ticket_key(SSL* session, unsigned char* name, unsigned char* iv, EVP_CIP
 }
 
 int choose_certificate(SSL* session, int*, void* of) {
-    const char* const name = ::SSL_get_servername(session, TLSEXT_NAMETYPE_host_name);
-    if (name == nullptr) {
+    const char* const asked = ::SSL_get_servername(session, TLSEXT_NAMETYPE_host_name);
+    const auto name =
+        asked == nullptr ? tls_session::callbacks::usual_name(session) : std::string_view(asked);
+    if (name.empty()) {
         return SSL_TLSEXT_ERR_NOACK;
     }
     try {

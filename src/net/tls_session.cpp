@@ -139,6 +139,11 @@ bool tls_session::callbacks::has_mark(const tls_session& self) noexcept {
     return !self.how_.mark.empty();
 }
 
+std::string_view tls_session::callbacks::usual_name(const SSL* session) noexcept {
+    const auto* const self = of(session);
+    return self == nullptr ? std::string_view() : self->how_.usual_name;
+}
+
 tls_session* tls_session::callbacks::of(const SSL* session) noexcept {
     return static_cast<tls_session*>(SSL_get_app_data(session));
 }

@@ -22,6 +22,8 @@ struct tls_session_options {
     std::string_view protocol{};  ///< By ALPN (RFC 7301); empty: none is agreed on.
     /// What the tickets of this session are marked with; empty: nothing.
     std::string mark{};
+    /// The certificate for who asks for that of no name; empty: the first.
+    std::string usual_name{};
 };
 
 /// TLS of one connection without the connection, as the server (RFC 8446, RFC 5246): octets of the

@@ -77,8 +77,9 @@ task<result<void>> tls_stream::accept(tls_terms terms) {
     if (!heard) {
         co_return failure(heard.error());
     }
-    auto made = tls_session::make(std::move(terms.by),
-                                  {.protocol = terms.protocol, .mark = std::move(terms.mark)});
+    auto made = tls_session::make(std::move(terms.by), {.protocol = terms.protocol,
+                                                        .mark = std::move(terms.mark),
+                                                        .usual_name = std::move(terms.usual_name)});
     if (!made) {
         co_return failure(made.error());
     }

@@ -136,7 +136,9 @@ result<void> core_server::open() {
                                             *listings_, *digests_, parts_.types, *log_, draining_,
                                             visitors_.get(), &accounts, parts_.uploads);
     if (parts_.rules) {
-        http_->use_rules(with_own_count(parts_.rules));
+        auto rules = with_own_count(parts_.rules);
+        hosts_.use(rules);
+        http_->use_rules(std::move(rules));
     }
     ftp_ = std::make_unique<ftp::service>(ftp::service{.here = *here_,
                                                        .settings = parts_.ftp,
@@ -152,7 +154,8 @@ result<void> core_server::open() {
                                                        .access_log = *log_,
                                                        .draining = draining_,
                                                        .tls = &tls_,
-                                                       .handshakes = handshakes_.get()});
+                                                       .handshakes = handshakes_.get(),
+                                                       .hosts = &hosts_});
     return {};
 }
 
@@ -431,6 +434,7 @@ void core_server::take_rules() noexcept {
         return std::move(waiting.rules);
     });
     http_->use_rules(fresh);
+    hosts_.use(fresh);
     if (index_ == 0 && connections_ != nullptr) {
         try {
             connections_->start(&core_server::look_for_files_of, std::ref(*this), std::move(fresh));

@@ -11,7 +11,7 @@ import time
 from support import check, trees
 from support.clients import run
 from support.http_wire import ask
-from support.tls import Secure
+from support.tls import Secure, certificate
 
 SITE = {b"hello.txt": b"hello, world\n", b"large.bin": trees.octets(8, 3 << 20), b"up/.keep": b""}
 USER = ("--user", "ann:secret", "--write", "--anonymous", "upload")
@@ -295,3 +295,35 @@ def test_reload(t):
         time.sleep(0.01)
     check.equal(read(client, "hello.txt"), b"hello, world\n", "behind it")
     check.equal(ask(server, "/hello.txt").status, 200, "HTTP beside it")
+
+
+def test_host_chooses_site_and_certificate(t):
+    """RFC 7151 section 3: HOST before AUTH picks the certificate for who sends no name in TLS; what
+    was said in clear counts no more behind it, so HOST is said again, and then picks the site."""
+    folder, root = t.tmp(), trees.fill(t.tmp(), {b"top.txt": b"", b"blog/post.txt": b"a post"})
+    rules = os.path.join(folder, "rules.toml")
+    with open(rules, "w", encoding="utf-8") as file:
+        file.write('other-hosts = "refuse"\n[[host]]\nnames = "blog.example"\nroot = "/blog"\n'
+                   '[[host]]\nnames = "www.example"\n')
+    flags = [part for name in ("www.example", "blog.example")
+             for part in zip(("--tls-cert", "--tls-key"), certificate(folder, name))]
+    server = t.ferry(root, "--rules", rules, *[word for pair in flags for word in pair])
+    client = ftplib.FTP(timeout=10)
+    client.connect("127.0.0.1", server.ftp_port)
+    for line, code in (("HOST elsewhere.example", "504"), ("HOST blog.example", "220"),
+                       ("AUTH TLS", "234")):
+        try:
+            check.equal(client.sendcmd(line)[:3], code, line)
+        except ftplib.error_perm as refused:
+            check.equal(str(refused)[:3], code, line)
+    context = ssl.create_default_context(cafile=os.path.join(folder, "blog.example.pem"))
+    context.check_hostname = False  # No name is sent: it is HOST's certificate that is trusted.
+    client.sock = context.wrap_socket(client.sock)
+    client.file = client.sock.makefile("r", encoding="utf-8")
+    client.login()
+    check.equal(client.size("top.txt"), 0, "of the whole tree")
+    client.sendcmd("REIN")
+    client.sendcmd("HOST BLOG.example")
+    client.login()
+    check.equal(client.size("post.txt"), 6, "of the site")
+    client.close()

@@ -13,6 +13,7 @@
 #include "ferry/auth/usage.hpp"
 #include "ferry/base/access_sink.hpp"
 #include "ferry/base/unique_fd.hpp"
+#include "ferry/ftp/hosts.hpp"
 #include "ferry/net/access_policy.hpp"
 #include "ferry/net/endpoint.hpp"
 #include "ferry/net/rate_floor.hpp"
@@ -99,6 +100,7 @@ struct service {
     /// it: there is no TLS.
     const std::shared_ptr<const net::tls_server>* tls = nullptr;
     runtime::permits* handshakes = nullptr;  ///< Of the core: those that compute at once.
+    const host_table* hosts = nullptr;       ///< Null: any host is the whole tree.
 
     [[nodiscard]] bool has_tls() const noexcept { return tls != nullptr && *tls != nullptr; }
 };

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -119,6 +120,11 @@ struct rules_error {
 /// ferry's own (Content-Length, ETag, Date...), more rows than there may be, and so on.
 [[nodiscard]] std::expected<std::shared_ptr<const sites>, rules_error> make_sites(
     const rules& written);
+
+/// Where in the tree the site begins that `host` gets, for another protocol that has hosts: the
+/// root of all where no row is of that name. Nothing: hosts without a site are refused. Cost: as a
+/// request's own look-up, and a copy.
+[[nodiscard]] std::optional<vfs::path> root_of_host(const sites& rules, std::string_view host);
 
 /// A file or directory of the tree that rules name.
 struct named_file {

@@ -346,6 +346,94 @@ TEST_CASE("access: HOST comes before the login (RFC 7151 section 3)") {
     CHECK(user.ask("FEAT").contains("\n HOST"));
 }
 
+namespace {
+
+class two_hosts final : public ferry::ftp::host_table {
+  public:
+    [[nodiscard]] std::optional<vfs::path> root_of(std::string_view name) const override {
+        if (name == "bob.example") {
+            return vfs::path::parse("/home/bob").value();
+        }
+        if (name == "deep.example") {
+            return vfs::path::parse("/home/bob/deep").value();
+        }
+        return name == "gone.example" ? std::optional(vfs::path::parse("/gone").value())
+                                      : std::nullopt;
+    }
+};
+
+/// Logs in to `host`; what PASS is answered with.
+int log_in_to(client& user, std::string_view host, std::string_view name) {
+    CHECK(user.code(std::string("HOST ").append(host)) == 220);
+    CHECK(user.code(std::string("USER ").append(name)) == 331);
+    return user.code("PASS secret");
+}
+
+}  // namespace
+
+TEST_CASE("access: HOST chooses the tree that logins see (RFC 7151 sections 3 and 3.2)") {
+    const two_hosts hosts;
+    server_settings settings;
+    settings.hosts = &hosts;
+    test_server server(settings);
+    server.put("top", "of nobody in particular");
+    server.put("home/bob/mine", "bob's");
+    server.put("home/bob/deep/er", "deeper");
+    std::filesystem::create_symlink("../mine", server.directory() / "home/bob/deep/out");
+    client user(server);
+    CHECK(code_of(user.reply()) == 220);
+    CHECK(user.code("HOST unknown.example") == 504);
+    // A whole tree's account, and a visitor, see no more than the host.
+    for (const std::string_view name : {"ann", "ftp"}) {
+        CAPTURE(name);
+        CHECK(log_in_to(user, "bob.example", name) == 230);
+        CHECK(user.fetch("RETR /mine").octets == "bob's");
+        CHECK(user.code("CWD /..") == 250);
+        CHECK(user.code("SIZE top") == 550);
+        CHECK(user.code("SMNT /") == 250);
+        CHECK(user.code("SIZE top") == 550);
+        CHECK(user.code("REIN") == 220);
+    }
+    // An account that lives in the host, and one whose home goes beyond it.
+    CHECK(log_in_to(user, "bob.example", "bob") == 230);
+    CHECK(user.code("SIZE mine") == 213);
+    CHECK(user.code("REIN") == 220);
+    CHECK(log_in_to(user, "deep.example", "bob") == 230);
+    CHECK(user.fetch("RETR /er").octets == "deeper");
+    CHECK(user.code("SIZE mine") == 550);
+    CHECK(user.code("SIZE out") == 550);  // Links end at the host, too.
+    // USER keeps the host, REIN does not (section 3.2.1).
+    CHECK(user.code("USER bob") == 331);
+    CHECK(user.code("PASS secret") == 230);
+    CHECK(user.code("SIZE er") == 213);
+    CHECK(user.code("HOST bob.example") == 503);
+    CHECK(user.code("REIN") == 220);
+    CHECK(user.code("USER bob") == 331);
+    CHECK(user.code("PASS secret") == 230);
+    CHECK(user.code("SIZE mine") == 213);
+    // Neither what is elsewhere nor what is not there.
+    CHECK(user.code("REIN") == 220);
+    CHECK(log_in_to(user, "gone.example", "bob") == 530);
+    CHECK(log_in_to(user, "gone.example", "ann") == 530);
+    CHECK(log_in_to(user, "bob.example", "ann") == 230);
+}
+
+TEST_CASE("access: what a host shows counts for the quota of the whole home") {
+    const two_hosts hosts;
+    server_settings settings;
+    settings.hosts = &hosts;
+    settings.bounds = {.home_octets_max = 1'000};
+    test_server server(settings);
+    server.put("home/bob/deep/new", "");
+    server.put("elsewhere", std::string(600, 'x'));
+    client user(server);
+    CHECK(code_of(user.reply()) == 220);
+    CHECK(log_in_to(user, "deep.example", "ann") == 230);
+    CHECK(code_of(user.store("STOR new", std::string(500, 'y')).last) == 552);
+    CHECK(code_of(user.store("STOR new", std::string(300, 'y')).last) == 226);
+    CHECK(server.get("home/bob/deep/new").size() == 300);
+}
+
 TEST_CASE("access: SMNT makes a directory the root (RFC 959 section 4.1.1)") {
     test_server server;
     server.put("home/bob/d/file", "below");

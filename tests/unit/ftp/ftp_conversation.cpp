@@ -128,7 +128,8 @@ void test_server::run() {
                    .homes = homes_,
                    .counter = counter,
                    .access_log = log_,
-                   .draining = draining_};
+                   .draining = draining_,
+                   .hosts = settings_.hosts};
     auto at = net::parse_address(settings_.listen_at).value();
     auto listening = net::open_listener({.at = at, .congestion = {}}).value();
     port_ = net::local_endpoint(listening.get()).value().port;

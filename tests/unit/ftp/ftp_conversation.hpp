@@ -40,6 +40,7 @@ struct server_settings {
     auth::limits bounds = {};  ///< Of ann, and of visitors.
     std::string listen_at = "127.0.0.1";
     runtime::duration parts_kept{};  ///< As of `vfs::tree::keep_parts`.
+    const host_table* hosts = nullptr;
     /// Which allocation of the first session fails, 1 being its first; 0: none.
     std::size_t failing_allocation = 0;
 };

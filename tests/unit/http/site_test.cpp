@@ -70,6 +70,17 @@ TEST_CASE("site: hosts by name, whatever the port, the case and the dot (RFC 911
     CHECK(strict->find("") == nullptr);
 }
 
+TEST_CASE("site: other protocols learn where a host begins") {
+    rules written{.hosts = {{.names = {"a.example", "*.b.example"}, .root = "/a"}}};
+    const auto open = make_sites(written);
+    REQUIRE(open.has_value());
+    CHECK(root_of_host(**open, "A.example")->text() == "/a");
+    CHECK(root_of_host(**open, "x.b.example")->text() == "/a");
+    CHECK(root_of_host(**open, "other.example")->is_root());
+    written.refuses_other_hosts = true;
+    CHECK(!root_of_host(*make_sites(written).value(), "other.example").has_value());
+}
+
 TEST_CASE("site: names of the site are names beneath its root, and back") {
     rules written;
     written.hosts = {host({"a"}, "/sites/a/")};
