@@ -101,6 +101,10 @@ core_server::core_server(unsigned index, const shared_parts& parts, std::vector<
       log_message_(
           *this,
           [](runtime::posted& self) noexcept { static_cast<message&>(self).owner.take_log(); }),
+      beat_message_(*this,
+                    [](runtime::posted& self) noexcept {
+                        static_cast<message&>(self).owner.beat_awaited_ = false;
+                    }),
       drain_timer_(*this) {}
 
 core_server::~core_server() = default;
@@ -162,6 +166,7 @@ result<void> core_server::open() {
 void core_server::run() {
     begin();
     io_->run();
+    has_ended_ = true;
 }
 
 void core_server::begin() {
@@ -489,6 +494,17 @@ void core_server::take_log() noexcept {
     auto next = fresh_log_.use(
         [](fresh_log& waiting) noexcept { return std::exchange(waiting.next, std::nullopt); });
     log_->go_over_to(std::move(*next));
+}
+
+bool core_server::look_alive() noexcept {
+    if (has_ended_) {
+        return true;
+    }
+    if (beat_awaited_.exchange(true)) {
+        return false;
+    }
+    io_->post(beat_message_);
+    return true;
 }
 
 void core_server::begin_drain() noexcept {

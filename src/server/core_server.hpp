@@ -137,6 +137,10 @@ class core_server {
     /// The access log goes to `next`, which must outlive this. From any thread, after `open`.
     void replace_log(log_successor next) noexcept;
 
+    /// Asks for a sign of life. Returns whether that which was asked for last has come: a core that
+    /// is stuck gives none, one that has ended need not. From any thread, after `open`.
+    [[nodiscard]] bool look_alive() noexcept;
+
     /// End now. From any thread, once, after `drain`.
     void stop() noexcept { io_->post(stop_message_); }
 
@@ -232,6 +236,9 @@ class core_server {
     message rules_message_;
     message tls_message_;
     message log_message_;
+    message beat_message_;
+    std::atomic<bool> beat_awaited_{false};
+    std::atomic<bool> has_ended_{false};
     drain_timer drain_timer_;
     bool stopping_ = false;
 };

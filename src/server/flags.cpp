@@ -603,6 +603,19 @@ std::string set_spa(config& into, std::string_view value) {
     return {};
 }
 
+constexpr std::string_view run_as_bounds = "off, or USER or USER:GROUP, names or numbers";
+
+/// Whether there are these the machine says, at start.
+std::string set_run_as(config& into, std::string_view value) {
+    const auto user = value.substr(0, value.find(':'));
+    if (user.empty() || value.ends_with(':') || std::ranges::count(value, ':') > 1 ||
+        std::ranges::any_of(value, [](char c) { return ascii::is_control(c) || c == ' '; })) {
+        return fmt::format("{} is not {}", in_quotes(value), run_as_bounds);
+    }
+    into.run_as = value == "off" ? std::string_view() : value;
+    return {};
+}
+
 /// A file, or off for none.
 template <auto Member>
 constexpr flag_kind::text file_or_off() {
@@ -921,6 +934,11 @@ constexpr auto table = std::to_array<flag>({
      "changes of names; the last is never lent to a sync, a copy or the freeing of a large file; "
      "auto: 2, without io_uring one a core, 4 at least",
      count{&config::offload_threads, 2, 64, "auto"}},
+    {"run-as", "USER[:GROUP]|off", group::machine,
+     "once ports and files are open, become this user for good, with no right of root but that of "
+     "active FTP to send from port 20; off: who has started it",
+     text{run_as_bounds, set_run_as,
+          [](const config& from) { return from.run_as.empty() ? "off" : from.run_as; }}},
     {"drain-timeout", "DURATION", group::machine,
      "after the first SIGTERM or SIGINT, how long requests and transfers may still take",
      duration{&config::drain_timeout, 0ms, 1h}},

@@ -247,6 +247,33 @@ opened_tree open_files(const config& settings) {
     return vfs::make_mount_table(std::move(mounts));
 }
 
+/// What SIGHUP reads, and `who` may not.
+std::vector<std::string> unreadable_files(const config& settings) {
+    std::vector<std::string> all = settings.tls_certs;
+    all.insert(all.end(), settings.tls_keys.begin(), settings.tls_keys.end());
+    all.insert(all.end(), settings.tls_ocsp.begin(), settings.tls_ocsp.end());
+    all.insert(all.end(), {settings.tls_ticket_keys, settings.tls_client_ca, settings.users_file,
+                           settings.rules_file});
+    std::erase_if(all, [](const std::string& each) {
+        return each.empty() || ::faccessat(AT_FDCWD, each.c_str(), R_OK, AT_EACCESS) == 0;
+    });
+    return all;
+}
+
+/// The first directory that is to be served and that this process may not read; empty if there is
+/// none.
+std::string unreadable_directory(const config& settings) {
+    const auto is_closed = [](const std::string& directory) {
+        return ::faccessat(AT_FDCWD, directory.c_str(), R_OK | X_OK, AT_EACCESS) != 0;
+    };
+    if (!settings.root.empty() && is_closed(settings.root)) {
+        return settings.root;
+    }
+    const auto found =
+        std::ranges::find_if(settings.mounts, is_closed, &mounted_directory::directory);
+    return found != settings.mounts.end() ? found->directory : std::string();
+}
+
 // The kernel's own limit; with the most submissions there may be it is still four times as many
 // (R1).
 constexpr unsigned completion_entries_max = 65'536;
@@ -317,9 +344,40 @@ std::size_t count_cores(const config& settings) {
     return std::max<std::size_t>(usable_cpus().size(), 1);
 }
 
+std::expected<void, std::string> give_up_privileges(const config& settings, prepared& ready) {
+    give_up_new_privileges();
+    if (!ready.runs_as) {
+        return {};
+    }
+    const bool has_ftp = !settings.ftp.empty() || !settings.ftps.empty();
+    if (auto done = become(*ready.runs_as, has_ftp); !done) {
+        return std::unexpected(fmt::format("--run-as: {}", done.error()));
+    }
+    if (const auto closed = unreadable_directory(settings); !closed.empty()) {
+        return std::unexpected(fmt::format("--run-as {}: cannot serve {}: {}", settings.run_as,
+                                           in_quotes(closed), std::strerror(errno)));
+    }
+    for (const auto& each : unreadable_files(settings)) {
+        ready.warnings.push_back(
+            fmt::format("--run-as {}: {} stays as it is now: that user cannot read it at SIGHUP",
+                        settings.run_as, in_quotes(each)));
+    }
+    return {};
+}
+
 std::expected<prepared, std::string> prepare(const config& settings, std::size_t cores) {
     prepared ready;
     ready.warnings = settings.warnings;
+    if (!settings.run_as.empty()) {
+        auto found = find_system_account(settings.run_as);
+        if (!found) {
+            return std::unexpected(fmt::format("--run-as: {}", found.error()));
+        }
+        if (auto may = may_become(*found); !may) {
+            return std::unexpected(fmt::format("--run-as: {}", may.error()));
+        }
+        ready.runs_as = std::move(*found);
+    }
     auto files = open_files(settings);
     if (!files) {
         return std::unexpected(std::move(files.error()));

@@ -2,6 +2,7 @@
 
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "ferry/vfs/tree.hpp"
 #include "server/config.hpp"
 #include "server/io_choice.hpp"
+#include "server/privileges.hpp"
 #include "server/tls_files.hpp"
 
 namespace ferry::server {
@@ -35,6 +37,7 @@ struct listening {
 /// Everything that can be refused before serving begins, done and held.
 struct prepared {
     std::unique_ptr<vfs::tree> files;
+    std::optional<system_account> runs_as;  ///< None: whoever has started it.
     std::shared_ptr<const auth::accounts> users;
     std::shared_ptr<const http::sites> rules;
     std::unique_ptr<tls_loader> tls_files;  ///< Null: there is no TLS.
@@ -63,6 +66,12 @@ struct prepared {
 /// Opens the file of an access log again, which another name may have been given to meanwhile.
 /// Waits for a disk at most. Errors: one line for a person, also where it is no regular file.
 [[nodiscard]] std::expected<unique_fd, std::string> reopen_log_file(const std::string& name);
+
+/// Gives up what serving needs no more: becomes `prepared::runs_as`, and never gets more rights
+/// again. Adds to the warnings what that user cannot read anew. After `prepare`, before threads
+/// start. Errors: one line for a person, of a directory that this user cannot serve too.
+[[nodiscard]] std::expected<void, std::string> give_up_privileges(const config& settings,
+                                                                  prepared& ready);
 
 /// Makes the reactor of `core`, on its thread and once, out of what was prepared for it. Errors: of
 /// `make_uring_reactor`, `make_epoll_reactor`.

@@ -33,6 +33,7 @@
 #include "server/core_server.hpp"
 #include "server/flag_values.hpp"
 #include "server/rules_file.hpp"
+#include "server/service_manager.hpp"
 #include "server/start_up.hpp"
 #include "server/user_accounts.hpp"
 
@@ -255,6 +256,14 @@ class cores {
             each->replace_log(next);
         }
     }
+    /// Whether every core has answered since this was asked last, and asks them anew.
+    [[nodiscard]] bool look_alive() noexcept {
+        bool alive = true;
+        for (auto& each : servers_) {
+            alive = each->look_alive() && alive;
+        }
+        return alive;
+    }
     void drain() noexcept {
         for (auto& each : servers_) {
             each->drain();
@@ -405,6 +414,17 @@ class log_files {
     std::vector<std::shared_ptr<const unique_fd>> left_;
 };
 
+/// How long to wait at most before a beat is due: -1 if the manager wants none. It is told of a
+/// sign of life when the next is asked for: a quarter of its limit, twice, is in good time.
+int beat_interval_ms(const service_manager& manager) {
+    if (!manager.watchdog()) {
+        return -1;
+    }
+    const auto quarter =
+        std::chrono::duration_cast<std::chrono::milliseconds>(*manager.watchdog() / 4).count();
+    return static_cast<int>(std::clamp<std::int64_t>(quarter, 1, 60'000));
+}
+
 // How often to look whether the cores have gone over to another file.
 constexpr int log_look_interval_ms = 200;
 
@@ -412,13 +432,20 @@ constexpr int log_look_interval_ms = 200;
 /// SIGHUP reads the users file, the rules and the certificates anew, SIGUSR1 opens the access log
 /// anew.
 void supervise(cores& running, const config& settings, tls_loader* tls_files, log_files& logs,
-               int signals) {
+               int signals, const service_manager& manager) {
     int seen = 0;
+    const int beat_ms = beat_interval_ms(manager);
     for (;;) {
         pollfd waited[2] = {{.fd = signals, .events = POLLIN, .revents = 0},
                             {.fd = running.ended_fd(), .events = POLLIN, .revents = 0}};
-        if (::poll(waited, 2, logs.has_left() ? log_look_interval_ms : -1) < 0 && errno != EINTR) {
+        const int wait_ms = logs.has_left() && (beat_ms < 0 || beat_ms > log_look_interval_ms)
+                                ? log_look_interval_ms
+                                : beat_ms;
+        if (::poll(waited, 2, wait_ms) < 0 && errno != EINTR) {
             return;
+        }
+        if (beat_ms > 0 && running.look_alive()) {  // Told only while every core lives.
+            manager.say("WATCHDOG=1");
         }
         logs.close_left();
         if ((waited[1].revents & POLLIN) != 0) {
@@ -430,7 +457,9 @@ void supervise(cores& running, const config& settings, tls_loader* tls_files, lo
             continue;
         }
         if (came.ssi_signo == SIGHUP) {
+            manager.say("RELOADING=1");
             read_files_anew(running, settings, tls_files);
+            manager.say("READY=1");
             continue;
         }
         if (came.ssi_signo == SIGUSR1) {
@@ -439,6 +468,7 @@ void supervise(cores& running, const config& settings, tls_loader* tls_files, lo
         }
         ++seen;
         if (seen == 1) {
+            manager.say("STOPPING=1\nSTATUS=Finishing what is under way.");
             log::info("stopping: finishing what is under way; a second signal ends it now");
             running.drain();
         } else if (seen == 2) {
@@ -530,6 +560,12 @@ int run(const config& settings) {
     if (!ready) {
         return refuse_to_start(ready.error());
     }
+    if (!settings.check) {
+        if (const auto done = give_up_privileges(settings, *ready); !done) {
+            return refuse_to_start(done.error());
+        }
+    }
+    const auto manager = service_manager::from_environment();
     for (const auto& each : ready->warnings) {
         log::warning(each);
     }
@@ -640,7 +676,9 @@ int run(const config& settings) {
     }
     print(lines);
     running.go(true);
-    supervise(running, settings, ready->tls_files.get(), logs, signals.get());
+    manager.say(fmt::format("READY=1\nSTATUS=Serving {}.",
+                            settings.root.empty() ? "what is mounted" : in_quotes(settings.root)));
+    supervise(running, settings, ready->tls_files.get(), logs, signals.get(), manager);
     running.join();
     finish(log_writer);
     return 0;

@@ -147,6 +147,7 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"receive-buffers", {"4096"}, "4096"},
         {"ring-entries", {"64"}, "64"},
         {"offload-threads", {"8"}, "8"},
+        {"run-as", {"www-data:33"}, "www-data:33"},
         {"drain-timeout", {"0"}, "0s"},
         {"rate-window", {"2m"}, "2m"},
         {"http-index", {"index.html", "index.htm"}, "index.html, index.htm"},
@@ -278,6 +279,7 @@ TEST_CASE("flags: a refusal names the value and the bounds, exactly") {
         {"pin", "0,0",
          R"("0,0" is not a list of different CPUs from 0 to 1023, such as 0,2,4-7, or auto, )"
          "or off"},
+        {"run-as", ":www", R"(":www" is not off, or USER or USER:GROUP, names or numbers)"},
         {"access-log-format", "common",
          "neither combined nor json nor a template with a variable such as $remote_addr"},
         {"access-log", "", R"("" is not a file name, - for standard output, or off)"},

@@ -1,0 +1,70 @@
+#include "server/service_manager.hpp"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+
+namespace ferry::server {
+namespace {
+
+std::string taken_out(const char* name) {
+    const char* const value = std::getenv(name);
+    std::string text = value != nullptr ? value : "";
+    ::unsetenv(name);
+    return text;
+}
+
+std::optional<std::int64_t> number_in(const std::string& text) noexcept {
+    std::int64_t number = 0;
+    const auto* const end = text.data() + text.size();
+    const auto read = std::from_chars(text.data(), end, number);
+    if (read.ec != std::errc() || read.ptr != end || number <= 0) {
+        return std::nullopt;
+    }
+    return number;
+}
+
+}  // namespace
+
+service_manager service_manager::from_environment() {
+    service_manager made;
+    made.address_ = taken_out("NOTIFY_SOCKET");
+    const auto interval = number_in(taken_out("WATCHDOG_USEC"));
+    const auto watched = taken_out("WATCHDOG_PID");
+    // Other families are for virtual machines; a name that does not fit is nobody's.
+    const bool is_path = made.address_.starts_with('/') || made.address_.starts_with('@');
+    if (!is_path || made.address_.size() >= sizeof(sockaddr_un::sun_path)) {
+        return made;
+    }
+    if (made.address_.front() == '@') {
+        made.address_.front() = '\0';  // An abstract one.
+    }
+    made.socket_.reset(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (made.socket_ && interval && (watched.empty() || number_in(watched) == ::getpid())) {
+        made.watchdog_ = std::chrono::microseconds(*interval);
+    }
+    return made;
+}
+
+void service_manager::say(std::string_view lines) const noexcept {
+    if (!socket_) {
+        return;
+    }
+    sockaddr_un to{};
+    to.sun_family = AF_UNIX;
+    std::memcpy(to.sun_path, address_.data(), address_.size());
+    const auto to_bytes = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address_.size());
+    // Every kind of sockaddr begins with the family (unix(7)).
+    const auto* const address = static_cast<const sockaddr*>(static_cast<const void*>(&to));
+    static_cast<void>(
+        ::sendto(socket_.get(), lines.data(), lines.size(), MSG_NOSIGNAL, address, to_bytes));
+}
+
+}  // namespace ferry::server
