@@ -73,13 +73,13 @@ def check_answers(servers, contents):
             connection.close()
 
 
-def load(server, workload, seconds, options, cpu):
+def load(server, workload, seconds, options, cpu, scheme="http"):
     """One run of wrk. Returns its numbers and those of the server in the meantime."""
     host, port = server.url
     before = (server.cpu_seconds(), busy_seconds(), children_seconds(), time.monotonic())
     done = subprocess.run(
         ["wrk", "-t", "1", "-c", str(options.connections), "-d", str(seconds), "--timeout", "10",
-         "-s", os.path.join(PEERS, "wrk_report.lua"), f"http://{host}:{port}/{workload}.bin"],
+         "-s", os.path.join(PEERS, "wrk_report.lua"), f"{scheme}://{host}:{port}/{workload}.bin"],
         capture_output=True, text=True, check=False,
         preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
     after = (server.cpu_seconds(), busy_seconds(), children_seconds(), time.monotonic())
