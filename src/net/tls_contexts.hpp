@@ -9,6 +9,7 @@
 
 #include "ferry/net/tls_server.hpp"
 #include "net/tls_openssl.hpp"
+#include "net/tls_records.hpp"
 
 namespace ferry::net {
 
@@ -28,6 +29,7 @@ class tls_server::contexts {
     /// domain (RFC 6125 section 6.4.3); null where there is none.
     [[nodiscard]] SSL_CTX* find(std::string_view name) const;
 
+    std::shared_ptr<const tls_suites> suites;
     bio_method_owner wire_method;
     std::vector<std::unique_ptr<identity>> identities;     ///< In place: callbacks point at them.
     std::map<std::string, SSL_CTX*, std::less<>> by_name;  ///< In lower case; "*.example.org", too.

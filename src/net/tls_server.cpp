@@ -139,6 +139,7 @@ bool set_terms(SSL_CTX* context, const tls_settings& settings) {
     SSL_CTX_set_max_cert_list(context, client_chain_bytes_max);
     ::SSL_CTX_set_max_early_data(context, 0);
     ::SSL_CTX_set_msg_callback(context, &tls_session::callbacks::see_message);
+    ::SSL_CTX_set_keylog_callback(context, &tls_session::callbacks::see_secret);
     ::SSL_CTX_set_alpn_select_cb(context, &tls_session::callbacks::choose_protocol, nullptr);
     if (settings.tickets) {
         ::SSL_CTX_set_num_tickets(context, 1);
@@ -359,6 +360,7 @@ std::expected<std::shared_ptr<const tls_server>, std::string> tls_server::make(
     const tls_settings& settings) {
     auto inside = std::make_unique<contexts>();
     inside->tickets = settings.tickets;
+    inside->suites = std::make_shared<const tls_suites>();
     inside->wire_method.reset(::BIO_meth_new(BIO_TYPE_SOURCE_SINK, "ferry"));
     auto* const wire = inside->wire_method.get();
     if (wire == nullptr || ::BIO_meth_set_write(wire, &tls_session::callbacks::write) != 1 ||

@@ -22,6 +22,37 @@ namespace {
 constexpr std::uint64_t side_messages_max = 32;
 constexpr std::uint64_t octets_for_another = 1'048'576;
 
+std::string subject_of(const X509* shown) {
+    const bio_owner text(::BIO_new(::BIO_s_mem()));
+    if (!text || ::X509_NAME_print_ex(text.get(), ::X509_get_subject_name(shown), 0,
+                                      XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) < 0) {
+        return {};
+    }
+    char* octets = nullptr;
+    const auto size_bytes = BIO_get_mem_data(text.get(), &octets);
+    return {octets, static_cast<std::size_t>(size_bytes)};
+}
+
+std::string common_name_of(const X509* shown) {
+    auto* const subject = ::X509_get_subject_name(shown);
+    const int at = ::X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    // One that has several says nothing certain.
+    if (at < 0 || ::X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0) {
+        return {};
+    }
+    unsigned char* octets = nullptr;
+    const int size_bytes = ::ASN1_STRING_to_UTF8(
+        &octets, ::X509_NAME_ENTRY_get_data(::X509_NAME_get_entry(subject, at)));
+    if (size_bytes < 0) {
+        ::ERR_clear_error();
+        return {};
+    }
+    const std::unique_ptr<unsigned char, decltype([](unsigned char* text) { OPENSSL_free(text); })>
+        owner(octets);
+    // Octets are octets, signed or not.
+    return {reinterpret_cast<const char*>(octets), static_cast<std::size_t>(size_bytes)};
+}
+
 }  // namespace
 
 // OpenSSL is C: no exception may pass through it.
@@ -63,10 +94,22 @@ long tls_session::callbacks::control(BIO*, int what, long, void*) {
     return what == BIO_CTRL_FLUSH ? 1 : 0;
 }
 
-void tls_session::callbacks::see_message(int is_written, int, int kind, const void*, std::size_t,
-                                         SSL* session, void*) {
+void tls_session::callbacks::see_message(int is_written, int, int kind, const void* octets,
+                                         std::size_t size_bytes, SSL* session, void*) {
     auto* const self = of(session);
-    if (self == nullptr || !self->has_shaken_hands_) {
+    if (self == nullptr) {
+        return;
+    }
+    if (kind == SSL3_RT_HEADER) {
+        if (self->traffic_ && size_bytes > 0 &&
+            *static_cast<const unsigned char*>(octets) == SSL3_RT_APPLICATION_DATA) {
+            auto& on = *self->traffic_;
+            on.read += is_written == 0 && on.client.size_bytes > 0 ? 1 : 0;
+            on.written += is_written != 0 && on.server.size_bytes > 0 ? 1 : 0;
+        }
+        return;
+    }
+    if (!self->has_shaken_hands_) {
         return;
     }
     // An alert of ours is the answer to something that was not wanted.
@@ -75,6 +118,35 @@ void tls_session::callbacks::see_message(int is_written, int, int kind, const vo
     if (is_side_message) {
         ++self->side_messages_;
     }
+}
+
+void tls_session::callbacks::see_secret(const SSL* session, const char* line) {
+    auto* const self = of(session);
+    if (self == nullptr || self->has_shaken_hands_) {
+        return;
+    }
+    const std::string_view text(line);
+    const auto label_end = text.find(' ');
+    const auto random_end = text.find(' ', label_end + 1);
+    const auto label = text.substr(0, label_end);
+    const bool is_client = label == "CLIENT_TRAFFIC_SECRET_0";
+    if ((!is_client && label != "SERVER_TRAFFIC_SECRET_0") || random_end == text.npos) {
+        return;
+    }
+    try {
+        if (!self->traffic_) {
+            self->traffic_ = std::make_unique<traffic>();
+        }
+    } catch (const std::bad_alloc&) {
+        self->is_out_of_memory_ = true;
+        return;
+    }
+    auto& secret = is_client ? self->traffic_->client : self->traffic_->server;
+    const auto digits = text.substr(random_end + 1);
+    std::size_t size_bytes = 0;
+    ::OPENSSL_hexstr2buf_ex(secret.octets.data(), secret.octets.size(), &size_bytes, digits.data(),
+                            '\0');
+    secret.size_bytes = size_bytes;
 }
 
 int tls_session::callbacks::choose_protocol(SSL* session, const unsigned char** chosen,
@@ -224,9 +296,13 @@ result<tls_session::progress> tls_session::shake_hands() {
     if (done == 1) {
         watches_hello_ = false;
         has_shaken_hands_ = true;
+        is_resumed_ = ::SSL_session_reused(ssl_.get()) == 1;
         // By a ticket it had the mark of before; in it is that of this session by now.
-        if (is_resumed() && !has_seen_ticket_ && !take_mark(::SSL_get_session(ssl_.get()))) {
+        if (is_resumed_ && !has_seen_ticket_ && !take_mark(::SSL_get_session(ssl_.get()))) {
             return failure(errc::exhausted);
+        }
+        if (const auto taken = take_records_over(); !taken) {
+            return failure(taken.error());
         }
         return progress::done;
     }
@@ -236,12 +312,67 @@ result<tls_session::progress> tls_session::shake_hands() {
     return failure(fail());
 }
 
+/// Keeps what others ask for of the handshake, which OpenSSL's session takes along.
+void tls_session::note_agreement() {
+    version_ = ::SSL_get_version(ssl_.get());
+    const char* const name = SSL_get_cipher_name(ssl_.get());
+    cipher_ = name == nullptr ? std::string_view() : std::string_view(name);
+    if (const X509* const shown = ::SSL_get0_peer_certificate(ssl_.get()); shown != nullptr) {
+        client_subject_ = subject_of(shown);
+        client_name_ = common_name_of(shown);
+    }
+}
+
+result<void> tls_session::take_records_over() {
+    const auto secrets = std::exchange(traffic_, nullptr);
+    try {
+        note_agreement();
+        const auto* const cipher = ::SSL_get_current_cipher(ssl_.get());
+        const auto& suites = by_->inside().suites;
+        const auto* const suite = suites->find(::SSL_CIPHER_get_protocol_id(cipher));
+        // Where one is missing it stays OpenSSL's; so do all of 1.2, which have none.
+        if (!secrets || suite == nullptr || secrets->client.size_bytes != suite->secret_bytes ||
+            secrets->server.size_bytes != suite->secret_bytes) {
+            return {};
+        }
+        auto reading =
+            tls_traffic_key::make(*suites, *suite, secrets->client, secrets->read, false);
+        auto writing =
+            tls_traffic_key::make(*suites, *suite, secrets->server, secrets->written, true);
+        if (!reading || !writing) {
+            return failure(errc::exhausted);
+        }
+        records_ = std::make_unique<tls_records>(suites, std::move(*reading), std::move(*writing));
+    } catch (const std::bad_alloc&) {
+        return failure(errc::exhausted);
+    }
+    ssl_.reset();
+    return {};
+}
+
 bool tls_session::is_established() const noexcept {
-    return ::SSL_is_init_finished(ssl_.get()) == 1;
+    return records_ || ::SSL_is_init_finished(ssl_.get()) == 1;
 }
 
 result<tls_session::reading> tls_session::read(std::span<std::byte> into) {
     FERRY_ASSERT(!into.empty());
+    if (records_) {
+        auto left = offered_.substr(taken_);
+        const auto got = records_->read(left, into, to_send_);
+        taken_ = offered_.size() - left.size();
+        if (!got) {
+            why_ = records_->why();
+            return failure(got.error());
+        }
+        switch (got->how) {
+            case tls_records::progress::done:
+                return reading{.how = progress::done, .octets = got->octets};
+            case tls_records::progress::wants_input:
+                return reading{.how = progress::wants_input};
+            case tls_records::progress::ended:
+                return reading{.how = progress::ended};
+        }
+    }
     ::ERR_clear_error();
     std::size_t octets = 0;
     if (::SSL_read_ex(ssl_.get(), into.data(), into.size(), &octets) == 1) {
@@ -259,12 +390,19 @@ result<tls_session::reading> tls_session::read(std::span<std::byte> into) {
 }
 
 std::size_t tls_session::pending() const noexcept {
-    return static_cast<std::size_t>(::SSL_pending(ssl_.get()));
+    return records_ ? records_->pending() : static_cast<std::size_t>(::SSL_pending(ssl_.get()));
 }
 
 result<void> tls_session::write(std::span<const std::byte> octets) {
     if (octets.empty()) {
         return {};
+    }
+    if (records_) {
+        const auto sealed = records_->write(octets, to_send_);
+        if (!sealed) {
+            why_ = records_->why();
+        }
+        return sealed;
     }
     ::ERR_clear_error();
     std::size_t written = 0;
@@ -276,6 +414,10 @@ result<void> tls_session::write(std::span<const std::byte> octets) {
 }
 
 void tls_session::end() noexcept {
+    if (records_) {
+        static_cast<void>(records_->end(to_send_));  // Fails without memory: without a word.
+        return;
+    }
     if (!is_established()) {
         return;  // OpenSSL has no alert for that, and the peer has nothing to take for whole.
     }
@@ -285,55 +427,6 @@ void tls_session::end() noexcept {
         static_cast<void>(::SSL_shutdown(ssl_.get()));
     }
     ::ERR_clear_error();
-}
-
-std::string_view tls_session::version() const noexcept {
-    return ::SSL_get_version(ssl_.get());
-}
-
-std::string_view tls_session::cipher() const noexcept {
-    const char* const name = SSL_get_cipher_name(ssl_.get());
-    return name == nullptr ? std::string_view() : std::string_view(name);
-}
-
-bool tls_session::is_resumed() const noexcept {
-    return ::SSL_session_reused(ssl_.get()) == 1;
-}
-
-std::string tls_session::client_subject() const {
-    X509* const shown = ::SSL_get0_peer_certificate(ssl_.get());
-    const bio_owner text(shown == nullptr ? nullptr : ::BIO_new(::BIO_s_mem()));
-    if (!text || ::X509_NAME_print_ex(text.get(), ::X509_get_subject_name(shown), 0,
-                                      XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) < 0) {
-        return {};
-    }
-    char* octets = nullptr;
-    const auto size_bytes = BIO_get_mem_data(text.get(), &octets);
-    return {octets, static_cast<std::size_t>(size_bytes)};
-}
-
-std::string tls_session::client_common_name() const {
-    X509* const shown = ::SSL_get0_peer_certificate(ssl_.get());
-    if (shown == nullptr) {
-        return {};
-    }
-    auto* const subject = ::X509_get_subject_name(shown);
-    const int at = ::X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-    // One that has several says nothing certain.
-    if (at < 0 || ::X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0) {
-        return {};
-    }
-    unsigned char* octets = nullptr;
-    const int size_bytes = ::ASN1_STRING_to_UTF8(
-        &octets, ::X509_NAME_ENTRY_get_data(::X509_NAME_get_entry(subject, at)));
-    if (size_bytes < 0) {
-        ::ERR_clear_error();
-        return {};
-    }
-    const std::unique_ptr<unsigned char, decltype([](unsigned char* text) { OPENSSL_free(text); })>
-        owner(octets);
-    // Octets are octets, signed or not.
-    return {reinterpret_cast<const char*>(octets), static_cast<std::size_t>(size_bytes)};
 }
 
 }  // namespace ferry::net

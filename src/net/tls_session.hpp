@@ -10,6 +10,7 @@
 #include "ferry/base/result.hpp"
 #include "ferry/net/tls_server.hpp"
 #include "net/tls_client_hello.hpp"
+#include "net/tls_records.hpp"
 
 struct ssl_st;
 struct ssl_session_st;
@@ -29,6 +30,9 @@ struct tls_session_options {
 /// TLS of one connection without the connection, as the server (RFC 8446, RFC 5246): octets of the
 /// network are offered, octets for the network are collected. Does no I/O, so octets may come in
 /// any pieces, from anywhere. One core's own.
+///
+/// OpenSSL shakes hands. Behind that, records of TLS 1.3 are `tls_records`, and what OpenSSL holds
+/// of the session is given back; those of TLS 1.2 stay OpenSSL's.
 ///
 /// Errors of its functions are final: errc::invalid (what came is no TLS, is not wanted or too much
 /// of it; `why()` says it), exhausted (memory). What `to_send` holds then is the alert for the
@@ -81,20 +85,28 @@ class tls_session {
     /// What went wrong, for a log; empty: nothing.
     [[nodiscard]] std::string_view why() const noexcept { return why_; }
 
-    [[nodiscard]] std::string_view version() const noexcept;  ///< "TLSv1.3".
-    [[nodiscard]] std::string_view cipher() const noexcept;
-    [[nodiscard]] bool is_resumed() const noexcept;
+    // Of the handshake, once it is over.
+    [[nodiscard]] std::string_view version() const noexcept { return version_; }  ///< "TLSv1.3".
+    [[nodiscard]] std::string_view cipher() const noexcept { return cipher_; }
+    [[nodiscard]] bool is_resumed() const noexcept { return is_resumed_; }
     /// The mark of the session that was resumed; empty for a new one, and where it had none.
     [[nodiscard]] std::string_view resumed_mark() const noexcept { return resumed_mark_; }
     /// The subject of the certificate that the client has shown, "CN=..." first; empty: none.
-    [[nodiscard]] std::string client_subject() const;
+    [[nodiscard]] const std::string& client_subject() const noexcept { return client_subject_; }
     /// The common name in it (RFC 5280, id-at-commonName); empty: none.
-    [[nodiscard]] std::string client_common_name() const;
+    [[nodiscard]] const std::string& client_common_name() const noexcept { return client_name_; }
 
     // For OpenSSL's callbacks.
     class callbacks;
 
   private:
+    /// What `tls_records` begins with.
+    struct traffic {
+        tls_secret client;
+        tls_secret server;
+        std::uint64_t read = 0;     ///< Records since the secret is there.
+        std::uint64_t written = 0;  ///< Tickets.
+    };
     struct ssl_freed {
         void operator()(ssl_st* session) const noexcept;
     };
@@ -103,6 +115,8 @@ class tls_session {
     [[nodiscard]] error fail() noexcept;
     [[nodiscard]] bool is_too_much() const noexcept;
     [[nodiscard]] bool take_mark(ssl_session_st* resumed) noexcept;
+    [[nodiscard]] result<void> take_records_over();
+    void note_agreement();
 
     std::shared_ptr<const tls_server> by_;  ///< Outlives `ssl_`.
     tls_session_options how_;
@@ -119,6 +133,13 @@ class tls_session {
     std::uint64_t moved_ = 0;          ///< Octets of content, both ways.
     std::uint64_t side_messages_ = 0;  ///< That were no content, once hands were shaken.
     bool is_out_of_memory_ = false;
+    bool is_resumed_ = false;
+    std::string_view version_;  ///< OpenSSL's own.
+    std::string_view cipher_;
+    std::string client_subject_;
+    std::string client_name_;
+    std::unique_ptr<traffic> traffic_;      ///< While hands are shaken.
+    std::unique_ptr<tls_records> records_;  ///< Null: they are OpenSSL's.
     std::unique_ptr<ssl_st, ssl_freed> ssl_;
 };
 

@@ -22,10 +22,11 @@ namespace {
 
 /// What is read of a file, sealed and sent in one go: 64 to 256 KiB cost the same (datapath.md,
 /// 11), and while it is sealed the core serves nobody else.
-constexpr std::size_t quantum_bytes = 128_KiB;
+constexpr std::size_t quantum_bytes = 112_KiB;
 /// What is received at a time for who receives in bulk; more than a record.
 constexpr std::size_t bulk_bytes = 64_KiB;
-constexpr std::size_t record_bytes_max = 16_KiB;
+/// Of what is opened at once: content, its kind and its padding.
+constexpr std::size_t record_bytes_max = 16_KiB + 256;
 /// Of content that is opened, whatever little has come.
 constexpr std::size_t opening_bytes_min = 256;
 

@@ -30,6 +30,9 @@ tls_client::tls_client(const tls_client_options& how) : context_(SSL_CTX_new(TLS
         SSL_CTX_set_min_proto_version(context_.get(), how.version);
         SSL_CTX_set_max_proto_version(context_.get(), how.version);
     }
+    if (!how.suites.empty()) {
+        REQUIRE(SSL_CTX_set_ciphersuites(context_.get(), how.suites.c_str()) == 1);
+    }
     if (!how.ciphers.empty()) {
         REQUIRE(SSL_CTX_set_cipher_list(context_.get(), how.ciphers.c_str()) == 1);
     }

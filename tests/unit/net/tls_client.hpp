@@ -24,6 +24,7 @@ struct tls_client_options {
     std::string name{};                ///< By SNI; empty: none.
     std::string protocols{};           ///< Of ALPN, as it has them: "\x08http/1.1".
     std::string ciphers{};             ///< Of TLS 1.2; empty: OpenSSL's.
+    std::string suites{};              ///< Of TLS 1.3; empty: OpenSSL's.
     std::string certificate{};         ///< PEM; empty: none.
     std::string key{};                 ///< PEM.
     ssl_session_st* ticket = nullptr;  ///< To resume.
