@@ -93,11 +93,9 @@ def install_in_bare_debian(package, folder):
     """The same in a Debian of its own, with what the package says that it needs and with python3."""
     release = re.search(r"VERSION_CODENAME=(\w+)", open("/etc/os-release").read())[1]
     root = os.path.join(folder, "root")
-    run(["mmdebstrap", "--variant=apt", "--include=python3-minimal", release, root], timeout=600)
+    needs = re.sub(r" *\([^)]*\)|\s", "", run(["dpkg-deb", "-f", package, "Depends"]))
+    run(["mmdebstrap", "--variant=apt", f"--include=python3,{needs}", release, root], timeout=600)
     run(["cp", package, os.path.join(root, "ferry.deb")])
-    run(["chroot", root, "apt-get", "install", "-y", "--no-install-recommends", "/ferry.deb"],
-        timeout=600)
-    run(["chroot", root, "dpkg", "-P", "ferry"])
     inside = 'mount -t proc none "$1/proc"; ip link set lo up; exec chroot "$1" sh -c "$2" sh /ferry.deb'
     return run(["unshare", "--mount", "--net", "--pid", "--fork", "sh", "-c", inside, "sh", root,
                 INSTALLED])
