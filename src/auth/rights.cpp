@@ -29,6 +29,7 @@ constexpr auto words = std::to_array<word>({
     {"delete", {right::remove}},
     {"rename", {right::rename}},
     {"mkdir", {right::make_directory}},
+    {"admin", {right::administer}},
 });
 
 std::expected<rights, std::string> parse_words(std::string_view text) {
@@ -41,7 +42,7 @@ std::expected<rights, std::string> parse_words(std::string_view text) {
         if (found == words.end()) {
             return std::unexpected(fmt::format(
                 "{:?} is no permission: list, read, create, write, delete, rename, mkdir, or "
-                "read-only, all, none",
+                "read-only, all, none, admin",
                 name));
         }
         made = made | found->means;

@@ -10,6 +10,7 @@
 
 #include "ferry/base/ascii.hpp"
 #include "ferry/base/log.hpp"
+#include "ferry/base/wall_clock.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "ferry/vfs/account_home.hpp"
 #include "ftp/commands_tls.hpp"
@@ -202,6 +203,12 @@ task<reply> do_pass(session& user, std::string_view password) {
     user.user.root = std::move(*root);
     user.user.identity = std::move(*identity);
     user.user.place = std::move(*place);
+    user.user.listed =
+        user.shared.logged_in.add({.account = user.user.identity->name,
+                                   .address = net::format_address(user.control.peer()),
+                                   .host = user.host.name,
+                                   .is_secure = user.control.is_secure(),
+                                   .since = read_wall_clock()});
     co_return reply{230, "Logged in"};
 }
 

@@ -147,7 +147,7 @@ task<reply> do_pasv(session& user, std::string_view) {
     if (!listening) {
         co_return no_data_connection();
     }
-    auto shown = settings.public_address.value_or(*listening);
+    auto shown = settings.public_address.shown_to(user.control.peer()).value_or(*listening);
     shown.port = listening->port;
     auto answer = passive_reply(shown);
     if (!answer) {
@@ -226,7 +226,8 @@ task<reply> do_lpsv(session& user, std::string_view) {
     }
     auto shown = *listening;
     if (family_of(user) == net::address_family::v4) {
-        shown = user.shared.settings.public_address.value_or(*listening);
+        shown =
+            user.shared.settings.public_address.shown_to(user.control.peer()).value_or(*listening);
         shown.port = listening->port;
     }
     co_return long_passive_reply(shown);

@@ -14,6 +14,7 @@
 #include "ferry/vfs/tree.hpp"
 #include "ftp/arguments.hpp"
 #include "ftp/commands_names.hpp"
+#include "ftp/time.hpp"
 #include "ftp/transfer.hpp"
 
 namespace ferry::ftp {
@@ -111,6 +112,52 @@ task<reply> site_copy_to(session& user, std::string_view argument) {
     co_return progress.finish(std::move(answer));
 }
 
+/// SITE SYMLINK, as ProFTPD's mod_site_misc has it. What is reached by a link has the rights of the
+/// link's name, so nobody links to what they may not read or list, or where less is allowed than at
+/// the link (threats.md, V2).
+task<reply> site_symlink(session& user, std::string_view argument) {
+    const auto names = parse_names(argument);
+    if (!names || names->size() != 2) {
+        co_return reply{501, "Wanted: SITE SYMLINK <sp> target <sp> link, with spaces in \"\""};
+    }
+    const auto target = locate(user, names->front());
+    if (!target) {
+        co_return reply_for(target.error(), file_use::existing);
+    }
+    const auto link = locate(user, names->back());
+    if (!link) {
+        co_return reply_for(link.error(), file_use::target);
+    }
+    const auto there = user.rights_at(*target);
+    const auto at_link = user.rights_at(*link);
+    const bool may_show = there.has(auth::right::read) && there.has(auth::right::list) &&
+                          at_link - there == auth::rights{} &&
+                          !user.user.identity->allowed.has_rules_below(name_in_tree(user, *target));
+    if (!may_show) {
+        co_return reply_for({.code = errc::denied}, file_use::existing);
+    }
+    if (!at_link.has(auth::right::create)) {
+        co_return reply_for({.code = errc::denied}, file_use::target);
+    }
+    const auto found = co_await user.files().status(user.here, *target);
+    if (!found) {
+        co_return reply_for(found.error(), file_use::existing);
+    }
+    const auto made =
+        co_await user.files().make_link(user.here, {.name = *link, .target = *target});
+    if (!made && made.error() == errc::invalid) {
+        co_return reply{553, "The link would lie in what it leads to"};
+    }
+    if (!made && made.error() == errc::unsupported) {
+        co_return reply{553, "Lies in another mount"};
+    }
+    if (!made) {
+        co_return refusal(user, made.error(), file_use::target);
+    }
+    co_return reply{200,
+                    quote_pathname(link->text()) + " leads to " + quote_pathname(target->text())};
+}
+
 /// SITE UMASK: which permission bits new files and directories do not get, beside those that the
 /// server's own umask takes.
 task<reply> site_umask(session& user, std::string_view argument) {
@@ -203,10 +250,32 @@ task<reply> site_quota(session& user, std::string_view) {
     co_return reply{211, "Used: " + describe_quota(user)};
 }
 
+/// SITE WHO: who is logged in, on any core. For those with the right to `administer` alone.
+task<reply> site_who(session& user, std::string_view) {
+    constexpr std::size_t lines_max = 1'000;
+    const auto seen = user.shared.logged_in.look(lines_max);
+    reply answer{211, fmt::format("{} logged in", seen.all)};
+    for (const auto& each : seen.first) {
+        std::string line = fmt::format("{} {} since ", each.account, each.address);
+        append_time_val(line, each.since);
+        line += each.is_secure ? " over TLS" : "";
+        if (!each.host.empty()) {
+            line += " at " + each.host;
+        }
+        answer.lines.push_back(std::move(line));
+    }
+    co_return answer;
+}
+
 struct site_command {
     std::string_view verb;
     task<reply> (*run)(session& user, std::string_view argument);
     std::string_view help;
+    bool is_for_admins = false;
+
+    [[nodiscard]] bool is_there_for(const session& user) const noexcept {
+        return !is_for_admins || user.may_anywhere({auth::right::administer});
+    }
 };
 
 constexpr auto site_commands = std::to_array<site_command>({
@@ -220,15 +289,19 @@ constexpr auto site_commands = std::to_array<site_command>({
     {"MKDIR", site_mkdir, "MKDIR <sp> path"},
     {"QUOTA", site_quota, "QUOTA"},
     {"RMDIR", site_rmdir, "RMDIR <sp> path"},
+    {"SYMLINK", site_symlink, "SYMLINK <sp> target <sp> link"},
     {"UMASK", site_umask, "UMASK [<sp> 0 to 777]"},
     {"UTIME", site_utime, "UTIME <sp> YYYYMMDDhhmm[ss] <sp> path"},
+    {"WHO", site_who, "WHO (is logged in)", true},
     {"ZONE", site_zone, "ZONE (of the times in listings)"},
 });
 
-task<reply> site_help(session&, std::string_view) {
+task<reply> site_help(session& user, std::string_view) {
     reply answer{214, "SITE commands"};
     for (const auto& each : site_commands) {
-        answer.lines.emplace_back(each.help);
+        if (each.is_there_for(user)) {
+            answer.lines.emplace_back(each.help);
+        }
     }
     co_return answer;
 }
@@ -244,6 +317,9 @@ task<reply> do_site(session& user, std::string_view argument) {
     });
     if (found == site_commands.end()) {
         co_return reply{504, "No such SITE command"};
+    }
+    if (!found->is_there_for(user)) {
+        co_return reply{550, "Permission denied"};
     }
     auto answer = co_await found->run(user, rest);
     co_return answer;

@@ -18,6 +18,7 @@ struct named_algorithm {
 constexpr auto algorithms = std::to_array<named_algorithm>({
     {"SHA-256", vfs::digest_algorithm::sha256},
     {"SHA-512", vfs::digest_algorithm::sha512},
+    {"BLAKE2b-512", vfs::digest_algorithm::blake2b},
     {"SHA-1", vfs::digest_algorithm::sha1},
     {"MD5", vfs::digest_algorithm::md5},
     {"CRC32", vfs::digest_algorithm::crc32},

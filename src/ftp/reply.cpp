@@ -2,6 +2,7 @@
 
 #include "ferry/base/ascii.hpp"
 #include "ferry/base/assert.hpp"
+#include "ftp/reply_codes.hpp"
 
 namespace ferry::ftp {
 namespace {
@@ -78,7 +79,7 @@ int code_for(errc code, file_use use) noexcept {
 }  // namespace
 
 void append_reply(std::string& out, const reply& what) {
-    FERRY_ASSERT(what.code >= 100 && what.code <= 659);
+    FERRY_ASSERT(is_reply_code(what.code));
     if (what.lines.empty()) {
         append_line(out, what.code, ' ', what.text);
         return;

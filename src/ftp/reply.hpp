@@ -15,7 +15,7 @@ namespace ferry::ftp {
 /// Text may hold any octets, names as clients or disks gave them included: what must not reach the
 /// wire is made harmless when it is written, in one place.
 struct reply {
-    int code = 0;      ///< 100 to 659 (RFC 959 section 4.2, RFC 2228 section 5).
+    int code = 0;      ///< One of `reply_codes`.
     std::string text;  ///< Of the only line, or of the first where `lines` has any.
     /// More lines, shown between the first and the closing "End": features, facts, a listing. One
     /// line each, without its end.

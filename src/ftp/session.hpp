@@ -42,6 +42,7 @@ struct user_state {
     std::optional<std::string> claimed_name;  ///< From USER, until PASS.
     std::optional<auth::identity> identity;   ///< Nothing: nobody is logged in.
     auth::session_counts::place place;        ///< Among the sessions of that account.
+    session_list::entry listed;               ///< Among all that are logged in.
     std::shared_ptr<auth::usage> usage;       ///< Of that account; null: nothing shared is limited.
     vfs::path root;                           ///< In the tree: what the user sees as "/".
     vfs::path home_root;                      ///< The same before SMNT.

@@ -230,6 +230,10 @@ std::int64_t perform_blocking(op& what) noexcept {
                 return or_errno(
                     ::linkat(what.fd, args.from, args.to_directory, args.to, args.flags));
             }
+            case opcode::symlink_at: {
+                const auto& args = what.args.symlink_at;
+                return or_errno(::symlinkat(args.target, what.fd, args.path));
+            }
             case opcode::unlink_at:
                 return or_errno(
                     ::unlinkat(what.fd, what.args.unlink_at.path, what.args.unlink_at.flags));

@@ -27,6 +27,7 @@ job_length length_of(const op& what) noexcept {
         case opcode::open_at:
         case opcode::rename_at:
         case opcode::link_at:
+        case opcode::symlink_at:
         case opcode::unlink_at:
         case opcode::make_directory_at:
             break;

@@ -57,6 +57,22 @@ void append_tls(std::string& out, const config& settings) {
                                                   : value_of("tls-cert", settings));
 }
 
+/// What of FTP goes over TLS.
+std::string_view tls_of_ftp(const config& settings) {
+    if (!wants_tls(settings)) {
+        return "none";
+    }
+    switch (settings.ftp_tls) {
+        case ftp::tls_policy::allow:
+            return "for who asks";
+        case ftp::tls_policy::login:
+            return "needed by all logins but visitors'";
+        case ftp::tls_policy::require:
+            return "needed by all";
+    }
+    return "none";
+}
+
 void append_ftp(std::string& out, const config& settings) {
     if (!settings.ftps.empty()) {
         out += fmt::format("FTP over TLS on {}\n", value_of("ftps", settings));
@@ -65,9 +81,9 @@ void append_ftp(std::string& out, const config& settings) {
         out += "FTP: off\n";
         return;
     }
-    out += fmt::format("FTP on {}; passive data ports: {}; address in PASV replies: {}\n",
+    out += fmt::format("FTP on {}; passive data ports: {}; address in PASV replies: {}; TLS: {}\n",
                        value_of("ftp", settings), value_of("passive-ports", settings),
-                       value_of("public-address", settings));
+                       value_of("public-address", settings), tls_of_ftp(settings));
 }
 
 /// What the value of an option that names rights lets visitors do.
@@ -84,7 +100,7 @@ std::string what_visitors_do(std::string_view option, const config& settings) {
 
 /// Who may do what, with an account and without.
 void append_accounts(std::string& out, const config& settings, const auth::accounts& users) {
-    const bool serves_ftp = !settings.ftp.empty();
+    const bool serves_ftp = !settings.ftp.empty() || !settings.ftps.empty();
     if (!settings.http.empty() || !settings.http_local.empty()) {
         // As the service is made: off is for FTP alone, unless HTTP's own option says so.
         const bool reads = !settings.http_anonymous && !settings.anonymous;

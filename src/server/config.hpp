@@ -21,6 +21,7 @@
 #include "ferry/net/tls_server.hpp"
 #include "ferry/vfs/tree_options.hpp"
 #include "server/local_listener.hpp"
+#include "server/public_address.hpp"
 
 namespace ferry::server {
 
@@ -132,9 +133,8 @@ struct config {
     std::vector<net::endpoint> ftp = {loopback(2'121)};   ///< Empty: off. None of `http`'s.
     std::vector<net::endpoint> https;                     ///< None of the others'.
     std::vector<net::endpoint> ftps;                      ///< None of the others'.
-    std::optional<port_range> passive_ports;  ///< None: any free port, picked by the kernel.
-    std::optional<net::endpoint>
-        public_address;          ///< v4, for PASV; none: the one the client reached.
+    std::optional<port_range> passive_ports;       ///< None: any free port, picked by the kernel.
+    std::vector<public_address> public_addresses;  ///< Of PASV. Empty: the one the client reached.
     std::string tcp_congestion;  ///< A name the kernel knows, not checked here; empty: its default.
 
     // TLS.

@@ -151,6 +151,7 @@ result<void> core_server::open() {
                                                        .digests = *digests_,
                                                        .users = users_,
                                                        .sessions = parts_.sessions,
+                                                       .logged_in = parts_.logged_in,
                                                        .usages = parts_.usages,
                                                        .failures = parts_.failures,
                                                        .homes = parts_.homes,

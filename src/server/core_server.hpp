@@ -66,6 +66,7 @@ struct shared_parts {
     const vfs::tree& files;
     std::shared_ptr<const auth::accounts> users;  ///< Those of the start: see `replace_users`.
     auth::session_counts& sessions;
+    ftp::session_list& logged_in;
     auth::usage_table& usages;
     auth::failed_logins& failures;
     vfs::digest_cache& digests;

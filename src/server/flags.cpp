@@ -191,24 +191,20 @@ std::string show_passive_ports(const config& from) {
 }
 
 constexpr std::string_view public_address_bounds =
-    "a numeric IPv4 address, such as 192.0.2.1, or auto";
+    "an IPv4 address, a host name, or auto; or NETWORK=ADDR and so on";
 
 std::string set_public_address(config& into, std::string_view value) {
-    if (value == "auto") {
-        into.public_address.reset();
-        return {};
+    auto rows = parse_public_addresses(value);
+    if (!rows) {
+        return std::move(rows.error());
     }
-    const auto address = net::parse_address(value);
-    // PASV has room for four octets (RFC 959 section 4.1.2), and nobody can connect to 0.0.0.0.
-    if (!address || address->family != net::address_family::v4 || *address == net::endpoint{}) {
-        return fmt::format("{} is not {}", in_quotes(value), public_address_bounds);
-    }
-    into.public_address = *address;
+    const bool is_default = *rows == std::vector<public_address>{{}};  // "auto"
+    into.public_addresses = is_default ? std::vector<public_address>() : std::move(*rows);
     return {};
 }
 
 std::string show_public_address(const config& from) {
-    return from.public_address ? net::format_address(*from.public_address) : "auto";
+    return show_public_addresses(from.public_addresses);
 }
 
 constexpr std::string_view charset_bounds =
@@ -705,9 +701,11 @@ constexpr auto table = std::to_array<flag>({
      "ports for passive FTP data connections (RFC 959 section 4.1.2, RFC 2428), taken at "
      "random; any: what the kernel picks",
      text{ports_bounds, set_passive_ports, show_passive_ports}},
-    {"public-address", "ADDR", group::listening,
+    {"public-address", "[NETWORK=]ADDR,...", group::listening,
      "the IPv4 address a PASV reply names (RFC 959 section 4.1.2), for a server behind "
-     "address translation; auto: the one the client reached",
+     "address translation: an address, a host name, which is looked up at the start, or auto, "
+     "the one the client reached; with NETWORK for clients from there, such as "
+     "192.168.0.0/16=auto,203.0.113.7",
      text{public_address_bounds, set_public_address, show_public_address}},
     {"tcp-congestion", "NAME", group::listening,
      "congestion control of every connection, such as cubic or bbr (tcp(7), TCP_CONGESTION); "

@@ -405,6 +405,14 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
         }
         ready.tls = std::move(tls->server);
         std::ranges::move(tls->warnings, std::back_inserter(ready.warnings));
+        if (settings.check) {
+            for (const auto& each : ready.tls_files->would_make()) {
+                ready.warnings.push_back(
+                    fmt::format("--tls-cert: {} is not there: --tls-self-signed makes it at the "
+                                "start",
+                                in_quotes(each)));
+            }
+        }
     }
     fit_descriptors(settings, cores, ready);
     std::string why_no_uring;

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "ferry/base/unique_fd.hpp"
@@ -94,6 +95,15 @@ std::expected<net::tls_identity, std::string> tls_loader::make_own() {
         own_ = std::move(*made);
     }
     return *own_;
+}
+
+std::vector<std::string> tls_loader::would_make() const {
+    std::vector<std::string> names;
+    if (settings_.tls_self_signed) {
+        std::ranges::copy_if(settings_.tls_certs, std::back_inserter(names),
+                             [](const std::string& name) { return !is_there(name); });
+    }
+    return names;
 }
 
 std::expected<net::tls_identity, std::string> tls_loader::read_identity(std::size_t index) {

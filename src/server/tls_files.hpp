@@ -30,6 +30,8 @@ class tls_loader {
     /// Errors: one line for a person: which file, and what is wrong with it.
     [[nodiscard]] std::expected<loaded_tls, std::string> load();
 
+    /// The certificates that are not there and that a start would make.
+    [[nodiscard]] std::vector<std::string> would_make() const;
     /// Of what was loaded last.
     [[nodiscard]] const std::string& summary() const noexcept { return summary_; }
 

@@ -137,7 +137,8 @@ http::options http_options(const config& settings, const prepared& ready,
 }
 
 ftp::options ftp_options(const config& settings, net::address_table& table,
-                         std::shared_ptr<const vfs::name_charset> charset) {
+                         std::shared_ptr<const vfs::name_charset> charset,
+                         ftp::public_addresses shown) {
     const auto ports = settings.passive_ports.value_or(port_range{});
     return {.addresses = policy_of(settings, protocol::ftp, table),
             .line_bytes_max = settings.ftp_line_bytes_max,
@@ -150,7 +151,7 @@ ftp::options ftp_options(const config& settings, net::address_table& table,
             .upload_grace = settings.ftp_upload_grace,
             .passive_port_first = ports.first,
             .passive_port_last = ports.last,
-            .public_address = settings.public_address,
+            .public_address = std::move(shown),
             .congestion = settings.tcp_congestion,
             .charset = charset,
             .ebcdic = settings.ftp_ebcdic == ebcdic_page::cp1047 ? vfs::ebcdic::code_page::cp1047
@@ -607,8 +608,13 @@ int run(const config& settings) {
         }
         charset = std::make_shared<const vfs::name_charset>(std::move(*opened));
     }
+    auto shown = resolve_public_addresses(settings.public_addresses);
+    if (!shown) {
+        return refuse(shown.error());
+    }
     net::address_table addresses(address_limits_of(settings));
     auth::session_counts sessions;
+    ftp::session_list logged_in;
     auth::usage_table usages;
     vfs::digest_cache known_digests;
     vfs::home_table homes;
@@ -628,6 +634,7 @@ int run(const config& settings) {
         .files = *ready->files,
         .users = ready->users,
         .sessions = sessions,
+        .logged_in = logged_in,
         .usages = usages,
         .failures = failures,
         .digests = known_digests,
@@ -638,7 +645,7 @@ int run(const config& settings) {
         .rules = ready->rules,
         .tls = ready->tls,
         .tls_handshake_timeout = settings.tls_handshake_timeout,
-        .ftp = ftp_options(settings, addresses, std::move(charset)),
+        .ftp = ftp_options(settings, addresses, std::move(charset), std::move(*shown)),
         .listings = {.reads_max = settings.list_reads_max, .held_max = settings.list_held_max},
         .open_files = {.entries_max = ready->file_cache_entries,
                        .body_bytes_max = http::inline_body_bytes_max,

@@ -56,6 +56,7 @@ constexpr auto sync_errnos = std::to_array<int>({EIO, ENOSPC, EDQUOT});
 constexpr auto open_errnos = std::to_array<int>({EMFILE, ENFILE, EIO, EACCES, EAGAIN, ENOMEM});
 constexpr auto rename_errnos = std::to_array<int>({EIO, ENOSPC, EROFS, EBUSY});
 constexpr auto link_errnos = std::to_array<int>({EIO, ENOSPC, EMLINK, EPERM, EROFS});
+constexpr auto symlink_errnos = std::to_array<int>({EIO, ENOSPC, EDQUOT, EROFS});
 constexpr auto unlink_errnos = std::to_array<int>({EIO, EROFS, EBUSY});
 constexpr auto make_directory_errnos = std::to_array<int>({EIO, ENOSPC, EDQUOT, EROFS});
 constexpr auto allocate_errnos = std::to_array<int>({EIO, ENOSPC, EDQUOT, EOPNOTSUPP});
@@ -89,6 +90,8 @@ constexpr auto copy_errnos = std::to_array<int>({EIO, ENOSPC, EOPNOTSUPP, EXDEV}
             return rename_errnos;
         case opcode::link_at:
             return link_errnos;
+        case opcode::symlink_at:
+            return symlink_errnos;
         case opcode::unlink_at:
             return unlink_errnos;
         case opcode::make_directory_at:

@@ -46,6 +46,7 @@ constexpr auto names = std::to_array<opcode_names>({
     {"open_at", "open_at done"},
     {"rename_at", "rename_at done"},
     {"link_at", "link_at done"},
+    {"symlink_at", "symlink_at done"},
     {"unlink_at", "unlink_at done"},
     {"make_directory_at", "make_directory_at done"},
     {"list_directory", "list_directory done"},
@@ -390,6 +391,7 @@ void reactor::begin_flight(serial of) {
         case opcode::open_at:
         case opcode::rename_at:
         case opcode::link_at:
+        case opcode::symlink_at:
         case opcode::unlink_at:
         case opcode::make_directory_at:
         case opcode::list_directory:
@@ -437,6 +439,7 @@ void reactor::attempt(serial of) {
         case opcode::open_at:
         case opcode::rename_at:
         case opcode::link_at:
+        case opcode::symlink_at:
         case opcode::unlink_at:
         case opcode::make_directory_at:
         case opcode::list_directory:
@@ -822,6 +825,10 @@ std::int64_t reactor::perform(op& what) {
         }
         case opcode::unlink_at:
             return files.unlink(file, what.args.unlink_at.path, what.args.unlink_at.flags);
+        case opcode::symlink_at: {
+            const auto& args = what.args.symlink_at;
+            return files.make_symlink(file, args.path, args.target);
+        }
         case opcode::make_directory_at: {
             const auto& args = what.args.make_directory_at;
             return files.make_directory(file, args.path, args.mode);

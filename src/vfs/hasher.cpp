@@ -99,6 +99,8 @@ std::unique_ptr<hasher> make_hasher(digest_algorithm by) {
             return make_openssl_hasher(::EVP_sha256());
         case digest_algorithm::sha512:
             return make_openssl_hasher(::EVP_sha512());
+        case digest_algorithm::blake2b:
+            return make_openssl_hasher(::EVP_blake2b512());
     }
     return nullptr;
 }

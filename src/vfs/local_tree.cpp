@@ -281,13 +281,39 @@ class local_tree final : public tree {
 
     runtime::task<result<void>> make_directory(runtime::core& here,
                                                const path& name) const override {
+        co_return co_await make_entry(here, name, {.links = options_.links});
+    }
+
+    runtime::task<result<void>> make_link(runtime::core& here, link_names names) const override {
+        if (options_.links == link_policy::refuse) {
+            co_return failure(errc::denied);
+        }
+        if (names.name.is_within(names.target)) {
+            co_return failure(errc::invalid, ELOOP);
+        }
+        const auto found = co_await status(here, names.target);
+        if (!found) {
+            co_return failure(found.error());
+        }
+        co_return co_await make_entry(
+            here, names.name,
+            {.links = link_policy::refuse, .link_text = names.name.link_text_to(names.target)});
+    }
+
+    /// What `make_entry` makes.
+    struct new_entry {
+        link_policy links;           ///< On the way to it.
+        std::string link_text = {};  ///< Of a link; empty: a directory.
+    };
+    runtime::task<result<void>> make_entry(runtime::core& here, const path& name,
+                                           new_entry what) const {
         if (name.is_root()) {
             co_return failure(errc::exists, EEXIST);
         }
         if (const auto refused = why_not_made(name)) {
             co_return failure(*refused);
         }
-        const auto place = co_await locate(here, root_.get(), name, options_.links);
+        const auto place = co_await locate(here, root_.get(), name, what.links);
         if (!place) {
             co_return failure(place.error());
         }
@@ -296,7 +322,7 @@ class local_tree final : public tree {
             co_return failure(counted.error());
         }
         if (!counted->counts()) {
-            const auto made = co_await make_it(here, *place);
+            const auto made = co_await make_it(here, *place, what);
             counted->note_uncounted();
             co_return made;
         }
@@ -311,7 +337,7 @@ class local_tree final : public tree {
             co_return failure(held.error());
         }
         runtime::stop_scope unstopped;  // One that was made would be counted never.
-        co_return co_await make_counted(here, *place, *counted).in_scope(unstopped);
+        co_return co_await make_counted(here, *place, what, *counted).in_scope(unstopped);
     }
 
     runtime::task<result<void>> rename(runtime::core& here, rename_names names) const override {
@@ -565,12 +591,19 @@ class local_tree final : public tree {
         }
     }
 
-    static runtime::task<result<void>> make_it(runtime::core& here, const entry_place& place) {
+    static runtime::task<result<void>> make_it(runtime::core& here, const entry_place& place,
+                                               const new_entry& what) {
+        const bool is_link = !what.link_text.empty();
         const auto made = co_await runtime::op_wait(
-            here.io(), runtime::opcode::make_directory_at, place.directory.get(), runtime::never,
-            [&place](runtime::op& make) {
-                make.args.make_directory_at = {.path = place.name.c_str(),
-                                               .mode = directory_permissions};
+            here.io(), is_link ? runtime::opcode::symlink_at : runtime::opcode::make_directory_at,
+            place.directory.get(), runtime::never, [&](runtime::op& make) {
+                if (is_link) {
+                    make.args.symlink_at = {.target = what.link_text.c_str(),
+                                            .path = place.name.c_str()};
+                } else {
+                    make.args.make_directory_at = {.path = place.name.c_str(),
+                                                   .mode = directory_permissions};
+                }
             });
         if (!made) {
             co_return failure(made.error());
@@ -579,14 +612,14 @@ class local_tree final : public tree {
     }
 
     static runtime::task<result<void>> make_counted(runtime::core& here, const entry_place& place,
-                                                    charge& counted) {
+                                                    const new_entry& what, charge& counted) {
         constexpr amount one{.files = 1};
         const auto has_room = counted.set_aside(one);
         if (!has_room) {
             co_return has_room;
         }
         charge::change change(counted, one);
-        const auto made = co_await make_it(here, place);
+        const auto made = co_await make_it(here, place, what);
         if (made) {
             change.done(one, {}, {});
         }

@@ -388,6 +388,24 @@ class mount_table final : public tree {
         co_return made;
     }
 
+    runtime::task<result<void>> make_link(runtime::core& here, link_names names) const override {
+        const place at = find(root_, names.name);
+        const place target = find(root_, names.target);
+        if (at.at != nullptr) {
+            co_return failure(errc::exists, EEXIST);
+        }
+        if (at.owner == nullptr) {
+            co_return failure(errc::not_found, ENOENT);
+        }
+        if (target.at != nullptr || at.owner != target.owner) {
+            co_return failure(errc::unsupported, EXDEV);
+        }
+        const seen_name seen(names.name, at);
+        const seen_name seen_target(names.target, target);
+        co_return co_await at.owner->files->make_link(
+            here, {.name = seen.get(), .target = seen_target.get()});
+    }
+
     runtime::task<result<void>> rename(runtime::core& here, rename_names names) const override {
         const place from = find(root_, names.from);
         const place to = find(root_, names.to);

@@ -164,6 +164,16 @@ class variant_tree final : public tree {
         co_return co_await inner_->make_directory(here, *stored);
     }
 
+    runtime::task<result<void>> make_link(runtime::core& here, link_names names) const override {
+        const auto stored = co_await as_stored(here, names.name);
+        if (!stored) {
+            co_return failure(stored.error());
+        }
+        co_return co_await with_variant<void>(here, names.target, [&](const path& target) {
+            return inner_->make_link(here, {.name = *stored, .target = target});
+        });
+    }
+
     runtime::task<result<void>> rename(runtime::core& here, rename_names names) const override {
         const auto from = co_await as_stored(here, names.from);
         if (!from) {

@@ -1,5 +1,7 @@
 #include "ferry/vfs/path.hpp"
 
+#include <algorithm>
+
 #include "ferry/base/assert.hpp"
 
 namespace ferry::vfs {
@@ -79,6 +81,36 @@ bool path::is_within(const path& ancestor) const noexcept {
     }
     return text_.starts_with(ancestor.text_) &&
            (text_.size() == ancestor.text_.size() || text_[ancestor.text_.size()] == '/');
+}
+
+std::string path::link_text_to(const path& target) const {
+    // The directories that both share; the root's text is "/".
+    const std::string_view from =
+        parent().is_root() ? "" : std::string_view(text_).substr(0, text_.rfind('/'));
+    const std::string_view to = target.is_root() ? std::string_view() : target.text_;
+    std::size_t shared = 0;
+    for (std::size_t at = 0;; ++at) {
+        const bool from_ends = at == from.size() || from[at] == '/';
+        const bool to_ends = at == to.size() || to[at] == '/';
+        if (from_ends && to_ends) {
+            shared = at;
+        }
+        if (at == from.size() || at == to.size() || from[at] != to[at]) {
+            break;
+        }
+    }
+    std::string made;
+    for (std::size_t i = std::ranges::count(from.substr(shared), '/'); i > 0; --i) {
+        made += "../";
+    }
+    if (shared < to.size()) {
+        made += to.substr(shared + 1);
+    } else if (made.empty()) {
+        made = ".";
+    } else {
+        made.pop_back();
+    }
+    return made;
 }
 
 path path::seen_from(const path& ancestor) const {

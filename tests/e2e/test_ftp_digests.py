@@ -30,6 +30,7 @@ def make_server(maker):
 def digests_of(octets):
     return {"SHA-256": hashlib.sha256(octets).hexdigest(),
             "SHA-512": hashlib.sha512(octets).hexdigest(),
+            "BLAKE2b-512": hashlib.blake2b(octets).hexdigest(),
             "SHA-1": hashlib.sha1(octets).hexdigest(), "MD5": hashlib.md5(octets).hexdigest(),
             "CRC32": f"{zlib.crc32(octets):08x}"}
 

@@ -485,7 +485,7 @@ def session_of_guest(t, server):
 
 
 def test_public_address(t):
-    server = t.ferry(trees.fill(t.tmp(), SITE), "--public-address", "192.0.2.7")
+    server = t.ferry(trees.fill(t.tmp(), SITE), "--public-address", "127.0.0.2=auto,192.0.2.7")
     control = session_of_guest(t, server)
     check.equal(control.pasv()[0], "192.0.2.7", "the address of PASV")
     check.equal(control.retrieve("RETR hello.txt"), b"hello, world\n", "EPSV needs no address")

@@ -101,7 +101,7 @@ class Bad:
     Bad("anonymous", ("--anonymous", "maybe"), ("--anonymous", "maybe", "off, read, upload")),
     Bad("passive-turned", ("--passive-ports", "50000-40000"), ("--passive-ports", "50000-40000")),
     Bad("passive-low", ("--passive-ports", "20-30"), ("--passive-ports", "20-30", "1024")),
-    Bad("public", ("--public-address", "example.org"), ("--public-address", "example.org", "IPv4")),
+    Bad("public", ("--public-address", "::1"), ("--public-address", "::1", "IPv4")),
     Bad("user", ("--user", "ann"), ("--user", "NAME:PASSWORD")),
     Bad("user-anonymous", ("--user", "anonymous:x"), ("--user", "anonymous")),
     Bad("user-directory", ("--user", "ann:secret:relative"), ("--user", "ann")),
@@ -487,3 +487,15 @@ def test_output_that_nobody_reads(t):
         process.terminate()
         status = process.wait(timeout=20)
     check.equal(status, 0, "status")
+
+
+def test_check_tells_of_tls(t):
+    """What of FTP goes over TLS, what would be made, and what does nothing."""
+    root, name = t.tmp(), os.path.join(t.tmp(), "own.pem")
+    said = say(t, "--check", "--tls-self-signed", "--tls-cert", name, "--ftp-tls", "login",
+               "--http-hsts", "1h", root)
+    check.equal(said.status, 0, "status")
+    check.contains(said.out, "; TLS: needed by all logins but visitors'\n", "--check")
+    check.contains(said.err, f'"{name}" is not there: --tls-self-signed makes it at the start', "--check")
+    check.contains(said.err, "--http-hsts: there is no --https", "--check")
+    check.holds(not os.path.exists(name), "a check has made a file")

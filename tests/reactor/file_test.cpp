@@ -103,6 +103,11 @@ std::int64_t link_in(machine& host, int directory, const char* from, const char*
     });
 }
 
+std::int64_t symlink_in(machine& host, int directory, const char* target, const char* path) {
+    return outcome(host, opcode::symlink_at, directory,
+                   [&](op& what) { what.args.symlink_at = {.target = target, .path = path}; });
+}
+
 std::int64_t unlink_in(machine& host, int directory, const char* path, int flags = 0) {
     return outcome(host, opcode::unlink_at, directory,
                    [&](op& what) { what.args.unlink_at = {.path = path, .flags = flags}; });
@@ -432,6 +437,31 @@ TEST_CASE("rename_at: replaces, or not if so asked") {
         directory.make_file("d/full", "x");
         CHECK(make_in(host, root, "e") == 0);
         CHECK(rename_in(host, root, "e", "d") == -ENOTEMPTY);
+    }
+}
+
+TEST_CASE("symlink_at: says what it was told, whether that is there or not") {
+    for (const backend& under_test : backends()) {
+        CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
+        machine host(under_test);
+        const temporary_directory directory;
+        const int root = directory.fd();
+        directory.make_file("a", "content");
+        REQUIRE(posix::mkdirat(root, "d", 0700) == 0);
+        CHECK(symlink_in(host, root, "../a", "d/up") == 0);
+        CHECK(content_of(directory, "d/up") == "content");
+        CHECK(symlink_in(host, root, "missing", "nowhere") == 0);
+        CHECK(symlink_in(host, root, "a", "nowhere") == -EEXIST);
+        CHECK(symlink_in(host, root, "a", "a") == -EEXIST);
+        CHECK(symlink_in(host, root, "", "empty") == -ENOENT);
+        CHECK(symlink_in(host, root, "a", "x/y") == -ENOENT);
+        CHECK(symlink_in(host, root, "a", "a/y") == -ENOTDIR);
+        struct stat status{};
+        REQUIRE(posix::fstatat(root, "nowhere", &status, AT_SYMLINK_NOFOLLOW) == 0);
+        CHECK(S_ISLNK(status.st_mode));
+        CHECK(unlink_in(host, root, "d/up") == 0);
+        CHECK(content_of(directory, "a") == "content");
     }
 }
 

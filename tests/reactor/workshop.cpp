@@ -270,6 +270,9 @@ void workshop::fill(op& what, opcode code) {
             args.link_at = {
                 .from = "greeting", .to_directory = directory_.fd(), .to = fresh_name()};
             return;
+        case opcode::symlink_at:
+            args.symlink_at = {.target = "greeting", .path = fresh_name()};
+            return;
         case opcode::unlink_at: {
             const char* path = fresh_name();
             directory_.make_file(path, greeting);
@@ -326,6 +329,7 @@ std::int64_t workshop::right_result(opcode code) const {
         case opcode::open_at:
         case opcode::rename_at:
         case opcode::link_at:
+        case opcode::symlink_at:
         case opcode::unlink_at:
         case opcode::make_directory_at:
         case opcode::compute:
@@ -380,6 +384,7 @@ bool workshop::fill_waiting(op& what, opcode code) {
         case opcode::open_at:
         case opcode::rename_at:
         case opcode::link_at:
+        case opcode::symlink_at:
         case opcode::unlink_at:
         case opcode::make_directory_at:
         case opcode::list_directory:

@@ -34,6 +34,7 @@ inline constexpr auto all_opcodes = std::to_array<runtime::opcode>({
     runtime::opcode::open_at,
     runtime::opcode::rename_at,
     runtime::opcode::link_at,
+    runtime::opcode::symlink_at,
     runtime::opcode::unlink_at,
     runtime::opcode::make_directory_at,
     runtime::opcode::list_directory,

@@ -102,6 +102,9 @@ class watched_tree final : public vfs::tree {
     task<result<void>> make_directory(runtime::core& here, const vfs::path& name) const override {
         return real_->make_directory(here, name);
     }
+    task<result<void>> make_link(runtime::core& here, link_names names) const override {
+        return real_->make_link(here, names);
+    }
     task<result<void>> rename(runtime::core& here, rename_names names) const override {
         return real_->rename(here, names);
     }
@@ -181,6 +184,7 @@ struct ferry_host::life {
             .files = *files,
             .users = users,
             .sessions = sessions,
+            .logged_in = logged_in,
             .usages = usages,
             .failures = failures,
             .digests = known_digests,
@@ -215,6 +219,7 @@ struct ferry_host::life {
     sim::pool offload;
     std::shared_ptr<const auth::accounts> users;
     auth::session_counts sessions;
+    ftp::session_list logged_in;
     auth::usage_table usages;
     vfs::digest_cache known_digests;
     auth::failed_logins failures{{.delay_max = failed_login_delay_max}};
@@ -320,6 +325,9 @@ std::vector<std::string> ferry_host::leftovers() {
             if (each->count_leases() != 0) {
                 found.push_back(fmt::format("{} receive buffers lent", each->count_leases()));
             }
+        }
+        if (last.logged_in.look(0).all != 0) {
+            found.push_back(fmt::format("{} listed sessions", last.logged_in.look(0).all));
         }
         if (last.sessions.size() != 0) {
             found.push_back(fmt::format("{} sessions of accounts", last.sessions.size()));

@@ -75,6 +75,7 @@ live_server::live_server(const model_tree& model, const server_numbers& numbers)
         .files = *files_,
         .users = users_,
         .sessions = sessions_,
+        .logged_in = logged_in_,
         .usages = usages_,
         .failures = failures_,
         .digests = known_digests_,

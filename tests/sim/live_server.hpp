@@ -52,6 +52,7 @@ class live_server {
     std::unique_ptr<vfs::tree> files_;
     std::shared_ptr<const auth::accounts> users_;
     auth::session_counts sessions_;
+    ftp::session_list logged_in_;
     auth::usage_table usages_;
     vfs::digest_cache known_digests_;
     auth::failed_logins failures_{{.delay_max = failed_login_delay_max}};

@@ -19,7 +19,9 @@ enum class right : std::uint8_t {
     remove,          ///< Delete a file or an empty directory.
     rename,          ///< Take a name away, or give it. What is replaced by that needs `replace`.
     make_directory,  ///< Make a directory.
+    administer,      ///< See who else is there. Of no name: it counts wherever it is said.
 };
+/// Of those to names.
 inline constexpr std::size_t right_count = 7;
 
 /// A set of rights.
@@ -36,6 +38,7 @@ class rights {
     [[nodiscard]] static constexpr rights read_only() noexcept {
         return {right::list, right::read};
     }
+    /// All that there is to do to a name.
     [[nodiscard]] static constexpr rights all() noexcept {
         rights made;
         made.bits_ = (1U << right_count) - 1;
@@ -80,7 +83,8 @@ class permissions {
 
     /// Reads "read-only,/incoming=list+create,/private=none": rules between commas, each a path and
     /// "=", or no path for everywhere, then words between "+": list, read, create, write (create
-    /// and replace), delete, rename, mkdir; or read-only (list and read), all, none. In a path
+    /// and replace), delete, rename, mkdir; or read-only (list and read), all (of these), none; and
+    /// admin, which no other word has in it. In a path
     /// `%2C`, `%3A`, `%25` stand for comma, colon and percent sign. The error says what is wrong,
     /// for a person.
     [[nodiscard]] static std::expected<permissions, std::string> parse(std::string_view text);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ferry/auth/accounts.hpp"
 #include "ferry/auth/failed_logins.hpp"
@@ -14,7 +15,9 @@
 #include "ferry/base/access_sink.hpp"
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/ftp/hosts.hpp"
+#include "ferry/ftp/session_list.hpp"
 #include "ferry/net/access_policy.hpp"
+#include "ferry/net/address_rules.hpp"
 #include "ferry/net/endpoint.hpp"
 #include "ferry/net/rate_floor.hpp"
 #include "ferry/net/tls_server.hpp"
@@ -49,6 +52,27 @@ enum class tls_policy : std::uint8_t {
 /// nobody else can take it (RFC 4217 section 10.4 and appendix B).
 enum class tls_reuse : std::uint8_t { off, warn, require };
 
+/// The addresses that replies to PASV name, for a server behind address translation: v4.
+struct public_addresses {
+    struct row {
+        net::address_block clients;
+        std::optional<net::endpoint> shown;  ///< None: the one that the client has reached.
+    };
+    std::vector<row> of_networks = {};        ///< The smallest first.
+    std::optional<net::endpoint> usual = {};  ///< For all others.
+
+    /// What `client` is shown; nothing: the address that it has reached. Cost: a look at each row.
+    [[nodiscard]] std::optional<net::endpoint> shown_to(
+        const net::endpoint& client) const noexcept {
+        for (const auto& each : of_networks) {
+            if (each.clients.contains(client)) {
+                return each.shown;
+            }
+        }
+        return usual;
+    }
+};
+
 /// The numbers of FTP, from flags; the same for every core.
 struct options {
     net::access_policy addresses = {};  ///< Whose sessions are served, and how many.
@@ -63,8 +87,8 @@ struct options {
     /// Ports for passive data connections, both included; 0 and 0 for any free one.
     std::uint16_t passive_port_first = 0;
     std::uint16_t passive_port_last = 0;
-    std::optional<net::endpoint> public_address;  ///< For PASV behind address translation; v4.
-    std::string congestion;                       ///< TCP_CONGESTION of data connections, or empty.
+    public_addresses public_address = {};
+    std::string congestion;  ///< TCP_CONGESTION of data connections, or empty.
     /// What clients speak that have not asked for UTF-8; null: UTF-8.
     std::shared_ptr<const vfs::name_charset> charset;
     vfs::ebcdic::code_page ebcdic = vfs::ebcdic::code_page::cp037;  ///< Of TYPE E, at first.
@@ -88,6 +112,7 @@ struct service {
     /// Replaced between two turns of the core when the accounts are read anew; never null.
     const std::shared_ptr<const auth::accounts>& users;
     auth::session_counts& sessions;  ///< Of all cores.
+    session_list& logged_in;         ///< Of all cores.
     auth::usage_table& usages;       ///< Of all cores.
     auth::failed_logins& failures;   ///< Of all cores.
     vfs::home_table& homes;          ///< Of all cores.

@@ -37,6 +37,7 @@ enum class opcode : std::uint8_t {
     open_at,           ///< openat2(2); result is the descriptor.
     rename_at,         ///< renameat2(2).
     link_at,           ///< linkat(2).
+    symlink_at,        ///< symlinkat(2).
     unlink_at,         ///< unlinkat(2), files and directories.
     make_directory_at,  ///< mkdirat(2).
     list_directory,     ///< The next batch of names with their status, on the offload pool.
@@ -133,6 +134,10 @@ struct link_at_args {
     const char* to = nullptr;
     int flags = 0;  ///< AT_SYMLINK_FOLLOW, AT_EMPTY_PATH.
 };
+struct symlink_at_args {
+    const char* target = nullptr;  ///< What the link says.
+    const char* path = nullptr;    ///< Of the link, from `op::fd` on.
+};
 struct unlink_at_args {
     const char* path = nullptr;
     int flags = 0;  ///< AT_REMOVEDIR.
@@ -198,6 +203,7 @@ struct op : list_node {
         open_at_args open_at;
         rename_at_args rename_at;
         link_at_args link_at;
+        symlink_at_args symlink_at;
         unlink_at_args unlink_at;
         make_directory_at_args make_directory_at;
         list_directory_args list_directory;

@@ -31,6 +31,7 @@ enum class digest_algorithm : std::uint8_t {
     sha1,    ///< FIPS 180-4.
     sha256,
     sha512,
+    blake2b,  ///< Of 512 bits (RFC 7693).
 };
 
 /// A digest of any algorithm: 4 to 64 octets, a CRC's most significant first.

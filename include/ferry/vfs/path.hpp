@@ -70,6 +70,10 @@ class path {
     /// a '/', or all. 0: the root, where it is this path.
     [[nodiscard]] path behind(std::size_t octets) const;
 
+    /// What a symbolic link called `*this` says to lead to `target`, both from one root: the way
+    /// from its own directory, such as "../d/file". Cost: one pass and a copy.
+    [[nodiscard]] std::string link_text_to(const path& target) const;
+
     /// True when one of its components begins with '.'.
     [[nodiscard]] bool has_dot_name() const noexcept { return text_.contains("/."); }
 

@@ -420,6 +420,19 @@ class tree {
     [[nodiscard]] virtual runtime::task<result<void>> make_directory(runtime::core& here,
                                                                      const path& name) const = 0;
 
+    struct link_names {
+        const path& name;
+        const path& target;
+    };
+    /// Makes `name` a symbolic link to what `target` names, which must be there. What the link says
+    /// is the way from its own directory, so it leads to the same wherever the tree lies, and never
+    /// out of it. errc::exists, not_found (no parent, no target), invalid (the link would lie in
+    /// its own target), denied (the mount follows no links), outside_tree (the way to `name` leads
+    /// by links: from there the same words could say something else), unsupported where the two lie
+    /// in different mounts.
+    [[nodiscard]] virtual runtime::task<result<void>> make_link(runtime::core& here,
+                                                                link_names names) const = 0;
+
     struct rename_names {
         const path& from;
         const path& to;

@@ -128,6 +128,7 @@ attempt try_once(op& what) noexcept {
         case opcode::open_at:
         case opcode::rename_at:
         case opcode::link_at:
+        case opcode::symlink_at:
         case opcode::unlink_at:
         case opcode::make_directory_at:
         case opcode::list_directory:

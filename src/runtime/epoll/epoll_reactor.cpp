@@ -154,6 +154,7 @@ bool epoll_reactor::begin(op& what) noexcept {
         case opcode::allocate:
         case opcode::rename_at:
         case opcode::link_at:
+        case opcode::symlink_at:
         case opcode::unlink_at:
         case opcode::make_directory_at:
         case opcode::list_directory:

@@ -33,6 +33,7 @@ constexpr auto needed_opcodes = std::to_array<needed_opcode>({
     {IORING_OP_OPENAT2, "OPENAT2"},
     {IORING_OP_RENAMEAT, "RENAMEAT"},
     {IORING_OP_LINKAT, "LINKAT"},
+    {IORING_OP_SYMLINKAT, "SYMLINKAT"},
     {IORING_OP_UNLINKAT, "UNLINKAT"},
     {IORING_OP_MKDIRAT, "MKDIRAT"},
     {IORING_OP_POLL_ADD, "POLL_ADD"},

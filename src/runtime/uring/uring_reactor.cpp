@@ -180,6 +180,7 @@ submission uring_reactor::submit(op& what) noexcept {
         case opcode::open_at:
         case opcode::rename_at:
         case opcode::link_at:
+        case opcode::symlink_at:
         case opcode::unlink_at:
         case opcode::make_directory_at:
             break;
@@ -274,6 +275,9 @@ void uring_reactor::prepare(op& what, io_uring_sqe& entry) noexcept {
         case opcode::link_at:
             io_uring_prep_linkat(sqe, what.fd, args.link_at.from, args.link_at.to_directory,
                                  args.link_at.to, args.link_at.flags);
+            return;
+        case opcode::symlink_at:
+            io_uring_prep_symlinkat(sqe, args.symlink_at.target, what.fd, args.symlink_at.path);
             return;
         case opcode::unlink_at:
             io_uring_prep_unlinkat(sqe, what.fd, args.unlink_at.path, args.unlink_at.flags);

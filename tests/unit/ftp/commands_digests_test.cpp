@@ -46,7 +46,8 @@ TEST_CASE("digests: OPTS HASH chooses the algorithm, FEAT shows it (sections 3.1
     server.put("digits", "123456789");
     client user(server);
     user.log_in();
-    CHECK(user.ask("FEAT").contains("\n HASH SHA-256*;SHA-512;SHA-1;MD5;CRC32;CRC32C\n"));
+    CHECK(
+        user.ask("FEAT").contains("\n HASH SHA-256*;SHA-512;BLAKE2b-512;SHA-1;MD5;CRC32;CRC32C\n"));
     CHECK(user.ask("OPTS HASH") == "200 SHA-256");
     struct row {
         std::string_view name;

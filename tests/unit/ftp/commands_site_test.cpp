@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -319,4 +320,86 @@ TEST_CASE("site: HELP names what there is, all of which is carried out") {
         ++lines;
     }
     CHECK(lines >= 13);
+}
+
+// As ProFTPD's mod_site_misc has it; threats.md, V2.
+TEST_CASE("site: SYMLINK makes links that stay within the tree, wherever it lies") {
+    test_server server;
+    server.put("d/e/file", "content");
+    server.put("d/a b", "spaced");
+    const auto said = [&server](const char* link) {
+        return std::filesystem::read_symlink(server.directory() / link).string();
+    };
+    client user(server);
+    user.log_in();
+    CHECK(user.ask("SITE SYMLINK /d/e/file d/link") == "200 \"/d/link\" leads to \"/d/e/file\"");
+    CHECK(said("d/link") == "e/file");
+    CHECK(user.fetch("RETR d/link").octets == "content");
+    CHECK(user.code("CWD d/e") == 250);
+    CHECK(user.code("SITE SYMLINK \"../a b\" \"/x y\"") == 200);
+    CHECK(said("x y") == "d/a b");
+    CHECK(user.code("SITE SYMLINK /d/e /to-e") == 200);
+    CHECK(said("to-e") == "d/e");
+    CHECK(user.fetch("RETR /to-e/file").octets == "content");
+    CHECK(user.code("SITE SYMLINK ../../../../etc up") == 550);  // ".." ends at the root.
+    CHECK(user.code("SITE SYMLINK /missing m") == 550);
+    CHECK(user.code("SITE SYMLINK file /x") == 200);
+    CHECK(user.code("SITE SYMLINK /d/link /x") == 553);        // It is taken.
+    CHECK(user.code("SITE SYMLINK / root") == 553);            // It would lie in itself.
+    CHECK(user.code("SITE SYMLINK /d/link /to-e/up") == 550);  // ".." of the link is elsewhere.
+    CHECK(user.code("SITE SYMLINK file /none/x") == 553);
+    for (const char* line :
+         {"SITE SYMLINK", "SITE SYMLINK a", "SITE SYMLINK a b c", "SITE SYMLINK \"a b"}) {
+        CAPTURE(line);
+        CHECK(user.code(line) == 501);
+    }
+    CHECK(user.code("DELE /x") == 250);  // The link, not what it leads to.
+    CHECK(server.get("d/e/file") == "content");
+}
+
+TEST_CASE("site: SYMLINK gives nobody what they have no right to (threats.md, V2)") {
+    server_settings settings;
+    settings.of_ann =
+        auth::permissions::parse("all,/private=none,/fixed=read-only,/box=create").value();
+    test_server server(settings);
+    server.put("private/x", "secret");
+    server.put("fixed/x", "fixed");
+    server.put("box/x", "of others");
+    server.put("deep/private", "");
+    client user(server);
+    user.log_in();
+    CHECK(user.code("SITE SYMLINK private/x leak") == 550);
+    CHECK(user.code("SITE SYMLINK private leak") == 550);
+    CHECK(user.code("SITE SYMLINK fixed/x changeable") == 550);
+    CHECK(user.code("SITE SYMLINK box/x readable") == 550);
+    CHECK(user.code("SITE SYMLINK deep fixed/deep") == 550);  // No right to create there.
+    CHECK(user.code("SITE SYMLINK deep box/deep") == 200);
+    CHECK(user.code("SITE SYMLINK deep deeper") == 200);
+    client visitor(server);
+    visitor.log_in("ftp", "x");
+    CHECK(visitor.code("SITE SYMLINK deep another") == 550);
+}
+
+TEST_CASE("site: WHO is for those who administer, who no other word makes (threats.md, F9)") {
+    server_settings settings;
+    settings.of_ann = auth::permissions::parse("all+admin").value();
+    test_server server(settings);
+    server.put("home/bob/x", "");
+    client bob(server);
+    bob.log_in("bob");
+    CHECK(bob.code("SITE WHO") == 550);
+    CHECK(!bob.ask("SITE HELP").contains("WHO"));
+    client user(server, "127.0.0.2");
+    user.log_in();
+    CHECK(user.ask("SITE HELP").contains("\n WHO"));
+    const auto seen = user.ask("SITE WHO");
+    CHECK(seen.starts_with("211-2 logged in\n bob 127.0.0.1 since 20"));
+    CHECK(seen.contains("\n ann 127.0.0.2 since 20"));
+    CHECK(bob.code("REIN") == 220);
+    CHECK(user.ask("SITE WHO").starts_with("211-1 logged in\n ann "));
+    CHECK(bob.code("USER ftp") == 331);
+    CHECK(bob.code("PASS x") == 230);
+    CHECK(user.ask("SITE WHO").contains("\n anonymous 127.0.0.1 since 20"));
+    CHECK(bob.code("QUIT") == 221);
+    CHECK(eventually([&user] { return user.ask("SITE WHO").starts_with("211-1 logged in\n"); }));
 }

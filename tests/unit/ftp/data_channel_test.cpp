@@ -81,11 +81,16 @@ TEST_CASE("data channel: PASV as old clients read it") {
 
 TEST_CASE("data channel: PASV shows the public address") {
     server_settings settings;
-    settings.numbers.public_address = net::parse_address("192.0.2.7").value();
+    settings.numbers.public_address = {
+        .of_networks = {{.clients = net::address_block::parse("127.0.0.2").value(), .shown = {}}},
+        .usual = net::parse_address("192.0.2.7").value()};
     test_server server(settings);
     client user(server);
     user.log_in();
     CHECK(user.ask("PASV").starts_with("227 Entering Passive Mode (192,0,2,7,"));
+    client inside(server, "127.0.0.2");
+    inside.log_in();
+    CHECK(inside.ask("PASV").starts_with("227 Entering Passive Mode (127,0,0,1,"));
 }
 
 // threats.md, F3.

@@ -41,6 +41,7 @@ struct server_settings {
     std::string listen_at = "127.0.0.1";
     runtime::duration parts_kept{};  ///< As of `vfs::tree::keep_parts`.
     const host_table* hosts = nullptr;
+    auth::permissions of_ann = auth::rights::all();
     /// Which allocation of the first session fails, 1 being its first; 0: none.
     std::size_t failing_allocation = 0;
 };
@@ -94,6 +95,7 @@ class test_server {
     std::unique_ptr<vfs::tree> files_;
     std::shared_ptr<const auth::accounts> users_;
     auth::session_counts logins_;
+    session_list logged_in_;
     auth::usage_table usages_;
     auth::failed_logins failures_{{.delay_max = std::chrono::seconds(3)}};
     vfs::home_table homes_;

@@ -39,7 +39,8 @@ TEST_CASE("describe: the defaults") {
     CHECK(described(settings).contains(" would serve /srv\n"));
     CHECK(after_first_line(sentences(settings)) ==
           "HTTP/1.1 on 127.0.0.1:8080\n"
-          "FTP on 127.0.0.1:2121; passive data ports: any; address in PASV replies: auto\n"
+          "FTP on 127.0.0.1:2121; passive data ports: any; address in PASV replies: auto; "
+          "TLS: none\n"
           "visitors over HTTP: read\n"
           "visitors over FTP: read\n"
           "one thread for every CPU, pinned\n"
@@ -87,7 +88,8 @@ TEST_CASE("describe: everything said") {
                                                .is_locked = true}};
     CHECK(after_first_line(sentences(settings, named)) ==
           "HTTP: off\n"
-          "FTP on 127.0.0.1:2121; passive data ports: 5000-5010; address in PASV replies: auto\n"
+          "FTP on 127.0.0.1:2121; passive data ports: 5000-5010; address in PASV replies: auto; "
+          "TLS: none\n"
           "visitors over FTP: read and store new files\n"
           "users file: /etc/ferry.users\n"
           "user ann: all under /a\n"
@@ -142,4 +144,18 @@ TEST_CASE("describe: every option is listed, those that are not the default mark
         CAPTURE(line);
         CHECK_FALSE(line.ends_with(' '));
     }
+}
+
+TEST_CASE("describe: what of FTP goes over TLS") {
+    server::config settings;
+    settings.root = "/srv";
+    settings.tls_self_signed = true;
+    CHECK(described(settings).contains("; TLS: for who asks\n"));
+    settings.ftp_tls = ftp::tls_policy::login;
+    CHECK(described(settings).contains("; TLS: needed by all logins but visitors'\n"));
+    settings.ftp_tls = ftp::tls_policy::require;
+    CHECK(described(settings).contains("; TLS: needed by all\n"));
+    settings.ftp.clear();
+    settings.ftps = {net::parse_address("127.0.0.1").value()};
+    CHECK(described(settings).contains("visitors over FTP: read\n"));
 }

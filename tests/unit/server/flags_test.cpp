@@ -84,7 +84,7 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"ftp", {"off"}, "off"},
         {"ftps", {"*:990"}, "[::]:990"},
         {"passive-ports", {"50000-50999"}, "50000-50999"},
-        {"public-address", {"192.0.2.1"}, "192.0.2.1"},
+        {"public-address", {"10.0.0.0/8=auto,192.0.2.1"}, "10.0.0.0/8=auto,192.0.2.1"},
         {"tcp-congestion", {"cubic"}, "cubic"},
         {"tls-cert", {"/a.pem", "/b.pem"}, "/a.pem, /b.pem"},
         {"tls-key", {"/a.key"}, "/a.key"},
@@ -265,7 +265,7 @@ TEST_CASE("flags: a refusal names the value and the bounds, exactly") {
         {"anonymous", "rite",
          R"("rite" is not off, read, upload, or permissions such as )"
          R"(read-only,/incoming=list+create,/private=none: "rite" is no permission: list, read, )"
-         R"(create, write, delete, rename, mkdir, or read-only, all, none)"},
+         R"(create, write, delete, rename, mkdir, or read-only, all, none, admin)"},
         {"write", "maybe", R"("maybe" is not on or off)"},
         {"http", "localhost:80",
          R"("localhost:80" is not ADDR:PORT with a numeric address, such as 127.0.0.1:8080, )"
@@ -273,7 +273,8 @@ TEST_CASE("flags: a refusal names the value and the bounds, exactly") {
         {"passive-ports", "2000-1999",
          R"("2000-1999" is not LO-HI with 1024 <= LO <= HI <= 65535, or any)"},
         {"public-address", "::1",
-         R"("::1" is not a numeric IPv4 address, such as 192.0.2.1, or auto)"},
+         R"("::1" is not an IPv4 address such as 192.0.2.1, a host name, or auto, each alone )"
+         "or as NETWORK=ADDR"},
         {"tcp-congestion", "a b",
          R"("a b" is not a name of 1 to 15 letters, digits, '-' and '_', or system)"},
         {"pin", "0,0",

@@ -259,4 +259,19 @@ TEST_CASE("invocation: what is said and has no effect is told, and keeps nobody 
     CHECK(warnings({"--access-log-format", "json", "/srv"}) ==
           words{"--access-log-format: there is no --access-log"});
     CHECK(warnings({"--access-log-format", "json", "--access-log", "-", "/srv"}).empty());
+    CHECK(warnings({"--http-hsts", "1h", "/srv"}) == words{"--http-hsts: there is no --https"});
+    CHECK(warnings({"--http-hsts", "1h", "--https", "*:1", "--tls-self-signed", "/srv"}).empty());
+    CHECK(warnings({"--ftp-tls-ccc", "/srv"}) == words{"--ftp-tls-ccc: FTP has no TLS to end"});
+    CHECK(warnings({"--ftp-tls-ccc", "--tls-self-signed", "--ftp-tls", "require", "/srv"}) ==
+          words{"--ftp-tls-ccc: --ftp-tls require lets nobody end it"});
+    CHECK(warnings({"--ftp-tls-ccc", "--tls-self-signed", "/srv"}).empty());
+    CHECK(warnings({"--ftp-tls-reuse", "off", "--ftp", "off", "/srv"}) ==
+          words{"--ftp-tls-reuse: FTP has no TLS"});
+    CHECK(warnings({"--tls-cert", "x", "--ftp", "off", "/srv"}) ==
+          words{"--tls-cert, --tls-self-signed: nothing has TLS: no --https, --ftps or --ftp"});
+    CHECK(warnings({"--tls-cert", "x", "/srv"}).empty());
+    CHECK(warnings({"--tls-ticket-keys", "x", "/srv"}) ==
+          words{"--tls-ticket-keys: there is no TLS"});
+    CHECK(warnings({"--passive-ports", "2000-3000", "--ftp", "off", "/srv"}) ==
+          words{"--passive-ports, --public-address: there is no FTP"});
 }

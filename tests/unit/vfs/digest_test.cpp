@@ -102,9 +102,9 @@ TEST_CASE("digest: whole files and stretches of them, in pieces") {
     const auto text = long_text();
     tree.host.write("long", text);
     tree.host.write("empty", "");
-    for (const auto by :
-         {digest_algorithm::crc32, digest_algorithm::crc32c, digest_algorithm::md5,
-          digest_algorithm::sha1, digest_algorithm::sha256, digest_algorithm::sha512}) {
+    for (const auto by : {digest_algorithm::crc32, digest_algorithm::crc32c, digest_algorithm::md5,
+                          digest_algorithm::sha1, digest_algorithm::sha256,
+                          digest_algorithm::sha512, digest_algorithm::blake2b}) {
         CAPTURE(static_cast<int>(by));
         const auto whole = tree.hash("/long", {.by = by});
         REQUIRE(whole);

@@ -45,6 +45,11 @@ TEST_CASE("hasher: each algorithm, of nothing, in one piece and in many") {
          "d27fcd5811b313d681f7e55ec02d73d499c95455b6b5bb503acf574fba8ffe85",
          "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce"
          "47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e"},
+        {digest_algorithm::blake2b,
+         "f5ab8bafa6f2f72b431188ac38ae2de7bb618fb3d38b6cbf639defcdd5e10a86"
+         "b22fccff571da37e42b23b80b657ee4d936478f582280a87d6dbb1da73f5c47d",
+         "786a02f742015903c6c6fd852552d272912f4740e15847618a86e217f71f5419"
+         "d25e1031afee585313896444934eb04b903a685b1448b755d56f701afe9be2ce"},
     };
     for (const auto& each : rows) {
         CAPTURE(each.of_digits);

@@ -94,3 +94,22 @@ TEST_CASE("path: names that begin with a dot") {
         CHECK_FALSE(at(text).has_dot_name());
     }
 }
+
+TEST_CASE("path: what a symbolic link says to lead to another name") {
+    const auto text = [](std::string_view link, std::string_view target) {
+        return path::parse(link).value().link_text_to(path::parse(target).value());
+    };
+    CHECK(text("/link", "/file") == "file");
+    CHECK(text("/link", "/d/file") == "d/file");
+    CHECK(text("/d/link", "/d/file") == "file");
+    CHECK(text("/d/link", "/file") == "../file");
+    CHECK(text("/d/e/link", "/d/f/file") == "../f/file");
+    CHECK(text("/d/e/link", "/de/file") == "../../de/file");
+    CHECK(text("/de/link", "/d") == "../d");
+    CHECK(text("/d/link", "/de") == "../de");
+    CHECK(text("/d/e/link", "/d") == "..");
+    CHECK(text("/d/e/link", "/d/e") == ".");
+    CHECK(text("/d/e/link", "/") == "../..");
+    CHECK(text("/link", "/") == ".");
+    CHECK(text("/d/x", "/d/x/y") == "x/y");
+}
