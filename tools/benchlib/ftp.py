@@ -1,4 +1,4 @@
-"""tools/bench ftp: ferry and four other FTP servers, driven by ferry-ftp-load."""
+"""tools/bench ftp and ftps: ferry and other FTP servers, driven by ferry-ftp-load."""
 
 import contextlib
 import dataclasses
@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -70,6 +71,14 @@ WORKLOADS = {
     "stor-port": Workload("STOR of 1 KiB, PORT", ("-w", "stor", "-c", "8", "-m", "port"), "@", 1000),
     "idle": Workload("an idle session, memory", (), "", IDLE_SESSIONS, "session"),
 }
+# Over TLS 1.3, data connections resuming the session of their control connection.
+SECURE_WORKLOADS = {
+    "download-1g": dataclasses.replace(WORKLOADS["download-1g"], bar=("pure-ftpd", 0.85)),
+    "upload-1g": dataclasses.replace(WORKLOADS["upload-1g"], bar=()),
+    "retr-epsv": dataclasses.replace(WORKLOADS["retr-epsv"], operations=500, bar=("vsftpd", 0.45)),
+    "stor-epsv": dataclasses.replace(WORKLOADS["stor-epsv"], operations=500, bar=()),
+    "login": dataclasses.replace(WORKLOADS["login"], operations=250, bar=()),
+}
 IDLE_BYTES_MAX = 4096  # Of user memory, of an idle session of ferry: its bar.
 
 
@@ -119,11 +128,30 @@ def empty(folder):
 # -------------------------------------------------------------------------------- the answers
 
 
+class SecureFtp(ftplib.FTP_TLS):
+    """Whose data connections resume the session of the control connection."""
+
+    def ntransfercmd(self, command, rest=None):
+        plain, size = ftplib.FTP.ntransfercmd(self, command, rest)
+        return self.context.wrap_socket(plain, session=self.sock.session), size
+
+
 @contextlib.contextmanager
-def session(server):
-    ftp = ftplib.FTP(timeout=60)
-    ftp.connect(*server.url)
-    ftp.login()
+def session(server, secure):
+    if secure:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        ftp = SecureFtp(timeout=60, context=context)
+        ftp.connect(*server.url)
+        ftp.login()
+        ftp.prot_p()
+        if ftp.sock.version() != "TLSv1.3":
+            raise Trouble(f"{server.name} speaks {ftp.sock.version()}")
+    else:
+        ftp = ftplib.FTP(timeout=60)
+        ftp.connect(*server.url)
+        ftp.login()
     try:
         yield ftp
     finally:
@@ -173,14 +201,14 @@ def count_lines(ftp, command):
     return sum(1 for line in lines if "file-" in line)
 
 
-def check_answers(name, server, files, workloads):
+def check_answers(name, server, files, workloads, secure):
     """Looks at all that is going to be measured. Returns what the server does not do, {workload:
     its reply}; what it does wrongly is trouble."""
     unable = {}
     up = os.path.join(files, "up", name)
 
     def one(workload):
-        with session(server) as ftp:
+        with session(server, secure) as ftp:
             if workload in ("download-1g", "streams-16"):
                 path = WORKLOADS[workload].path
                 expect(name, path, downloaded(ftp, f"RETR {path}") ==
@@ -232,12 +260,13 @@ def settle(server, processes):
 
 
 def run_tool(options, server, workload, operations, report):
-    what = WORKLOADS[workload]
+    what = options.table[workload]
     path = what.path.replace("@", f"up/{server.name}/{{}}")
     host, port = server.url
     done = subprocess.run(
         [options.ftp_load, "-t", "1", "-n", str(operations), "--json", report, "--timeout", TOOL_TIMEOUT,
          *(("-f", "1000000") if what.path == "@" else ()), *what.arguments,
+         *(("--tls",) if options.secure else ()),
          f"ftp://{host}:{port}/{path}"],
         capture_output=True, text=True, check=False,
         preexec_fn=lambda: os.sched_setaffinity(0, {options.client_cpu}))
@@ -254,7 +283,7 @@ def run_tool(options, server, workload, operations, report):
 
 def load(options, server, workload, part=1.0):
     """One round, or a part of it. Returns its numbers."""
-    what = WORKLOADS[workload]
+    what = options.table[workload]
     operations = max(1, round(what.operations * part))
     report = os.path.join(options.folder, "report.json")
     cpu = seconds = octets = 0
@@ -394,27 +423,27 @@ def cost_text(workload, value):
     return f"{value * 1e6:,.0f} us" if value < 1e-2 else f"{value * 1e3:,.1f} ms"
 
 
-def bar_text(workload, costs):
+def bar_text(table, workload, costs):
     """The bar ferry is held to, and whether this run met it; nothing where there is none to compare."""
     if workload == "idle":
         if "ferry" not in costs:
             return ""
         return (f"bar: at most {IDLE_BYTES_MAX // 1024} KiB: "
                 f"{'met' if costs['ferry'] <= IDLE_BYTES_MAX else 'missed'}")
-    if not WORKLOADS[workload].bar:
+    if not table[workload].bar:
         return ""
-    peer, part = WORKLOADS[workload].bar
+    peer, part = table[workload].bar
     if peer not in costs or "ferry" not in costs:
         return ""
     got = costs["ferry"] / costs[peer]
     return f"bar: at most {part} x {peer}: {got:.2f}, {'met' if got <= part else 'missed'}"
 
 
-def report(results, unable):
+def report(table, results, unable):
     """Prints the tables. Returns what was wrong with the surroundings, and the ratios."""
     noise, ratios = [], {}
     for workload, by_server in results.items():
-        what = WORKLOADS[workload]
+        what = table[workload]
         key = "memory" if workload == "idle" else "cpu"
         tell(f"\n{what.about}: " + ("user memory" if workload == "idle"
                                     else f"server CPU an operation, {what.operations} a round"
@@ -441,7 +470,7 @@ def report(results, unable):
             best = min(peers, key=peers.get)
             ratios[workload] = {name: costs["ferry"] / cost for name, cost in peers.items()}
             tell(f"  ferry/{best} (the best of them) {ratios[workload][best]:.2f}")
-        if bar := bar_text(workload, costs):
+        if bar := bar_text(table, workload, costs):
             tell(f"  {bar}")
     tell("\nMedians of the rounds; the percentage is their spread: highest less lowest, as a part of"
          "\nthe median. CPU: of all processes and threads of the server, of sessions that have ended,"
@@ -455,6 +484,7 @@ def report(results, unable):
 def bench(options):
     if os.geteuid() != 0:
         raise Trouble("run it as root: the other servers begin as root, with a user of their own")
+    options.table = SECURE_WORKLOADS if options.secure else WORKLOADS
     options.server_cpu, options.client_cpu = two_cpus()
     targets = ["tools/ftp_load/ferry-ftp-load"]
     options.ftp_load = os.path.join(RELEASE, "ferry-ftp-load")
@@ -480,12 +510,15 @@ def bench(options):
         owner = ftp_peers.make_user(options.files, options.folder)
         make_upload_folders(options.files, options.servers, owner)
         results = {"idle": measure_idle(options)} if "idle" in options.workloads else {}
+        if options.secure:
+            ftp_peers.make_certificate(options.folder)
         servers = ftp_peers.start(options.servers, options.ferry, options.folder, options.files,
-                                  options.server_cpu)
+                                  options.server_cpu, options.secure)
         unable = {}
         for name, server in servers.items():
             progress(f"looking at the answers of {name}")
-            unable[name] = check_answers(name, server, options.files, options.workloads)
+            unable[name] = check_answers(name, server, options.files, options.workloads,
+                                         options.secure)
         progress("")
         about = {"when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
                  "machine": machine(), "congestion": congestion, "rounds": options.rounds,
@@ -498,7 +531,7 @@ def bench(options):
              f"{about['load']:.1f}\n"
              f"{', '.join(about['servers'].values())} ({about['commit']})")
         results |= measure(options, servers, unable)
-        noise, ratios = report(results, unable)
+        noise, ratios = report(options.table, results, unable)
         if options.json:
             with open(options.json, "w", encoding="utf-8") as file:
                 json.dump({**about, "noise": noise, "unable": unable, "ratios": ratios,

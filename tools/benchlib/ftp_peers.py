@@ -17,7 +17,9 @@ from benchlib.surroundings import PEERS, ROOT, Server, Trouble, output_of
 
 PACKAGES = {"vsftpd": "vsftpd", "pure-ftpd": "pure-ftpd", "proftpd": "proftpd-core",
             "pyftpdlib": "python3-pyftpdlib"}
+EXTRA_PACKAGES = {"proftpd": ("proftpd-mod-crypto",)}  # TLS, for tools/bench ftps.
 SERVERS = ("ferry", *PACKAGES)
+SECURE_SERVERS = tuple(name for name in SERVERS if name != "pyftpdlib")  # Its TLS is Python's.
 PORTS = {name: 2101 + number for number, name in enumerate(SERVERS)}
 UNPACKED = os.path.join(ROOT, "build", "peers")
 PYTHON = "/usr/bin/python3"  # Debian's: what its packages are made for.
@@ -28,21 +30,23 @@ def unpack(names):
     """Has the packages of these servers, and what else each needs, in build/peers."""
     for name in names:
         package = PACKAGES[name]
+        extra = EXTRA_PACKAGES.get(name, ())
         root = os.path.join(UNPACKED, name)
-        if os.path.isdir(root):
+        if os.path.isdir(root) and (not extra or os.path.exists(os.path.join(root, "EXTRA"))):
             continue
+        shutil.rmtree(root, ignore_errors=True)
         if not shutil.which("apt-get"):
             raise Trouble(f"{name} is Debian's package {package}, and this is no Debian system")
-        needed = needed_packages(package)
+        needed = needed_packages(package, extra)
         if not needed:
             subprocess.run(["apt-get", "-q", "update"], check=False, stdout=sys.stderr)
-            needed = needed_packages(package)
+            needed = needed_packages(package, extra)
         scratch = root + ".new"
         shutil.rmtree(scratch, ignore_errors=True)
         os.makedirs(scratch)
         # The sandbox of apt has no access to every place a checkout may be in.
         done = subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download",
-                               *(needed or [package])], cwd=scratch, capture_output=True,
+                               *(needed or [package, *extra])], cwd=scratch, capture_output=True,
                               text=True, check=False)
         archives = glob.glob(os.path.join(scratch, "*.deb"))
         if done.returncode != 0 or not archives:
@@ -54,16 +58,19 @@ def unpack(names):
                     file.write(output_of(["dpkg-deb", "-f", archive, "Version"]))
             subprocess.run(["dpkg-deb", "-x", archive, scratch], check=True)
             os.unlink(archive)
+        if extra:
+            with open(os.path.join(scratch, "EXTRA"), "w", encoding="utf-8") as file:
+                file.write(" ".join(extra))
         os.rename(scratch, root)
 
 
-def needed_packages(package):
-    """What apt would install for this one alone; where it is installed already, the one itself."""
-    said = subprocess.run(["apt-get", "-s", "--no-install-recommends", "install", package],
+def needed_packages(package, extra=()):
+    """What apt would install for these alone; where they are installed already, they themselves."""
+    said = subprocess.run(["apt-get", "-s", "--no-install-recommends", "install", package, *extra],
                           capture_output=True, text=True, check=False,
                           env={**os.environ, "LC_ALL": "C"}).stdout
     found = re.findall(r"^Inst (\S+)", said, re.MULTILINE)
-    return found if package in found else ([package] if "already the newest" in said else [])
+    return found if package in found else ([package, *extra] if "already the newest" in said else [])
 
 
 def make_user(files, folder):
@@ -88,11 +95,13 @@ def make_user(files, folder):
     return number
 
 
-def configured(name, folder, files):
+def configured(name, folder, files, secure):
     """Fills in bench/peers/NAME.conf; returns where the result is."""
-    with open(os.path.join(PEERS, name + ".conf"), encoding="utf-8") as file:
+    with open(os.path.join(PEERS, name + ("-tls.conf" if secure else ".conf")),
+              encoding="utf-8") as file:
         text = file.read()
-    for word, value in (("FOLDER", folder), ("FILES", files), ("PORT", str(PORTS[name]))):
+    for word, value in (("FOLDER", folder), ("FILES", files), ("PORT", str(PORTS[name])),
+                        ("MODULES", os.path.join(UNPACKED, name, "usr", "lib", "proftpd"))):
         text = text.replace(f"@{word}@", value)
     path = os.path.join(folder, name + ".conf")
     with open(path, "w", encoding="utf-8") as file:
@@ -112,32 +121,47 @@ def program(name):
     return os.path.join(UNPACKED, name, "usr", "sbin", name)
 
 
-def command_of(name, ferry, folder, files, cpu):
+def make_certificate(folder):
+    """ECDSA P-256, as ferry's own: cert.pem and key.pem, and both.pem for who wants one file."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+                    "/CN=localhost", "-keyout", "key.pem", "-out", "cert.pem"],
+                   cwd=folder, check=True, capture_output=True)
+    with open(os.path.join(folder, "both.pem"), "w", encoding="ascii") as both:
+        for name in ("cert.pem", "key.pem"):
+            with open(os.path.join(folder, name), encoding="ascii") as file:
+                both.write(file.read())
+
+
+def command_of(name, ferry, folder, files, cpu, secure):
     port = str(PORTS[name])
     if name == "ferry":
         return [ferry, "--http", "off", "--ftp", f"127.0.0.1:{port}", "--cores", "1", "--pin",
                 str(cpu), "--tcp-congestion", "cubic", "--log-level", "warning",
-                "--anonymous", "all", files]
+                "--anonymous", "all",
+                *(["--tls-cert", os.path.join(folder, "both.pem")] if secure else []), files]
     if name == "vsftpd":
-        return [program(name), configured(name, folder, files)]
+        return [program(name), configured(name, folder, files, secure)]
     if name == "pure-ftpd":
         # Anonymous only, may make directories, no limit on load or space, no names looked up,
         # no log, IPv4 alone.
         return [program(name), "-4", "-S", f"127.0.0.1,{port}", "-e", "-M", "-c", "4096", "-C",
-                "4096", "-H", "-f", "none", "-m", "1000", "-L", "100000:2", "-Y", "0", "-g",
-                os.path.join(folder, "pure-ftpd.pid")]
+                "4096", "-H", "-f", "none", "-m", "1000", "-L", "100000:2", "-g",
+                os.path.join(folder, "pure-ftpd.pid"),
+                *(["-Y", "1", "-2", os.path.join(folder, "both.pem")] if secure
+                  else ["-Y", "0"])]
     if name == "proftpd":
-        return [program(name), "-n", "-q", "-c", configured(name, folder, files)]
+        return [program(name), "-n", "-q", "-c", configured(name, folder, files, secure)]
     return [PYTHON, os.path.join(PEERS, "pyftpdlib_server.py"), files, port]
 
 
-def start(names, ferry, folder, files, cpu):
+def start(names, ferry, folder, files, cpu, secure=False):
     """Returns the servers by name, all of which answer."""
     started = {}
     try:
         for name in names:
             environment = unpacked_environment(name) if name in PACKAGES else None
-            started[name] = Server(name, command_of(name, ferry, folder, files, cpu),
+            started[name] = Server(name, command_of(name, ferry, folder, files, cpu, secure),
                                    ("127.0.0.1", PORTS[name]), cpu, folder, environment)
         for server in started.values():
             server.wait_until_up()
