@@ -1,6 +1,5 @@
 #include <time.h>
 
-#include <array>
 #include <bit>
 #include <cerrno>
 #include <cstdlib>
@@ -11,34 +10,11 @@
 #include "ferry/base/assert.hpp"
 #include "ferry/runtime/uring.hpp"
 #include "runtime/uring/explain.hpp"
+#include "runtime/uring/opcodes.hpp"
 #include "runtime/uring/uring_reactor.hpp"
 
 namespace ferry::runtime {
 namespace {
-
-struct needed_opcode {
-    int code;
-    const char* name;
-};
-// Everything `uring_reactor::prepare` emits.
-constexpr auto needed_opcodes = std::to_array<needed_opcode>({
-    {IORING_OP_NOP, "NOP"},
-    {IORING_OP_ACCEPT, "ACCEPT"},
-    {IORING_OP_CONNECT, "CONNECT"},
-    {IORING_OP_RECV, "RECV"},
-    {IORING_OP_SEND, "SEND"},
-    {IORING_OP_READ, "READ"},
-    {IORING_OP_WRITE, "WRITE"},
-    {IORING_OP_FSYNC, "FSYNC"},
-    {IORING_OP_OPENAT2, "OPENAT2"},
-    {IORING_OP_RENAMEAT, "RENAMEAT"},
-    {IORING_OP_LINKAT, "LINKAT"},
-    {IORING_OP_SYMLINKAT, "SYMLINKAT"},
-    {IORING_OP_UNLINKAT, "UNLINKAT"},
-    {IORING_OP_MKDIRAT, "MKDIRAT"},
-    {IORING_OP_POLL_ADD, "POLL_ADD"},
-    {IORING_OP_ASYNC_CANCEL, "ASYNC_CANCEL"},
-});
 
 // A kernel thread gives back the locked memory of rings that were closed, those of a probe or of an
 // earlier ferry of the same user: after 20 to 30 ms (decision 0010). Only then is none left.
@@ -95,7 +71,7 @@ std::string missing_opcode(const ring& small) {
         refused < 0) {
         return explain_refusal(-refused);
     }
-    for (const auto& each : needed_opcodes) {
+    for (const auto& each : ring_opcodes) {
         if (io_uring_opcode_supported(probe.get(), each.code) == 0) {
             return std::string("the kernel lacks IORING_OP_") + each.name;
         }

@@ -20,7 +20,8 @@ class ring {
                                            unsigned completion_entries);
 
     /// Makes it the calling thread's, which alone may hand operations over and reap them from then
-    /// on; its descriptor registered, io-wq bounded. Once. Errors are the kernel's own.
+    /// on; its descriptor registered, io-wq bounded, and restricted to what ferry uses: anything
+    /// else is refused with EACCES. Once. Errors are the kernel's own.
     [[nodiscard]] result<void> enable() noexcept;
 
     [[nodiscard]] io_uring* get() const noexcept { return ring_.get(); }
