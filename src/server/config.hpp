@@ -20,6 +20,7 @@
 #include "ferry/net/endpoint.hpp"
 #include "ferry/net/tls_server.hpp"
 #include "ferry/vfs/tree_options.hpp"
+#include "server/confinement.hpp"
 #include "server/local_listener.hpp"
 #include "server/public_address.hpp"
 
@@ -198,6 +199,7 @@ struct config {
     std::size_t ring_entries = 1'024;      ///< Submission queue of each core; a power of two.
     /// In the whole process, for what would hold a core up; 0: `count_offload_threads` says.
     std::size_t offload_threads = 0;
+    confinement confine = confinement::automatic;
     std::string run_as;  ///< "USER" or "USER:GROUP"; not known to be there. Empty: as started.
     std::chrono::milliseconds drain_timeout = std::chrono::seconds(10);
     std::chrono::milliseconds rate_window = std::chrono::seconds(60);

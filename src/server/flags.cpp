@@ -657,6 +657,7 @@ constexpr auto ebcdic_words = std::to_array<std::string_view>({"037", "1047"});
 constexpr auto durability_words = std::to_array<std::string_view>({"none", "data", "full"});
 constexpr auto leftovers_words = std::to_array<std::string_view>({"keep", "remove"});
 constexpr auto io_words = std::to_array<std::string_view>({"auto", "uring", "epoll"});
+constexpr auto confine_words = std::to_array<std::string_view>({"auto", "off", "require"});
 constexpr auto level_words =
     std::to_array<std::string_view>({"debug", "info", "warning", "error", "off"});
 
@@ -937,6 +938,13 @@ constexpr auto table = std::to_array<flag>({
      "active FTP to send from port 20; off: who has started it",
      text{run_as_bounds, set_run_as,
           [](const config& from) { return from.run_as.empty() ? "off" : from.run_as; }}},
+    {"confine", "auto|off|require", group::machine,
+     "bar the process from files that are not within DIR or a mount, from running programs, and "
+     "from "
+     "what else no file server does (Landlock, seccomp); auto: as far as the kernel can; require: "
+     "all "
+     "of it, or do not start",
+     choice_of<&config::confine>(confine_words)},
     {"drain-timeout", "DURATION", group::machine,
      "after the first SIGTERM or SIGINT, how long requests and transfers may still take",
      duration{&config::drain_timeout, 0ms, 1h}},

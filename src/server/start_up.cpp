@@ -18,6 +18,7 @@
 #include "ferry/net/listener.hpp"
 #include "ferry/runtime/epoll.hpp"
 #include "ferry/vfs/mount_table.hpp"
+#include "server/confinement.hpp"
 #include "server/file_calls.hpp"
 #include "server/flag_values.hpp"
 #include "server/rules_file.hpp"
@@ -247,17 +248,51 @@ opened_tree open_files(const config& settings) {
     return vfs::make_mount_table(std::move(mounts));
 }
 
-/// What SIGHUP reads, and `who` may not.
-std::vector<std::string> unreadable_files(const config& settings) {
+bool has_ftp(const config& settings) noexcept {
+    return !settings.ftp.empty() || !settings.ftps.empty();
+}
+
+/// What SIGHUP reads.
+std::vector<std::string> files_read_anew(const config& settings) {
     std::vector<std::string> all = settings.tls_certs;
     all.insert(all.end(), settings.tls_keys.begin(), settings.tls_keys.end());
     all.insert(all.end(), settings.tls_ocsp.begin(), settings.tls_ocsp.end());
     all.insert(all.end(), {settings.tls_ticket_keys, settings.tls_client_ca, settings.users_file,
                            settings.rules_file});
+    std::erase_if(all, [](const std::string& each) { return each.empty(); });
+    return all;
+}
+
+/// Those of them that this process may not read.
+std::vector<std::string> unreadable_files(const config& settings) {
+    auto all = files_read_anew(settings);
     std::erase_if(all, [](const std::string& each) {
-        return each.empty() || ::faccessat(AT_FDCWD, each.c_str(), R_OK, AT_EACCESS) == 0;
+        return ::faccessat(AT_FDCWD, each.c_str(), R_OK, AT_EACCESS) == 0;
     });
     return all;
+}
+
+/// What a process needs that serves as `settings` say.
+reach reach_of(const config& settings) {
+    reach needed;
+    needed.files_read = files_read_anew(settings);
+    needed.connects = has_ftp(settings);
+    if (!settings.root.empty()) {
+        needed.trees.push_back(settings.root);
+    }
+    for (const auto& each : settings.mounts) {
+        auto& trees = each.options.is_read_only ? needed.read_only_trees : needed.trees;
+        trees.push_back(each.directory);
+        needed.has_paths_elsewhere =
+            needed.has_paths_elsewhere || each.options.links == vfs::link_policy::trusted;
+    }
+    if (settings.access_log.kind == access_log_kind::file) {
+        needed.files_made.push_back(settings.access_log.file);
+    }
+    for (const auto& each : settings.http_local) {
+        needed.files_removed.push_back(each.path);
+    }
+    return needed;
 }
 
 /// The first directory that is to be served and that this process may not read; empty if there is
@@ -346,21 +381,26 @@ std::size_t count_cores(const config& settings) {
 
 std::expected<void, std::string> give_up_privileges(const config& settings, prepared& ready) {
     give_up_new_privileges();
-    if (!ready.runs_as) {
+    if (ready.runs_as) {
+        if (auto done = become(*ready.runs_as, has_ftp(settings)); !done) {
+            return std::unexpected(fmt::format("--run-as: {}", done.error()));
+        }
+        if (const auto closed = unreadable_directory(settings); !closed.empty()) {
+            return std::unexpected(fmt::format("--run-as {}: cannot serve {}: {}", settings.run_as,
+                                               in_quotes(closed), std::strerror(errno)));
+        }
+        for (const auto& each : unreadable_files(settings)) {
+            ready.warnings.push_back(fmt::format(
+                "--run-as {}: {} stays as it is now: that user cannot read it at SIGHUP",
+                settings.run_as, in_quotes(each)));
+        }
+    }
+    if (settings.confine == confinement::off) {
         return {};
     }
-    const bool has_ftp = !settings.ftp.empty() || !settings.ftps.empty();
-    if (auto done = become(*ready.runs_as, has_ftp); !done) {
-        return std::unexpected(fmt::format("--run-as: {}", done.error()));
-    }
-    if (const auto closed = unreadable_directory(settings); !closed.empty()) {
-        return std::unexpected(fmt::format("--run-as {}: cannot serve {}: {}", settings.run_as,
-                                           in_quotes(closed), std::strerror(errno)));
-    }
-    for (const auto& each : unreadable_files(settings)) {
-        ready.warnings.push_back(
-            fmt::format("--run-as {}: {} stays as it is now: that user cannot read it at SIGHUP",
-                        settings.run_as, in_quotes(each)));
+    ready.notes = confine(reach_of(settings));
+    if (settings.confine == confinement::required && !ready.notes.empty()) {
+        return std::unexpected(fmt::format("--confine require: {}", fmt::join(ready.notes, "; ")));
     }
     return {};
 }

@@ -52,6 +52,7 @@ struct prepared {
     io_choice io;
     std::vector<runtime::uring_grant> rings;  ///< One a core; none with epoll.
     std::vector<std::string> warnings;
+    std::vector<std::string> notes;  ///< What is good to know.
 };
 
 /// Opens the tree, the log and the listening sockets, raises the descriptor limit to what it may be
@@ -67,8 +68,9 @@ struct prepared {
 /// Waits for a disk at most. Errors: one line for a person, also where it is no regular file.
 [[nodiscard]] std::expected<unique_fd, std::string> reopen_log_file(const std::string& name);
 
-/// Gives up what serving needs no more: becomes `prepared::runs_as`, and never gets more rights
-/// again. Adds to the warnings what that user cannot read anew. After `prepare`, before threads
+/// Gives up what serving needs no more: becomes `prepared::runs_as`, never gets more rights again,
+/// and is confined (`confine`) as far as `config::confine` says. Adds to the warnings what that
+/// user cannot read anew, to the notes what could not be barred. After `prepare`, before threads
 /// start. Errors: one line for a person, of a directory that this user cannot serve too.
 [[nodiscard]] std::expected<void, std::string> give_up_privileges(const config& settings,
                                                                   prepared& ready);

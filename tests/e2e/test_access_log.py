@@ -326,12 +326,18 @@ def test_rotation_that_fails(t):
     """What cannot be opened anew, or is no file, leaves the file in use; the log says so."""
     root, folder = trees.fill(t.tmp(), SITE), t.tmp()
     path = f"{folder}/access.log"
+
+    def read_fifo():
+        os.mkfifo(path)
+        t.closing(open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb"))
+
     server = t.ferry(root, "--access-log", path)
     os.rename(path, f"{path}.1")
     for spoil, unspoil, words in (
             (lambda: os.mkdir(path), lambda: os.rmdir(path), "Is a directory"),
             (lambda: os.mkfifo(path), lambda: os.unlink(path), "No such device"),
-            (lambda: os.symlink("/dev/null", path), lambda: os.unlink(path), "no regular file")):
+            (lambda: os.symlink("/dev/null", path), lambda: os.unlink(path), "Permission denied"),
+            (read_fifo, lambda: os.unlink(path), "no regular file")):
         spoil()
         server.signal(signal.SIGUSR1)
         until(lambda: words in server.errors(), f"{words!r} in the log")

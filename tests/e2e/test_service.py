@@ -115,6 +115,27 @@ def test_run_as_needs_root(t):
     check.equal(fetch(server, "/x"), b"x", "who is that user already")
 
 
+def test_is_confined(t):
+    """By default, and not where it is told so (threats.md, R16; unit/server/confinement_test)."""
+    root = trees.fill(t.tmp(), {"x": b"x"})
+    check.equal(status_of(t.ferry(root))["Seccomp"], "2", "a filter of system calls")
+    free = t.ferry(root, "--confine", "off")
+    check.equal(status_of(free)["NoNewPrivs"], "1", "no new privileges")
+    check.equal(fetch(free, "/x"), b"x", "it serves")
+
+
+def test_links_that_lead_anywhere_have_no_bounds(t):
+    outside = trees.fill(t.tmp(), {"x": b"outside"})
+    root = t.tmp()
+    os.symlink(outside, os.path.join(root, "link"))
+    flags = ("--mount", f"/={root}:links=trusted")
+    server = t.ferry(None, *flags)
+    check.contains(server.errors(), "files are not bounded: links=trusted", "a line of the log")
+    check.equal(fetch(server, "/link/x"), b"outside", "a file outside")
+    refused(say(t, "--http", "127.0.0.1:0", "--ftp", "off", "--confine", "require", *flags), 1,
+            "--confine require: files are not bounded")
+
+
 class Manager:
     """The socket that a service manager listens at."""
 

@@ -148,6 +148,7 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"ring-entries", {"64"}, "64"},
         {"offload-threads", {"8"}, "8"},
         {"run-as", {"www-data:33"}, "www-data:33"},
+        {"confine", {"require"}, "require"},
         {"drain-timeout", {"0"}, "0s"},
         {"rate-window", {"2m"}, "2m"},
         {"http-index", {"index.html", "index.htm"}, "index.html, index.htm"},
