@@ -343,12 +343,12 @@ def test_rotation_that_fails(t):
         until(lambda: words in server.errors(), f"{words!r} in the log")
         ask(server, "/one.txt")
         unspoil()
-    log_of(f"{path}.1", 3)
+    log_of(f"{path}.1", 4)
     server.signal(signal.SIGUSR1)
     until(lambda: os.path.exists(path), "a new file")
     ask(server, "/one.txt")
     server.stop()
-    log_of(f"{path}.1", 3)
+    log_of(f"{path}.1", 4)
     log_of(path, 1)
 
 
