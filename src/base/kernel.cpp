@@ -59,6 +59,9 @@ int close(int fd) noexcept {
 int fstat(int fd, struct stat& status) noexcept {
     return ::fstat(fd, &status);
 }
+int statx(int fd, unsigned mask, struct statx& status) noexcept {
+    return ::statx(fd, "", AT_EMPTY_PATH, mask, &status);
+}
 int fstatfs(int fd, struct statfs& status) noexcept {
     return ::fstatfs(fd, &status);
 }

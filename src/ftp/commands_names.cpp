@@ -303,7 +303,8 @@ task<reply> do_mlst(session& user, std::string_view argument) {
                       {.facts = user.settings.facts,
                        .rights = user.rights_at(*where),
                        .role = entry_role::child,
-                       .is_root = where->is_root()});
+                       .is_root = where->is_root(),
+                       .media_type = media_type_of(user, where->name())});
     reply answer{250, "Listing " + where->text()};
     answer.lines.push_back(std::move(line));
     co_return answer;

@@ -17,7 +17,8 @@ namespace {
 constexpr std::int64_t six_months_seconds = 31'556'952 / 2;
 
 constexpr std::array<std::string_view, fact_count> fact_names{
-    "type", "size", "modify", "perm", "unique", "UNIX.mode", "UNIX.owner", "UNIX.group"};
+    "type",      "size",       "modify",     "perm",   "unique",
+    "UNIX.mode", "UNIX.owner", "UNIX.group", "create", "media-type"};
 
 /// Builds the fixed part of a line on the stack, so that `out` grows once. The widest line fits:
 /// every number at its largest makes 78 octets of a LIST line and 183 of facts.
@@ -218,6 +219,20 @@ void append_link_type(std::string& out, std::string_view target) {
     }
 }
 
+/// Whether there is such a fact of the entry.
+bool applies(fact which, const vfs::metadata& status, const fact_format& format) noexcept {
+    switch (which) {
+        case fact::size:
+            return status.kind == vfs::file_kind::regular;
+        case fact::create:
+            return status.created.has_value();
+        case fact::media_type:
+            return status.kind == vfs::file_kind::regular && !format.media_type.empty();
+        default:
+            return true;
+    }
+}
+
 void put_value(line_buffer& line, fact which, const vfs::metadata& status,
                const fact_format& format) noexcept {
     switch (which) {
@@ -247,6 +262,11 @@ void put_value(line_buffer& line, fact which, const vfs::metadata& status,
         case fact::unix_group:
             line.put_number(status.group_id);
             break;
+        case fact::create:
+            write_time_val(line.take<time_val_bytes>(), status.created->seconds);
+            break;
+        case fact::media_type:
+            break;  // Of any length: it goes past the buffer.
     }
 }
 
@@ -359,8 +379,7 @@ void append_facts_line(std::string& out, const vfs::directory_entry& entry,
     line_buffer line;
     for (std::uint8_t i = 0; i < fact_count; ++i) {
         const auto which = static_cast<fact>(i);
-        const bool applies = which != fact::size || entry.status.kind == vfs::file_kind::regular;
-        if (!applies || !format.facts.contains(which)) {
+        if (!format.facts.contains(which) || !applies(which, entry.status, format)) {
             continue;
         }
         line.put(fact_names[i]);
@@ -370,6 +389,10 @@ void append_facts_line(std::string& out, const vfs::directory_entry& entry,
             out += line.text();
             line.clear();
             append_link_type(out, entry.link_target);
+        } else if (which == fact::media_type) {
+            out += line.text();
+            line.clear();
+            out += format.media_type;
         } else {
             put_value(line, which, entry.status, format);
         }

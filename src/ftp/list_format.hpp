@@ -62,29 +62,34 @@ enum class fact : std::uint8_t {
     unix_mode,
     unix_owner,
     unix_group,
+    create,      ///< Where the file system knows it.
+    media_type,  ///< Of regular files only.
 };
 
-inline constexpr std::uint8_t fact_count = 8;
+inline constexpr std::uint8_t fact_count = 10;
 
-/// The facts a client selected; all at first (RFC 3659 section 7.9).
+/// The facts a client selected (RFC 3659 section 7.9).
 class fact_set {
   public:
-    [[nodiscard]] static constexpr fact_set all() noexcept { return fact_set(0xFF); }
+    [[nodiscard]] static constexpr fact_set all() noexcept { return fact_set(0x3FF); }
+    /// What it has until it selects some: all but `create` and `media_type`, which hardly any
+    /// client reads and which would make each line longer by half.
+    [[nodiscard]] static constexpr fact_set usual() noexcept { return fact_set(0xFF); }
     [[nodiscard]] static constexpr fact_set none() noexcept { return fact_set(0); }
 
     [[nodiscard]] constexpr bool contains(fact which) const noexcept {
         return (bits_ >> static_cast<unsigned>(which) & 1U) != 0;
     }
     constexpr void insert(fact which) noexcept {
-        bits_ = static_cast<std::uint8_t>(bits_ | 1U << static_cast<unsigned>(which));
+        bits_ = static_cast<std::uint16_t>(bits_ | 1U << static_cast<unsigned>(which));
     }
 
     friend bool operator==(const fact_set&, const fact_set&) = default;
 
   private:
-    explicit constexpr fact_set(std::uint8_t bits) noexcept : bits_(bits) {}
+    explicit constexpr fact_set(std::uint16_t bits) noexcept : bits_(bits) {}
 
-    std::uint8_t bits_;
+    std::uint16_t bits_;
 };
 
 /// Reads the value of OPTS MLST: "type;size;". Names in any case and order; unknown ones are
@@ -107,10 +112,11 @@ enum class entry_role : std::uint8_t {
 
 /// How a line of facts is made.
 struct fact_format {
-    fact_set facts = fact_set::all();
+    fact_set facts = fact_set::usual();
     auth::rights rights = {};  ///< Of the client, to the entry: the perm fact tells just that.
     entry_role role = entry_role::child;
-    bool is_root = false;  ///< The user's, which cannot be removed or renamed.
+    bool is_root = false;              ///< The user's, which cannot be removed or renamed.
+    std::string_view media_type = {};  ///< Of the entry; empty: it is not told.
 };
 
 /// MLSD and MLST:

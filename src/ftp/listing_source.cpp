@@ -264,9 +264,11 @@ void listing_source::append_line(std::string& out, const vfs::directory_entry& e
             }
             break;
         case listing_style::facts:
-            append_facts_line(
-                out, entry,
-                {.facts = user_.settings.facts, .rights = about.allowed, .role = about.role});
+            append_facts_line(out, entry,
+                              {.facts = user_.settings.facts,
+                               .rights = about.allowed,
+                               .role = about.role,
+                               .media_type = media_type_of(user_, entry.name)});
             break;
     }
     out += "\r\n";

@@ -350,6 +350,12 @@ auth::rights session::rights_at(const vfs::path& seen) const {
     return user.identity ? user.identity->allowed.at(name_in_tree(*this, seen)) : auth::rights{};
 }
 
+std::string_view media_type_of(const session& user, std::string_view name) noexcept {
+    const auto* const types = user.shared.types;
+    const bool is_told = types != nullptr && user.settings.facts.contains(fact::media_type);
+    return is_told ? types->of(name) : std::string_view();
+}
+
 std::string_view part_owner_at(const session& user, const vfs::path& seen) {
     const auto& how = user.settings.how;
     const bool goes_on = keeps_offsets(how) || marks_ends(how.mode);

@@ -63,7 +63,7 @@ struct user_state {
 struct transfer_settings {
     representation how;
     form_details details;
-    fact_set facts = fact_set::all();
+    fact_set facts = fact_set::usual();
     vfs::digest_algorithm hash = vfs::digest_algorithm::sha256;  ///< Of HASH.
     bool extended_only = false;          ///< After EPSV ALL (RFC 2428 section 4).
     bool lists_as_dos = false;           ///< By SITE DIRSTYLE.
@@ -198,6 +198,9 @@ struct session {
 
 /// The name in the whole tree of what the user sees as `seen`: for the log.
 [[nodiscard]] std::string name_in_tree(const session& user, const vfs::path& seen);
+
+/// What the fact media-type says of a file called `name`; empty where it is not told.
+[[nodiscard]] std::string_view media_type_of(const session& user, std::string_view name) noexcept;
 
 /// The answer to STAT without an argument: 211, with the octets done when a transfer is under way
 /// (RFC 959 section 4.1.3). Never suspends.

@@ -39,7 +39,7 @@ int status_of_link(const list_directory_args& where, const char* name, struct st
     if (!target) {
         return errno;
     }
-    if (::statx(target.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &status) != 0) {
+    if (::statx(target.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &status) != 0) {
         return errno;
     }
     return 0;
@@ -64,8 +64,8 @@ void append_record(int directory, const list_directory_args& where, const char* 
     record.name_bytes = static_cast<std::uint32_t>(name_bytes);
     if (where.names_only) {
         record.status = {};
-    } else if (::statx(directory, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &record.status) !=
-               0) {
+    } else if (::statx(directory, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME,
+                       &record.status) != 0) {
         record.status_errno = errno;
     } else if (S_ISLNK(record.status.stx_mode)) {
         record.is_symlink = true;

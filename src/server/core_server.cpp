@@ -81,6 +81,7 @@ core_server::core_server(unsigned index, const shared_parts& parts, std::vector<
     : index_(index),
       parts_(parts),
       doors_(std::move(doors)),
+      types_(parts.types),
       users_(parts.users),
       tls_(parts.tls),
       drain_message_(
@@ -160,7 +161,8 @@ result<void> core_server::open() {
                                                        .draining = draining_,
                                                        .tls = &tls_,
                                                        .handshakes = handshakes_.get(),
-                                                       .hosts = &hosts_});
+                                                       .hosts = &hosts_,
+                                                       .types = &types_});
     return {};
 }
 

@@ -28,6 +28,7 @@
 #include "ferry/vfs/listing_bounds.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "server/access_log.hpp"
+#include "server/listed_types.hpp"
 #include "server/rules_hosts.hpp"
 #include "server/start_up.hpp"
 
@@ -219,7 +220,8 @@ class core_server {
     std::unique_ptr<vfs::file_cache> open_files_;
     std::unique_ptr<vfs::home_counter> counter_;
     std::shared_ptr<auth::usage> visitors_;
-    rules_hosts hosts_;  ///< Of FTP.
+    rules_hosts hosts_;   ///< Of FTP.
+    listed_types types_;  ///< Of FTP.
     std::unique_ptr<http::service> http_;
     std::unique_ptr<ftp::service> ftp_;
     runtime::stop_scope never_stopped_;

@@ -138,6 +138,7 @@ class disk {
                       std::uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
 
     int status(const open_file_ptr& file, struct stat& status) const;
+    int whole_status(const open_file_ptr& file, struct statx& status) const;
     int change_mode(const open_file_ptr& file, mode_t mode);
     int change_mode_opened(const open_file_ptr& file, mode_t mode);  ///< Of O_PATH, too.
     int set_times(const open_file_ptr& file, const timespec times[2]);

@@ -304,6 +304,14 @@ int disk::status(const open_file_ptr& file, struct stat& status) const {
     return 0;
 }
 
+int disk::whole_status(const open_file_ptr& file, struct statx& status) const {
+    if (const int failed = state_->check(file)) {
+        return failed;
+    }
+    fill(status, *file->what);
+    return 0;
+}
+
 int disk::change_mode(const open_file_ptr& file, mode_t mode) {
     const int failed = state_->check_open(file);
     return failed != 0 ? failed : change_mode_opened(file, mode);

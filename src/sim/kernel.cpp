@@ -305,6 +305,22 @@ int fstat(int fd, struct stat& status) noexcept {
     });
 }
 
+int statx(int fd, unsigned mask, struct statx& status) noexcept {
+    host* const on = host_of(fd);
+    if (on == nullptr) {
+        return ::statx(fd, "", AT_EMPTY_PATH, mask, &status);
+    }
+    const in_simulator here;
+    if (fails(*on, EIO)) {
+        on->struck_look(fd);
+        errno = EIO;
+        return -1;
+    }
+    return on_file(*on, fd, [&](const sim::open_file_ptr& which) {
+        return on->files().whole_status(which, status);
+    });
+}
+
 int fstatfs(int fd, struct statfs& status) noexcept {
     host* const on = host_of(fd);
     if (on == nullptr) {

@@ -47,8 +47,8 @@ runtime::task<result<unique_fd>> open_beneath(runtime::core& here, beneath what)
     co_return failure(errc::busy, EAGAIN);
 }
 
-result<metadata> servable_status(int fd, const path& name) {
-    FERRY_TRY(status, metadata_of(fd));
+result<metadata> servable_status(int fd, const path& name, status_of what) {
+    FERRY_TRY(status, what == status_of::all ? whole_metadata_of(fd) : metadata_of(fd));
     if (status.kind != file_kind::regular && status.kind != file_kind::directory) {
         return failure(errc::not_regular);
     }

@@ -41,10 +41,14 @@ inline constexpr unsigned resolution_attempts_max = 64;
 /// Cost: 2 us when the names are cached (datapath.md, 21).
 [[nodiscard]] runtime::task<result<unique_fd>> open_beneath(runtime::core& here, beneath what);
 
+/// Whether the time of birth is wanted, which costs a little more.
+enum class status_of : std::uint8_t { basics, all };
+
 /// The status of what was opened under `name`, if it is what ferry serves. Errors:
 /// errc::not_regular (neither file nor directory), errc::not_directory (a file, and the name
 /// `wants_directory`). Never suspends.
-[[nodiscard]] result<metadata> servable_status(int fd, const path& name);
+[[nodiscard]] result<metadata> servable_status(int fd, const path& name,
+                                               status_of what = status_of::basics);
 
 /// A name in a directory of the host.
 struct node_place {

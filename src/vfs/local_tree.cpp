@@ -124,7 +124,7 @@ class local_tree final : public tree {
         if (!opened) {
             co_return failure(opened.error());
         }
-        co_return servable_status(opened->get(), name);
+        co_return servable_status(opened->get(), name, status_of::all);
     }
 
     std::optional<machine_place> place_of(const path& name) const override {

@@ -3,6 +3,7 @@
 #include <sys/sysmacros.h>
 
 #include <cerrno>
+#include <optional>
 
 #include "ferry/base/kernel.hpp"
 
@@ -35,7 +36,19 @@ metadata metadata_of(const struct statx& status) noexcept {
         .group_id = status.stx_gid,
         .modified = {.seconds = status.stx_mtime.tv_sec, .nanoseconds = status.stx_mtime.tv_nsec},
         .changed = {.seconds = status.stx_ctime.tv_sec, .nanoseconds = status.stx_ctime.tv_nsec},
+        .created = (status.stx_mask & STATX_BTIME) == 0
+                       ? std::nullopt
+                       : std::optional(wall_time{.seconds = status.stx_btime.tv_sec,
+                                                 .nanoseconds = status.stx_btime.tv_nsec}),
     };
+}
+
+result<metadata> whole_metadata_of(int fd) noexcept {
+    struct statx status{};
+    if (kernel::statx(fd, STATX_BASIC_STATS | STATX_BTIME, status) != 0) {
+        return failure_from_errno(errno);
+    }
+    return metadata_of(status);
 }
 
 result<metadata> metadata_of(int fd) noexcept {

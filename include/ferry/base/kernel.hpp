@@ -35,6 +35,8 @@ int count_unacknowledged(int socket, int& count) noexcept;
 int open(const char* path, int flags) noexcept;  ///< Never with O_CREAT.
 int close(int fd) noexcept;
 int fstat(int fd, struct stat& status) noexcept;
+/// statx(2) of `fd` itself (AT_EMPTY_PATH).
+int statx(int fd, unsigned mask, struct statx& status) noexcept;
 /// These three may wait, for the disk, a file server or while blocks are freed: for start-up and
 /// the offload pool.
 int fstatfs(int fd, struct statfs& status) noexcept;

@@ -102,6 +102,18 @@ struct options {
     runtime::duration tls_handshake_timeout = std::chrono::seconds(10);
 };
 
+/// The media types of files by their names, for the fact of MLSx (RFC 3659 section 7.5.8).
+class media_type_table {
+  public:
+    media_type_table() = default;
+    media_type_table(const media_type_table&) = delete;
+    media_type_table& operator=(const media_type_table&) = delete;
+    virtual ~media_type_table() = default;
+
+    /// "text/html", without parameters. Valid as long as this.
+    [[nodiscard]] virtual std::string_view of(std::string_view name) const noexcept = 0;
+};
+
 /// What one core's sessions share. Outlives them.
 struct service {
     runtime::core& here;
@@ -124,8 +136,9 @@ struct service {
     /// Replaced between two turns of the core when certificates are read anew; null, or null behind
     /// it: there is no TLS.
     const std::shared_ptr<const net::tls_server>* tls = nullptr;
-    runtime::permits* handshakes = nullptr;  ///< Of the core: those that compute at once.
-    const host_table* hosts = nullptr;       ///< Null: any host is the whole tree.
+    runtime::permits* handshakes = nullptr;   ///< Of the core: those that compute at once.
+    const host_table* hosts = nullptr;        ///< Null: any host is the whole tree.
+    const media_type_table* types = nullptr;  ///< Null: none is known.
 
     [[nodiscard]] bool has_tls() const noexcept { return tls != nullptr && *tls != nullptr; }
 };

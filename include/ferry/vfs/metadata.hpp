@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "ferry/base/wall_clock.hpp"
@@ -26,6 +27,8 @@ struct metadata {
     std::uint32_t group_id = 0;
     wall_time modified;  ///< mtime, to the nanosecond.
     wall_time changed;   ///< ctime, to the nanosecond.
+    /// btime: only where `tree::status` and listings say it, and the file system knows.
+    std::optional<wall_time> created = {};
 };
 
 /// Files changed less than this ago may change again without their time of change showing it.

@@ -152,6 +152,17 @@ TEST_CASE("list_format: facts in order, a SP, the name (RFC 3659 section 7.2)") 
           "type=dir;modify=20261123081500;perm=el;unique=fd01-1a2b;UNIX.mode=0755;"
           "UNIX.owner=1000;UNIX.group=100; d");
     CHECK(facts_line(entry("x"), {.facts = fact_set::none()}) == " x");
+    // Sections 7.5.4 and 7.5.8.
+    auto known = entry("x.html");
+    CHECK(one_fact(known, fact::create) == " x.html");
+    known.status.created = known.status.modified;
+    CHECK(one_fact(known, fact::create) == "create=20261123081500; x.html");
+    const auto typed = ftp::parse_facts("media-type;unix.group");
+    CHECK(facts_line(known, {.facts = typed, .media_type = "text/html"}) ==
+          "UNIX.group=100;media-type=text/html; x.html");
+    CHECK(facts_line(known, {.facts = typed}) == "UNIX.group=100; x.html");
+    CHECK(facts_line(directory("d"), {.facts = typed, .media_type = "text/html"}) ==
+          "UNIX.group=100; d");
     auto wide = entry("x");
     wide.status.kind = file_kind::other;
     wide.status.inode = std::numeric_limits<std::uint64_t>::max();
@@ -220,16 +231,21 @@ TEST_CASE("list_format: OPTS MLST selects facts, unknown ones are ignored (RFC 3
     CHECK(describe("unix.MODE;nonsense;;;perm;") == "MLST OPTS perm;UNIX.mode;");
     CHECK(describe("typ;types;") == "MLST OPTS");
     CHECK(ftp::parse_facts("type;size;modify;perm;unique;UNIX.mode;UNIX.owner;UNIX.group;") ==
-          fact_set::all());
-    CHECK(ftp::describe_facts(fact_set::all()) ==
+          fact_set::usual());
+    CHECK(ftp::describe_facts(fact_set::usual()) ==
           "MLST OPTS type;size;modify;perm;unique;UNIX.mode;UNIX.owner;UNIX.group;");
+    CHECK(ftp::describe_facts(fact_set::all()) ==
+          "MLST OPTS type;size;modify;perm;unique;UNIX.mode;UNIX.owner;UNIX.group;create;"
+          "media-type;");
+    CHECK(describe("Media-Type;CREATE") == "MLST OPTS create;media-type;");
 }
 
 TEST_CASE("list_format: FEAT stars the facts that are selected (RFC 3659 section 7.8)") {
-    CHECK(ftp::facts_feature(fact_set::all()) ==
-          "MLST type*;size*;modify*;perm*;unique*;UNIX.mode*;UNIX.owner*;UNIX.group*;");
+    CHECK(ftp::facts_feature(fact_set::usual()) ==
+          "MLST type*;size*;modify*;perm*;unique*;UNIX.mode*;UNIX.owner*;UNIX.group*;create;"
+          "media-type;");
     CHECK(ftp::facts_feature(ftp::parse_facts("size;")) ==
-          "MLST type;size*;modify;perm;unique;UNIX.mode;UNIX.owner;UNIX.group;");
+          "MLST type;size*;modify;perm;unique;UNIX.mode;UNIX.owner;UNIX.group;create;media-type;");
 }
 
 TEST_CASE("list_format: temporary names and what is no file are not listed") {
