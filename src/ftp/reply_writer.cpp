@@ -8,26 +8,32 @@ namespace ferry::ftp {
 using runtime::task;
 
 task<result<void>> reply_writer::write(const reply& what) {
+    std::string octets;
     if (names_.is_utf8()) {
-        append_reply(pending_, what);
+        append_reply(octets, what);
     } else {
         reply said{what.code, names_.to_client(what.text)};
         for (const auto& line : what.lines) {
             said.lines.push_back(names_.to_client(line));
         }
-        append_reply(pending_, said);
+        append_reply(octets, said);
     }
-    const auto written = co_await flush();
+    const auto written = co_await flush(std::move(octets));
     co_return written;
 }
 
 task<result<void>> reply_writer::write_octets(std::string_view octets) {
-    pending_ += octets;
-    const auto written = co_await flush();
+    const auto written = co_await flush(std::string(octets));
     co_return written;
 }
 
-task<result<void>> reply_writer::flush() {
+/// Whoever runs out of memory may say it again, so nothing is pending before there is room for all.
+task<result<void>> reply_writer::flush(std::string octets) {
+    if (pending_.empty()) {
+        pending_ = std::move(octets);
+    } else {
+        pending_ += octets;
+    }
     while (is_sending_) {
         const auto woken = co_await finished_.wait();
         if (!woken) {

@@ -48,7 +48,7 @@ class reply_writer {
         reply_writer& owner;
     };
 
-    [[nodiscard]] runtime::task<result<void>> flush();
+    [[nodiscard]] runtime::task<result<void>> flush(std::string octets);
 
     net::stream& control_;
     const client_names& names_;

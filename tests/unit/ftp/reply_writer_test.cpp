@@ -12,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include "../allocation_faults.hpp"
 #include "ferry/net/endpoint.hpp"
 #include "ferry/runtime/nursery.hpp"
 #include "ferry/runtime/offload.hpp"
@@ -92,6 +93,8 @@ struct fixture {
     sink control{here};
     ftp::client_names names{nullptr};
     ftp::reply_writer replies{control, names, std::chrono::seconds(1)};
+    std::size_t failing = 0;  ///< Which allocation fails.
+    bool has_failed = false;
 
     void run(task<> (*body)(nursery&, fixture&)) {
         runtime::run_core(here, stop, body, std::ref(*this));
@@ -141,6 +144,40 @@ TEST_CASE("reply_writer: a send that throws lets the other writer go on") {
         co_return;
     });
     CHECK(session.control.taken == "200 two\r\n");
+}
+
+// threats.md, R14. A refusal was said twice where the memory for sending it was missing.
+TEST_CASE("reply_writer: who is out of memory may say it again, and it is said once") {
+    if (!ferry::test::allocation_fault::is_possible) {
+        return;
+    }
+    constexpr std::size_t allocations_max = 50;
+    std::size_t which = 1;
+    for (bool has_failed = true; has_failed && which < allocations_max; ++which) {
+        CAPTURE(which);
+        fixture session;
+        session.failing = which;
+        session.run([](nursery&, fixture& on) -> task<> {
+            const ftp::reply said{551, std::string(100, 'x')};
+            bool is_said = false;
+            try {
+                const ferry::test::allocation_fault fault(on.failing);
+                const auto written = co_await on.replies.write(said);
+                is_said = written.has_value();
+                on.has_failed = fault.has_happened();
+            } catch (const std::bad_alloc&) {
+                on.has_failed = true;
+            }
+            if (!is_said) {
+                const auto again = co_await on.replies.write(said);
+                CHECK(again.has_value());
+            }
+        });
+        has_failed = session.has_failed;
+        CHECK(session.control.taken == "551 " + std::string(100, 'x') + "\r\n");
+    }
+    CHECK(which > 2);
+    CHECK(which < allocations_max);
 }
 
 // RFC 959 section 4.2: a reply is a line: none begins in the middle of another.
