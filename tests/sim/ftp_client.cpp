@@ -263,6 +263,7 @@ task<outcome> begin_anew(ftp_session& user) {
                                                              user.claimed_name.reset();
                                                              user.directory = "/";
                                                              user.is_image = false;
+                                                             user.form = transfer_form::stream;
                                                              user.restart_offset = 0;
                                                              user.extended_only = false;
                                                              user.data_is_set_up = false;
@@ -290,8 +291,38 @@ task<outcome> overlong_line(ftp_session& user) {
     co_return went;
 }
 
+/// A transfer in another mode, and back to the stream.
+task<outcome> change_form(ftp_session& user) {
+    auto& context = user.context;
+    const auto form = static_cast<transfer_form>(1 + context.rng.below(3));
+    auto went = co_await carry_out(user, plan_mode(user, form));
+    if (went != outcome::fine || user.form != form) {
+        co_return went;
+    }
+    if (context.chance(2)) {
+        went = co_await retrieve(user);
+    } else {
+        went = co_await store(user);
+    }
+    if (went == outcome::fine) {
+        context.findings.count("ftp steps in another mode");
+        went = co_await carry_out(user, plan_mode(user, transfer_form::stream));
+    }
+    co_return went;
+}
+
 task<outcome> step(ftp_session& user) {
     auto& context = user.context;
+    if (user.form != transfer_form::stream) {  // What should have changed it had no reply.
+        const auto back = co_await carry_out(user, plan_mode(user, transfer_form::stream));
+        if (back != outcome::fine || user.form != transfer_form::stream) {
+            co_return back;
+        }
+    }
+    if (user.is_image && context.chance(10)) {
+        const auto changed = co_await change_form(user);
+        co_return changed;
+    }
     if (context.copies_files && context.chance(4)) {
         const auto copied = co_await copy_or_compare(user);
         co_return copied;

@@ -38,6 +38,7 @@ namespace ferry::sim::test {
 
 [[nodiscard]] planned_command plan_user(ftp_session& user, std::string name);
 [[nodiscard]] planned_command plan_type(ftp_session& user, bool is_image);
+[[nodiscard]] planned_command plan_mode(ftp_session& user, transfer_form form);
 /// One of many that change nothing: NOOP, FEAT, HELP, TYPE X, MODE B, unknown verbs and so on.
 [[nodiscard]] planned_command draw_setting(ftp_session& user);
 

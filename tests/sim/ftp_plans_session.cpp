@@ -159,6 +159,18 @@ planned_command plan_type(ftp_session& user, bool is_image) {
                                }});
 }
 
+planned_command plan_mode(ftp_session& user, transfer_form form) {
+    return assemble(user, {.verb = "MODE",
+                           .argument = std::string(1, letter_of(form)),
+                           .codes = [] { return std::vector{200}; },
+                           .effect =
+                               [&user, form](const ftp_reply&) {
+                                   user.form = form;
+                                   user.restart_offset = 0;
+                                   return std::string();
+                               }});
+}
+
 planned_command draw_setting(ftp_session& user) {
     const auto& chosen = settings[user.context.rng.below(settings.size())];
     const auto verb = upper(chosen.verb);

@@ -155,7 +155,8 @@ task<outcome> read_data(ftp_session& user, wire& data, data_candidates& candidat
     auto& context = user.context;
     std::uint64_t done = 0;
     const bool is_slow = context.chance(8);
-    for (int slow_fills = 0; done < octets_max;) {
+    form_decoder form(user.form);
+    for (int slow_fills = 0; done < octets_max && !(tells_end(user.form) && form.has_ended());) {
         const bool waits = is_slow && ++slow_fills < 50;
         if (waits) {
             co_await pause(context);
@@ -173,9 +174,15 @@ task<outcome> read_data(ftp_session& user, wire& data, data_candidates& candidat
             co_return outcome::fine;
         }
         done += data.input().size();
-        const bool is_right = candidates.take(data.input());
+        std::string octets;
+        const bool has_form = form.take(data.input(), octets);
+        const bool is_right = candidates.take(octets);
         data.input().clear();
-        if (!is_right) {
+        if (!has_form) {
+            context.complain("what came is not of the mode", std::string(1, letter_of(user.form)),
+                             user.before);
+        }
+        if (!is_right || !has_form) {
             co_return outcome::broken;
         }
     }
@@ -218,7 +225,7 @@ task<outcome> retrieve(ftp_session& user) {
             1'000'000) {
         co_return outcome::fine;  // Its text form would have to be kept.
     }
-    if (context.chance(4)) {
+    if (user.form == transfer_form::stream && context.chance(4)) {
         what.offset = draw_offset(user, what.argument);
         const auto went = co_await restart_at(user, what.offset);
         if (went != outcome::fine) {
@@ -243,7 +250,8 @@ task<outcome> retrieve(ftp_session& user) {
         }
         data = std::move(*opened);
     }
-    const auto when = draw_interruption(context);
+    const auto when =
+        user.form == transfer_form::stream ? draw_interruption(context) : interruption::none;
     // At once: before the server can have said 150.
     const bool aborts_at_once = when == interruption::abort && context.chance(3);
     if (aborts_at_once) {
@@ -331,10 +339,11 @@ task<outcome> retrieve(ftp_session& user) {
                           is_excused_reply(context, close.final_code);
     const bool is_failure = close.final_code == 426 || (close.final_code / 100 == 4 && may_fail);
     // A connection that broke under the last octets may have had all of them sent into it.
-    if (close.final_code == 226
+    const int right_code = tells_end(user.form) ? 250 : 226;
+    if (close.final_code == right_code
             ? !is_dropped && arrived == outcome::fine && !candidates.finish(is_cut)
             : !may_fail || !is_failure) {
-        if (close.final_code != 226) {
+        if (close.final_code != right_code) {
             context.complain("a final reply that is not right", fmt::format("{}", close.final_code),
                              line);
         }

@@ -8,6 +8,7 @@
 
 #include "client_context.hpp"
 #include "ferry/runtime/task.hpp"
+#include "ftp_forms.hpp"
 #include "ftp_reply.hpp"
 #include "wire.hpp"
 
@@ -23,6 +24,7 @@ struct ftp_session {
     std::size_t failed_logins = 0;
     std::string directory = "/";  ///< As the user sees it.
     bool is_image = false;
+    transfer_form form = transfer_form::stream;  ///< Another only with `is_image`.
     std::uint64_t restart_offset = 0;
     std::optional<std::string> rename_from{};  ///< As the user sees it.
     bool has_copy_source = false;              ///< SITE CPFR has just been confirmed.

@@ -62,7 +62,8 @@ upload draw_upload(ftp_session& user) {
     if (made.kind == store_kind::unique && !is_at_home) {
         made.kind = store_kind::whole;  // It would litter what others read.
     }
-    if (made.kind == store_kind::restarted && !user.is_image) {
+    const bool has_offsets = user.is_image && user.form == transfer_form::stream;
+    if (made.kind == store_kind::restarted && !has_offsets) {
         made.kind = store_kind::appended;
     }
     const auto size =
@@ -85,7 +86,7 @@ upload draw_upload(ftp_session& user) {
         const auto name = user.typed(std::exchange(user.cut_off, {}));
         if (name && user.may_change()) {
             made.kind =
-                user.is_image && context.chance(2) ? store_kind::restarted : store_kind::appended;
+                has_offsets && context.chance(2) ? store_kind::restarted : store_kind::appended;
             made.argument = *name;
             made.path = user.in_model(*name);
         }
@@ -148,7 +149,7 @@ void begin_change(ftp_session& user, upload& what) {
 /// The server has called, and the client has not taken the call: the network may have ended that
 /// connection before its first octet, and nobody here knows.
 void may_be_empty(ftp_session& user, const upload& what) {
-    if (what.change && user.context.excused.finishes) {
+    if (what.change && user.context.excused.finishes && user.form == transfer_form::stream) {
         auto empty = change_of(user, what);
         empty.octets = {};
         user.context.model.unknown(user.context.model.begin(what.path, std::move(empty)));
@@ -163,6 +164,11 @@ void follow_cut(ftp_session& user, const wire& data, const upload& what) {
         return;
     }
     // It may happen when the client is gone.
+    if (user.form != transfer_form::stream) {  // The server can: the data say where they end.
+        context.network.when_cut(data.fd(),
+                                 [is_cut = what.is_cut](std::uint64_t) { *is_cut = true; });
+        return;
+    }
     context.network.when_cut(
         data.fd(), [&model = context.model, &findings = context.findings, is_cut = what.is_cut,
                     change = *what.change, whole = what.octets, is_image = user.is_image,
@@ -270,6 +276,20 @@ task<bool> send_octets(ftp_session& user, wire& data, const upload& what, bool i
                        std::uint64_t count) {
     constexpr std::size_t piece_bytes = 64 * 1024;
     auto& context = user.context;
+    if (user.form != transfer_form::stream) {
+        const auto sealed = encoded(user.form, what.octets.octets(), context.rng);
+        for (std::string_view rest = sealed; !rest.empty();) {
+            const auto piece = rest.substr(0, 1 + context.rng.below(piece_bytes));
+            const auto sent = co_await data.send(
+                piece, context.here.now() + context.server.stall_timeout + context.server.slack);
+            if (!sent) {
+                co_return false;
+            }
+            rest.remove_prefix(piece.size());
+        }
+        context.findings.count("ftp octets stored", what.octets.size_bytes());
+        co_return true;
+    }
     const auto text = is_image ? std::string() : network_form(what.octets.octets());
     const auto size = is_image ? what.octets.size_bytes() : text.size();
     count = std::min(count, size);
@@ -376,10 +396,13 @@ task<outcome> move_octets(ftp_session& user, wire& data, upload& what, interrupt
     bool is_right = false;
     switch (close.final_code) {
         case 226:  // What was broken off has had no end, unless the network made one of it.
-            is_right = (when != interruption::drop_data && !aborts) || *what.is_cut;
+        case 250:
+            is_right = (close.final_code == 250) == tells_end(user.form) &&
+                       ((when != interruption::drop_data && !aborts) || *what.is_cut);
             break;
         case 426:
-            is_right = aborts || when == interruption::drop_data;
+            is_right = aborts || when == interruption::drop_data ||
+                       (*what.is_cut && user.form != transfer_form::stream);
             break;
         case 551:
             is_right = may_be_busy;
@@ -437,7 +460,8 @@ task<outcome> store(ftp_session& user) {
     if (went != outcome::fine || !user.data_is_set_up) {
         co_return went;
     }
-    const auto when = draw_interruption(context);
+    const auto when =
+        user.form == transfer_form::stream ? draw_interruption(context) : interruption::none;
     if (what.kind != store_kind::unique && !refused_by_table(user, what.verb(), what.argument)) {
         begin_change(user, what);
     }
