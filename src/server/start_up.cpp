@@ -408,6 +408,11 @@ std::expected<void, std::string> give_up_privileges(const config& settings, prep
 std::expected<prepared, std::string> prepare(const config& settings, std::size_t cores) {
     prepared ready;
     ready.warnings = settings.warnings;
+    auto shown = resolve_public_addresses(settings.public_addresses);
+    if (!shown) {
+        return std::unexpected(std::move(shown.error()));
+    }
+    ready.public_addresses = std::move(*shown);
     if (!settings.run_as.empty()) {
         auto found = find_system_account(settings.run_as);
         if (!found) {

@@ -52,6 +52,7 @@ struct prepared {
     io_choice io;
     std::vector<runtime::uring_grant> rings;  ///< One a core; none with epoll.
     std::vector<std::string> warnings;
+    ftp::public_addresses public_addresses;  ///< Names looked up.
     std::vector<std::string> notes;  ///< What is good to know.
 };
 

@@ -611,10 +611,6 @@ int run(const config& settings) {
         }
         charset = std::make_shared<const vfs::name_charset>(std::move(*opened));
     }
-    auto shown = resolve_public_addresses(settings.public_addresses);
-    if (!shown) {
-        return refuse(shown.error());
-    }
     net::address_table addresses(address_limits_of(settings));
     auth::session_counts sessions;
     ftp::session_list logged_in;
@@ -648,7 +644,8 @@ int run(const config& settings) {
         .rules = ready->rules,
         .tls = ready->tls,
         .tls_handshake_timeout = settings.tls_handshake_timeout,
-        .ftp = ftp_options(settings, addresses, std::move(charset), std::move(*shown)),
+        .ftp = ftp_options(settings, addresses, std::move(charset),
+                           std::move(ready->public_addresses)),
         .listings = {.reads_max = settings.list_reads_max, .held_max = settings.list_held_max},
         .open_files = {.entries_max = ready->file_cache_entries,
                        .body_bytes_max = http::inline_body_bytes_max,
