@@ -25,6 +25,14 @@ bool compare(std::string password, std::string hash) {
     return is_password_of(password, hash);
 }
 
+identity identity_from(const account& matched) {
+    return {.name = matched.name,
+            .root = matched.root,
+            .allowed = matched.allowed,
+            .bounds = matched.bounds,
+            .anonymous = false};
+}
+
 }  // namespace
 
 bool is_name_of_anonymous(std::string_view name) noexcept {
@@ -51,6 +59,14 @@ bool accounts::may_anywhere(right which) const noexcept {
 
 bool accounts::is_anonymous_name(std::string_view name) const noexcept {
     return anonymous_.has_value() && is_name_of_anonymous(name);
+}
+
+std::optional<identity> accounts::identity_of(std::string_view name) const {
+    const auto found = std::ranges::find(named_, name, &account::name);
+    if (found == named_.end() || found->is_locked) {
+        return std::nullopt;
+    }
+    return identity_from(*found);
 }
 
 accounts::candidate accounts::find(std::string_view name,
@@ -95,12 +111,7 @@ runtime::task<result<std::optional<identity>>> log_in(runtime::core& here,
     if (against.matched == nullptr || against.matched->is_locked || !is_right) {
         co_return std::nullopt;
     }
-    const account& matched = *against.matched;
-    co_return identity{.name = matched.name,
-                       .root = matched.root,
-                       .allowed = matched.allowed,
-                       .bounds = matched.bounds,
-                       .anonymous = false};
+    co_return identity_from(*against.matched);
 }
 
 }  // namespace ferry::auth

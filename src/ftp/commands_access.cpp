@@ -103,6 +103,66 @@ task<result<void>> narrow_to_host(session& user, vfs::account_home& home,
     co_return result<void>{};
 }
 
+/// Opens what an account is to see: from here on `who` is logged in, or the reply says why not.
+task<reply> enter(session& user, auth::identity who, reply done) {
+    auto place = user.shared.sessions.take(who, net::format_address(user.control.peer()));
+    if (!place) {
+        co_return reply{530, place.error() == auth::full::sessions
+                                 ? "Too many sessions of this account"
+                                 : "Too many sessions of this account from your address"};
+    }
+    auto root = vfs::path::parse(who.root);
+    if (!root) {
+        co_return reply{530, "The home directory of this account is not usable"};
+    }
+    const bool is_of_host = root->is_within(user.host.root) || user.host.root.is_within(*root);
+    if (!is_of_host) {
+        co_return reply{530, "This account is of another host"};
+    }
+    auto home = co_await vfs::open_account_home(
+        user.here,
+        {.files = user.shared.files, .homes = user.shared.homes, .counter = user.shared.counter},
+        *root, quota_of(who.bounds));
+    if (!home) {
+        log::warning(fmt::format("ftp: {:?} cannot log in: its directory {:?}: {}", who.name,
+                                 root->text(), describe(home.error().code)));
+        co_return reply{530, "The home directory of this account is not usable"};
+    }
+    if (user.host.root != *root && user.host.root.is_within(*root)) {
+        const auto narrowed = co_await narrow_to_host(user, *home, *root, who);
+        if (!narrowed) {
+            log::warning(fmt::format("ftp: {:?} cannot log in: the root of host {:?}, {:?}: {}",
+                                     who.name, user.host.name, user.host.root.text(),
+                                     describe(narrowed.error().code)));
+            co_return reply{530, "The directory of this host is not usable"};
+        }
+        root = user.host.root;
+    }
+    user.user.own_files = std::move(home->files);
+    user.user.home = std::move(home->counted);
+    if (who.bounds.together != auth::rates{}) {
+        user.user.usage = user.shared.usages.of(who.name);
+    }
+    user.user.home_root = *root;
+    user.user.root = std::move(*root);
+    user.user.identity = std::move(who);
+    user.user.place = std::move(*place);
+    user.user.listed =
+        user.shared.logged_in.add({.account = user.user.identity->name,
+                                   .address = net::format_address(user.control.peer()),
+                                   .host = user.host.name,
+                                   .is_secure = user.control.is_secure(),
+                                   .since = read_wall_clock()});
+    co_return done;
+}
+
+/// Whether the client's certificate says that it is `name`. Not behind CCC: whoever is in between
+/// may speak in its place then.
+bool is_certified(const session& user, std::string_view name) noexcept {
+    return user.shared.settings.certificates_log_in && user.control.is_secure() && !name.empty() &&
+           name == user.security.client_name;
+}
+
 }  // namespace
 
 task<> begin_again(session& user) {
@@ -122,6 +182,13 @@ task<reply> do_user(session& user, std::string_view name) {
     user.user = {};
     if (needs_tls_to_log_in(user, name)) {
         co_return reply{530, "Not without TLS: send AUTH TLS first"};
+    }
+    if (is_certified(user, name)) {
+        if (auto who = user.shared.users->identity_of(name)) {
+            auto answer =
+                co_await enter(user, std::move(*who), {232, "Logged in by your certificate"});
+            co_return answer;
+        }
     }
     user.user.claimed_name = std::string(name);
     if (user.shared.users->is_anonymous_name(name)) {
@@ -161,55 +228,8 @@ task<reply> do_pass(session& user, std::string_view password) {
             co_return break_off(user);
         }
     }
-    auto place = user.shared.sessions.take(*identity, net::format_address(user.control.peer()));
-    if (!place) {
-        co_return reply{530, place.error() == auth::full::sessions
-                                 ? "Too many sessions of this account"
-                                 : "Too many sessions of this account from your address"};
-    }
-    auto root = vfs::path::parse(identity->root);
-    if (!root) {
-        co_return reply{530, "The home directory of this account is not usable"};
-    }
-    const bool is_of_host = root->is_within(user.host.root) || user.host.root.is_within(*root);
-    if (!is_of_host) {
-        co_return reply{530, "This account is of another host"};
-    }
-    auto home = co_await vfs::open_account_home(
-        user.here,
-        {.files = user.shared.files, .homes = user.shared.homes, .counter = user.shared.counter},
-        *root, quota_of(identity->bounds));
-    if (!home) {
-        log::warning(fmt::format("ftp: {:?} cannot log in: its directory {:?}: {}", name,
-                                 root->text(), describe(home.error().code)));
-        co_return reply{530, "The home directory of this account is not usable"};
-    }
-    if (user.host.root != *root && user.host.root.is_within(*root)) {
-        const auto narrowed = co_await narrow_to_host(user, *home, *root, *identity);
-        if (!narrowed) {
-            log::warning(fmt::format("ftp: {:?} cannot log in: the root of host {:?}, {:?}: {}",
-                                     name, user.host.name, user.host.root.text(),
-                                     describe(narrowed.error().code)));
-            co_return reply{530, "The directory of this host is not usable"};
-        }
-        root = user.host.root;
-    }
-    user.user.own_files = std::move(home->files);
-    user.user.home = std::move(home->counted);
-    if (identity->bounds.together != auth::rates{}) {
-        user.user.usage = user.shared.usages.of(identity->name);
-    }
-    user.user.home_root = *root;
-    user.user.root = std::move(*root);
-    user.user.identity = std::move(*identity);
-    user.user.place = std::move(*place);
-    user.user.listed =
-        user.shared.logged_in.add({.account = user.user.identity->name,
-                                   .address = net::format_address(user.control.peer()),
-                                   .host = user.host.name,
-                                   .is_secure = user.control.is_secure(),
-                                   .since = read_wall_clock()});
-    co_return reply{230, "Logged in"};
+    auto answer = co_await enter(user, std::move(*identity), {230, "Logged in"});
+    co_return answer;
 }
 
 /// ACCT: there are no accounts besides users (RFC 959 section 4.2.2: 202).

@@ -38,6 +38,7 @@ net::tls_terms terms_of(const session& user, std::string mark) {
 void note_agreement(session_security& made, const net::tls_facts& facts) {
     made.version = facts.version;
     made.cipher = facts.cipher;
+    made.client_name = facts.client_name;
 }
 
 void log_no_handshake(const net::tls_stream& on, std::string_view what, const error& why) {

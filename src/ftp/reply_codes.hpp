@@ -20,6 +20,7 @@ inline constexpr auto reply_codes = std::to_array<std::uint16_t>({
     228,  // LPSV (RFC 1639).
     229,  // EPSV (RFC 2428).
     230,
+    232,  // Logged in by a certificate (RFC 2228 section 5.1).
     234,  // AUTH (RFC 2228).
     250, 257, 331, 350, 421, 425, 426, 450, 451, 452, 500, 501, 502, 503, 504,
     521,  // No data connection with that PROT (RFC 4217 section 10.9).

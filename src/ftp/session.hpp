@@ -78,6 +78,7 @@ struct session_security {
     std::string mark;     ///< Of the TLS session: data connections resume one that has it.
     std::string version;  ///< "TLSv1.3"; empty: in clear.
     std::string cipher;
+    std::string client_name;        ///< The common name of the client's certificate; empty: none.
     std::string host;               ///< By HOST before AUTH: whose certificate is shown.
     bool has_buffer_size = false;   ///< PBSZ has been.
     bool protects_data = false;     ///< PROT P.

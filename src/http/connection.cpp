@@ -363,6 +363,12 @@ void pass_over(conversation& talk, const request_body& body) {
     }
 }
 
+/// Whether a certificate says who asks. `Authorization` says more: it is of the request.
+bool is_certified(const conversation& talk) noexcept {
+    return talk.shared.settings.certificates_log_in && talk.shared.accounts != nullptr &&
+           talk.tls && !talk.tls->client_name.empty();
+}
+
 /// Answers requests until one is the last. Gives how to part from the client.
 task<farewell> converse(conversation& talk) {
     for (;;) {  // Bounded by `requests_per_connection_max` and the peer: each turn costs it a
@@ -402,6 +408,9 @@ task<farewell> converse(conversation& talk) {
             const bool is_answered = talk.tls || !must_ask_over_tls(talk.shared, asked);
             if (is_answered && may_log_in(talk.shared, asked)) {
                 auto known = co_await identify(talk.shared, asked, talk.from.address());
+                by = std::move(known);
+            } else if (is_certified(talk)) {
+                auto known = co_await identify_certified(talk.shared, talk.tls->client_name);
                 by = std::move(known);
             } else {
                 by = visitor_of(talk.shared);

@@ -72,6 +72,9 @@ class logins {
     /// F10), and not while the server drains.
     [[nodiscard]] runtime::task<answer> check(credentials given, const net::endpoint& from);
 
+    /// Who is called `name`, as a certificate has said: a visitor where nobody is.
+    [[nodiscard]] runtime::task<answer> find_certified(std::string name);
+
     /// True when there is somebody who could log in.
     [[nodiscard]] bool has_accounts() const noexcept { return with_.users->size() != 0; }
 
@@ -100,6 +103,7 @@ class logins {
     runtime::stop_scope& draining_;
     numbers most_;
     auth::fingerprint_key key_;
+    auth::fingerprint_key certified_key_;  ///< Another, so that no password stands for these.
     /// Whose logins are known: those of a table that was replaced are not.
     std::shared_ptr<const auth::accounts> of_;
     std::map<auth::fingerprint, entry> known_;

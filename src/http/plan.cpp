@@ -269,6 +269,19 @@ task<requester> identify(service::state& shared, const request& asked, const net
     co_return by;
 }
 
+task<requester> identify_certified(service::state& shared, const std::string& name) {
+    auto by = visitor_of(shared);
+    auto found = co_await shared.accounts->find_certified(name);
+    if (found.what != logins::outcome::known) {
+        by.user = name;
+        by.refused = found.what;
+    } else if (found.who) {
+        by.user = name;
+        by.who = viewer(shared.settings.visitors, shared.files, std::move(found.who));
+    }
+    co_return by;
+}
+
 task<response_plan> plan_response(service::state& shared, const request& asked,
                                   content_reader& content, const requester& by, after then) {
     const auto held = shared.rules;  // Others may come meanwhile.

@@ -96,6 +96,11 @@ struct requester {
 [[nodiscard]] runtime::task<requester> identify(service::state& shared, const request& asked,
                                                 const net::endpoint& from);
 
+/// Who a client is whose certificate says `name`: the account of that name, else a visitor. Never
+/// waits but for the account's home.
+[[nodiscard]] runtime::task<requester> identify_certified(service::state& shared,
+                                                          const std::string& name);
+
 /// Decides the answer to `asked` (RFC 9110): method, then target, then the tree, then conditions,
 /// range and fields. Sends nothing and knows no socket; the content it wants it reads from
 /// `content`. `then` is what the connection would do afterwards if it need not end because of

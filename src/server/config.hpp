@@ -146,6 +146,7 @@ struct config {
     tls_floor tls_min = tls_floor::tls_1_2;
     std::string tls_ticket_keys;  ///< A file; empty: keys of its own.
     net::tls_client_certificates tls_client_certs = net::tls_client_certificates::off;
+    bool tls_client_accounts = false;
     std::string tls_client_ca;  ///< A file; not empty unless `tls_client_certs` is off.
     std::chrono::milliseconds tls_handshake_timeout = std::chrono::seconds(10);
 

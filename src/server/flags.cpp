@@ -750,6 +750,11 @@ constexpr auto table = std::to_array<flag>({
      choice_of<&config::tls_client_certs>(client_certs_words)},
     {"tls-client-ca", "FILE|off", group::tls, "who vouches for clients (PEM)",
      file_or_off<&config::tls_client_ca>()},
+    {"tls-client-accounts", "", group::tls,
+     "the certificate of a client logs the account in that its common name names: over HTTP "
+     "without "
+     "a password, over FTP by USER alone (232, RFC 2228 section 4)",
+     flag_kind::toggle{&config::tls_client_accounts}},
     {"tls-handshake-timeout", "DURATION", group::tls,
      "from the connection, or AUTH, to the end of the handshake; then it is closed",
      duration{&config::tls_handshake_timeout, 100ms, 1h}},

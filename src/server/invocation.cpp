@@ -316,6 +316,9 @@ std::string contradiction_in_tls(const config& settings) {
         return wants_clients ? "--tls-client-certs: there is no --tls-client-ca to vouch for them"
                              : "--tls-client-ca: --tls-client-certs is off";
     }
+    if (settings.tls_client_accounts && !wants_clients) {
+        return "--tls-client-accounts: --tls-client-certs is off";
+    }
     if (settings.http_redirect_to_https && settings.https.empty()) {
         return "--http-redirect-to-https: there is no --https";
     }

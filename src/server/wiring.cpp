@@ -132,6 +132,7 @@ http::options http_options(const config& settings, const prepared& ready,
                         .cache_bytes_max = settings.http_compress_cache_bytes,
                         .uses_files_beside = settings.http_precompressed},
             .digest_bytes_max = settings.http_digest_max,
+            .certificates_log_in = settings.tls_client_accounts,
             .redirect_to_tls_port = port_of_https(settings, ready.listeners),
             .strict_transport = strict_transport_of(settings)};
 }
@@ -161,6 +162,7 @@ ftp::options ftp_options(const config& settings, net::address_table& table,
             .durability = to_vfs(settings.durability),
             .needs_tls = settings.ftp_tls,
             .reuse = settings.ftp_tls_reuse,
+            .certificates_log_in = settings.tls_client_accounts,
             .may_clear_control = settings.ftp_tls_ccc,
             .tls_handshake_timeout = settings.tls_handshake_timeout};
 }

@@ -116,6 +116,7 @@ ROWS = [
     Row(228, logged_in("LPSV")),
     Row(229, logged_in("EPSV")),
     Row(230, lambda on: on.lines("USER ftp", "PASS x")),
+    Row(232, of_test=("test_ftps.py", '"232", "the name of the certificate"')),
     Row(234, lambda on: on.lines("AUTH TLS")),
     Row(250, logged_in("CWD dir")),
     Row(257, logged_in("PWD")),

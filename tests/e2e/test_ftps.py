@@ -269,6 +269,45 @@ def test_commands_in_clear_again(t):
     client.quit()
 
 
+def test_certificates_of_accounts(t):
+    """--tls-client-accounts: USER of the certificate's common name is a login (RFC 2228 section 4)."""
+    folder = t.tmp()
+    own, other = certificate(folder, "ann"), certificate(folder, "eve")
+    with open(f"{folder}/all.pem", "wb") as together:
+        for chain in (own, other):
+            with open(chain[0], "rb") as one:
+                together.write(one.read())
+    server, authority = serve(t, "--tls-client-certs", "optional", "--tls-client-ca",
+                              f"{folder}/all.pem", "--tls-client-accounts", "--ftp-tls-ccc")
+
+    def session(chain):
+        context = ssl.create_default_context(cafile=authority)
+        if chain:
+            context.load_cert_chain(*chain)
+        client = Resuming(context=context, timeout=10)
+        client.connect("localhost", server.ftp_port)
+        return client
+
+    client = session(own)
+    check.equal(client.sendcmd("USER ann")[:3], "331", "in clear nothing is certain")
+    client.auth()
+    check.equal(client.sendcmd("USER eve")[:3], "331", "the name of somebody else")
+    check.equal(client.sendcmd("USER ann")[:3], "232", "the name of the certificate")
+    client.prot_p()
+    check.equal(read(client, "hello.txt"), SITE[b"hello.txt"], "logged in")
+    check.equal(client.sendcmd("REIN")[:3], "220", "a new user may come")
+    check.equal(client.sendcmd("USER ann")[:3], "232", "and again")
+    client.ccc()
+    check.equal(client.sendcmd("USER ann")[:3], "331", "behind CCC anybody may have said it")
+    client.close()
+    for chain in (None, other):
+        client = session(chain)
+        client.auth()
+        check.equal(client.sendcmd("USER ann")[:3], "331", f"with {chain}")
+        check.equal(client.sendcmd("PASS secret")[:3], "230", "a password does all the same")
+        client.close()
+
+
 def test_features(t):
     """FEAT and the verbs are there where there is a certificate, and not otherwise (RFC 4217, 6)."""
     server, authority = serve(t)

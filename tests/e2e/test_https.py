@@ -1,5 +1,6 @@
 """HTTP over TLS: what clients make of it, which certificate they are shown, what becomes of a bad one."""
 
+import base64
 import json
 import os
 import re
@@ -213,6 +214,38 @@ def test_clients_with_certificates(t):
         except OSError:  # TLS 1.3 tells it behind the client's end of the handshake.
             continue
         check.equal(got, b"", f"with {chain}")
+
+
+def test_certificates_of_accounts(t):
+    """--tls-client-accounts: the common name says who asks; a name and a password say more."""
+    folder = t.tmp()
+    chains = {name: certificate(folder, name) for name in ("ann", "bob", "eve", "anonymous")}
+    with open(f"{folder}/all.pem", "wb") as together:
+        for chain in chains.values():
+            with open(chain[0], "rb") as one:
+                together.write(one.read())
+    server, authority = serve(t, "--tls-client-certs", "optional", "--tls-client-ca",
+                              f"{folder}/all.pem", "--tls-client-accounts", "--user", "ann:secret",
+                              "--user", "bob:hidden", "--http-anonymous", "none")
+
+    def status(who, account=None):
+        client = Secure(server, authority)
+        if who:
+            client.context.load_cert_chain(*chains[who])
+        fields = ()
+        if account:
+            token = base64.b64encode(account.encode()).decode()
+            fields = (("Authorization", f"Basic {token}"),)
+        return ask(client, "/hello.txt", fields=fields).status
+
+    check.equal(status("ann"), 200, "an account")
+    check.equal(status("ann"), 200, "again")
+    check.equal(status(None), 401, "no certificate")
+    check.equal(status("eve"), 401, "no account of that name")
+    check.equal(status("anonymous"), 401, "a name that nobody has")
+    check.equal(status("ann", "ann:wrong"), 401, "a password is checked all the same")
+    check.equal(status(None, "ann:"), 401, "what a certificate opens no password does")
+    check.equal(status("eve", "bob:hidden"), 200, "a password, whatever the certificate")
 
 
 def test_start_refuses(t):

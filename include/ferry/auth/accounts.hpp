@@ -60,6 +60,10 @@ class accounts {
 
     [[nodiscard]] std::size_t size() const noexcept { return named_.size(); }
 
+    /// Whom others vouch for, by a certificate; nothing where nobody is called so, or the account
+    /// is locked. Not an anonymous visitor. Cost: one pass over all accounts.
+    [[nodiscard]] std::optional<identity> identity_of(std::string_view name) const;
+
     /// Everybody with a name, in the order of the table.
     [[nodiscard]] std::span<const account> named() const noexcept { return named_; }
 

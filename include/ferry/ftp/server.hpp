@@ -98,7 +98,8 @@ struct options {
     vfs::durability durability = vfs::durability::data;
     tls_policy needs_tls = tls_policy::allow;
     tls_reuse reuse = tls_reuse::require;
-    bool may_clear_control = false;  ///< CCC (RFC 4217 section 12.3).
+    bool certificates_log_in = false;  ///< USER of their common name (RFC 2228 section 4).
+    bool may_clear_control = false;    ///< CCC (RFC 4217 section 12.3).
     runtime::duration tls_handshake_timeout = std::chrono::seconds(10);
 };
 

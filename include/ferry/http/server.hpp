@@ -93,6 +93,7 @@ struct options {
     compression packing;
     /// Of a file whose digest is wanted (RFC 9530); of larger ones none is made.
     std::uint64_t digest_bytes_max = std::uint64_t{1} << 30U;
+    bool certificates_log_in = false;  ///< The account of the common name.
     /// Requests over plain TCP are sent to the same host at this port, over TLS; 0: answered.
     std::uint16_t redirect_to_tls_port = 0;
     /// Strict-Transport-Security of answers over TLS (RFC 6797); empty: none.

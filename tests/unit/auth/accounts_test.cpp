@@ -82,6 +82,24 @@ TEST_CASE("accounts: the right name and password, and nothing near it") {
     CHECK_FALSE(log_in(users, "bob", ""));  // An account without a password is nobody's.
 }
 
+TEST_CASE("accounts: whom a certificate vouches for, whatever the password") {
+    auto locked = with_hash_of("tom", "secret");
+    locked.is_locked = true;
+    const auto users =
+        make({with_password("ann", "secret"), with_password("bob", ""), std::move(locked)},
+             permissions(rights::read_only()));
+    const auto ann = users->identity_of("ann");
+    REQUIRE(ann);
+    CHECK(ann->name == "ann");
+    CHECK(ann->root == "/ann");
+    CHECK_FALSE(ann->anonymous);
+    CHECK(users->identity_of("bob"));  // Without a password, but not without a name.
+    for (const char* nobody : {"", "Ann", "an", "tom", "eve", "anonymous", "ftp"}) {
+        CAPTURE(nobody);
+        CHECK_FALSE(users->identity_of(nobody));
+    }
+}
+
 TEST_CASE("accounts: hashes and passwords side by side") {
     auto locked = with_hash_of("tom", "secret");
     locked.is_locked = true;

@@ -94,6 +94,7 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"tls-ticket-keys", {"/keys"}, "/keys"},
         {"tls-client-certs", {"required"}, "required"},
         {"tls-client-ca", {"/ca.pem"}, "/ca.pem"},
+        {"tls-client-accounts", {"on"}, "on"},
         {"tls-handshake-timeout", {"3s"}, "3s"},
         {"http-redirect-to-https", {"on"}, "on"},
         {"http-hsts", {"1h"}, "1h"},
