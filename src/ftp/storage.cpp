@@ -17,7 +17,8 @@ namespace {
 
 /// What one receive may bring: datapath.md, 12. Memory of the transfer, given back at its end.
 constexpr std::size_t image_piece_bytes = 256_KiB;
-constexpr std::size_t text_piece_bytes = 64_KiB;
+constexpr std::size_t text_piece_bytes = 128_KiB;
+constexpr std::size_t formed_piece_bytes = 64_KiB;
 
 transfer_end file_end(const error& why) noexcept {
     if (why == errc::cancelled) {
@@ -115,8 +116,11 @@ task<transfer_end> storage::receive_image(net::stream& data, running_transfer& p
 }
 
 task<transfer_end> storage::receive_formed(net::stream& data, running_transfer& progress) {
-    const auto memory = std::make_unique_for_overwrite<std::byte[]>(text_piece_bytes);
-    incoming_form form(user_.settings.how, user_.settings.details, from_);
+    const auto& how = user_.settings.how;
+    const bool is_text_stream = is_plain_text(how) && how.mode == transfer_mode::stream;
+    const std::size_t piece_bytes = is_text_stream ? text_piece_bytes : formed_piece_bytes;
+    const auto memory = std::make_unique_for_overwrite<std::byte[]>(piece_bytes);
+    incoming_form form(how, user_.settings.details, from_);
     const auto unread = user_.data.take_unread();
     std::string_view left = unread;
     for (;;) {  // Bounded by the peer and the disk: each turn takes what it brought.
@@ -127,14 +131,14 @@ task<transfer_end> storage::receive_formed(net::stream& data, running_transfer& 
             }
         }
         if (has_end_) {
-            if (!left.empty() && !marks_ends(user_.settings.how.mode)) {
+            if (!left.empty() && !marks_ends(how.mode)) {
                 co_return form_end({.code = errc::invalid});
             }
             user_.data.put_back(std::string(left));
             co_return transfer_end{};
         }
         const auto got =
-            co_await data.receive(std::span(memory.get(), text_piece_bytes),
+            co_await data.receive(std::span(memory.get(), piece_bytes),
                                   user_.here.now() + user_.shared.settings.transfer_stall_timeout);
         if (!got) {
             co_return data_end(got.error());

@@ -16,8 +16,8 @@ namespace ferry::vfs::text {
 class to_network {
   public:
     /// Appends the network form of `stored`, the next octets of the file, to `out`: at most twice
-    /// as many octets. Nothing is pending after the last piece. Cost: one memchr and one copy a
-    /// line.
+    /// as many octets. Nothing is pending after the last piece. Cost: a look and a copy for each
+    /// 64 octets and for each line.
     void convert(std::string_view stored, std::string& out);
 
   private:
@@ -32,8 +32,8 @@ class to_network {
 class from_network {
   public:
     /// Appends the stored form of `received`, the next octets from the peer, to `out`: never more
-    /// than one octet longer. A CR at the end waits for the next piece. Cost: one memchr and one
-    /// copy a line.
+    /// than one octet longer. A CR at the end waits for the next piece. Cost: a look and a copy for
+    /// each 64 octets and for each line.
     void convert(std::string_view received, std::string& out);
 
     /// Ends the transfer: appends the CR that was waiting, if any. Call it once, after the last

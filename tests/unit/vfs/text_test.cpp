@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "ferry/base/random.hpp"
 
 using namespace ferry;
+using namespace std::string_literals;
 using namespace std::string_view_literals;
 namespace text = vfs::text;
 
@@ -78,6 +80,39 @@ pieces random_pieces(std::string_view whole, ferry::random& chance) {
         const auto size = std::min<std::size_t>(whole.size(), chance.below(6));
         made.push_back(whole.substr(0, size));
         whole.remove_prefix(size);
+    }
+    return made;
+}
+
+/// Lines of every length, some with CR inside or in front of their end, a few hundred octets of
+/// them.
+std::string random_lines(ferry::random& chance) {
+    std::string made;
+    const auto size = chance.below(700);
+    const auto line_bytes_max = 1 + chance.below(150);
+    while (made.size() < size) {
+        made.append(chance.below(line_bytes_max), 'x');
+        made += std::array{"\n"sv, "\r\n"sv, "\r"sv, "\r\r\n"sv, "\n\n"sv}[chance.below(5)];
+    }
+    return made;
+}
+
+/// Octet by octet, as the RFC has it.
+std::string slowly_to_network(std::string_view stored) {
+    std::string made;
+    for (const char c : stored) {
+        made += c == '\n' && !made.ends_with('\r') ? "\r\n"s : std::string(1, c);
+    }
+    return made;
+}
+
+std::string slowly_to_stored(std::string_view network) {
+    std::string made;
+    for (const char c : network) {
+        if (c == '\n' && made.ends_with('\r')) {
+            made.pop_back();
+        }
+        made += c;
     }
     return made;
 }
@@ -169,6 +204,21 @@ TEST_CASE("text: a converter that finished has nothing left to say") {
     converter.finish(out);
     converter.finish(out);
     CHECK(out == "a\r");
+}
+
+// Goal: what is converted in blocks comes out as what is converted octet by octet (RFC 959 section
+// 3.1.1.1), wherever lines and pieces end within them. A failure prints the seed.
+TEST_CASE("text: long pieces are converted as short ones are") {
+    for (std::uint64_t seed = 1; seed <= 3'000; ++seed) {
+        CAPTURE(seed);
+        ferry::random chance(seed);
+        const auto sample = random_lines(chance);
+        const std::string_view whole = sample;
+        const auto cut = static_cast<std::size_t>(chance.below(sample.size() + 1));
+        const pieces halves{whole.substr(0, cut), whole.substr(cut)};
+        REQUIRE(stored_to_network(halves) == slowly_to_network(sample));
+        REQUIRE(network_to_stored(halves) == slowly_to_stored(sample));
+    }
 }
 
 // Goal: the round trip loses nothing, whatever the pieces. Method: random octets rich in CR and LF,
