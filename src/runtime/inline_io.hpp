@@ -6,12 +6,13 @@
 namespace ferry::runtime {
 
 /// Does a `read` on the calling core if it needs no wait. True: over, with `op::result` set. False:
-/// not in memory, or a file system that cannot say; somebody may wait for it.
+/// not in memory, or a file system that cannot say; somebody may wait for it. tmpfs cannot say
+/// either, but is memory.
 [[nodiscard]] bool read_inline(op& what) noexcept;
 
 /// Does `write`s at an offset on the calling core while they are fast: a write that held it for
 /// longer than 2 ms rests that for a second, since the kernel is throttling this writer or the
-/// device is slow (datapath.md, 12). One a core.
+/// device is slow (datapath.md, 12); not what is written to tmpfs, which has none. One a core.
 class inline_writer {
   public:
     /// True: over, with `op::result` set. False: nothing was done; somebody may wait for it.
