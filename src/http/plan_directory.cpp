@@ -1,3 +1,4 @@
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -77,16 +78,77 @@ index_view view_of(const planning& plan, const vfs::path& name, listing_order or
         .offers_login = is_visitor && plan.has_accounts()};
 }
 
-listing_writer writer_of(const planning& plan, const vfs::path& name, listing_form form,
-                         const index_view& view, vfs::tree::allowed_changes allowed) {
-    std::optional<row_rights> rows;
-    if (view.has_changes() && (plan.who.has_rules_below(name) || !allowed.points.empty())) {
-        rows = row_rights{.who = plan.who,
-                          .directory = name,
-                          .refused = refused_by(allowed),
-                          .points = std::move(allowed.points)};
+/// What may be done to each name; nothing where it is the same for all, as the view has it.
+std::optional<row_rights> rights_of_rows(const planning& plan, const vfs::path& name,
+                                         const index_view& view,
+                                         vfs::tree::allowed_changes allowed) {
+    if (!view.has_changes() || (!plan.who.has_rules_below(name) && allowed.points.empty())) {
+        return std::nullopt;
     }
-    return {form, plan.at.in_site(name), view, std::move(rows)};
+    return row_rights{.who = plan.who,
+                      .directory = name,
+                      .refused = refused_by(allowed),
+                      .points = std::move(allowed.points)};
+}
+
+/// What a page or JSON of a directory says besides its entries.
+std::string form_key(const listing_query& query, const index_view& view, const vfs::path& where) {
+    std::string key;
+    const auto put = [&key](unsigned value) { key += static_cast<char>('0' + value); };
+    put(static_cast<unsigned>(query.form));
+    put(static_cast<unsigned>(query.order.key));
+    put(query.order.is_descending ? 1 : 0);
+    put(view.offers_archives ? 1 : 0);
+    put(view.offers_login ? 1 : 0);
+    for (unsigned each = 0; each < auth::right_count; ++each) {
+        put(view.allowed.has(static_cast<auth::right>(each)) ? 1 : 0);
+    }
+    key += std::to_string(view.user.size());
+    key += ':';
+    key += view.user;
+    key += where.text();
+    return key;
+}
+
+/// What is listed, and how it is shown.
+struct shown_directory {
+    vfs::listing entries;
+    listing_query query;
+    vfs::path where;
+    index_view view;
+    std::optional<row_rights> rows;
+};
+
+/// A complete listing as a page or as JSON. The same is kept for who asks next.
+task<result<coded_bodies::body_ptr>> write_listing(runtime::core& here, shown_directory& shown) {
+    const bool is_for_all = !shown.rows;
+    auto key = is_for_all ? form_key(shown.query, shown.view, shown.where) : std::string();
+    if (auto known = shown.entries.kept_form(key)) {
+        co_return known;
+    }
+    const auto all = co_await shown.entries.next(here);  // Complete: nothing comes after these.
+    if (!all) {
+        co_return failure(all.error());
+    }
+    const auto rows = co_await sort_shown(here, *all, shown.query.order);
+    if (!rows) {
+        co_return failure(rows.error());
+    }
+    for (const auto* each : *rows) {
+        shown.view.totals.add(*each);
+    }
+    std::string page;
+    listing_writer writer(shown.query.form, shown.where, shown.view, std::move(shown.rows));
+    writer.begin(page);
+    for (const auto* each : *rows) {
+        writer.row(page, *each);
+    }
+    writer.end(page);
+    auto made = std::make_shared<const std::string>(std::move(page));
+    if (is_for_all) {
+        shown.entries.keep_form(std::move(key), made);
+    }
+    co_return made;
 }
 
 /// A directory as a page or as JSON: whole where it fits into memory, else made while it is sent.
@@ -108,7 +170,15 @@ task<response_plan> plan_listing(const planning& plan, const vfs::path& name, li
                              why == errc::busy ? "Too many directories are asked for." : "");
     }
     auto allowed = at.files.allowed_in(at.name);
-    auto view = view_of(plan, name, query.order, entries->is_complete(), refused_by(allowed));
+    const bool is_complete = entries->is_complete();
+    auto view = view_of(plan, name, query.order, is_complete, refused_by(allowed));
+    const bool has_changes = view.has_changes();
+    auto rows = rights_of_rows(plan, name, view, std::move(allowed));
+    shown_directory shown{.entries = std::move(*entries),
+                          .query = query,
+                          .where = plan.at.in_site(name),
+                          .view = std::move(view),
+                          .rows = std::move(rows)};
     response_plan made;
     made.then = plan.then;
     made.what = status::ok;
@@ -117,7 +187,7 @@ task<response_plan> plan_listing(const planning& plan, const vfs::path& name, li
         head.content_type = json_content_type;
     } else {
         head.content_type = page_content_type;
-        head.content_security_policy = index_security_policy(view.has_changes());
+        head.content_security_policy = index_security_policy(has_changes);
     }
     head.no_sniff = true;
     // It has no validator: ask again each time. What an account is shown no shared cache keeps
@@ -126,39 +196,33 @@ task<response_plan> plan_listing(const planning& plan, const vfs::path& name, li
     head.cache_control = plan.who.is_visitor() ? "no-cache" : "private, no-cache";
     head.vary = "Accept";  // RFC 9110 section 12.5.5.
 
-    if (!entries->is_complete()) {
+    if (!is_complete) {
         plan_stream(plan, made, head);
         if (!plan.is_head()) {
             made.source = make_listing_body(
-                writer_of(plan, name, query.form, view, std::move(allowed)), std::move(*entries));
+                listing_writer(query.form, shown.where, shown.view, std::move(shown.rows)),
+                std::move(shown.entries));
         }
         co_return made;
     }
-    auto hold = entries->take_hold();  // The page is as large, and stays longer.
-    const auto all = co_await entries->next(shared.here);  // Complete: nothing comes after these.
-    if (!all) {
-        co_return plan.error(status_for(all.error().code));
+    auto hold = shown.entries.take_hold();  // The page is as large, and stays longer.
+    auto page = co_await write_listing(shared.here, shown);
+    if (!page) {
+        co_return plan.error(status_for(page.error().code));
     }
-    const auto rows = co_await sort_shown(shared.here, *all, query.order);
-    if (!rows) {
-        co_return plan.error(status_for(rows.error().code));
-    }
-    for (const auto* each : *rows) {
-        view.totals.add(*each);
-    }
-    std::string page;
-    auto writer = writer_of(plan, name, query.form, view, std::move(allowed));
-    writer.begin(page);
-    for (const auto* each : *rows) {
-        writer.row(page, *each);
-    }
-    writer.end(page);
-    head.content_length = page.size();
+    const std::string& octets = **page;
+    head.content_length = octets.size();
     append_head(made.message, head);
-    if (!plan.is_head()) {
-        made.body_bytes = page.size();
-        made.message += page;
-        made.hold = std::move(hold);
+    if (plan.is_head()) {
+        co_return made;
+    }
+    made.body_bytes = octets.size();
+    made.hold = std::move(hold);
+    if (octets.size() <= inline_body_bytes_max) {
+        made.message += octets;
+    } else {
+        made.part = {.offset = 0, .size_bytes = octets.size()};
+        made.packed = std::move(*page);
     }
     co_return made;
 }

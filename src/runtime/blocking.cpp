@@ -56,32 +56,51 @@ void append_target(int directory, const char* name, directory_record& record, st
     }
 }
 
-void append_record(int directory, const list_directory_args& where, const char* name) {
-    directory_batch& batch = *where.batch;
-    directory_record record;
-    const std::size_t name_bytes = std::strlen(name);
-    record.name_offset = static_cast<std::uint32_t>(batch.names.size());
-    record.name_bytes = static_cast<std::uint32_t>(name_bytes);
-    if (where.names_only) {
-        record.status = {};
-    } else if (::statx(directory, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME,
-                       &record.status) != 0) {
+/// Fills in all of `record` but its name, which is `name`.
+void take_status(int directory, const list_directory_args& where, const char* name,
+                 directory_record& record) {
+    if (::statx(directory, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME,
+                &record.status) != 0) {
         record.status_errno = errno;
     } else if (S_ISLNK(record.status.stx_mode)) {
         record.is_symlink = true;
         record.status_errno = status_of_link(where, name, record.status);
+        append_target(directory, name, record, where.batch->names);
     }
+}
+
+void append_record(int directory, const list_directory_args& where, const char* name) {
+    directory_batch& batch = *where.batch;
+    auto& record = batch.records.emplace_back();
+    const std::size_t name_bytes = std::strlen(name);
+    record.name_offset = static_cast<std::uint32_t>(batch.names.size());
+    record.name_bytes = static_cast<std::uint32_t>(name_bytes);
     batch.names.append(name, name_bytes);
-    if (record.is_symlink) {
-        append_target(directory, name, record, batch.names);
+    if (where.names_only) {
+        record.status = {};
+    } else {
+        take_status(directory, where, name, record);
     }
-    batch.records.push_back(record);
+}
+
+std::int64_t look_again(int directory, const list_directory_args& where) {
+    directory_batch& batch = *where.batch;
+    for (auto& record : batch.records) {
+        const std::string name = batch.names.substr(record.name_offset, record.name_bytes);
+        record = {.name_offset = record.name_offset, .name_bytes = record.name_bytes, .status = {}};
+        take_status(directory, where, name.c_str(), record);
+    }
+    return static_cast<std::int64_t>(batch.records.size());
 }
 
 std::int64_t list_batch(int directory, const list_directory_args& where) {
+    if (where.again) {
+        return look_again(directory, where);
+    }
     directory_batch& batch = *where.batch;
     batch.records.clear();
     batch.names.clear();
+    batch.records.reserve(directory_batch::records_max);
     batch.raw.resize(raw_bytes_max);
     while (batch.records.size() < directory_batch::records_max) {
         if (batch.raw_offset == batch.raw_bytes) {

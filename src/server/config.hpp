@@ -176,13 +176,14 @@ struct config {
     /// How long a part of an upload that was cut off waits for its owner to go on; 0: none is kept.
     std::chrono::milliseconds upload_part_keep = std::chrono::hours(24);
     std::size_t list_sorted_max =
-        10'000;                       ///< Entries sorted in memory; more are streamed unsorted.
+        16'000;                       ///< Entries sorted in memory; more are streamed unsorted.
     std::size_t list_reads_max = 16;  ///< Directories of each core that are read at once.
     std::size_t list_held_max = 32;   ///< Large sorted listings that each core has in memory.
     std::chrono::milliseconds list_wait_timeout = std::chrono::seconds(5);
-    std::size_t http_archives_max = 4;       ///< Archives that each core sends at once; 0: none.
-    std::size_t file_cache_entries = 1'024;  ///< Of each core; 0: none.
-    std::size_t file_cache_bytes = 4_MiB;    ///< Of each core: contents of small files.
+    std::size_t http_archives_max = 4;        ///< Archives that each core sends at once; 0: none.
+    std::size_t file_cache_entries = 1'024;   ///< Of each core; 0: none.
+    std::size_t file_cache_bytes = 4_MiB;     ///< Of each core: contents of small files.
+    std::size_t listing_cache_bytes = 8_MiB;  ///< Of each core: directories that were listed.
     std::chrono::milliseconds file_cache_idle_timeout = std::chrono::seconds(10);
 
     // Logs.

@@ -121,7 +121,9 @@ result<void> core_server::open() {
     handshakes_ = std::make_unique<runtime::permits>(*here_, 1);
     log_ = std::make_unique<access_log>(*here_, parts_.access_log_fd,
                                         parts_.access_log_buffer_bytes, parts_.log_format);
+    kept_listings_ = std::make_unique<vfs::listing_cache>(*here_, parts_.kept_listings);
     listings_ = std::make_unique<vfs::listing_bounds>(*here_, parts_.listings);
+    listings_->kept = kept_listings_.get();
     digests_ = std::make_unique<vfs::digests>(*here_, parts_.digests);
     open_files_ = std::make_unique<vfs::file_cache>(*here_, parts_.files, parts_.open_files);
     if (parts_.open_files.entries_max != 0 && !open_files_->keeps_files()) {
@@ -191,6 +193,11 @@ task<> core_server::serve(runtime::nursery& bottom, core_server& self) {
             std::ref(self));
         bottom.start(
             [](core_server& owner) -> task<> {
+                co_await owner.kept_listings_->run().in_scope(owner.background_);
+            },
+            std::ref(self));
+        bottom.start(
+            [](core_server& owner) -> task<> {
                 co_await owner.counter_->run().in_scope(owner.background_);
             },
             std::ref(self));
@@ -207,6 +214,7 @@ task<> core_server::serve(runtime::nursery& bottom, core_server& self) {
     self.connections_ = nullptr;
     self.drain_timer_.unlink();
     self.open_files_->stop_keeping();
+    self.kept_listings_->stop_keeping();
     self.http_->forget_logins();
     self.background_.request_stop();
 }

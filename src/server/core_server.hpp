@@ -26,6 +26,7 @@
 #include "ferry/vfs/home_counter.hpp"
 #include "ferry/vfs/homes.hpp"
 #include "ferry/vfs/listing_bounds.hpp"
+#include "ferry/vfs/listing_cache.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "server/access_log.hpp"
 #include "server/listed_types.hpp"
@@ -79,8 +80,9 @@ struct shared_parts {
     std::shared_ptr<const net::tls_server> tls = {};  ///< Of the start; null: there is no TLS.
     runtime::duration tls_handshake_timeout = std::chrono::seconds(10);
     ftp::options ftp;
-    vfs::listing_bounds::numbers listings = {};  ///< Of each core.
-    vfs::file_cache::bounds open_files = {};     ///< Of each core.
+    vfs::listing_bounds::numbers listings = {};     ///< Of each core.
+    vfs::file_cache::bounds open_files = {};        ///< Of each core.
+    vfs::listing_cache::bounds kept_listings = {};  ///< Of each core.
     /// Makes a core's reactor, on its thread.
     std::function<result<std::unique_ptr<runtime::reactor>>(unsigned core)> make_reactor;
     runtime::duration drain_timeout{};
@@ -215,6 +217,7 @@ class core_server {
     runtime::stop_scope accepting_;
     runtime::nursery* connections_ = nullptr;  ///< While there are any to stop.
     std::unique_ptr<access_log> log_;
+    std::unique_ptr<vfs::listing_cache> kept_listings_;
     std::unique_ptr<vfs::listing_bounds> listings_;  ///< Of both protocols.
     std::unique_ptr<vfs::digests> digests_;
     std::unique_ptr<vfs::file_cache> open_files_;

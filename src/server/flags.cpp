@@ -894,8 +894,14 @@ constexpr auto table = std::to_array<flag>({
     {"file-cache-bytes", "SIZE", group::files,
      "contents of small files (8 KiB at most) among them that each core keeps in memory",
      size{&config::file_cache_bytes, 0, 16_GiB}},
+    {"listing-cache-bytes", "SIZE", group::files,
+     "names, sizes and times of directories that each core keeps in memory from their second "
+     "listing "
+     "on; every change is seen at once (inotify), so only on file systems of this machine; 0: each "
+     "listing reads the directory",
+     size{&config::listing_cache_bytes, 0, 16_GiB}},
     {"file-cache-idle-timeout", "DURATION", group::files,
-     "how long a file that nobody asks for stays open",
+     "how long a file or a directory that nobody asks for stays in these caches",
      duration{&config::file_cache_idle_timeout, 1s, 24h}},
 
     {"access-log", "FILE|-|off", group::logs,

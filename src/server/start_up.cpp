@@ -29,8 +29,8 @@ namespace {
 
 // Descriptors that are neither connections nor their files: logs, the root, what libraries open.
 constexpr std::size_t descriptors_reserved = 64;
-// Of each core: its ring, what wakes it, its inotify; its listening sockets come on top.
-constexpr std::size_t descriptors_of_core = 3;
+// Of each core: its ring, what wakes it, its two of inotify; its listening sockets come on top.
+constexpr std::size_t descriptors_of_core = 4;
 
 std::string cannot_listen(std::string_view scheme, const net::endpoint& at, const error& refused,
                           const std::string& congestion) {

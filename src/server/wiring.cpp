@@ -653,6 +653,8 @@ int run(const config& settings) {
                        .body_bytes_max = http::inline_body_bytes_max,
                        .bodies_bytes_max = settings.file_cache_bytes,
                        .idle_max = settings.file_cache_idle_timeout},
+        .kept_listings = {.bytes_max = settings.listing_cache_bytes,
+                          .idle_max = settings.file_cache_idle_timeout},
         .make_reactor =
             [&settings, &ready, &offload](unsigned core) {
                 return make_reactor(settings, *ready, core, offload);

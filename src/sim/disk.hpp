@@ -136,6 +136,10 @@ class disk {
     std::int64_t list(const open_file_ptr& directory, runtime::directory_batch& batch,
                       const open_file_ptr& root, const char* directory_path,
                       std::uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+    /// The same for the names that `batch` holds.
+    std::int64_t list_again(const open_file_ptr& directory, runtime::directory_batch& batch,
+                            const open_file_ptr& root, const char* directory_path,
+                            std::uint64_t resolve);
 
     int status(const open_file_ptr& file, struct stat& status) const;
     int whole_status(const open_file_ptr& file, struct statx& status) const;

@@ -471,6 +471,30 @@ int status_of_link(path_walk walk, inode& root, const char* path, struct statx& 
 
 }  // namespace
 
+void disk::state::fill_record(const inode& from, const std::string& name, const link_place& links,
+                              std::string& names, runtime::directory_record& record) const {
+    const inode* const what = from.find(name);
+    if (what == nullptr) {
+        record.status_errno = ENOENT;
+        return;
+    }
+    if (what->is_symlink()) {
+        record.is_symlink = true;
+        record.target_offset = append(names, what->target);
+        record.target_bytes = static_cast<std::uint32_t>(what->target.size());
+        const int unusable = check(links.root);
+        const std::string path = std::string(links.path) + '/' + name;
+        record.status_errno = unusable != 0
+                                  ? -unusable
+                                  : status_of_link({*root, links.resolve}, *links.root->what,
+                                                   path.c_str(), record.status);
+        if (record.status_errno == 0) {
+            return;
+        }
+    }
+    fill(record.status, *what);
+}
+
 std::int64_t disk::list(const open_file_ptr& directory, runtime::directory_batch& batch,
                         const open_file_ptr& root, const char* directory_path,
                         std::uint64_t resolve) {
@@ -500,26 +524,28 @@ std::int64_t disk::list(const open_file_ptr& directory, runtime::directory_batch
         runtime::directory_record record{};
         record.name_offset = append(batch.names, name);
         record.name_bytes = static_cast<std::uint32_t>(name.size());
-        const inode* const what = from.find(name);
-        if (what == nullptr) {
-            record.status_errno = ENOENT;
-        } else if (what->is_symlink()) {
-            record.is_symlink = true;
-            record.target_offset = append(batch.names, what->target);
-            record.target_bytes = static_cast<std::uint32_t>(what->target.size());
-            const int unusable = state_->check(root);
-            const std::string path = std::string(directory_path) + '/' + name;
-            record.status_errno = unusable != 0
-                                      ? -unusable
-                                      : status_of_link({*state_->root, resolve}, *root->what,
-                                                       path.c_str(), record.status);
-            if (record.status_errno != 0) {
-                fill(record.status, *what);
-            }
-        } else {
-            fill(record.status, *what);
-        }
+        state_->fill_record(from, name, {.root = root, .path = directory_path, .resolve = resolve},
+                            batch.names, record);
         batch.records.push_back(record);
+    }
+    return static_cast<std::int64_t>(batch.records.size());
+}
+
+std::int64_t disk::list_again(const open_file_ptr& directory, runtime::directory_batch& batch,
+                              const open_file_ptr& root, const char* directory_path,
+                              std::uint64_t resolve) {
+    if (const int failed = state_->check_open(directory)) {
+        return failed;
+    }
+    for (auto& record : batch.records) {
+        const std::string name = batch.names.substr(record.name_offset, record.name_bytes);
+        runtime::directory_record fresh{};
+        fresh.name_offset = record.name_offset;
+        fresh.name_bytes = record.name_bytes;
+        state_->fill_record(*directory->what, name,
+                            {.root = root, .path = directory_path, .resolve = resolve}, batch.names,
+                            fresh);
+        record = fresh;
     }
     return static_cast<std::int64_t>(batch.records.size());
 }

@@ -2,10 +2,13 @@
 
 #include <time.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "ferry/base/random.hpp"
+#include "ferry/runtime/op.hpp"
 #include "sim/disk.hpp"
 #include "sim/inode.hpp"
 #include "sim/journal.hpp"
@@ -37,6 +40,17 @@ struct disk::state {
     /// Tells that what was written to `file` is there, in every respect.
     void written(const open_file& file, content_piece piece);
     void resize(const open_file& file, std::uint64_t size_bytes);
+
+    /// How links in a directory that is listed are followed.
+    struct link_place {
+        const open_file_ptr& root;
+        const char* path;  ///< Of the directory, beneath it.
+        std::uint64_t resolve;
+    };
+    /// Fills in all but the name of `record`, which is that of `name` in `from`; texts of links go
+    /// to the end of `names`.
+    void fill_record(const inode& from, const std::string& name, const link_place& links,
+                     std::string& names, runtime::directory_record& record) const;
 
     std::function<timespec()> wall_clock;
     ferry::random& rng;

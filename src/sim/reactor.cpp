@@ -897,6 +897,10 @@ std::int64_t reactor::link(const op& what) {
 std::int64_t reactor::list(op& what) {
     const auto& args = what.args.list_directory;
     const auto directory = host_.file(what.fd);
+    if (args.again) {
+        return host_.files().list_again(directory, *args.batch, host_.file(args.root),
+                                        args.directory, args.resolve);
+    }
     return host_.files().list(directory, *args.batch, host_.file(args.root), args.directory,
                               args.resolve);
 }

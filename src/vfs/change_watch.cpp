@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::uint32_t entry_changes = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |
                                         IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+constexpr std::uint32_t content_changes = entry_changes | IN_MODIFY;
 constexpr std::uint32_t file_changes = IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
 
 // Who changes files as fast as they are read must not keep a core: past this many reads in a row
@@ -51,6 +52,10 @@ result<void> change_watch::watch_entry(trail& what, opened_inode directory, std:
 
 result<void> change_watch::watch_file(trail& what, opened_inode file) {
     return watch(what, file, {}, file_changes);
+}
+
+result<void> change_watch::watch_content(trail& what, opened_inode directory) {
+    return watch(what, directory, {}, content_changes);
 }
 
 /// The watch of what is open as `which`.
@@ -99,8 +104,13 @@ result<void> change_watch::watch(trail& what, opened_inode which, std::string_vi
     what.marks_.push_back(std::move(mark));  // From here on its trail releases it.
     auto& kept = *what.marks_.back();
     auto& inode = inodes_.find(watch)->second;
-    auto& list = name.empty() ? inode.itself : inode.entries[kept.name];
-    list.push_back(kept);
+    if (mask == content_changes) {
+        inode.content.push_back(kept);
+    } else if (name.empty()) {
+        inode.itself.push_back(kept);
+    } else {
+        inode.entries[kept.name].push_back(kept);
+    }
     return {};
 }
 
@@ -123,7 +133,7 @@ void change_watch::release(trail::mark& mark) noexcept {
         named != entries.end() && named->second.empty()) {
         entries.erase(named);
     }
-    if (entries.empty() && inode->second.itself.empty()) {
+    if (entries.empty() && inode->second.itself.empty() && inode->second.content.empty()) {
         static_cast<void>(kernel::inotify_rm_watch(events_.get(), mark.watch));
         forget(inode);
     }
@@ -135,12 +145,25 @@ void change_watch::break_marks(marks& some) noexcept {
     }
 }
 
+void change_watch::tell(marks& some, std::string_view name) noexcept {
+    marks told;
+    while (auto* each = some.pop_front()) {
+        if (each->owner->on_entry(name)) {
+            told.push_back(*each);
+        } else {
+            each->owner->break_off();
+        }
+    }
+    some.append(told);
+}
+
 void change_watch::break_all() noexcept {
     // That a watch has ended may be among what was lost. Who adds to one asks the kernel again,
     // which gives the same while it lasts.
     watch_of_.clear();
     for (auto& [watch, inode] : inodes_) {
         break_marks(inode.itself);
+        break_marks(inode.content);
         for (auto& [name, list] : inode.entries) {
             break_marks(list);
         }
@@ -158,12 +181,14 @@ void change_watch::take(int watch, std::uint32_t mask, std::string_view name) no
     }
     auto& inode = found->second;
     if (!name.empty()) {
+        tell(inode.content, name);
         if (const auto entry = inode.entries.find(name); entry != inode.entries.end()) {
             break_marks(entry->second);
         }
         return;
     }
     break_marks(inode.itself);
+    break_marks(inode.content);
     for (auto& [entry, list] : inode.entries) {
         break_marks(list);
     }

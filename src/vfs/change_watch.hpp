@@ -33,6 +33,9 @@ class trail {
   protected:
     /// Called once, while the watch reads its queue. May neither destroy a trail nor add to one.
     virtual void on_broken() noexcept {}
+    /// Of `change_watch::watch_content`: something has happened to the entry `name`. Under the same
+    /// rules as `on_broken`. False: then it is broken.
+    virtual bool on_entry([[maybe_unused]] std::string_view name) noexcept { return false; }
 
   private:
     friend change_watch;
@@ -79,6 +82,13 @@ class change_watch {
     /// The same for what is written to an open file, and its times, owner and mode.
     [[nodiscard]] result<void> watch_file(trail& what, opened_inode file);
 
+    /// From here on `what` is told (`on_entry`) when anything happens to an entry of the open
+    /// directory, what is written to it by its name there included, and broken when it happens to
+    /// the directory itself. What happens to a file by another name, in a directory beneath, and by
+    /// mmap(2), is not told. Of a watch that is for nothing else: the kernel keeps one mask a
+    /// directory. Errors and cost as `watch_entry`.
+    [[nodiscard]] result<void> watch_content(trail& what, opened_inode directory);
+
     /// Breaks every trail that something has happened to by now. Cost: one read(2) when nothing
     /// has.
     void look() noexcept;
@@ -104,6 +114,7 @@ class change_watch {
     struct watched_inode {
         inode_key key;
         marks itself;
+        marks content;  ///< Itself and whatever is in it.
         std::unordered_map<std::string, marks, text_hash, std::equal_to<>> entries;
     };
 
@@ -116,6 +127,7 @@ class change_watch {
     void release(trail::mark& mark) noexcept;
     void take(int watch, std::uint32_t mask, std::string_view name) noexcept;
     static void break_marks(marks& some) noexcept;
+    static void tell(marks& some, std::string_view name) noexcept;
 
     unique_fd events_;
     inode_table inodes_;  ///< By watch descriptor.

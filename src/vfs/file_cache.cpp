@@ -1,7 +1,5 @@
 #include "ferry/vfs/file_cache.hpp"
 
-#include <algorithm>
-#include <array>
 #include <functional>
 #include <span>
 #include <string_view>
@@ -12,6 +10,7 @@
 #include "ferry/runtime/intrusive_list.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "vfs/change_watch.hpp"
+#include "vfs/recent_names.hpp"
 #include "vfs/system_metadata.hpp"
 #include "vfs/watched_way.hpp"
 
@@ -25,39 +24,6 @@ constexpr runtime::duration look_every = std::chrono::seconds(1);
 
 // Of one core. Each has the directories on its way open, besides what is kept (threats.md, H6).
 constexpr unsigned keeps_at_once_max = 4;
-
-/// Remembers names of a short while ago, in a fixed room: the four latest of those that share one
-/// of `places`.
-template <std::size_t places>
-class recent_names {
-  public:
-    /// Whether `hash` is among them.
-    [[nodiscard]] bool has(std::size_t hash) const noexcept {
-        const auto& latest = places_[hash % places];
-        return std::ranges::find(latest, mark_of(hash)) != latest.end();
-    }
-
-    /// The same; it is from now on.
-    bool again(std::size_t hash) noexcept {
-        auto& latest = places_[hash % places];
-        const auto mark = mark_of(hash);
-        const auto known = std::ranges::find(latest, mark);
-        const bool found = known != latest.end();
-        std::rotate(latest.begin(), found ? known : latest.end() - 1,
-                    found ? known + 1 : latest.end());
-        latest.front() = mark;
-        return found;
-    }
-
-    void clear() noexcept { places_ = {}; }
-
-  private:
-    static std::uint32_t mark_of(std::size_t hash) noexcept {
-        return static_cast<std::uint32_t>(hash >> 32U) | 1U;
-    }
-
-    std::array<std::array<std::uint32_t, 4>, places> places_{};
-};
 
 /// Of a name as it was asked for: "/f/" is an error where "/f" is a file.
 std::size_t hash_of(const path& name) noexcept {

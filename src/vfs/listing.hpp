@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
+
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/task.hpp"
 #include "ferry/vfs/path.hpp"
@@ -14,6 +17,8 @@ struct listing_place {
     path name;
     link_policy links = link_policy::inside;
     bool hides_dot_names = false;
+    /// The file system's, if nobody but this machine can change what is there.
+    std::optional<std::uint64_t> local_device = {};
 };
 
 /// Begins the listing of `directory`, reading ahead as `listing_options` says. One without a

@@ -136,12 +136,14 @@ class local_tree final : public tree {
 
     runtime::task<result<listing>> list(runtime::core& here, node directory, const path& name,
                                         listing_options options) const override {
-        co_return co_await begin_listing(here, std::move(directory),
-                                         {.root = root_.get(),
-                                          .name = name,
-                                          .links = options_.links,
-                                          .hides_dot_names = options_.hides_dot_names},
-                                         std::move(options));
+        co_return co_await begin_listing(
+            here, std::move(directory),
+            {.root = root_.get(),
+             .name = name,
+             .links = options_.links,
+             .hides_dot_names = options_.hides_dot_names,
+             .local_device = home_.is_local ? std::optional(home_.device) : std::nullopt},
+            std::move(options));
     }
 
     runtime::task<result<upload>> begin_upload(runtime::core& here, const path& name,

@@ -12,8 +12,8 @@ from support.http_wire import Connection
 from support.usage import anonymous_bytes
 
 NAMES, NAMES_OF_A_LONG_RUN = 100_000, 1_000_000
-# Half of what the names of the short form would take, and much more than the first ten thousand of
-# them, which the server tries to sort (--list-sorted-max), do take.
+# Half of what the names of the short form would take, and much more than the first 16,000 of them,
+# which the server tries to sort (--list-sorted-max), do take.
 GROWTH_BYTES_MAX = 12 << 20
 IN_MEMORY = "/dev/shm"  # Where files are made fast.
 OTHERS = 4

@@ -196,6 +196,7 @@ struct ferry_host::life {
             .ftp = settings.ftp,
             .listings = settings.listings,
             .open_files = settings.open_files,
+            .kept_listings = settings.kept_listings,
             .make_reactor = [this, &machine,
                              &settings](unsigned) -> result<std::unique_ptr<runtime::reactor>> {
                 auto made = std::make_unique<sim::reactor>(machine, settings.reactor);

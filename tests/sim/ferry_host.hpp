@@ -33,6 +33,7 @@ struct ferry_settings {
     runtime::duration drain_timeout = std::chrono::seconds(10);
     vfs::listing_bounds::numbers listings;
     vfs::file_cache::bounds open_files;
+    vfs::listing_cache::bounds kept_listings;
     sim::reactor_options reactor;
     bool has_access_log = true;
     runtime::duration parts_kept{};  ///< As `--upload-part-keep`.
@@ -67,6 +68,9 @@ class ferry_host {
 
     [[nodiscard]] const vfs::file_cache::bounds& open_files() const noexcept {
         return settings_.open_files;
+    }
+    [[nodiscard]] const vfs::listing_cache::bounds& kept_listings() const noexcept {
+        return settings_.kept_listings;
     }
 
     void drain() noexcept;  ///< SIGTERM.

@@ -49,10 +49,10 @@ constexpr auto sweep_time_max = 1s;
 // through which it copies a file that it puts a part in, what has come while it answers and what
 // came along with the head, each in memory that has grown to twice as much, 64 KiB through which it
 // drops what nobody wants, and answers, a page of
-// 256 names and the coroutines; and for an FTP session: the 256 KiB through which it copies what it
-// appends to, what has come, and the coroutines of two connections.
+// 256 names and the coroutines; and for an FTP session: 128 KiB of a text and twice as much that it
+// may become on its way, what has come, and the coroutines of two connections.
 constexpr std::size_t heap_per_http_connection_max = 256_KiB + 4 * net::input_bytes_max + 128_KiB;
-constexpr std::size_t heap_per_ftp_session_max = 256_KiB + net::input_bytes_max + 32_KiB;
+constexpr std::size_t heap_per_ftp_session_max = 384_KiB + net::input_bytes_max + 32_KiB;
 // Where a directory is larger than that, and for as many listings as may hold all of one: each name
 // of it, twice while what holds them grows, and its row of the page.
 constexpr std::size_t heap_per_name_max = 640;
@@ -61,6 +61,10 @@ constexpr std::size_t heap_per_core_max = 96_KiB;
 // For what a file cache knows of names seen once, and of each entry besides its content.
 constexpr std::size_t heap_per_file_cache_max = 40_KiB;
 constexpr std::size_t heap_per_entry_max = 4_KiB;
+// For what a listing cache knows of directories seen once, and of each besides its entries, which
+// are there twice while one of them changes.
+constexpr std::size_t heap_per_listing_cache_max = 16_KiB;
+constexpr std::size_t heap_per_directory_max = 2_KiB;
 // And of each of the four files that it packs at once: its content, and as much.
 constexpr std::size_t packed_at_once_max = 4;
 
@@ -120,6 +124,20 @@ vfs::file_cache::bounds draw_open_files(const run_options& options) {
     drawn.idle_max = runtime::duration(1s) * static_cast<int>(1 + own.below(10));
     if (!options.keeps_files || own.below(6) == 0) {
         drawn.entries_max = 0;
+    }
+    return drawn;
+}
+
+/// The same for what is kept of directories.
+vfs::listing_cache::bounds draw_kept_listings(const run_options& options) {
+    ferry::random own(options.seed ^ 0x6C697374U);
+    vfs::listing_cache::bounds drawn;
+    drawn.bytes_max = 8_KiB << own.below(6);
+    drawn.directories_max = std::size_t{1} << own.below(7);
+    drawn.trusted_max = own.below(4) == 0 ? runtime::duration(20ms) : runtime::duration(1s);
+    drawn.idle_max = runtime::duration(1s) * static_cast<int>(1 + own.below(10));
+    if (!options.keeps_files || own.below(6) == 0) {
+        drawn.bytes_max = 0;
     }
     return drawn;
 }
@@ -207,6 +225,7 @@ ferry_settings draw_settings(const run_options& options, world& in, vfs::durabil
                              bool is_crowded) {
     ferry_settings drawn;
     drawn.open_files = draw_open_files(options);
+    drawn.kept_listings = draw_kept_listings(options);
     drawn.mounts = choose_mounts(options.seed);
     drawn.cores = 1 + in.rng().below(2);
     drawn.reactor.receive_buffers = 16U << in.rng().below(4);
@@ -379,12 +398,17 @@ class run {
         const std::size_t sessions = server_.ftp_sessions();
         const std::size_t others = server_.connections() - sessions;
         const auto& kept = server_.open_files();
+        const auto& directories = server_.kept_listings();
         const std::size_t per_core =
             heap_per_core_max +
             (kept.entries_max == 0
                  ? 0
                  : heap_per_file_cache_max + kept.entries_max * heap_per_entry_max +
                        kept.bodies_bytes_max) +
+            (directories.bytes_max == 0 ? 0
+                                        : heap_per_listing_cache_max +
+                                              directories.directories_max * heap_per_directory_max +
+                                              2 * directories.bytes_max) +
             packing_bytes_max_;
         const std::size_t allowed = heap_before_ + server_.cores() * per_core +
                                     others * heap_per_http_connection_max +

@@ -154,6 +154,9 @@ struct list_directory_args {
     std::uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
     bool names_only = false;  ///< Status and links are of no interest: they need not be there.
     bool can_wait = false;    ///< Nobody waits for it: it keeps the pool from nothing.
+    /// The records in `batch` hold names: their status anew, and no other names. One that is gone
+    /// has ENOENT.
+    bool again = false;
 };
 struct copy_range_args {
     std::uint64_t from_offset = 0;

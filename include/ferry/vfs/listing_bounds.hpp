@@ -7,6 +7,8 @@
 
 namespace ferry::vfs {
 
+class listing_cache;
+
 /// What the listings of one core may cost together, whatever protocol they are for: a client that
 /// asks for a large directory and does not read, or leaves, costs many turns of the offload pool
 /// and megabytes (threats.md, V9 and H4). Make one a core; it outlives the listings begun with it.
@@ -28,6 +30,8 @@ struct listing_bounds {
     runtime::permits going_on;
     /// To have more than one batch of a directory in memory.
     runtime::permits held;
+    /// Of the same core, for directories that are asked for again; null: each is read each time.
+    listing_cache* kept = nullptr;
 };
 
 }  // namespace ferry::vfs

@@ -29,6 +29,8 @@ struct metadata {
     wall_time changed;   ///< ctime, to the nanosecond.
     /// btime: only where `tree::status` and listings say it, and the file system knows.
     std::optional<wall_time> created = {};
+
+    friend bool operator==(const metadata&, const metadata&) = default;
 };
 
 /// Files changed less than this ago may change again without their time of change showing it.
@@ -51,6 +53,8 @@ struct directory_entry {
     bool is_link = false;
     std::string link_target =
         {};  ///< What a link inside the tree says; empty for one that leads out.
+
+    friend bool operator==(const directory_entry&, const directory_entry&) = default;
 };
 
 }  // namespace ferry::vfs

@@ -109,6 +109,13 @@ class listing {
     /// is, sorted. Known after `list` returned: a small directory has been read whole by then.
     [[nodiscard]] bool is_complete() const noexcept;
 
+    /// What `keep_form` was given for `key` by a listing of the same entries; null: nothing. Of a
+    /// complete listing, before `next` has come to the end.
+    [[nodiscard]] std::shared_ptr<const std::string> kept_form(std::string_view key) const noexcept;
+    /// Lets listings of the same entries have `text`, which has been made of all of them and
+    /// depends on nothing else but what `key` says. Where entries are not kept, neither is that.
+    void keep_form(std::string key, std::shared_ptr<const std::string> text) const;
+
     /// Hands over the permit to hold this much in memory, to whoever goes on holding what was made
     /// of the entries; nothing for a small directory. The listing itself gives it back as soon as
     /// what it has read ahead is delivered and replaced.

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <span>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "ferry/base/base64.hpp"
+#include "ferry/vfs/listing_cache.hpp"
 #include "planned_site.hpp"
 
 using namespace ferry;
@@ -511,6 +513,37 @@ TEST_CASE("page: what changes files is offered to who may, where and to which th
     CHECK(with.get("/", log_in("all", "l"))
               .head.field("Content-Security-Policy")
               .contains("connect-src"));
+}
+
+// Decision 0031: what is kept of a directory is for all, what is made of it for who asks.
+TEST_CASE("page: one that is kept goes to who would get the same") {
+    desk with;
+    vfs::listing_cache kept(with.machine.here, {.trusted_max = std::chrono::hours(1)});
+    for (int i = 0; i < 100; ++i) {
+        with.files.write("ann/" + std::to_string(i), "x");
+    }
+    const auto ask_all = [&with] {
+        std::vector<std::string> pages;
+        for (const auto& who :
+             {std::string(), log_in("all", "l"), log_in("ann", "a"), log_in("rex", "r")}) {
+            for (const char* target : {"/", "/ann/", "/ann/?sort=name&order=desc",
+                                       "/ann/?sort=size", "/ann/?format=json"}) {
+                pages.push_back(with.get(target, who).inline_body);
+            }
+        }
+        return pages;
+    };
+    const auto fresh = ask_all();
+    with.listings.kept = &kept;
+    for (int i = 0; i < 4; ++i) {
+        CHECK(ask_all() == fresh);
+    }
+    CHECK(kept.counted().hits > 0);
+    with.files.write("ann/more", "y");
+    const auto after_change = ask_all();
+    with.listings.kept = nullptr;
+    CHECK(after_change == ask_all());
+    CHECK(after_change != fresh);
 }
 
 TEST_CASE("page: ?login is 401 until somebody has logged in, ?logout until nobody is (RFC 7617)") {

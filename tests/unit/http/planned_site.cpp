@@ -46,6 +46,10 @@ planned planned_site::send(std::string_view request_text, const content_given& w
                  .inline_body = {}};
     made.inline_body = made.plan.message;
     made.head = take_head(made.inline_body);
+    if (made.plan.packed && !made.head.has("Content-Encoding")) {  // A large page.
+        made.inline_body += made.plan.packed->substr(
+            static_cast<std::size_t>(made.plan.part.offset), made.plan.part.size_bytes);
+    }
     CHECK(made.head.status == code_of(made.plan.what));
     CHECK_FALSE(made.head.has("(malformed)"));
     // RFC 9110 section 6.6.1: an origin server with a clock sends Date with every such answer.
