@@ -141,8 +141,8 @@ stretch look_for_holes(int file, std::uint64_t offset, std::uint64_t size_bytes)
     }
     const auto place = static_cast<off64_t>(offset);
     auto data = ::lseek64(file, place, SEEK_DATA);
-    if (data < 0 && errno == ENXIO) {  // A hole up to the end, or beyond it.
-        data = std::max<off64_t>(status.st_size, place);
+    if (data < 0 && errno == ENXIO) {  // A hole up to the end, as it is now, or beyond it.
+        data = ::fstat(file, &status) == 0 ? std::max<off64_t>(status.st_size, place) : -1;
     }
     if (data < place) {
         return {.data_bytes = size_bytes};

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/landlock.h>
+#include <netinet/in.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -10,8 +12,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <string_view>
+#include <utility>
 
 #include "ferry/base/unique_fd.hpp"
 
@@ -22,10 +28,20 @@ namespace {
 constexpr std::uint64_t access_truncate = 1ULL << 14U;        // ABI 3, Linux 6.2.
 constexpr std::uint64_t access_device_control = 1ULL << 15U;  // ABI 5, Linux 6.10.
 constexpr std::uint64_t access_connect_tcp = 1ULL << 1U;      // ABI 4, Linux 6.7.
-struct ruleset_with_network {
+constexpr std::uint64_t scope_abstract_sockets = 1ULL << 0U;  // ABI 6, Linux 6.12.
+constexpr std::uint64_t scope_signals = 1ULL << 1U;           // ABI 6.
+struct whole_ruleset {
     std::uint64_t handled_access_fs = 0;
     std::uint64_t handled_access_net = 0;
+    std::uint64_t scoped = 0;
 };
+
+std::size_t ruleset_bytes(int abi) noexcept {
+    if (abi < 4) {
+        return sizeof(std::uint64_t);
+    }
+    return abi < 6 ? 2 * sizeof(std::uint64_t) : sizeof(whole_ruleset);
+}
 
 constexpr std::uint64_t reads = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
 constexpr std::uint64_t writes = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
@@ -37,23 +53,20 @@ constexpr std::uint64_t never = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_
                                 LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
                                 LANDLOCK_ACCESS_FS_MAKE_BLOCK | access_device_control;
 
-// What libraries open while the process serves: character sets (iconv(3)), time zones, names of
-// users, what a library brings in when it is first needed.
+// What libraries open while the process serves: character sets (iconv(3)), time zones, what a
+// library brings in when it is first needed.
 constexpr const char* system_paths[] = {"/usr",
                                         "/lib",
                                         "/lib64",
-                                        "/etc/passwd",
-                                        "/etc/group",
-                                        "/etc/ssl",
+                                        "/etc/ssl/openssl.cnf",
+                                        "/etc/ssl/certs",
                                         "/etc/localtime",
-                                        "/etc/nsswitch.conf",
-                                        "/etc/ld.so.cache",
-                                        "/etc/mime.types",
                                         "/dev/null",
                                         "/dev/urandom",
+                                        "/etc/ld.so.cache",
                                         "/sys/devices/system/cpu"};
 
-/// 0 where the kernel has none.
+/// 0 where there is none; `errno` says why.
 int landlock_abi() noexcept {
     const auto abi =
         ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -62,6 +75,18 @@ int landlock_abi() noexcept {
 
 std::string why(std::string_view what) {
     return fmt::format("{}: {}", what, std::strerror(errno));
+}
+
+/// Why there is no Landlock of ABI 2, by the `errno` of the call that asked for its version.
+std::string why_no_landlock(int abi, int os_errno) {
+    if (abi > 0 || os_errno == ENOSYS) {
+        return "the kernel has no Landlock of Linux 5.19";
+    }
+    if (os_errno == EOPNOTSUPP) {
+        return "Landlock is not among the modules that the kernel was started with (lsm=)";
+    }
+    return fmt::format("Landlock cannot be had, as where a filter of system calls denies it ({})",
+                       std::strerror(os_errno));
 }
 
 /// What is allowed of a set of Landlock, and the rules added to it so far.
@@ -109,39 +134,54 @@ std::string directory_of(const std::string& name) {
     return slash == 0 ? "/" : name.substr(0, slash);
 }
 
-void bound_files(const reach& what, std::vector<std::string>& lacking) {
-    const int abi = landlock_abi();
-    if (abi < 2) {  // With the first, nothing could be renamed from one directory to another.
-        lacking.emplace_back("files are not bounded: the kernel has no Landlock of Linux 5.19");
-        return;
+// As many links on the way to a file as path_resolution(7) follows.
+constexpr int links_max = 40;
+
+/// The directories that must be searched for a file of that name: its own, and those of whatever
+/// links lead on from there, as to certificates that are renewed.
+std::vector<std::string> directories_to(std::string name) {
+    std::vector<std::string> all;
+    for (int links = 0; links <= links_max; ++links) {
+        all.push_back(directory_of(name));
+        std::string target(PATH_MAX, '\0');
+        const auto got = ::readlink(name.c_str(), target.data(), target.size());
+        if (got <= 0) {
+            break;
+        }
+        target.resize(static_cast<std::size_t>(got));
+        name = target.starts_with('/') ? target : fmt::format("{}/{}", all.back(), target);
     }
-    if (what.has_paths_elsewhere) {
-        lacking.emplace_back("files are not bounded: links=trusted lead wherever they say");
-        return;
+    return all;
+}
+
+/// Whether a directory has much beside what is ferry's business.
+bool is_of_the_system(const std::string& directory) {
+    const std::unique_ptr<char, void (*)(void*)> real(::realpath(directory.c_str(), nullptr),
+                                                      &std::free);
+    if (real == nullptr) {
+        return false;
     }
-    ruleset_with_network wanted{.handled_access_fs = reads | writes | never};
-    if (abi < 3) {
-        wanted.handled_access_fs &= ~access_truncate;
-    }
-    if (abi < 5) {
-        wanted.handled_access_fs &= ~access_device_control;
-    }
-    if (!what.connects) {
-        if (abi < 4) {
-            lacking.emplace_back(
-                "connecting is not barred: the kernel has no Landlock of Linux 6.7");
-        } else {
-            wanted.handled_access_net = access_connect_tcp;
+    const std::string_view name = real.get();
+    return name == "/" || name == "/etc" || name == "/dev" || name.starts_with("/proc");
+}
+
+/// Allows what `each` of the names is for, in every directory on the way to it.
+void allow_ways(ruleset& rules, const std::vector<std::string>& names, std::uint64_t access,
+                std::vector<std::string>& lacking) {
+    for (const auto& each : names) {
+        for (const auto& directory : directories_to(each)) {
+            rules.allow(directory, access);
+            if (is_of_the_system(directory)) {
+                lacking.push_back(
+                    fmt::format("files beside \"{}\" are not barred: better it had a directory of "
+                                "its own",
+                                each));
+            }
         }
     }
-    unique_fd made(
-        static_cast<int>(::syscall(SYS_landlock_create_ruleset, &wanted,
-                                   abi < 4 ? sizeof wanted.handled_access_fs : sizeof wanted, 0)));
-    if (!made) {
-        lacking.push_back(why("files are not bounded: landlock_create_ruleset"));
-        return;
-    }
-    ruleset rules(std::move(made), wanted.handled_access_fs);
+}
+
+void add_rules(ruleset& rules, const reach& what, std::vector<std::string>& lacking) {
     for (const char* each : system_paths) {
         rules.allow(each, reads);
     }
@@ -151,15 +191,47 @@ void bound_files(const reach& what, std::vector<std::string>& lacking) {
     for (const auto& each : what.read_only_trees) {
         rules.allow(each, reads);
     }
-    for (const auto& each : what.files_read) {
-        rules.allow(directory_of(each), LANDLOCK_ACCESS_FS_READ_FILE);
-    }
-    for (const auto& each : what.files_made) {
-        rules.allow(directory_of(each),
-                    LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG);
-    }
+    allow_ways(rules, what.files_read, LANDLOCK_ACCESS_FS_READ_FILE, lacking);
+    allow_ways(rules, what.files_made, LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG,
+               lacking);
     for (const auto& each : what.files_removed) {
         rules.allow(directory_of(each), LANDLOCK_ACCESS_FS_REMOVE_FILE);
+    }
+}
+
+void bound_files(const reach& what, std::vector<std::string>& lacking) {
+    const int abi = landlock_abi();
+    if (abi < 2) {  // With the first, nothing could be renamed from one directory to another.
+        lacking.push_back(fmt::format("files are not bounded: {}", why_no_landlock(abi, errno)));
+        return;
+    }
+    whole_ruleset wanted{.handled_access_fs = never};
+    if (what.has_paths_elsewhere) {
+        lacking.emplace_back("files are not bounded: links=trusted lead wherever they say");
+    } else {
+        wanted.handled_access_fs |= reads | writes;
+    }
+    if (abi < 3) {
+        wanted.handled_access_fs &= ~access_truncate;
+    }
+    if (abi < 5) {
+        wanted.handled_access_fs &= ~access_device_control;
+    }
+    if (abi >= 4 && !what.connects) {
+        wanted.handled_access_net = access_connect_tcp;
+    }
+    if (abi >= 6) {
+        wanted.scoped = scope_abstract_sockets | scope_signals;
+    }
+    unique_fd made(
+        static_cast<int>(::syscall(SYS_landlock_create_ruleset, &wanted, ruleset_bytes(abi), 0)));
+    if (!made) {
+        lacking.push_back(why("files are not bounded: landlock_create_ruleset"));
+        return;
+    }
+    ruleset rules(std::move(made), wanted.handled_access_fs);
+    if (!what.has_paths_elsewhere) {
+        add_rules(rules, what, lacking);
     }
     if (rules.failed() != 0) {
         errno = rules.failed();
@@ -172,15 +244,19 @@ void bound_files(const reach& what, std::vector<std::string>& lacking) {
 }
 
 // Calls that no part of a file server makes: programs, other processes, mounts and namespaces, the
-// kernel itself, clocks, other users, and rings beside those that there are.
+// kernel itself, clocks, other users, owners of files, and rings beside those that there are.
 constexpr const char* barred_calls[] = {"execve",
                                         "execveat",
                                         "ptrace",
                                         "process_vm_readv",
-                                        "process_vm_writev",
-                                        "process_madvise",
-                                        "pidfd_getfd",
                                         "kcmp",
+                                        "process_madvise",
+                                        "process_vm_writev",
+                                        "pidfd_getfd",
+                                        "kill",
+                                        "tkill",
+                                        "rt_sigqueueinfo",
+                                        "pidfd_send_signal",
                                         "mount",
                                         "umount2",
                                         "move_mount",
@@ -235,49 +311,114 @@ constexpr const char* barred_calls[] = {"execve",
                                         "setfsuid",
                                         "setfsgid",
                                         "capset",
+                                        "chown",
+                                        "fchown",
+                                        "lchown",
+                                        "fchownat",
+                                        "setxattr",
+                                        "lsetxattr",
+                                        "fsetxattr",
+                                        "removexattr",
+                                        "lremovexattr",
+                                        "fremovexattr",
+                                        "mknod",
+                                        "mknodat",
+                                        "fanotify_init",
+                                        "fanotify_mark",
                                         "io_uring_setup"};
 
-void bar_calls(std::vector<std::string>& lacking) {
-    const std::unique_ptr<void, void (*)(scmp_filter_ctx)> filter(::seccomp_init(SCMP_ACT_ALLOW),
-                                                                  &::seccomp_release);
-    if (filter == nullptr) {
-        lacking.emplace_back("system calls are not barred: no memory for a filter");
-        return;
-    }
-    // Without it kernels before 5.16 slow the whole process down (spec_rst.speculative store
-    // bypass).
-    static_cast<void>(::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_SSB, 1));
-    for (const char* name : barred_calls) {
-        const int call = ::seccomp_syscall_resolve_name(name);
-        if (call == __NR_SCMP_ERROR) {
-            continue;  // Not of this machine's architecture, or not known to the library yet.
-        }
-        if (const int failed = ::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), call, 0);
-            failed != 0) {
-            errno = -failed;
-            lacking.push_back(why(fmt::format("system calls are not barred: {}", name)));
+// What asks for a namespace of its own, of clone(2).
+constexpr std::uint64_t namespace_flags[] = {CLONE_NEWNS,  CLONE_NEWCGROUP, CLONE_NEWUTS,
+                                             CLONE_NEWIPC, CLONE_NEWUSER,   CLONE_NEWPID,
+                                             CLONE_NEWNET};
+
+/// A filter of system calls in the making. The first failure is what counts.
+class call_filter {
+  public:
+    call_filter() noexcept : context_(::seccomp_init(SCMP_ACT_ALLOW), &::seccomp_release) {
+        if (context_ == nullptr) {
+            failed_ = ENOMEM;
             return;
         }
+        // Without it kernels before 5.16 slow the whole process down (speculative store bypass).
+        static_cast<void>(::seccomp_attr_set(context_.get(), SCMP_FLTATR_CTL_SSB, 1));
     }
-    // A filter has no "none of": so what lies below, between and above the three.
-    static_assert(AF_UNSPEC == 0 && AF_UNIX == 1 && AF_INET == 2 && AF_INET6 == 10);
-    const auto bar_family = [&filter](scmp_compare by, unsigned family) {
-        const scmp_arg_cmp is_family{.arg = 0, .op = by, .datum_a = family, .datum_b = 0};
-        return ::seccomp_rule_add_array(filter.get(), SCMP_ACT_ERRNO(EAFNOSUPPORT),
-                                        SCMP_SYS(socket), 1, &is_family);
-    };
-    int failed = bar_family(SCMP_CMP_EQ, AF_UNSPEC);
-    for (unsigned family = AF_INET + 1; failed == 0 && family < AF_INET6; ++family) {
-        failed = bar_family(SCMP_CMP_EQ, family);
+
+    void bar(int call, int os_errno) noexcept {
+        if (failed_ == 0) {
+            failed_ =
+                -::seccomp_rule_add(context_.get(), SCMP_ACT_ERRNO(as_action(os_errno)), call, 0);
+        }
     }
-    if (failed == 0) {
-        failed = bar_family(SCMP_CMP_GT, AF_INET6);
+    void bar_if(int call, int os_errno, unsigned argument, scmp_compare by, std::uint64_t first,
+                std::uint64_t second = 0) noexcept {
+        const scmp_arg_cmp only{.arg = argument, .op = by, .datum_a = first, .datum_b = second};
+        if (failed_ == 0) {
+            failed_ = -::seccomp_rule_add_array(context_.get(), SCMP_ACT_ERRNO(as_action(os_errno)),
+                                                call, 1, &only);
+        }
     }
-    if (failed == 0) {
-        failed = ::seccomp_load(filter.get());
+    void load() noexcept {
+        if (failed_ == 0) {
+            failed_ = -::seccomp_load(context_.get());
+        }
     }
-    if (failed != 0) {
-        errno = -failed;
+
+    /// `errno` of what failed, 0: nothing has.
+    [[nodiscard]] int failed() const noexcept { return failed_; }
+
+  private:
+    static std::uint16_t as_action(int os_errno) noexcept {
+        return static_cast<std::uint16_t>(os_errno);
+    }
+
+    std::unique_ptr<void, void (*)(scmp_filter_ctx)> context_;
+    int failed_ = 0;
+};
+
+/// Who connects makes sockets of TCP over IPv4 and IPv6 and no others; who does not makes none:
+/// those that listen are there. A filter has no "none of": so what lies below, between and above.
+void bar_sockets(call_filter& filter, bool connects) noexcept {
+    constexpr int call = SCMP_SYS(socket);
+    if (!connects) {
+        filter.bar(call, EPERM);
+        return;
+    }
+    static_assert(AF_INET == 2 && AF_INET6 == 10 && SOCK_STREAM == 1 && IPPROTO_TCP == 6);
+    constexpr std::uint64_t kind_mask = 0xf;  // The rest are flags.
+    for (std::uint64_t family = 0; family < AF_INET6; ++family) {
+        if (family != AF_INET) {
+            filter.bar_if(call, EAFNOSUPPORT, 0, SCMP_CMP_EQ, family);
+        }
+    }
+    filter.bar_if(call, EAFNOSUPPORT, 0, SCMP_CMP_GT, AF_INET6);
+    for (std::uint64_t kind = 0; kind <= kind_mask; ++kind) {
+        if (kind != SOCK_STREAM) {
+            filter.bar_if(call, EPERM, 1, SCMP_CMP_MASKED_EQ, kind_mask, kind);
+        }
+    }
+    for (std::uint64_t protocol = 1; protocol < IPPROTO_TCP; ++protocol) {
+        filter.bar_if(call, EPERM, 2, SCMP_CMP_EQ, protocol);
+    }
+    filter.bar_if(call, EPERM, 2, SCMP_CMP_GT, IPPROTO_TCP);
+}
+
+void bar_calls(const reach& what, std::vector<std::string>& lacking) {
+    call_filter filter;
+    for (const char* name : barred_calls) {
+        const int call = ::seccomp_syscall_resolve_name(name);
+        if (call != __NR_SCMP_ERROR) {  // Else not of this architecture, or new to the library.
+            filter.bar(call, EPERM);
+        }
+    }
+    for (const auto each : namespace_flags) {
+        filter.bar_if(SCMP_SYS(clone), EPERM, 0, SCMP_CMP_MASKED_EQ, each, each);
+    }
+    filter.bar(SCMP_SYS(clone3), ENOSYS);  // Its flags are in memory; libraries go back to clone.
+    bar_sockets(filter, what.connects);
+    filter.load();
+    if (filter.failed() != 0) {
+        errno = filter.failed();
         lacking.push_back(why("system calls are not barred"));
     }
 }
@@ -287,7 +428,7 @@ void bar_calls(std::vector<std::string>& lacking) {
 std::vector<std::string> confine(const reach& what) {
     std::vector<std::string> lacking;
     bound_files(what, lacking);
-    bar_calls(lacking);
+    bar_calls(what, lacking);
     return lacking;
 }
 

@@ -28,14 +28,15 @@ enum class confinement : std::uint8_t {
 ///
 /// - from files that are not within `what`, whoever it is: Landlock (landlock(7)), of Linux 5.19 or
 ///   newer, through system calls and through rings alike;
-/// - from connecting to TCP ports, unless `what.connects`: Landlock of Linux 6.7 or newer;
+/// - from making sockets at all, or, with `what.connects`, others than TCP over IPv4 and IPv6;
+/// - from signals to others and sockets without a file: Landlock of Linux 6.12 or newer;
 /// - from running programs, tracing, mounting, making namespaces and rings, loading modules,
-/// setting
-///   clocks, becoming somebody else, and sockets that are none of IPv4, IPv6 and the file system:
-///   seccomp (seccomp(2)), with EPERM. Rings there are bar the rest by themselves (`ring::enable`).
+///   setting clocks, giving files to others and becoming somebody else: seccomp (seccomp(2)), with
+///   EPERM. Rings that there are bar the rest by themselves (`ring::enable`).
 ///
-/// A name within `what` that is not there is passed over. Before threads start, with no_new_privs
-/// set. Returns what could not be had, a line for a person each; none: all of it holds.
+/// Links on the way to `files_read` and `files_made` are followed as they lead now. A name within
+/// `what` that is not there is passed over. Before threads start, with no_new_privs set. Returns
+/// what could not be had, a line for a person each; none: all of it holds.
 [[nodiscard]] std::vector<std::string> confine(const reach& what);
 
 }  // namespace ferry::server

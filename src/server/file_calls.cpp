@@ -54,8 +54,9 @@ constexpr auto file_calls = std::to_array<file_call>({
 std::string explain_missing_call(std::string_view call, int os_errno) {
     return fmt::format(
         "the system call {} fails ({}): probably a seccomp profile older than the call denies it "
-        "(update the container engine), or a sandbox such as gVisor, or a kernel before 5.6, has "
-        "none",
+        "(update the container engine), or RestrictSUIDSGID= of its systemd unit does, or a "
+        "sandbox "
+        "such as gVisor, or a kernel before 5.6, has none",
         call, std::strerror(os_errno));
 }
 

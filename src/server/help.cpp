@@ -69,7 +69,7 @@ std::string help_text() {
         "Serves the files under the directory DIR over HTTP/1.1 and FTP:\n"
         "\n"
         "  ferry /srv/www\n"
-        "  ferry --http '*:80' --ftp '*:21' --passive-ports 50000-50999 /srv/www\n"
+        "  ferry --http '*:80' --ftp '*:21' --passive-ports 20000-20999 /srv/www\n"
         "  ferry --ftp off --access-log - /srv/www\n"
         "\n"
         "Every option is also an environment variable (--head-bytes-max is\n"

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -94,11 +95,68 @@ struct capabilities {
         data[CAP_TO_INDEX(which)].permitted |= CAP_TO_MASK(which);
         data[CAP_TO_INDEX(which)].effective |= CAP_TO_MASK(which);
     }
+    void drop(unsigned which) noexcept {
+        data[CAP_TO_INDEX(which)].permitted &= ~CAP_TO_MASK(which);
+        data[CAP_TO_INDEX(which)].effective &= ~CAP_TO_MASK(which);
+    }
+    friend bool operator==(const capabilities& one, const capabilities& other) noexcept {
+        return std::ranges::equal(one.data, other.data, [](const auto& left, const auto& right) {
+            return left.permitted == right.permitted && left.effective == right.effective &&
+                   left.inheritable == right.inheritable;
+        });
+    }
 };
 
+// Of root, what no part of serving files needs: the rest is about files, owners and low ports.
+constexpr unsigned foreign_rights[] = {
+    CAP_SYS_ADMIN,      CAP_SYS_PTRACE,        CAP_SYS_MODULE,   CAP_SYS_RAWIO,
+    CAP_SYS_BOOT,       CAP_SYS_TIME,          CAP_SYS_CHROOT,   CAP_MKNOD,
+    CAP_SYS_TTY_CONFIG, CAP_SYS_PACCT,         CAP_NET_ADMIN,    CAP_NET_RAW,
+    CAP_SYSLOG,         CAP_MAC_ADMIN,         CAP_MAC_OVERRIDE, CAP_AUDIT_READ,
+    CAP_AUDIT_CONTROL,  CAP_AUDIT_WRITE,       CAP_BPF,          CAP_PERFMON,
+    CAP_SETPCAP,        CAP_SETFCAP,           CAP_SETUID,       CAP_SETGID,
+    CAP_KILL,           CAP_LINUX_IMMUTABLE,   CAP_IPC_OWNER,    CAP_WAKE_ALARM,
+    CAP_BLOCK_SUSPEND,  CAP_CHECKPOINT_RESTORE};
+
 bool is_already(const system_account& who) noexcept {
-    return ::getuid() == who.user && ::geteuid() == who.user && ::getgid() == who.group &&
-           ::getegid() == who.group;
+    uid_t users[3] = {};
+    gid_t groups[3] = {};
+    return ::getresuid(&users[0], &users[1], &users[2]) == 0 &&
+           ::getresgid(&groups[0], &groups[1], &groups[2]) == 0 &&
+           std::ranges::all_of(users, [&who](uid_t each) { return each == who.user; }) &&
+           std::ranges::all_of(groups, [&who](gid_t each) { return each == who.group; });
+}
+
+/// The groups that somebody is in, sorted: one at least.
+std::vector<gid_t> groups_of(const system_account& who) {
+    std::vector<char> buffer;
+    const auto entry =
+        looked_up<passwd>(buffer, [&](passwd* into, char* room, std::size_t bytes, passwd** out) {
+            return ::getpwuid_r(who.user, into, room, bytes, out);
+        });
+    if (!entry) {
+        return {who.group};
+    }
+    std::vector<gid_t> all(64);
+    int count = static_cast<int>(all.size());
+    while (::getgrouplist(entry->pw_name, who.group, all.data(), &count) < 0) {
+        all.resize(2 * all.size());
+        count = static_cast<int>(all.size());
+    }
+    all.resize(static_cast<std::size_t>(count));
+    std::ranges::sort(all);
+    return all;
+}
+
+/// The groups that this process is in, sorted.
+std::vector<gid_t> own_groups() {
+    const int count = ::getgroups(0, nullptr);
+    std::vector<gid_t> all(static_cast<std::size_t>(std::max(count, 0)));
+    if (::getgroups(count, all.data()) < 0) {
+        all.clear();
+    }
+    std::ranges::sort(all);
+    return all;
 }
 
 }  // namespace
@@ -145,30 +203,25 @@ std::expected<void, std::string> become(const system_account& who, bool keeps_lo
     if (!held.read()) {
         return failed("cannot tell the capabilities it has");
     }
-    const bool stays = is_already(who);
     keeps_low_ports = keeps_low_ports && held.permits(CAP_NET_BIND_SERVICE);
-    if (!stays) {
-        std::vector<char> buffer;
-        const auto entry = looked_up<passwd>(
-            buffer, [&](passwd* into, char* room, std::size_t bytes, passwd** out) {
-                return ::getpwuid_r(who.user, into, room, bytes, out);
-            });
-        const int grouped =
-            entry ? ::initgroups(entry->pw_name, who.group) : ::setgroups(1, &who.group);
-        if (grouped != 0) {
-            return failed(fmt::format("cannot take the groups of {}", in_quotes(who.name)));
-        }
-        if (::setresgid(who.group, who.group, who.group) != 0 ||
-            (keeps_low_ports && ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) ||
-            ::setresuid(who.user, who.user, who.user) != 0) {
-            return failed(fmt::format("cannot become {}", in_quotes(who.name)));
-        }
+    const auto groups = groups_of(who);
+    const auto had = own_groups();
+    // Who is that user already may be in fewer groups, but in no others.
+    const bool may_stay = is_already(who) && std::ranges::includes(groups, had);
+    if (had != groups && ::setgroups(groups.size(), groups.data()) != 0 && !may_stay) {
+        return failed(fmt::format("cannot take the groups of {}", in_quotes(who.name)));
+    }
+    if (!is_already(who) && (::setresgid(who.group, who.group, who.group) != 0 ||
+                             (keeps_low_ports && ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) ||
+                             ::setresuid(who.user, who.user, who.user) != 0)) {
+        return failed(fmt::format("cannot become {}", in_quotes(who.name)));
     }
     capabilities kept;
     if (keeps_low_ports) {
         kept.add(CAP_NET_BIND_SERVICE);
     }
-    if (!kept.write()) {
+    // A filter of whoever has started it may deny to change what is right already.
+    if (!held.read() || (held != kept && !kept.write())) {
         return failed("cannot give up its capabilities");
     }
     static_cast<void>(::prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0));
@@ -176,6 +229,20 @@ std::expected<void, std::string> become(const system_account& who, bool keeps_lo
         return std::unexpected(fmt::format("as {} it can still become root", in_quotes(who.name)));
     }
     return {};
+}
+
+void give_up_foreign_rights() noexcept {
+    capabilities kept;
+    if (!kept.read()) {
+        return;
+    }
+    const auto held = kept;
+    for (const auto each : foreign_rights) {
+        kept.drop(each);
+    }
+    if (held != kept) {
+        static_cast<void>(kept.write());
+    }
 }
 
 void give_up_new_privileges() noexcept {

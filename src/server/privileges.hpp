@@ -33,6 +33,11 @@ struct system_account {
 [[nodiscard]] std::expected<void, std::string> become(const system_account& who,
                                                       bool keeps_low_ports);
 
+/// Of the rights of root (capabilities(7)) keeps those about files and low ports: it can no longer
+/// mount, trace, load modules or become somebody else. Before threads start. Where the system
+/// refuses that, they stay.
+void give_up_foreign_rights() noexcept;
+
 /// Nothing this process may start later can have more rights than it has (PR_SET_NO_NEW_PRIVS).
 /// Before threads start.
 void give_up_new_privileges() noexcept;

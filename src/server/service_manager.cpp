@@ -31,6 +31,11 @@ std::optional<std::int64_t> number_in(const std::string& text) noexcept {
     return number;
 }
 
+// Every kind of sockaddr begins with the family (unix(7)).
+const sockaddr* as_address(const sockaddr_un& address) noexcept {
+    return static_cast<const sockaddr*>(static_cast<const void*>(&address));
+}
+
 }  // namespace
 
 service_manager service_manager::from_environment() {
@@ -47,6 +52,11 @@ service_manager service_manager::from_environment() {
         made.address_.front() = '\0';  // An abstract one.
     }
     made.socket_.reset(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (made.socket_ && made.address_.front() == '\0') {
+        // Who is confined may send to such an address only if he is connected (landlock(7)).
+        const auto to = made.peer();
+        static_cast<void>(::connect(made.socket_.get(), as_address(to.address), to.size_bytes));
+    }
     if (made.socket_ && interval && (watched.empty() || number_in(watched) == ::getpid())) {
         made.watchdog_ = std::chrono::microseconds(*interval);
     }
@@ -57,14 +67,17 @@ void service_manager::say(std::string_view lines) const noexcept {
     if (!socket_) {
         return;
     }
-    sockaddr_un to{};
-    to.sun_family = AF_UNIX;
-    std::memcpy(to.sun_path, address_.data(), address_.size());
-    const auto to_bytes = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address_.size());
-    // Every kind of sockaddr begins with the family (unix(7)).
-    const auto* const address = static_cast<const sockaddr*>(static_cast<const void*>(&to));
-    static_cast<void>(
-        ::sendto(socket_.get(), lines.data(), lines.size(), MSG_NOSIGNAL, address, to_bytes));
+    const auto to = peer();
+    static_cast<void>(::sendto(socket_.get(), lines.data(), lines.size(), MSG_NOSIGNAL,
+                               as_address(to.address), to.size_bytes));
+}
+
+service_manager::peer_address service_manager::peer() const noexcept {
+    peer_address made;
+    made.address.sun_family = AF_UNIX;
+    std::memcpy(made.address.sun_path, address_.data(), address_.size());
+    made.size_bytes = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address_.size());
+    return made;
 }
 
 }  // namespace ferry::server

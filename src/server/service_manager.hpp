@@ -1,5 +1,8 @@
 #pragma once
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include <chrono>
 #include <optional>
 #include <string>
@@ -30,6 +33,12 @@ class service_manager {
     }
 
   private:
+    struct peer_address {
+        sockaddr_un address{};
+        socklen_t size_bytes = 0;
+    };
+    [[nodiscard]] peer_address peer() const noexcept;
+
     unique_fd socket_;
     std::string address_;  ///< Of unix(7), as in sockaddr_un::sun_path.
     std::optional<std::chrono::microseconds> watchdog_;

@@ -18,6 +18,7 @@
 #include "ferry/net/listener.hpp"
 #include "ferry/runtime/epoll.hpp"
 #include "ferry/vfs/mount_table.hpp"
+#include "server/access_log.hpp"
 #include "server/confinement.hpp"
 #include "server/file_calls.hpp"
 #include "server/flag_values.hpp"
@@ -272,8 +273,32 @@ std::vector<std::string> unreadable_files(const config& settings) {
     return all;
 }
 
+/// Where the access log cannot be opened anew; empty if it can, or there is none.
+std::string closed_log_directory(const config& settings) {
+    if (settings.access_log.kind != access_log_kind::file) {
+        return {};
+    }
+    const auto slash = settings.access_log.file.rfind('/');
+    const auto directory = slash == std::string::npos
+                               ? std::string(".")
+                               : settings.access_log.file.substr(0, slash + 1);
+    const bool is_open = ::faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) == 0;
+    return is_open ? std::string() : directory;
+}
+
+/// What root has made and `who` is to open, write and remove from now on.
+void hand_over(const system_account& who, const config& settings, const prepared& ready) noexcept {
+    // Where that is refused, as in a file system without owners, a warning tells what is missing.
+    if (ready.access_log && is_file(ready.access_log.get())) {
+        static_cast<void>(::fchown(ready.access_log.get(), who.user, who.group));
+    }
+    for (const auto& each : settings.http_local) {
+        static_cast<void>(::lchown(each.path.c_str(), who.user, who.group));
+    }
+}
+
 /// What a process needs that serves as `settings` say.
-reach reach_of(const config& settings) {
+reach reach_of(const config& settings, const prepared& ready) {
     reach needed;
     needed.files_read = files_read_anew(settings);
     needed.connects = has_ftp(settings);
@@ -286,7 +311,8 @@ reach reach_of(const config& settings) {
         needed.has_paths_elsewhere =
             needed.has_paths_elsewhere || each.options.links == vfs::link_policy::trusted;
     }
-    if (settings.access_log.kind == access_log_kind::file) {
+    // What is no regular file is not opened anew.
+    if (ready.access_log && is_file(ready.access_log.get())) {
         needed.files_made.push_back(settings.access_log.file);
     }
     for (const auto& each : settings.http_local) {
@@ -382,6 +408,7 @@ std::size_t count_cores(const config& settings) {
 std::expected<void, std::string> give_up_privileges(const config& settings, prepared& ready) {
     give_up_new_privileges();
     if (ready.runs_as) {
+        hand_over(*ready.runs_as, settings, ready);
         if (auto done = become(*ready.runs_as, has_ftp(settings)); !done) {
             return std::unexpected(fmt::format("--run-as: {}", done.error()));
         }
@@ -394,11 +421,18 @@ std::expected<void, std::string> give_up_privileges(const config& settings, prep
                 "--run-as {}: {} stays as it is now: that user cannot read it at SIGHUP",
                 settings.run_as, in_quotes(each)));
         }
+        if (const auto log = closed_log_directory(settings); !log.empty()) {
+            ready.warnings.push_back(fmt::format(
+                "--run-as {}: the access log cannot be opened anew at SIGUSR1: that user cannot "
+                "write in {}",
+                settings.run_as, in_quotes(log)));
+        }
     }
     if (settings.confine == confinement::off) {
         return {};
     }
-    ready.notes = confine(reach_of(settings));
+    give_up_foreign_rights();
+    ready.notes = confine(reach_of(settings, ready));
     if (settings.confine == confinement::required && !ready.notes.empty()) {
         return std::unexpected(fmt::format("--confine require: {}", fmt::join(ready.notes, "; ")));
     }

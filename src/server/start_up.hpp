@@ -53,7 +53,7 @@ struct prepared {
     std::vector<runtime::uring_grant> rings;  ///< One a core; none with epoll.
     std::vector<std::string> warnings;
     ftp::public_addresses public_addresses;  ///< Names looked up.
-    std::vector<std::string> notes;          ///< What is good to know.
+    std::vector<std::string> notes;          ///< What `confine` could not bar.
 };
 
 /// Opens the tree, the log and the listening sockets, raises the descriptor limit to what it may be

@@ -563,12 +563,12 @@ int run(const config& settings) {
     if (!ready) {
         return refuse_to_start(ready.error());
     }
+    const auto manager = service_manager::from_environment();
     if (!settings.check) {
         if (const auto done = give_up_privileges(settings, *ready); !done) {
             return refuse_to_start(done.error());
         }
     }
-    const auto manager = service_manager::from_environment();
     for (const auto& each : ready->warnings) {
         log::warning(each);
     }
@@ -577,7 +577,7 @@ int run(const config& settings) {
         return 0;
     }
     for (const auto& each : ready->notes) {
-        log::info(each);
+        log::warning(each);
     }
     log::write(ready->io.is_second_best ? log::level::warning : log::level::info, ready->io.notice);
     const unique_fd signals = block_signals();

@@ -125,7 +125,9 @@ class Run:
 
     def run_again(self, modules):
         """What failed, alone: returns the names of what passed now. Too many are failures as before."""
-        failed, self.failed, self.note = set(self.failed), [], " (again, alone)"
+        known = {f"{module.name}.{case.name}" for module in modules for case in module.cases}
+        failed, self.note = set(self.failed) & known, " (again, alone)"
+        self.failed = [name for name in self.failed if name not in known]  # Between tests.
         again = [Module(module.name, [case for case in module.cases
                                       if f"{module.name}.{case.name}" in failed], module.as_root)
                  for module in modules]
@@ -133,7 +135,7 @@ class Run:
         unsteady = sorted(failed - set(self.failed))
         if len(unsteady) > UNSTEADY_MAX:
             self.passed -= len(unsteady)
-            self.failed = sorted(failed)
+            self.failed = sorted(failed | set(self.failed))
         return unsteady
 
     def read(self, module, running):

@@ -38,7 +38,7 @@ def test_run_as(t):
     status = status_of(server)
     check.equal(status["Uid"].split(), [str(NOBODY)] * 4, "the user")
     check.equal(status["Gid"].split(), [str(NOBODY)] * 4, "the group")
-    check.equal(status["Groups"].split(), [str(NOBODY)], "other groups")
+    check.equal(status["Groups"].split(), [str(NOBODY)], "all groups")
     check.equal(status["NoNewPrivs"], "1", "no new privileges")
     check.equal(rights_of(server), {"CapPrm": BIND_LOW_PORTS, "CapEff": BIND_LOW_PORTS,
                                     "CapInh": 0, "CapAmb": 0}, "capabilities")
@@ -73,13 +73,35 @@ def test_run_as_without_ftp_keeps_nothing(t):
 
 
 @needs_root
+def test_run_as_gets_the_log_and_the_socket(t):
+    """What root has made and the user is to open anew and to remove."""
+    logs, place = t.tmp(), t.tmp()
+    os.chmod(place, 0o777)
+    log, door = os.path.join(logs, "log"), os.path.join(place, "door")
+    server = t.ferry(trees.fill(t.tmp(), {"x": b"x"}), "--run-as", "nobody", "--access-log", log,
+                     "--http", "127.0.0.1:0", "--http", f"unix:{door}", "--ftp", "off", endpoints=1)
+    check.equal([os.stat(each).st_uid for each in (log, door)], [NOBODY, NOBODY], "whose they are")
+    check.contains(server.errors(), "cannot be opened anew at SIGUSR1", "a warning")
+    server.stop()
+    check.holds(not os.path.exists(door), "the socket is removed")
+
+
+@needs_root
+def test_run_as_leaves_other_groups(t):
+    """Also who is that user already, with groups of another."""
+    root = trees.fill(t.tmp(), {"x": b"x"})
+    with_more = ("setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--groups", "4,42", "--")
+    refused(say(t, "--http", "127.0.0.1:0", "--ftp", "off", "--run-as", "nobody", root,
+                wrapper=with_more), 1, "cannot take the groups of")
+
+
+@needs_root
 def test_run_as_tells_what_it_cannot_read_anew(t):
     users = os.fsdecode(trees.write(t.tmp(), "users", b"", mode=0o600))
     server = t.ferry(trees.fill(t.tmp(), {"x": b"x"}), "--run-as", "nobody", "--users-file", users)
     check.contains(server.errors(), f'--run-as nobody: "{users}" stays as it is now', "a warning")
 
 
-@needs_root
 @dataclasses.dataclass(frozen=True)
 class Refused:
     id: str
@@ -87,6 +109,7 @@ class Refused:
     why: str
 
 
+@needs_root
 @rows([Refused("no-user", "no-such-user", 'there is no user "no-such-user"'),
        Refused("no-group", "nobody:no-such-group", 'there is no group "no-such-group"'),
        Refused("number-without-group", "54321", "write 54321:GROUP"),
@@ -118,9 +141,10 @@ def test_run_as_needs_root(t):
 def test_is_confined(t):
     """By default, and not where it is told so (threats.md, R16; unit/server/confinement_test)."""
     root = trees.fill(t.tmp(), {"x": b"x"})
-    check.equal(status_of(t.ferry(root))["Seccomp"], "2", "a filter of system calls")
     free = t.ferry(root, "--confine", "off")
     check.equal(status_of(free)["NoNewPrivs"], "1", "no new privileges")
+    filters = [int(status_of(each)["Seccomp_filters"]) for each in (free, t.ferry(root))]
+    check.equal(filters[1] - filters[0], 1, "filters of system calls of its own")
     check.equal(fetch(free, "/x"), b"x", "it serves")
 
 
@@ -134,6 +158,28 @@ def test_links_that_lead_anywhere_have_no_bounds(t):
     check.equal(fetch(server, "/link/x"), b"outside", "a file outside")
     refused(say(t, "--http", "127.0.0.1:0", "--ftp", "off", "--confine", "require", *flags), 1,
             "--confine require: files are not bounded")
+
+
+def test_what_is_read_anew_may_lie_behind_links(t):
+    """As certificates do that certbot renews. Where nothing led at the start nothing is read."""
+    place = trees.fill(t.tmp(), {"live/note": b"", "archive/one": b"", "archive/two": b"ann:!x::all:\n",
+                                 "elsewhere/three": b"bob:!x::all:\n"})
+    users = os.path.join(place, "live", "users")
+    os.symlink("../archive/one", users)
+    server = t.ferry(trees.fill(t.tmp(), {"x": b"x"}), "--users-file", users)
+
+    def lead_to(where, words):
+        os.symlink(where, users + ".new")
+        os.replace(users + ".new", users)
+        os.kill(server.pid, signal.SIGHUP)
+        limit = time.monotonic() + SECONDS_MAX
+        while words not in server.errors():
+            check.holds(time.monotonic() < limit, f"{words!r} in {server.errors()}")
+            time.sleep(0.01)
+
+    lead_to("../archive/two", "1 accounts from now on")
+    lead_to("../elsewhere/three", "Permission denied")
+    check.equal(fetch(server, "/x"), b"x", "it serves")
 
 
 class Manager:
