@@ -145,6 +145,8 @@ def test_is_confined(t):
     check.equal(status_of(free)["NoNewPrivs"], "1", "no new privileges")
     filters = [int(status_of(each)["Seccomp_filters"]) for each in (free, t.ferry(root))]
     check.equal(filters[1] - filters[0], 1, "filters of system calls of its own")
+    server = t.ferry(trees.fill(t.tmp(), {"x.svg": b"x"}))
+    check.equal(len(server.errors().splitlines()), 1, f"lines of {server.errors()!r}")
     check.equal(fetch(free, "/x"), b"x", "it serves")
 
 

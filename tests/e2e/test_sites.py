@@ -17,7 +17,7 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 def example_of_the_readme():
     """The rules that README.md shows."""
     with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
-        found = re.search(r"^# /etc/ferry\.rules\n.*?^```", file.read(), re.DOTALL | re.MULTILINE)
+        found = re.search(r"^# /etc/ferry/rules\n.*?^```", file.read(), re.DOTALL | re.MULTILINE)
     check.holds(found, "README.md has no block that begins with # /etc/ferry/rules")
     return found[0].removesuffix("```")
 
