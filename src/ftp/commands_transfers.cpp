@@ -191,8 +191,23 @@ task<result<retrieval_start>> start_of(session& user, const vfs::node& file) {
     co_return start;
 }
 
+/// Opens a file to be sent, or takes it from those the core has open, where the user sees the same
+/// tree as everybody: in another one links may end elsewhere.
+task<result<vfs::shared_file_ptr>> open_to_send(session& user, const vfs::path& name) {
+    if (user.shared.open_files != nullptr && &user.files() == &user.shared.files) {
+        auto known = co_await user.shared.open_files->open(name);
+        co_return known;
+    }
+    auto opened = co_await user.files().open(user.here, name);
+    if (!opened) {
+        co_return failure(opened.error());
+    }
+    co_return std::make_shared<vfs::shared_file>(std::move(*opened));
+}
+
 /// RETR of an open file.
-task<reply> send_file(session& user, running_transfer& progress, const vfs::node& file) {
+task<reply> send_file(session& user, running_transfer& progress, const vfs::shared_file& shared) {
+    const vfs::node& file = shared.file;
     const auto& how = user.settings.how;
     if (how.structure == file_structure::page && file.status().size_bytes > paged_file_bytes_max) {
         co_return reply{
@@ -212,7 +227,7 @@ task<reply> send_file(session& user, running_transfer& progress, const vfs::node
                    .announcement = fmt::format("Opening {} mode data connection", mode_name(how))});
         co_return answer;
     }
-    image_retrieval work(user, file, from->stored_offset);
+    image_retrieval work(user, shared, from->stored_offset);
     // The number in brackets is what clients without SIZE show progress by: of the whole file.
     auto answer = co_await carry_out(
         user, {.progress = progress,
@@ -358,14 +373,14 @@ task<reply> do_retr(session& user, std::string_view argument) {
     if (!user.rights_at(*where).has(auth::right::read)) {
         co_return progress.finish(reply_for({.code = errc::denied}, file_use::existing));
     }
-    const auto file = co_await user.files().open(user.here, *where);
+    const auto file = co_await open_to_send(user, *where);
     if (!file) {
         co_return progress.finish(reply_for(file.error(), file_use::existing));
     }
-    if (file->is_directory()) {
+    if ((*file)->file.is_directory()) {
         co_return progress.finish(reply_for({.code = errc::is_directory}, file_use::existing));
     }
-    auto answer = co_await send_file(user, progress, *file);
+    auto answer = co_await send_file(user, progress, **file);
     co_return progress.finish(std::move(answer));
 }
 

@@ -1,10 +1,12 @@
 #include "ftp/data_channel.hpp"
 
 #include <algorithm>
-#include <new>
+#include <cerrno>
 #include <utility>
 
 #include "ferry/net/connect.hpp"
+#include "ferry/runtime/op.hpp"
+#include "ferry/runtime/wait.hpp"
 
 namespace ferry::ftp {
 
@@ -32,13 +34,44 @@ result<net::endpoint> data_channel::listen_at(const net::endpoint& where) {
     }
     auto bound = net::local_endpoint(opened->get());
     if (bound) {
-        listening_ = std::move(*opened);
+        listening_ = {.socket = std::move(*opened), .at = *bound, .has_number = where.port != 0};
     }
     return bound;
 }
 
+/// By the socket of the transfer before. False: there is none, or it is of no use any more.
+bool data_channel::listen_again(int backlog) noexcept {
+    passive_socket used = std::exchange(spare_, {});
+    const bool listens =
+        used.socket &&
+        net::listen_again(used.socket.get(),
+                          {.at = used.at, .binds = !used.has_number, .backlog = backlog});
+    if (listens) {
+        used.has_number = true;
+        listening_ = std::move(used);
+    }
+    return listens;
+}
+
+/// Unless it has served enough, or somebody else has found it.
+void data_channel::keep_for_next(passive_socket used) noexcept {
+    ++used.transfers;
+    if (used.transfers >= transfers_of_a_port) {
+        return;
+    }
+    auto other = net::accept_at_once(used.socket.get());
+    if (other) {
+        net::reset(std::move(other->socket));
+    } else if (other.error().os_errno == EAGAIN && net::stop_listening(used.socket.get())) {
+        spare_ = std::move(used);
+    }
+}
+
 result<net::endpoint> data_channel::listen(const net::endpoint& control_local) {
     forget_offer();
+    if (listen_again(data_backlog)) {
+        return listening_.at;
+    }
     auto where = net::unmapped(control_local);
     const std::uint32_t first = settings_.passive_port_first;
     const std::uint32_t last = settings_.passive_port_last;
@@ -59,19 +92,19 @@ result<net::endpoint> data_channel::listen(const net::endpoint& control_local) {
     return failure(errc::in_use);
 }
 
-std::unique_ptr<net::plain_stream> data_channel::make_stream(unique_fd socket) {
+net::minimum_rates data_channel::rates() const noexcept {
     const auto& least = settings_.transfer_rate_min;
-    return std::make_unique<net::plain_stream>(
-        here_, std::move(socket), net::minimum_rates{.sending = least, .receiving = least});
+    return {.sending = least, .receiving = least};
 }
 
 void data_channel::aim(const net::endpoint& target) noexcept {
     forget_offer();
+    spare_ = {};
     target_ = target;
 }
 
 void data_channel::forget_offer() noexcept {
-    listening_.reset();
+    listening_ = {};
     target_.reset();
 }
 
@@ -93,38 +126,47 @@ task<result<std::unique_ptr<net::stream>>> data_channel::open(ends control,
     if (is_kept()) {
         co_return std::move(kept_);
     }
-    if (!listening_) {
+    if (!listening_.socket) {
         FERRY_ASSERT(target_);
         const auto target = *std::exchange(target_, std::nullopt);
         auto connected = co_await connect_to(target, net::unmapped(control.local), deadline);
         co_return connected;
     }
-    net::acceptor incoming(here_, std::move(listening_));
-    result<std::unique_ptr<net::stream>> accepted = failure(errc::exhausted);
-    try {
-        auto outcome = co_await accept_from(incoming, control.peer, deadline);
-        accepted = std::move(outcome);
-    } catch (const std::bad_alloc&) {
-        // Answered with 425; the accept that is under way has to be ended all the same.
-        accepted = failure(errc::exhausted);
+    passive_socket incoming = std::exchange(listening_, {});
+    auto accepted = co_await accept_from(incoming, control.peer, deadline);
+    if (accepted) {
+        keep_for_next(std::move(incoming));
     }
-    co_await incoming.close();
     co_return accepted;
 }
 
-task<result<std::unique_ptr<net::stream>>> data_channel::accept_from(net::acceptor& incoming,
+task<result<std::unique_ptr<net::stream>>> data_channel::accept_from(const passive_socket& incoming,
                                                                      const net::endpoint& owner,
                                                                      runtime::time_point deadline) {
     for (;;) {  // Bounded by the deadline: each turn costs a stranger a connection.
-        auto accepted = co_await incoming.accept(deadline);
-        if (!accepted) {
-            const auto why = accepted.error();
-            if (why == errc::timed_out || why == errc::cancelled || why == errc::exhausted) {
-                co_return failure(why);
+        // Mostly it is there: a client connects before it sends the command.
+        auto came = net::accept_at_once(incoming.socket.get());
+        if (!came) {
+            const auto waited = co_await runtime::op_wait(
+                here_.io(), runtime::opcode::accept, incoming.socket.get(), deadline,
+                [](runtime::op& accept) { accept.args.accept = {.multishot = false}; });
+            if (!waited) {
+                const auto why = waited.error();
+                if (why == errc::timed_out || why == errc::cancelled || why == errc::exhausted) {
+                    co_return failure(why);
+                }
+                continue;  // One connection that was gone again.
             }
-            continue;  // One connection that was gone again.
+            unique_fd socket(static_cast<int>(*waited));
+            const auto peer = net::peer_endpoint(socket.get());
+            if (!peer) {
+                continue;  // The same.
+            }
+            came = net::accepted{.socket = std::move(socket), .peer = *peer};
         }
-        auto connection = make_stream(std::move(*accepted));
+        auto connection = std::make_unique<net::plain_stream>(
+            here_, std::move(came->socket),
+            net::end_addresses{.local = incoming.at, .peer = came->peer}, rates());
         if (net::same_address(connection->peer(), owner)) {
             co_return connection;
         }
@@ -150,7 +192,7 @@ task<result<std::unique_ptr<net::stream>>> data_channel::connect_to(net::endpoin
     if (!connected) {
         co_return failure(connected.error());
     }
-    co_return make_stream(std::move(*connected));
+    co_return std::make_unique<net::plain_stream>(here_, std::move(*connected), rates());
 }
 
 }  // namespace ferry::ftp

@@ -31,6 +31,12 @@ class data_channel {
     /// returns where. Closes what was there before, so a session holds one socket at most
     /// (threats.md, F3). Never suspends.
     ///
+    /// A port that served the transfer before serves up to `transfers_of_a_port` in a row, by the
+    /// same socket: a new one each time costs a quarter of the transfer of a small file, and each
+    /// leaves a port in TIME_WAIT that the next search for a free one has to step over (decision
+    /// 0032). Nobody listens there between two of them, and once anybody but the owner has turned
+    /// up at it, it is used no more.
+    ///
     /// Errors: errc::in_use (no port of the range is free), exhausted, or whatever the system says:
     /// answer 425.
     [[nodiscard]] result<net::endpoint> listen(const net::endpoint& control_local);
@@ -52,9 +58,11 @@ class data_channel {
     /// (RFC 959 section 3.3). Deaf to stop requests.
     [[nodiscard]] runtime::task<> drop_kept();
 
-    [[nodiscard]] bool is_set_up() const noexcept { return listening_ || target_ || kept_; }
+    [[nodiscard]] bool is_set_up() const noexcept { return listening_.socket || target_ || kept_; }
     /// `open` will give the connection of the transfer before.
-    [[nodiscard]] bool is_kept() const noexcept { return kept_ && !listening_ && !target_; }
+    [[nodiscard]] bool is_kept() const noexcept { return kept_ && !listening_.socket && !target_; }
+
+    static constexpr unsigned transfers_of_a_port = 16;
 
     struct ends {
         const net::endpoint& local;  ///< Of the control connection.
@@ -70,16 +78,27 @@ class data_channel {
         ends control, runtime::time_point deadline);
 
   private:
+    /// A socket for connections of the client, and where it listens, or did.
+    struct passive_socket {
+        unique_fd socket;
+        net::endpoint at;
+        unsigned transfers = 0;   ///< That it has served.
+        bool has_number = false;  ///< It was bound to the port by number, and so keeps it.
+    };
+
     [[nodiscard]] runtime::task<result<std::unique_ptr<net::stream>>> accept_from(
-        net::acceptor& incoming, const net::endpoint& owner, runtime::time_point deadline);
+        const passive_socket& incoming, const net::endpoint& owner, runtime::time_point deadline);
+    [[nodiscard]] bool listen_again(int backlog) noexcept;
+    void keep_for_next(passive_socket used) noexcept;
     [[nodiscard]] runtime::task<result<std::unique_ptr<net::stream>>> connect_to(
         net::endpoint target, net::endpoint from, runtime::time_point deadline);
     [[nodiscard]] result<net::endpoint> listen_at(const net::endpoint& where);
-    [[nodiscard]] std::unique_ptr<net::plain_stream> make_stream(unique_fd socket);
+    [[nodiscard]] net::minimum_rates rates() const noexcept;
 
     runtime::core& here_;
     const options& settings_;
-    unique_fd listening_;
+    passive_socket listening_;
+    passive_socket spare_;  ///< Served the transfer before, and does not listen.
     std::optional<net::endpoint> target_;
     std::unique_ptr<net::stream> kept_;
     std::string unread_;

@@ -7,7 +7,7 @@ namespace ferry::ftp {
 
 using runtime::task;
 
-task<result<void>> reply_writer::write(const reply& what) {
+std::string reply_writer::octets_of(const reply& what) const {
     std::string octets;
     if (names_.is_utf8()) {
         append_reply(octets, what);
@@ -18,7 +18,15 @@ task<result<void>> reply_writer::write(const reply& what) {
         }
         append_reply(octets, said);
     }
-    const auto written = co_await flush(std::move(octets));
+    return octets;
+}
+
+void reply_writer::hold(const reply& what) {
+    pending_ += octets_of(what);
+}
+
+task<result<void>> reply_writer::write(const reply& what) {
+    const auto written = co_await flush(octets_of(what));
     co_return written;
 }
 

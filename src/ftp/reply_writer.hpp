@@ -31,7 +31,11 @@ class reply_writer {
     /// fails with errc::reset: no line begins in the middle of another.
     [[nodiscard]] runtime::task<result<void>> write(const reply& what);
 
-    /// The same for octets that are no reply: answers to Telnet options.
+    /// Has `what` go in front of the next that is written, in one piece with it where the network
+    /// takes it so. Never suspends.
+    void hold(const reply& what);
+
+    /// The same as `write` for octets that are no reply: answers to Telnet options.
     [[nodiscard]] runtime::task<result<void>> write_octets(std::string_view octets);
 
   private:
@@ -48,6 +52,7 @@ class reply_writer {
         reply_writer& owner;
     };
 
+    [[nodiscard]] std::string octets_of(const reply& what) const;
     [[nodiscard]] runtime::task<result<void>> flush(std::string octets);
 
     net::stream& control_;

@@ -33,9 +33,21 @@ result<void> finish_into(outgoing_form* form, std::string* out) {
 
 }  // namespace
 
+bool image_retrieval::is_done_at_once(net::stream& data, running_transfer& progress) {
+    if (!file_.body) {
+        return false;
+    }
+    const auto left = std::as_bytes(std::span(*file_.body)).subspan(offset_);
+    const auto sent = left.empty() ? 0 : data.send_at_once(left);
+    offset_ += sent;
+    progress.moved_bytes += sent;
+    return sent == left.size();
+}
+
 task<transfer_end> image_retrieval::run(net::stream& data, running_transfer& progress) {
     net::send_plan plan;
-    plan.add(file_.span({.offset = offset_, .size_bytes = file_.status().size_bytes - offset_}));
+    const auto& file = file_.file;
+    plan.add(file.span({.offset = offset_, .size_bytes = file.status().size_bytes - offset_}));
     const auto sent = co_await net::execute(
         data, plan, {.stall_timeout = user_.shared.settings.transfer_stall_timeout},
         progress.moved_bytes);

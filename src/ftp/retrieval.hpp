@@ -10,6 +10,7 @@
 #include "ferry/base/units.hpp"
 #include "ferry/net/stream.hpp"
 #include "ferry/runtime/task.hpp"
+#include "ferry/vfs/file_cache.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "ftp/outgoing_form.hpp"
 #include "ftp/session.hpp"
@@ -18,18 +19,19 @@
 namespace ferry::ftp {
 
 /// Sends a file as it is stored, from `offset` to the end it had when it was opened (V7), by the
-/// same send plan as HTTP.
+/// same send plan as HTTP; what of it is in memory, at once if the network takes it.
 class image_retrieval final : public transfer_work {
   public:
-    image_retrieval(session& user, const vfs::node& file, std::uint64_t offset) noexcept
+    image_retrieval(session& user, const vfs::shared_file& file, std::uint64_t offset) noexcept
         : user_(user), file_(file), offset_(offset) {}
 
+    [[nodiscard]] bool is_done_at_once(net::stream& data, running_transfer& progress) override;
     [[nodiscard]] runtime::task<transfer_end> run(net::stream& data,
                                                   running_transfer& progress) override;
 
   private:
     session& user_;
-    const vfs::node& file_;
+    const vfs::shared_file& file_;
     std::uint64_t offset_;
 };
 

@@ -136,8 +136,23 @@ task<reply> carry_out(session& user, prepared_transfer what) {
     }
     std::unique_ptr<net::stream> data = std::move(*opened);
 
-    const auto announced =
-        co_await user.replies.write({was_kept ? 125 : 150, std::move(what.announcement)});
+    const reply announcement{was_kept ? 125 : 150, std::move(what.announcement)};
+    net::pacer sending =
+        make_pacer(user, &auth::rates::download, &session::download, &auth::usage::download);
+    net::pacer receiving =
+        make_pacer(user, &auth::rates::upload, &session::upload, &auth::usage::upload);
+    const bool is_limited = sending.is_limited() || receiving.is_limited();
+    const bool may_be_brief = !was_kept && !is_limited && !user.security.protects_data &&
+                              !marks_ends(user.settings.how.mode) &&
+                              !progress.scope().stop_requested();
+    if (may_be_brief && what.work.is_done_at_once(*data, progress)) {
+        user.replies.hold(announcement);
+        progress.is_announced = true;
+        co_await data->close(net::farewell::orderly);
+        co_return final_reply(user, {}, what.work.use());
+    }
+
+    const auto announced = co_await user.replies.write(announcement);
     if (!announced) {
         user.life.request_stop();
         co_await data->close(net::farewell::abort);
@@ -153,12 +168,7 @@ task<reply> carry_out(session& user, prepared_transfer what) {
     }
     co_await answer_waiting_status(user);
 
-    net::pacer sending =
-        make_pacer(user, &auth::rates::download, &session::download, &auth::usage::download);
-    net::pacer receiving =
-        make_pacer(user, &auth::rates::upload, &session::upload, &auth::usage::upload);
     net::paced_stream paced(*data, sending, receiving);
-    const bool is_limited = sending.is_limited() || receiving.is_limited();
     net::stream& content = is_limited ? static_cast<net::stream&>(paced) : *data;
     transfer_end end;
     try {

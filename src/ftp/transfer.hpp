@@ -67,6 +67,14 @@ class transfer_work {
     [[nodiscard]] virtual runtime::task<transfer_end> run(net::stream& data,
                                                           running_transfer& progress) = 0;
 
+    /// Does all of it without waiting, where it can and the network takes it at once; then the
+    /// client hears of beginning and end in one. False: `run` has the rest to do. Never suspends.
+    [[nodiscard]] virtual bool is_done_at_once(net::stream& data, running_transfer& progress) {
+        static_cast<void>(data);
+        static_cast<void>(progress);
+        return false;
+    }
+
     /// `content` for who receives a file.
     [[nodiscard]] virtual file_use use() const noexcept { return file_use::existing; }
 };
@@ -84,7 +92,8 @@ struct prepared_transfer {
 /// it broke or ABOR came; else what the file failed with. A data connection that did not carry
 /// everything is reset and not closed in order, so the client cannot take the half for the whole.
 /// An upload whose file failed gets its reply first (`session::is_answered`), and what the client
-/// still sends is dropped for a while.
+/// still sends is dropped for a while. Work done at once has 150 and the final reply leave
+/// in one piece.
 [[nodiscard]] runtime::task<reply> carry_out(session& user, prepared_transfer what);
 
 /// The end of a transfer whose data connection gave `why`; a file may fail through it, too, when it

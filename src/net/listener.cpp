@@ -84,6 +84,35 @@ result<endpoint> peer_endpoint(int socket) {
     return endpoint_of(socket, &kernel::getpeername);
 }
 
+result<accepted> accept_at_once(int listening) noexcept {
+    unique_fd came(kernel::accept4(listening, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!came) {
+        return failure_from_errno(errno);
+    }
+    FERRY_TRY(peer, peer_endpoint(came.get()));  // accept4 gives that of one who has gone, too.
+    return accepted{.socket = std::move(came), .peer = peer};
+}
+
+void reset(unique_fd connection) noexcept {
+    const ::linger at_once{.l_onoff = 1, .l_linger = 0};
+    static_cast<void>(
+        kernel::setsockopt(connection.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
+}
+
+bool stop_listening(int listening) noexcept {
+    return kernel::shutdown(listening, SHUT_RD) == 0;
+}
+
+result<void> listen_again(int socket, const listen_again_options& options) noexcept {
+    sockaddr_storage address{};
+    const auto address_bytes = to_sockaddr(options.at, address);
+    if ((options.binds && kernel::bind(socket, as_sockaddr(address), address_bytes) != 0) ||
+        kernel::listen(socket, options.backlog) != 0) {
+        return failure_from_errno(errno);
+    }
+    return {};
+}
+
 void refuse(unique_fd connection, std::string_view last_words) noexcept {
     // A new connection has room; whether the words arrive is not worth a wait.
     static_cast<void>(kernel::send(connection.get(), last_words.data(), last_words.size(),

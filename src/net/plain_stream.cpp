@@ -56,6 +56,16 @@ plain_stream::plain_stream(runtime::core& here, unique_fd socket, minimum_rates 
       sending_(least.sending),
       receiving_(least.receiving) {}
 
+plain_stream::plain_stream(runtime::core& here, unique_fd socket, const end_addresses& ends,
+                           minimum_rates least) noexcept
+    : here_(here),
+      socket_(std::move(socket)),
+      peer_(ends.peer),
+      local_(ends.local),
+      arrived_(here.io()),
+      sending_(least.sending),
+      receiving_(least.receiving) {}
+
 plain_stream::~plain_stream() {
     FERRY_ASSERT(!receive_.in_flight);
 }
@@ -256,6 +266,14 @@ task<result<void>> plain_stream::send(std::span<const std::byte> octets,
         octets = octets.subspan(static_cast<std::size_t>(*moved));
     }
     co_return result<void>{};
+}
+
+std::size_t plain_stream::send_at_once(std::span<const std::byte> octets) noexcept {
+    const auto sent =
+        kernel::send(socket_.get(), octets.data(), octets.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    const auto moved = sent > 0 ? static_cast<std::size_t>(sent) : 0;
+    given_ += moved;
+    return moved;
 }
 
 task<result<std::uint64_t>> plain_stream::send_file(file_message message,

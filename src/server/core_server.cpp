@@ -164,7 +164,8 @@ result<void> core_server::open() {
                                                        .tls = &tls_,
                                                        .handshakes = handshakes_.get(),
                                                        .hosts = &hosts_,
-                                                       .types = &types_});
+                                                       .types = &types_,
+                                                       .open_files = open_files_.get()});
     return {};
 }
 

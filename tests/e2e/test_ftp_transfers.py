@@ -565,7 +565,7 @@ def test_five_uploads_and_downloads_at_once(t):
 def test_descriptors_return_to_base(t):
     """threats.md, H4: sessions that leave, are cut or reset, in transfers or not, leave nothing."""
     server = t.ferry(trees.fill(t.tmp(), SITE), "--user", "ann:secret", "--write",
-                     "--upload-part-keep", "0")
+                     "--upload-part-keep", "0", "--file-cache-entries", "off")
     with Control(server) as control:
         control.login("ann", "secret")
         control.retrieve("RETR size-3m.bin")

@@ -27,6 +27,7 @@
 #include "ferry/runtime/task.hpp"
 #include "ferry/vfs/digest.hpp"
 #include "ferry/vfs/ebcdic.hpp"
+#include "ferry/vfs/file_cache.hpp"
 #include "ferry/vfs/home_counter.hpp"
 #include "ferry/vfs/homes.hpp"
 #include "ferry/vfs/listing_bounds.hpp"
@@ -140,6 +141,8 @@ struct service {
     runtime::permits* handshakes = nullptr;   ///< Of the core: those that compute at once.
     const host_table* hosts = nullptr;        ///< Null: any host is the whole tree.
     const media_type_table* types = nullptr;  ///< Null: none is known.
+    /// Of the core, of `files`; null: every file is opened for each transfer.
+    vfs::file_cache* open_files = nullptr;
 
     [[nodiscard]] bool has_tls() const noexcept { return tls != nullptr && *tls != nullptr; }
 };

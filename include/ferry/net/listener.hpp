@@ -36,6 +36,35 @@ struct listen_options {
 /// Whose the other end of an accepted socket is, or errc::reset where it has gone.
 [[nodiscard]] result<endpoint> peer_endpoint(int socket);
 
+/// One that has connected.
+struct accepted {
+    unique_fd socket;  ///< Non-blocking, close-on-exec.
+    endpoint peer;
+};
+
+/// Who has connected to a listening socket already, if anybody has: errc::exhausted without a
+/// descriptor; else EAGAIN where nobody waits, or what became of him (errc::reset: he has gone).
+/// Never suspends.
+[[nodiscard]] result<accepted> accept_at_once(int listening) noexcept;
+
+/// Closes a connection so that the peer sees a reset, and takes nothing for a whole file.
+void reset(unique_fd connection) noexcept;
+
+/// Has a listening socket listen no more: connections that nobody has accepted are reset, its port
+/// answers nobody. No operation may be under way on it. False: it cannot be told to; close it.
+[[nodiscard]] bool stop_listening(int listening) noexcept;
+
+/// Has a socket that has stopped listening do so again, at `at`, where it listened before. It keeps
+/// a port that it was bound to by number: bind it where the kernel chose the port, for the first
+/// time only. Errors: errc::in_use (somebody else has the port by now), or whatever the system
+/// says: close it.
+struct listen_again_options {
+    const endpoint& at;
+    bool binds = false;
+    int backlog = 1'024;
+};
+[[nodiscard]] result<void> listen_again(int socket, const listen_again_options& options) noexcept;
+
 /// Sends `last_words` if the socket takes them at once, and closes. For a connection over the
 /// limit. Never suspends, never fails.
 void refuse(unique_fd connection, std::string_view last_words) noexcept;

@@ -17,6 +17,12 @@ struct minimum_rates {
     minimum_rate receiving;  ///< How fast `receive` gets something from it.
 };
 
+/// Between whom a connection is.
+struct end_addresses {
+    endpoint local;
+    endpoint peer;
+};
+
 /// TCP without more. An idle one holds no memory for input: octets arrive in the core's own buffers
 /// (datapath.md, 6). The first receive is single, so that a connection of one request has nothing
 /// armed when it closes (datapath.md, 7); from the second on one armed receive serves them all.
@@ -26,6 +32,9 @@ class plain_stream final : public stream {
     /// errc::timed_out, as one that moves nothing for a whole timeout does: both go by what its TCP
     /// has acknowledged, not by what there was room for in the socket.
     plain_stream(runtime::core& here, unique_fd socket, minimum_rates least = {}) noexcept;
+    /// The same for who knows both its addresses.
+    plain_stream(runtime::core& here, unique_fd socket, const end_addresses& ends,
+                 minimum_rates least) noexcept;
     ~plain_stream() override;
 
     [[nodiscard]] std::string_view input() const noexcept override {
@@ -38,6 +47,7 @@ class plain_stream final : public stream {
                                                              runtime::time_point deadline) override;
     [[nodiscard]] runtime::task<result<void>> send(std::span<const std::byte> octets,
                                                    runtime::duration stall_timeout) override;
+    [[nodiscard]] std::size_t send_at_once(std::span<const std::byte> octets) noexcept override;
     [[nodiscard]] runtime::task<result<std::uint64_t>> send_file(
         file_message message, runtime::duration stall_timeout) override;
     /// What `input()` holds, if anything, is news to the next `fill`: for who has read the

@@ -63,6 +63,13 @@ class stream {
     [[nodiscard]] virtual runtime::task<result<void>> send(std::span<const std::byte> octets,
                                                            runtime::duration stall_timeout) = 0;
 
+    /// Sends as many of `octets` as there is room for at once, and gives how many: 0 also where a
+    /// stream cannot, or the connection has failed, which the next `send` says. Never suspends.
+    [[nodiscard]] virtual std::size_t send_at_once(std::span<const std::byte> octets) noexcept {
+        static_cast<void>(octets);
+        return 0;
+    }
+
     /// What to send from memory and then from a file, in one go.
     struct file_message {
         std::span<const std::byte> head;  ///< May be empty.

@@ -111,6 +111,75 @@ TEST_CASE("data channel: many PASV hold one socket") {
     CHECK(count_sockets() == before - 1);
 }
 
+// threats.md, F3: fewer ports in TIME_WAIT, and none that is open while nobody is expected.
+TEST_CASE("data channel: a port serves some transfers in a row, and nobody in between") {
+    server_settings settings;
+    SUBCASE("any port") {}
+    SUBCASE("of a range") {
+        const auto low = static_cast<std::uint16_t>(10'000 + ::getpid() % 10'000 * 2);
+        settings.numbers.passive_port_first = low;
+        settings.numbers.passive_port_last = static_cast<std::uint16_t>(low + 99);
+    }
+    test_server server(settings);
+    server.put("a", "content");
+    client user(server);
+    user.log_in();
+    const auto sockets = count_sockets();
+    std::uint16_t before = 0;
+    unsigned changes = 0;
+    for (unsigned i = 0; i < 2 * ftp::data_channel::transfers_of_a_port; ++i) {
+        const auto port = port_of_pasv(user.ask("PASV"));
+        changes += port == before ? 0 : 1;
+        before = port;
+        auto data = client_socket::connect_to(port);
+        CHECK(user.code("RETR a") == 150);
+        CHECK(data.read_all() == "content");
+        CHECK(code_of(user.reply()) == 226);
+        data.close();
+        CHECK_FALSE(client_socket::connect_to(port).is_open());
+        CHECK(count_sockets() <= sockets + 1);
+    }
+    CHECK(changes == 2);
+    CHECK(count_sockets() == sockets);
+}
+
+// threats.md, F2: who has found the port, from whatever address, gains nothing by it later.
+TEST_CASE("data channel: a port that somebody else has found is used no more") {
+    test_server server;
+    server.put("a", "content");
+    client user(server);
+    user.log_in();
+    const auto port = port_of_pasv(user.ask("PASV"));
+    auto owner = client_socket::connect_to(port);
+    auto other = client_socket::connect_to(port);
+    REQUIRE(other.is_open());
+    CHECK(user.code("RETR a") == 150);
+    CHECK(owner.read_all() == "content");
+    CHECK(code_of(user.reply()) == 226);
+    CHECK(other.read_all().empty());
+    CHECK(other.was_reset());
+    CHECK(port_of_pasv(user.ask("PASV")) != port);
+}
+
+// The port is the session's for as long as it listens there only.
+TEST_CASE("data channel: a port that another has taken meanwhile") {
+    test_server server;
+    server.put("a", "content");
+    client user(server);
+    user.log_in();
+    const auto port = port_of_pasv(user.ask("PASV"));
+    auto data = client_socket::connect_to(port);
+    CHECK(user.code("RETR a") == 150);
+    CHECK(data.read_all() == "content");
+    CHECK(code_of(user.reply()) == 226);
+    auto at = net::parse_address("127.0.0.1").value();
+    at.port = port;
+    const auto taken = net::open_listener({.at = at});
+    REQUIRE(taken);
+    CHECK(port_of_pasv(user.ask("PASV")) != port);
+    CHECK(user.fetch("RETR a").octets == "content");
+}
+
 TEST_CASE("data channel: a range of ports, and its end") {
     server_settings settings;
     // Outside of what the kernel hands out, and not what the same test in another build takes.

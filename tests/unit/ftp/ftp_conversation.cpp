@@ -116,6 +116,7 @@ void test_server::run() {
     vfs::digest_cache known_digests;
     vfs::digests digests(here, known_digests);
     vfs::home_counter counter(here, *files_, homes_, listings);
+    vfs::file_cache open_files(here, *files_, {});
     service shared{.here = here,
                    .settings = settings_.numbers,
                    .files = *files_,
@@ -130,7 +131,8 @@ void test_server::run() {
                    .counter = counter,
                    .access_log = log_,
                    .draining = draining_,
-                   .hosts = settings_.hosts};
+                   .hosts = settings_.hosts,
+                   .open_files = &open_files};
     auto at = net::parse_address(settings_.listen_at).value();
     auto listening = net::open_listener({.at = at, .congestion = {}}).value();
     port_ = net::local_endpoint(listening.get()).value().port;

@@ -125,6 +125,18 @@ TEST_CASE("reply_writer: two writers, whole replies, one send at a time") {
 }
 
 // threats.md, R14: want of memory ends one of the two; the other does not wait for it for ever.
+TEST_CASE("reply_writer: what is held goes in front of the next reply, in one send") {
+    fixture on;
+    on.run([](nursery&, fixture& with) -> task<> {
+        with.replies.hold({150, "Beginning"});
+        CHECK(with.control.sends == 0);
+        const auto written = co_await with.replies.write({226, "Over"});
+        CHECK(written.has_value());
+    });
+    CHECK(on.control.taken == "150 Beginning\r\n226 Over\r\n");
+    CHECK(on.control.sends == 1);
+}
+
 TEST_CASE("reply_writer: a send that throws lets the other writer go on") {
     fixture session;
     session.control.failures = 1;

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -62,6 +63,40 @@ TEST_CASE("retrieval: RETR in every TYPE, STRU and MODE (RFC 959 section 3)") {
         CHECK(code_of(got.last) == 226);
         CHECK(received(how, got.octets, 5) == text);
     }
+}
+
+// RFC 959 section 4.2.1: the preliminary reply comes first, however close behind it the last is.
+TEST_CASE("retrieval: a small file that is kept in memory, its beginning and end in one") {
+    test_server server;
+    server.put("a", "content");
+    server.put("empty", "");
+    server.put("large", std::string(100'000, 'x'));
+    client user(server);
+    user.log_in();
+    CHECK(user.code("TYPE I") == 200);
+    for (const auto* name : {"a", "empty", "large"}) {
+        CAPTURE(name);
+        for (int i = 0; i < 3; ++i) {  // It is kept from the second time on.
+            CHECK(user.fetch("RETR "s + name).octets == server.get(name));
+        }
+    }
+    auto data = user.passive();
+    user.send("RETR a\r\n");
+    CHECK(user.socket().read_some() ==
+          "150 Opening BINARY mode data connection (7 bytes)\r\n"
+          "226 Transfer complete\r\n");
+    CHECK(data.read_all() == "content");
+    CHECK(user.code("REST 3") == 350);
+    CHECK(user.fetch("RETR a").octets == "tent");
+    CHECK(user.code("REST 7") == 350);
+    CHECK(user.fetch("RETR a").octets.empty());
+    const auto logged = server.records();
+    REQUIRE(logged.size() > 3);
+    CHECK(std::ranges::count_if(logged, [](const auto& each) {
+              return each.method == "RETR" && each.status == 226 && each.body_bytes == 7;
+          }) == 4);
+    server.put("a", "other");  // Written in place: the next one sees it.
+    CHECK(user.fetch("RETR a").octets == "other");
 }
 
 TEST_CASE("retrieval: SIZE is what RETR sends in stream mode (RFC 3659 section 4)") {

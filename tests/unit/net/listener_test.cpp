@@ -421,6 +421,44 @@ TEST_CASE("acceptor: without memory for one connection it drops that one (threat
     CHECK(count_descriptors() == before - 1);
 }
 
+TEST_CASE("accept_at_once: who has connected, and nobody") {
+    const auto listener = open_listener({.at = loopback_v4()}).value();
+    auto came = accept_at_once(listener.get());
+    REQUIRE_FALSE(came);
+    CHECK(came.error().os_errno == EAGAIN);
+    const auto client = client_of(listener.get());
+    came = accept_at_once(listener.get());
+    REQUIRE(came);
+    CHECK(came->peer == local_endpoint(client.get()).value());
+    CHECK((::fcntl(came->socket.get(), F_GETFL) & O_NONBLOCK) != 0);
+    CHECK((::fcntl(came->socket.get(), F_GETFD) & FD_CLOEXEC) != 0);
+}
+
+TEST_CASE("stop_listening: who waits is reset, and the socket can listen again there") {
+    auto at = loopback_v4();
+    const auto listener = open_listener({.at = at}).value();
+    at = local_endpoint(listener.get()).value();
+    for (const bool binds : {true, false}) {
+        const auto waiting = client_of(listener.get());
+        REQUIRE(stop_listening(listener.get()));
+        std::array<char, 1> octet{};
+        CHECK(::recv(waiting.get(), octet.data(), octet.size(), 0) == -1);
+        CHECK(errno == ECONNRESET);
+        CHECK(accept_at_once(listener.get()).error() == errc::invalid);
+        // The port that the kernel has chosen is given back, one that was asked for is kept.
+        REQUIRE(listen_again(listener.get(), {.at = at, .binds = binds}));
+        CHECK(local_endpoint(listener.get()).value() == at);
+        const auto client = client_of(listener.get());
+        CHECK(accept_at_once(listener.get()));
+        CHECK(option_of(listener.get(), IPPROTO_TCP, TCP_NODELAY) == 1);
+    }
+    REQUIRE(stop_listening(listener.get()));
+    const auto other = open_listener({.at = at}).value();
+    const auto again = listen_again(listener.get(), {.at = at, .binds = false});
+    REQUIRE_FALSE(again);
+    CHECK(again.error() == errc::in_use);
+}
+
 TEST_CASE("refuse: the last words arrive, then the end") {
     test_core machine;
     machine.run([](nursery& tasks) -> task<> {

@@ -132,6 +132,26 @@ TEST_CASE("plain_stream: knows both ends by their addresses") {
     });
 }
 
+TEST_CASE("plain_stream: sends at once what there is room for") {
+    scene on;
+    shrink_buffers(on.near);
+    on.run([](nursery& home, scene& my) -> task<> {
+        const auto all = pattern(1'000'000);
+        std::size_t sent = 0;
+        for (std::size_t moved = 1; moved > 0; sent += moved) {
+            moved = my.stream.send_at_once(octets(all).subspan(sent));
+        }
+        CHECK(sent > 0);
+        CHECK(sent < all.size());
+        home.start(peer_hears, std::ref(my));
+        const auto rest = co_await my.stream.send(octets(all).subspan(sent), 10s);
+        CHECK(rest.has_value());
+        co_await my.stream.close(farewell::orderly);
+        co_await until_heard(my);
+        CHECK(my.at_peer.octets == all);
+    });
+}
+
 TEST_CASE("plain_stream: input stays until it is consumed, in any pieces") {
     scene on;
     on.run([](nursery&, scene& my) -> task<> {
