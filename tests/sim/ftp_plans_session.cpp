@@ -108,6 +108,8 @@ void apply_setting(ftp_session& user, const std::string& verb, const std::string
         user.is_image = upper(argument).starts_with('L') || upper(argument).starts_with('I');
     } else if (verb == "REST") {
         user.restart_offset = code == 350 && argument == "17" ? 17 : 0;
+    } else if (verb == "MODE" && code == 200) {
+        user.restart_offset = 0;  // Offsets are of one kind, markers of another.
     } else if (verb == "ABOR") {
         user.data_is_set_up = false;
     } else if (verb == "PORT" || verb == "EPRT") {
