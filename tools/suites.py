@@ -61,10 +61,10 @@ SUITES = [
           command=("python3", "tests/tools/lint_test.py")),
     Suite("asan", "unit tests, reactor conformance and fuzz corpora under ASan and UBSan",
           quick=True, build="asan", programs=r".*"),
-    # The simulator and what runs in it have one thread. So have requests of HTTP and commands of FTP:
-    # what they share with other threads are the pool and the tables of the layers below.
+    # What threads share lies in these layers: the pool, channels, tables of files and accounts. The
+    # protocols above have one thread a core, as the simulator has.
     Suite("tsan", "unit tests and reactor conformance under TSan", build="tsan",
-          programs=r"unit-(?!sim|ftp|http).*|reactor.*"),
+          programs=r"unit-(base|runtime|net|vfs|auth)|reactor.*"),
     Suite("sim", "120 simulated worlds in which much goes wrong",
           command=("tools/sim", "--seeds", "1..120", "--faults", "heavy")),
     Suite("sim-calm", "simulated worlds without faults: every answer exact, the same trace twice",

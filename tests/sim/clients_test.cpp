@@ -64,11 +64,11 @@ void run_seeds(std::uint64_t first, std::uint64_t last, crowd who) {
 
 // Goal: the clients' idea of ferry is what ferry does. Method: strict clients and the real thing.
 TEST_CASE("clients: HTTP alone, on the real machine") {
-    run_seeds(1, 2, {.http = 3});
+    run_seeds(1, 1, {.http = 3});
 }
 
 TEST_CASE("clients: FTP alone, on the real machine") {
-    run_seeds(101, 103, {.ftp = 3});
+    run_seeds(101, 102, {.ftp = 3});
 }
 
 // Uploads, renames and removals under the eyes of others.
@@ -78,7 +78,7 @@ TEST_CASE("clients: HTTP and FTP together, on the real machine") {
 
 // Goal: a server that drains breaks no promise: what was confirmed is there, nothing is torn.
 TEST_CASE("clients: a server that ends in the middle, on the real machine") {
-    for (std::uint64_t seed = 301; seed <= 305; ++seed) {
+    for (std::uint64_t seed = 301; seed <= 303; ++seed) {
         CAPTURE(seed);
         live_run run(seed);
         live_server server(run.model, run.numbers);
