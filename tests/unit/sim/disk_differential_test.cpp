@@ -441,7 +441,7 @@ TEST_CASE("disk: does what the file system of this machine does") {
     }
     const mode_t before = ::umask(0022);
     std::map<std::string, std::size_t> outcomes;
-    for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 12; ++seed) {
         CAPTURE(seed);
         comparison both(seed);
         for (unsigned step = 0; step < 3'000; ++step) {
