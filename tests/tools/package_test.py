@@ -36,6 +36,7 @@ def run(command, **options):
 INSTALLED = r"""
 set -e
 say() { echo "-- $*"; }
+rm -f /var/lib/man-db/auto-update  # The index of all manual pages, made again each time.
 say install; dpkg -i "$1"
 say user; id ferry; stat -c '%U %a' /srv/ferry /var/log/ferry
 say check; ferry --config /etc/ferry/ferry.toml --check
