@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "ferry/base/unique_fd.hpp"
+#include "server/directory_of.hpp"
 
 namespace ferry::server {
 namespace {
@@ -126,14 +127,6 @@ class ruleset {
     std::uint64_t handled_;
     int failed_ = 0;
 };
-
-std::string directory_of(const std::string& name) {
-    const auto slash = name.rfind('/');
-    if (slash == std::string::npos) {
-        return ".";
-    }
-    return slash == 0 ? "/" : name.substr(0, slash);
-}
 
 // As many links on the way to a file as path_resolution(7) follows.
 constexpr int links_max = 40;

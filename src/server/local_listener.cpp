@@ -12,6 +12,7 @@
 
 #include "ferry/base/ascii.hpp"
 #include "server/flag_values.hpp"
+#include "server/unix_address.hpp"
 
 namespace ferry::server {
 namespace {
@@ -25,10 +26,6 @@ sockaddr_un address_of(const std::string& path) noexcept {
     made.sun_family = AF_UNIX;
     std::memcpy(made.sun_path, path.data(), path.size());
     return made;
-}
-
-const sockaddr* as_address(const sockaddr_un& address) noexcept {
-    return static_cast<const sockaddr*>(static_cast<const void*>(&address));
 }
 
 unique_fd make_socket() noexcept {

@@ -48,6 +48,13 @@ std::optional<Entry> looked_up(std::vector<char>& buffer, LookUp look_up) {
     return std::nullopt;
 }
 
+std::optional<passwd> user_numbered(uid_t number, std::vector<char>& buffer) {
+    return looked_up<passwd>(buffer,
+                             [&](passwd* into, char* room, std::size_t bytes, passwd** out) {
+                                 return ::getpwuid_r(number, into, room, bytes, out);
+                             });
+}
+
 std::optional<passwd> user_called(const std::string& text, std::vector<char>& buffer) {
     auto found =
         looked_up<passwd>(buffer, [&](passwd* into, char* room, std::size_t bytes, passwd** out) {
@@ -57,10 +64,7 @@ std::optional<passwd> user_called(const std::string& text, std::vector<char>& bu
     if (found || !number) {
         return found;
     }
-    return looked_up<passwd>(buffer,
-                             [&](passwd* into, char* room, std::size_t bytes, passwd** out) {
-                                 return ::getpwuid_r(*number, into, room, bytes, out);
-                             });
+    return user_numbered(*number, buffer);
 }
 
 std::optional<gid_t> group_called(const std::string& text) {
@@ -130,10 +134,7 @@ bool is_already(const system_account& who) noexcept {
 /// The groups that somebody is in, sorted: one at least.
 std::vector<gid_t> groups_of(const system_account& who) {
     std::vector<char> buffer;
-    const auto entry =
-        looked_up<passwd>(buffer, [&](passwd* into, char* room, std::size_t bytes, passwd** out) {
-            return ::getpwuid_r(who.user, into, room, bytes, out);
-        });
+    const auto entry = user_numbered(who.user, buffer);
     if (!entry) {
         return {who.group};
     }

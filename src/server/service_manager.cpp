@@ -1,5 +1,7 @@
 #include "server/service_manager.hpp"
 
+#include "server/unix_address.hpp"
+
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -29,11 +31,6 @@ std::optional<std::int64_t> number_in(const std::string& text) noexcept {
         return std::nullopt;
     }
     return number;
-}
-
-// Every kind of sockaddr begins with the family (unix(7)).
-const sockaddr* as_address(const sockaddr_un& address) noexcept {
-    return static_cast<const sockaddr*>(static_cast<const void*>(&address));
 }
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include "ferry/vfs/mount_table.hpp"
 #include "server/access_log.hpp"
 #include "server/confinement.hpp"
+#include "server/directory_of.hpp"
 #include "server/file_calls.hpp"
 #include "server/flag_values.hpp"
 #include "server/rules_file.hpp"
@@ -278,10 +279,7 @@ std::string closed_log_directory(const config& settings) {
     if (settings.access_log.kind != access_log_kind::file) {
         return {};
     }
-    const auto slash = settings.access_log.file.rfind('/');
-    const auto directory = slash == std::string::npos
-                               ? std::string(".")
-                               : settings.access_log.file.substr(0, slash + 1);
+    const auto directory = directory_of(settings.access_log.file);
     const bool is_open = ::faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) == 0;
     return is_open ? std::string() : directory;
 }
@@ -432,10 +430,11 @@ std::expected<void, std::string> give_up_privileges(const config& settings, prep
         return {};
     }
     give_up_foreign_rights();
-    ready.notes = confine(reach_of(settings, ready));
-    if (settings.confine == confinement::required && !ready.notes.empty()) {
-        return std::unexpected(fmt::format("--confine require: {}", fmt::join(ready.notes, "; ")));
+    const auto lacking = confine(reach_of(settings, ready));
+    if (settings.confine == confinement::required && !lacking.empty()) {
+        return std::unexpected(fmt::format("--confine require: {}", fmt::join(lacking, "; ")));
     }
+    ready.warnings.insert(ready.warnings.end(), lacking.begin(), lacking.end());
     return {};
 }
 

@@ -53,7 +53,6 @@ struct prepared {
     std::vector<runtime::uring_grant> rings;  ///< One a core; none with epoll.
     std::vector<std::string> warnings;
     ftp::public_addresses public_addresses;  ///< Names looked up.
-    std::vector<std::string> notes;          ///< What `confine` could not bar.
 };
 
 /// Opens the tree, the log and the listening sockets, raises the descriptor limit to what it may be
@@ -71,7 +70,7 @@ struct prepared {
 
 /// Gives up what serving needs no more: becomes `prepared::runs_as`, never gets more rights again,
 /// and is confined (`confine`) as far as `config::confine` says. Adds to the warnings what that
-/// user cannot read anew, to the notes what could not be barred. After `prepare`, before threads
+/// user cannot read anew and what could not be barred. After `prepare`, before threads
 /// start. Errors: one line for a person, of a directory that this user cannot serve too.
 [[nodiscard]] std::expected<void, std::string> give_up_privileges(const config& settings,
                                                                   prepared& ready);

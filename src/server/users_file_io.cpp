@@ -9,6 +9,7 @@
 
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/base/units.hpp"
+#include "server/directory_of.hpp"
 #include "server/read_whole.hpp"
 
 namespace ferry::server {
@@ -45,9 +46,8 @@ std::expected<void, int> put_in_place(const unique_fd& made, const std::string& 
     if (::fsync(made.get()) != 0 || ::rename(temporary.c_str(), file.c_str()) != 0) {
         return last_error();
     }
-    const auto slash = file.rfind('/');
-    const std::string parent = slash == std::string::npos ? "." : file.substr(0, slash + 1);
-    const unique_fd directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const unique_fd directory(
+        ::open(directory_of(file).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory || ::fsync(directory.get()) != 0) {
         return last_error();
     }

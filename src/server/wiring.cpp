@@ -576,9 +576,6 @@ int run(const config& settings) {
         std::fputs(describe(settings, ready->io.notice, *ready->users).c_str(), stdout);
         return 0;
     }
-    for (const auto& each : ready->notes) {
-        log::warning(each);
-    }
     log::write(ready->io.is_second_best ? log::level::warning : log::level::info, ready->io.notice);
     const unique_fd signals = block_signals();
     if (!signals) {
