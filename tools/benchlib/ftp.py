@@ -520,7 +520,8 @@ def bench(options):
             unable[name] = check_answers(name, server, options.files, options.workloads,
                                          options.secure)
         progress("")
-        about = {"when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        about = {"kind": options.kind,
+                 "when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
                  "machine": machine(), "congestion": congestion, "rounds": options.rounds,
                  "load": os.getloadavg()[0], "files": place or tempfile.gettempdir(),
                  "servers": ftp_peers.versions(options.servers, options.ferry),

@@ -195,7 +195,8 @@ def bench(options):
         time.sleep(2.1)
         servers, started = start_servers(options, folder, server_cpu)
         check_answers(servers, contents)
-        about = {"when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        about = {"kind": options.kind,
+                 "when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
                  "machine": machine(), "congestion": congestion, "connections": options.connections,
                  "rounds": options.rounds, "seconds": options.seconds,
                  "ferry": output_of([options.ferry, "--version"]),

@@ -215,7 +215,8 @@ def bench(options):
         time.sleep(2.1)
         started = start(options, folder, server_cpu)
         ciphers = check_answers(started, contents)
-        about = {"when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        about = {"kind": options.kind,
+                 "when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
                  "machine": machine(), "congestion": congestion, "connections": options.connections,
                  "rounds": options.rounds, "seconds": options.seconds, "ciphers": ciphers,
                  "ferry": output_of([options.ferry, "--version"]),
