@@ -3,6 +3,7 @@
 #include <openssl/ssl.h>
 
 #include <cstddef>
+#include <span>
 #include <string_view>
 
 #include "net/tls_session.hpp"
@@ -27,6 +28,10 @@ class tls_session::callbacks {
     static SSL_TICKET_RETURN see_ticket(SSL* session, SSL_SESSION* resumed,
                                         const unsigned char* name, std::size_t name_bytes,
                                         SSL_TICKET_STATUS status, void* unused);
+
+    /// Which ticket `see_ticket` is about, if it is good: its random part.
+    static void note_ticket(tls_session& self,
+                            std::span<const unsigned char, tls_ticket_keys::ticket_id_bytes> id);
 
     [[nodiscard]] static const tls_server& server_of(const tls_session& self) noexcept;
     [[nodiscard]] static bool has_mark(const tls_session& self) noexcept;

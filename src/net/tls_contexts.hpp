@@ -13,13 +13,24 @@
 
 namespace ferry::net {
 
-/// One SSL_CTX a certificate, found by the names that it is for.
+/// One SSL_CTX for certificates of the same names, whose keys are of different kinds, found by
+/// these names.
 class tls_server::contexts {
   public:
-    struct identity {
-        context_owner context;
+    struct certificate {
+        certificate_owner shown;
         std::string called;
         std::string ocsp_response;
+
+        [[nodiscard]] int kind_of_key() const noexcept {
+            return ::EVP_PKEY_get_base_id(::X509_get0_pubkey(shown.get()));
+        }
+    };
+    struct identity {
+        context_owner context;
+        std::vector<std::string> names;  ///< In lower case, in order.
+        /// Clients are shown one that they can check (RFC 8446 section 4.4.2.2).
+        std::vector<certificate> certificates;
     };
 
     [[nodiscard]] SSL_CTX* standard() const noexcept { return identities.front()->context.get(); }

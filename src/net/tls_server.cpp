@@ -1,6 +1,7 @@
 #include "ferry/net/tls_server.hpp"
 
 #include <fmt/format.h>
+#include <openssl/aes.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/params.h>
@@ -11,6 +12,7 @@
 #include <array>
 #include <ctime>
 #include <new>
+#include <span>
 #include <utility>
 
 #include "ferry/base/ascii.hpp"
@@ -54,7 +56,7 @@ int use_ticket_key(SSL* session, unsigned char* name, unsigned char* iv, EVP_CIP
     constexpr int unknown = 0;
     constexpr int used = 1;
     constexpr int used_and_renewed = 2;
-    const auto* const self = tls_session::callbacks::of(session);
+    auto* const self = tls_session::callbacks::of(session);
     if (self == nullptr) {
         return unknown;
     }
@@ -78,6 +80,10 @@ int use_ticket_key(SSL* session, unsigned char* name, unsigned char* iv, EVP_CIP
             return unknown;
         }
         with = found->with;
+        static_assert(tls_ticket_keys::ticket_id_bytes == AES_BLOCK_SIZE);
+        tls_session::callbacks::note_ticket(
+            *self, std::span<const unsigned char, tls_ticket_keys::ticket_id_bytes>(
+                       iv, tls_ticket_keys::ticket_id_bytes));
         is_old = !found->is_sealing;
     }
     std::array<char, 7> digest{"SHA256"};
@@ -121,7 +127,15 @@ int choose_certificate(SSL* session, int*, void* of) {
 }
 
 int staple(SSL* session, void* of) {
-    const auto& response = static_cast<const identity*>(of)->ocsp_response;
+    const auto& all = static_cast<const identity*>(of)->certificates;
+    const X509* const shown = ::SSL_get_certificate(session);
+    const auto found = std::ranges::find_if(all, [shown](const auto& each) {
+        return shown != nullptr && ::X509_cmp(each.shown.get(), shown) == 0;
+    });
+    if (found == all.end() || found->ocsp_response.empty()) {
+        return SSL_TLSEXT_ERR_NOACK;
+    }
+    const auto& response = found->ocsp_response;
     auto* const copy =
         static_cast<unsigned char*>(OPENSSL_memdup(response.data(), response.size()));
     if (copy == nullptr) {
@@ -162,24 +176,26 @@ bool set_terms(SSL_CTX* context, const tls_settings& settings) {
            SSL_CTX_set1_groups_list(context, groups) == 1;
 }
 
-/// Takes the server's own certificate and those that vouch for it.
 refusal wrong_certificate(const tls_identity& from, std::string_view how) {
     return refusal(fmt::format("{}: {}", from.called, how));
 }
 
-std::expected<void, std::string> use_certificates(SSL_CTX* context, const tls_identity& from) {
-    const auto text = reader_of(from.certificates);
-    const certificate_owner own(
-        text ? ::PEM_read_bio_X509_AUX(text.get(), nullptr, &no_password, nullptr) : nullptr);
+/// The server's own certificate out of `text`, and those that vouch for it stay in there.
+std::expected<certificate_owner, std::string> read_certificate(BIO* text,
+                                                               const tls_identity& from) {
+    certificate_owner own(
+        text != nullptr ? ::PEM_read_bio_X509_AUX(text, nullptr, &no_password, nullptr) : nullptr);
     if (!own) {
         ::ERR_clear_error();
         return wrong_certificate(from, "there is no certificate in it (PEM, RFC 7468)");
     }
-    if (::SSL_CTX_use_certificate(context, own.get()) != 1) {
-        return wrong_certificate(from, take_tls_error());
-    }
+    return own;
+}
+
+/// Takes those that vouch for the certificate that was used last.
+std::expected<void, std::string> use_chain(SSL_CTX* context, BIO* text, const tls_identity& from) {
     for (;;) {
-        certificate_owner next(::PEM_read_bio_X509(text.get(), nullptr, &no_password, nullptr));
+        certificate_owner next(::PEM_read_bio_X509(text, nullptr, &no_password, nullptr));
         if (!next) {
             break;
         }
@@ -271,8 +287,8 @@ std::string lower_case(std::string_view text) {
     return made;
 }
 
-/// The host names that a certificate is for: where it has alternative names its common name does
-/// not count (RFC 6125 section 6.4.4).
+/// The host names that a certificate is for, in order: where it has alternative names its common
+/// name does not count (RFC 6125 section 6.4.4).
 std::vector<std::string> names_of(X509* certificate) {
     std::vector<std::string> names;
     const general_names_owner alternatives(static_cast<GENERAL_NAMES*>(
@@ -288,6 +304,7 @@ std::vector<std::string> names_of(X509* certificate) {
         }
     }
     if (alternatives) {
+        std::ranges::sort(names);
         return names;
     }
     auto* const subject = ::X509_get_subject_name(certificate);
@@ -306,35 +323,57 @@ std::vector<std::string> names_of(X509* certificate) {
     return names;
 }
 
-std::expected<std::unique_ptr<identity>, std::string> make_identity(const tls_settings& settings,
-                                                                    const tls_identity& from) {
+/// With terms, for `names`, and without a certificate.
+std::expected<std::unique_ptr<identity>, std::string> make_identity(
+    const tls_settings& settings, std::vector<std::string> names) {
     auto made = std::make_unique<identity>();
-    made->called = from.called;
-    made->ocsp_response = from.ocsp_response;
+    made->names = std::move(names);
     made->context.reset(::SSL_CTX_new(::TLS_server_method()));
     if (!made->context || !set_terms(made->context.get(), settings) ||
         !set_session_context(made->context.get(), settings)) {
-        return wrong_certificate(from, take_tls_error());
-    }
-    if (auto used = use_certificates(made->context.get(), from); !used) {
-        return refusal(std::move(used.error()));
-    }
-    if (auto used = use_key(made->context.get(), from); !used) {
-        return refusal(std::move(used.error()));
+        return refusal(take_tls_error());
     }
     if (auto used = use_client_authorities(made->context.get(), settings); !used) {
         return refusal(std::move(used.error()));
     }
-    if (!made->ocsp_response.empty()) {
-        if (const auto why = why_not_stapled(made->ocsp_response,
-                                             ::SSL_CTX_get0_certificate(made->context.get()));
-            !why.empty()) {
+    SSL_CTX_set_tlsext_status_cb(made->context.get(), &staple);
+    SSL_CTX_set_tlsext_status_arg(made->context.get(), made.get());
+    return made;
+}
+
+std::expected<void, std::string> add_certificate(identity& to, certificate_owner own, BIO* chain,
+                                                 const tls_identity& from) {
+    auto* const context = to.context.get();
+    if (::SSL_CTX_use_certificate(context, own.get()) != 1) {
+        return wrong_certificate(from, take_tls_error());
+    }
+    if (auto used = use_chain(context, chain, from); !used) {
+        return used;
+    }
+    if (auto used = use_key(context, from); !used) {
+        return used;
+    }
+    if (!from.ocsp_response.empty()) {
+        if (const auto why = why_not_stapled(from.ocsp_response, own.get()); !why.empty()) {
             return refusal(fmt::format("{}: {}", from.ocsp_called, why));
         }
-        SSL_CTX_set_tlsext_status_cb(made->context.get(), &staple);
-        SSL_CTX_set_tlsext_status_arg(made->context.get(), made.get());
     }
-    return made;
+    to.certificates.push_back(
+        {.shown = std::move(own), .called = from.called, .ocsp_response = from.ocsp_response});
+    return {};
+}
+
+/// The identity that a certificate for `names` joins: it has none with a key of that kind.
+identity* find_to_join(std::span<const std::unique_ptr<identity>> among,
+                       const std::vector<std::string>& names, const X509* own) {
+    const int kind = ::EVP_PKEY_get_base_id(::X509_get0_pubkey(own));
+    const auto found = std::ranges::find_if(among, [&](const auto& each) {
+        return each->names == names &&
+               std::ranges::none_of(each->certificates, [kind](const auto& other) {
+                   return other.kind_of_key() == kind;
+               });
+    });
+    return found == among.end() ? nullptr : found->get();
 }
 
 }  // namespace
@@ -369,15 +408,26 @@ std::expected<std::shared_ptr<const tls_server>, std::string> tls_server::make(
         return refusal(take_tls_error());
     }
     for (const auto& each : settings.identities) {
-        auto made = make_identity(settings, each);
-        if (!made) {
-            return refusal(std::move(made.error()));
+        const auto text = reader_of(each.certificates);
+        auto own = read_certificate(text.get(), each);
+        if (!own) {
+            return refusal(std::move(own.error()));
         }
-        auto* const context = (*made)->context.get();
-        for (auto& name : names_of(::SSL_CTX_get0_certificate(context))) {
-            inside->by_name.emplace(std::move(name), context);  // The first that has it.
+        auto names = names_of(own->get());
+        auto* into = find_to_join(inside->identities, names, own->get());
+        if (into == nullptr) {
+            auto made = make_identity(settings, std::move(names));
+            if (!made) {
+                return refusal(std::move(made.error()));
+            }
+            into = inside->identities.emplace_back(std::move(*made)).get();
         }
-        inside->identities.push_back(std::move(*made));
+        if (auto added = add_certificate(*into, std::move(*own), text.get(), each); !added) {
+            return refusal(std::move(added.error()));
+        }
+        for (const auto& name : into->names) {
+            inside->by_name.emplace(name, into->context.get());  // The first that has it.
+        }
     }
     if (inside->identities.empty()) {
         return refusal(std::string("there is no certificate"));
@@ -390,19 +440,19 @@ std::expected<std::shared_ptr<const tls_server>, std::string> tls_server::make(
 
 std::vector<std::string> tls_server::warnings(std::int64_t now) const {
     std::vector<std::string> told;
+    auto at = static_cast<std::time_t>(now);
+    auto soon = static_cast<std::time_t>(now + warning_seconds);
     for (const auto& each : inside_->identities) {
-        const auto* const certificate = ::SSL_CTX_get0_certificate(each->context.get());
-        auto at = static_cast<std::time_t>(now);
-        auto soon = static_cast<std::time_t>(now + warning_seconds);
-        const auto* const end = ::X509_get0_notAfter(certificate);
-        if (::X509_cmp_time(end, &at) < 0) {
-            told.push_back(fmt::format("{}: the certificate has expired", each->called));
-        } else if (::X509_cmp_time(end, &soon) < 0) {
-            told.push_back(
-                fmt::format("{}: the certificate expires within two weeks", each->called));
-        }
-        if (::X509_cmp_time(::X509_get0_notBefore(certificate), &at) > 0) {
-            told.push_back(fmt::format("{}: the certificate is not valid yet", each->called));
+        for (const auto& [shown, called, unused] : each->certificates) {
+            const auto* const end = ::X509_get0_notAfter(shown.get());
+            if (::X509_cmp_time(end, &at) < 0) {
+                told.push_back(fmt::format("{}: the certificate has expired", called));
+            } else if (::X509_cmp_time(end, &soon) < 0) {
+                told.push_back(fmt::format("{}: the certificate expires within two weeks", called));
+            }
+            if (::X509_cmp_time(::X509_get0_notBefore(shown.get()), &at) > 0) {
+                told.push_back(fmt::format("{}: the certificate is not valid yet", called));
+            }
         }
     }
     ::ERR_clear_error();

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "ferry/base/assert.hpp"
+#include "ferry/base/wall_clock.hpp"
 #include "net/tls_callbacks.hpp"
 #include "net/tls_contexts.hpp"
 
@@ -21,6 +22,8 @@ namespace {
 /// are renewed after 2^24 records at the earliest (RFC 8446 section 5.5).
 constexpr std::uint64_t side_messages_max = 32;
 constexpr std::uint64_t octets_for_another = 1'048'576;
+
+constexpr std::size_t mark_bytes_max = 64;
 
 std::string subject_of(const X509* shown) {
     const bio_owner text(::BIO_new(::BIO_s_mem()));
@@ -178,13 +181,28 @@ int tls_session::callbacks::mark_session(SSL* session, void* unused) {
     return ::SSL_get_session(session) == nullptr ? 1 : mark_ticket(session, unused);
 }
 
+/// Seals in the ticket when it is issued and the mark.
 int tls_session::callbacks::mark_ticket(SSL* session, void*) {
     const auto* const self = of(session);
-    if (self == nullptr || self->how_.mark.empty()) {
+    if (self == nullptr) {
         return 1;
     }
-    return ::SSL_SESSION_set1_ticket_appdata(::SSL_get_session(session), self->how_.mark.data(),
-                                             self->how_.mark.size());
+    const auto& mark = self->how_.mark;
+    const auto& tickets = self->by_->inside().tickets;
+    const auto issued = tickets ? tickets->issue_time(read_wall_clock().seconds) : std::int64_t{0};
+    std::array<char, sizeof issued + mark_bytes_max> text{};
+    FERRY_ASSERT(mark.size() <= mark_bytes_max);
+    std::memcpy(text.data(), &issued, sizeof issued);
+    std::ranges::copy(mark, text.data() + sizeof issued);
+    return ::SSL_SESSION_set1_ticket_appdata(::SSL_get_session(session), text.data(),
+                                             sizeof issued + mark.size());
+}
+
+void tls_session::callbacks::note_ticket(
+    tls_session& self, std::span<const unsigned char, tls_ticket_keys::ticket_id_bytes> id) {
+    const bool is_same = std::ranges::equal(id, self.ticket_id_);  // In a second hello.
+    self.has_used_ticket_ = self.has_used_ticket_ && is_same;
+    std::ranges::copy(id, self.ticket_id_.begin());
 }
 
 SSL_TICKET_RETURN tls_session::callbacks::see_ticket(SSL* session, SSL_SESSION* resumed,
@@ -196,7 +214,8 @@ SSL_TICKET_RETURN tls_session::callbacks::see_ticket(SSL* session, SSL_SESSION* 
     auto* const self = of(session);
     if (self != nullptr) {
         self->has_seen_ticket_ = true;
-        if (!self->take_mark(resumed)) {
+        const bool is_1_3 = ::SSL_version(session) == TLS1_3_VERSION;
+        if (!self->take_mark(resumed) || (is_1_3 && !self->may_take_ticket())) {
             return SSL_TICKET_RETURN_IGNORE_RENEW;
         }
     }
@@ -254,17 +273,32 @@ result<std::unique_ptr<tls_session>> tls_session::make(std::shared_ptr<const tls
 
 /// False: memory is out.
 bool tls_session::take_mark(ssl_session_st* resumed) noexcept {
-    void* mark = nullptr;
+    void* sealed = nullptr;
     std::size_t size_bytes = 0;
-    if (::SSL_SESSION_get0_ticket_appdata(resumed, &mark, &size_bytes) != 1) {
+    if (::SSL_SESSION_get0_ticket_appdata(resumed, &sealed, &size_bytes) != 1 ||
+        size_bytes < sizeof ticket_issued_) {
+        resumed_mark_.clear();
         return true;
     }
+    const auto* const text = static_cast<const char*>(sealed);
+    std::memcpy(&ticket_issued_, text, sizeof ticket_issued_);
     try {
-        resumed_mark_.assign(static_cast<const char*>(mark), size_bytes);
+        resumed_mark_.assign(text + sizeof ticket_issued_, size_bytes - sizeof ticket_issued_);
     } catch (const std::bad_alloc&) {
         return false;
     }
     return true;
+}
+
+/// A ticket of TLS 1.3 is for one use, but within the session whose mark it has: data connections
+/// of FTP show whose they are by it, and not all clients take the fresh ones (decision 0038).
+bool tls_session::may_take_ticket() noexcept {
+    if (has_used_ticket_ || (!how_.mark.empty() && resumed_mark_ == how_.mark)) {
+        return true;
+    }
+    has_used_ticket_ =
+        by_->inside().tickets->use_once(ticket_id_, ticket_issued_, read_wall_clock().seconds);
+    return has_used_ticket_;
 }
 
 bool tls_session::is_too_much() const noexcept {
@@ -284,7 +318,31 @@ error tls_session::fail() noexcept {
     return {.code = is_memory ? errc::exhausted : errc::invalid};
 }
 
+std::size_t tls_session::whole_records(std::string_view octets) noexcept {
+    constexpr std::size_t header_bytes = 5;
+    constexpr std::size_t record_bytes_max = 16'384 + 256;  // RFC 8446 section 5.2.
+    const auto octet_at = [octets](std::size_t at) {
+        return static_cast<std::size_t>(static_cast<unsigned char>(octets[at]));
+    };
+    std::size_t whole = 0;
+    while (octets.size() - whole >= header_bytes) {
+        const bool is_tls = octet_at(whole) >= SSL3_RT_CHANGE_CIPHER_SPEC &&
+                            octet_at(whole) <= SSL3_RT_APPLICATION_DATA &&
+                            octet_at(whole + 1) == SSL3_VERSION_MAJOR;
+        const auto content_bytes = octet_at(whole + 3) << 8U | octet_at(whole + 4);
+        if (!is_tls || content_bytes > record_bytes_max) {
+            return octets.size();  // To be refused.
+        }
+        if (octets.size() - whole - header_bytes < content_bytes) {
+            break;
+        }
+        whole += header_bytes + content_bytes;
+    }
+    return whole;
+}
+
 result<tls_session::progress> tls_session::shake_hands() {
+    offered_ = offered_.substr(0, taken_ + whole_records(offered_.substr(taken_)));
     ::ERR_clear_error();
     const int done = ::SSL_do_handshake(ssl_.get());
     if (!has_answered_hello_ && ::SSL_get_state(ssl_.get()) != TLS_ST_BEFORE) {
@@ -300,6 +358,11 @@ result<tls_session::progress> tls_session::shake_hands() {
         // By a ticket it had the mark of before; in it is that of this session by now.
         if (is_resumed_ && !has_seen_ticket_ && !take_mark(::SSL_get_session(ssl_.get()))) {
             return failure(errc::exhausted);
+        }
+        // OpenSSL has opened a ticket and then not gone on with its session, as where that is of
+        // another digest: whoever has seen the ticket could show it (threats.md, T5).
+        if (!is_resumed_) {
+            resumed_mark_.clear();
         }
         if (const auto taken = take_records_over(); !taken) {
             return failure(taken.error());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -60,7 +61,12 @@ class tls_session {
         ended,        ///< The peer has said that nothing more comes (RFC 8446 section 6.1).
     };
 
-    /// Goes on with the handshake.
+    /// How many of `octets`, at whose front a record begins, are whole records; all of them where
+    /// they are no TLS.
+    [[nodiscard]] static std::size_t whole_records(std::string_view octets) noexcept;
+
+    /// Goes on with the handshake, as far as there are whole records: of half a one OpenSSL would
+    /// make room for all of it (threats.md, T3).
     [[nodiscard]] result<progress> shake_hands();
     [[nodiscard]] bool is_established() const noexcept;
 
@@ -115,6 +121,7 @@ class tls_session {
     [[nodiscard]] error fail() noexcept;
     [[nodiscard]] bool is_too_much() const noexcept;
     [[nodiscard]] bool take_mark(ssl_session_st* resumed) noexcept;
+    [[nodiscard]] bool may_take_ticket() noexcept;
     [[nodiscard]] result<void> take_records_over();
     void note_agreement();
 
@@ -129,7 +136,10 @@ class tls_session {
     bool watches_hello_ = true;
     bool has_answered_hello_ = false;
     bool has_shaken_hands_ = false;
-    bool has_seen_ticket_ = false;     ///< And resumes what is in it.
+    bool has_seen_ticket_ = false;  ///< And resumes what is in it.
+    bool has_used_ticket_ = false;  ///< Which one can be taken once.
+    std::array<unsigned char, tls_ticket_keys::ticket_id_bytes> ticket_id_{};
+    std::int64_t ticket_issued_ = 0;
     std::uint64_t moved_ = 0;          ///< Octets of content, both ways.
     std::uint64_t side_messages_ = 0;  ///< That were no content, once hands were shaken.
     bool is_out_of_memory_ = false;

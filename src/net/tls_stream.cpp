@@ -124,7 +124,7 @@ task<result<void>> tls_stream::wait_for_hello(runtime::time_point deadline) {
 
 task<result<void>> tls_stream::shake_hands(runtime::permits* turns, runtime::time_point deadline) {
     for (;;) {  // Bounded by the deadline.
-        if (!below_.input().empty()) {
+        if (tls_session::whole_records(below_.input()) > 0) {
             const auto done = co_await compute(turns, deadline);
             if (!done) {
                 co_return failure(done.error());

@@ -8,6 +8,8 @@
 #include <span>
 #include <utility>
 
+#include "net/tls_used_tickets.hpp"
+
 namespace ferry::net {
 namespace {
 
@@ -16,6 +18,14 @@ bool fill(std::span<unsigned char> octets) noexcept {
 }
 
 }  // namespace
+
+struct tls_ticket_keys::used_tickets {
+    runtime::rarely_shared<tls_used_tickets> all;
+};
+
+tls_ticket_keys::tls_ticket_keys() : used_(std::make_unique<used_tickets>()) {}
+
+tls_ticket_keys::~tls_ticket_keys() = default;
 
 std::expected<std::vector<tls_ticket_keys::key>, std::string> tls_ticket_keys::parse(
     std::string_view octets) {
@@ -90,6 +100,18 @@ std::optional<tls_ticket_keys::opening> tls_ticket_keys::find(const unsigned cha
             }
         }
         return std::nullopt;
+    });
+}
+
+std::int64_t tls_ticket_keys::issue_time(std::int64_t now) {
+    return used_->all.use([now](tls_used_tickets& all) noexcept { return all.issue_time(now); });
+}
+
+bool tls_ticket_keys::use_once(std::span<const unsigned char, ticket_id_bytes> id,
+                               std::int64_t issued, std::int64_t now) {
+    static_assert(ticket_id_bytes == tls_used_tickets::id_bytes);
+    return used_->all.use([&](tls_used_tickets& all) noexcept {
+        return all.use({.id = id, .issued = issued}, now, rotation_seconds);
     });
 }
 

@@ -16,7 +16,8 @@ enum class tls_client_certificates : std::uint8_t { off, optional, required };
 
 struct tls_settings {
     /// One at least. A client is shown the one for the name that it asks for (RFC 6066 section 3),
-    /// else the first.
+    /// else the first; of those for the same names, whose keys are of different kinds, one that it
+    /// can check, ECDSA sooner than RSA (RFC 8446 section 4.4.2.2).
     std::vector<tls_identity> identities;
     bool needs_tls_1_3 = false;                  ///< Else 1.2, too; nothing older (RFC 8996).
     std::shared_ptr<tls_ticket_keys> tickets{};  ///< Null: nobody resumes a session.

@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,7 +32,8 @@ class tls_ticket_keys {
     static constexpr std::size_t keys_max = 16;
     static constexpr std::int64_t rotation_seconds = 12 * 3'600;
 
-    tls_ticket_keys() = default;
+    tls_ticket_keys();
+    ~tls_ticket_keys();
     tls_ticket_keys(const tls_ticket_keys&) = delete;
     tls_ticket_keys& operator=(const tls_ticket_keys&) = delete;
 
@@ -53,7 +56,16 @@ class tls_ticket_keys {
     /// The key called `name`, if it still opens anything.
     [[nodiscard]] std::optional<opening> find(const unsigned char* name, std::int64_t now);
 
+    /// What a ticket that is made at `now` says of when it was, for `use_once`.
+    [[nodiscard]] std::int64_t issue_time(std::int64_t now);
+    static constexpr std::size_t ticket_id_bytes = 16;
+    /// Uses up the ticket that was issued at `issued`; its `id` is the random part of it. False: it
+    /// was used before, in this process, or that cannot be known (decision 0038).
+    [[nodiscard]] bool use_once(std::span<const unsigned char, ticket_id_bytes> id,
+                                std::int64_t issued, std::int64_t now);
+
   private:
+    struct used_tickets;
     struct state {
         std::vector<key> keys;          ///< The first seals.
         bool is_fixed = false;          ///< They are not its own.
@@ -61,6 +73,7 @@ class tls_ticket_keys {
         bool rotate(std::int64_t now);  ///< False: there is no key.
     };
     runtime::rarely_shared<state> state_;
+    std::unique_ptr<used_tickets> used_;
 };
 
 }  // namespace ferry::net

@@ -42,6 +42,9 @@ tls_client::tls_client(const tls_client_options& how) : context_(SSL_CTX_new(TLS
     if (how.groups != nullptr) {
         REQUIRE(SSL_CTX_set1_groups_list(context_.get(), how.groups) == 1);
     }
+    if (how.signatures != nullptr) {
+        REQUIRE(SSL_CTX_set1_sigalgs_list(context_.get(), how.signatures) == 1);
+    }
     if (!how.certificate.empty()) {
         BIO* text =
             BIO_new_mem_buf(how.certificate.data(), static_cast<int>(how.certificate.size()));
@@ -167,6 +170,11 @@ std::string tls_client::server_common_name() const {
                                   static_cast<int>(name.size()));
     }
     return name.data();
+}
+
+bool tls_client::has_server_rsa_key() const {
+    const X509* shown = SSL_get0_peer_certificate(ssl_.get());
+    return shown != nullptr && EVP_PKEY_get_base_id(X509_get0_pubkey(shown)) == EVP_PKEY_RSA;
 }
 
 std::string tls_client::staple() const {

@@ -30,7 +30,8 @@ struct tls_client_options {
     ssl_session_st* ticket = nullptr;  ///< To resume.
     bool takes_tickets = true;
     bool wants_staple = false;
-    const char* groups = nullptr;  ///< Null: OpenSSL's.
+    const char* groups = nullptr;      ///< Null: OpenSSL's.
+    const char* signatures = nullptr;  ///< What it can check; null: OpenSSL's.
 };
 
 /// A client of TLS by OpenSSL, through memory. Trusts anybody.
@@ -60,6 +61,7 @@ class tls_client {
     [[nodiscard]] std::string version() const;
     [[nodiscard]] std::string protocol() const;
     [[nodiscard]] std::string server_common_name() const;
+    [[nodiscard]] bool has_server_rsa_key() const;
     [[nodiscard]] std::string staple() const;
     /// The last that came; null: none, or it is no good.
     [[nodiscard]] tls_ticket ticket() const;

@@ -11,6 +11,38 @@
 
 namespace ferry::net_test {
 
+net::tls_identity rsa_identity_for(const std::string& name) {
+    using namespace net;
+    const key_owner key(EVP_RSA_gen(2'048));
+    const certificate_owner made(::X509_new());
+    REQUIRE(key != nullptr);
+    ::X509_set_version(made.get(), 2);
+    ::ASN1_INTEGER_set_uint64(::X509_get_serialNumber(made.get()), 1);
+    ::X509_gmtime_adj(X509_getm_notBefore(made.get()), -3'600);
+    ::X509_gmtime_adj(X509_getm_notAfter(made.get()), 86'400);
+    // Octets of a name, signed or not.
+    ::X509_NAME_add_entry_by_txt(::X509_get_subject_name(made.get()), "CN", MBSTRING_UTF8,
+                                 reinterpret_cast<const unsigned char*>(name.data()),
+                                 static_cast<int>(name.size()), -1, 0);
+    ::X509_set_issuer_name(made.get(), ::X509_get_subject_name(made.get()));
+    ::X509_set_pubkey(made.get(), key.get());
+    REQUIRE(::X509_sign(made.get(), key.get(), ::EVP_sha256()) > 0);
+    const auto text_of = [](auto write) {
+        const bio_owner text(::BIO_new(::BIO_s_mem()));
+        REQUIRE(write(text.get()) == 1);
+        char* octets = nullptr;
+        const auto size_bytes = BIO_get_mem_data(text.get(), &octets);
+        return std::string(octets, static_cast<std::size_t>(size_bytes));
+    };
+    return {
+        .certificates = text_of([&](BIO* text) { return ::PEM_write_bio_X509(text, made.get()); }),
+        .key = text_of([&](BIO* text) {
+            return ::PEM_write_bio_PrivateKey(text, key.get(), nullptr, nullptr, 0, nullptr,
+                                              nullptr);
+        }),
+        .called = name};
+}
+
 std::string ocsp_response_for(const net::tls_identity& whom) {
     using namespace net;
     const std::unique_ptr<BIO, freed_by<::BIO_free_all>> text(

@@ -14,6 +14,9 @@ namespace ferry::net_test {
     return made;
 }
 
+/// The same with an RSA key.
+[[nodiscard]] net::tls_identity rsa_identity_for(const std::string& name);
+
 /// What an authority says of the first certificate of `whom`, which vouches for itself: good, for a
 /// day (RFC 6960). DER.
 [[nodiscard]] std::string ocsp_response_for(const net::tls_identity& whom);
