@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -21,6 +20,7 @@
 
 #include "ferry/base/unique_fd.hpp"
 #include "server/directory_of.hpp"
+#include "server/links.hpp"
 
 namespace ferry::server {
 namespace {
@@ -128,26 +128,6 @@ class ruleset {
     int failed_ = 0;
 };
 
-// As many links on the way to a file as path_resolution(7) follows.
-constexpr int links_max = 40;
-
-/// The directories that must be searched for a file of that name: its own, and those of whatever
-/// links lead on from there, as to certificates that are renewed.
-std::vector<std::string> directories_to(std::string name) {
-    std::vector<std::string> all;
-    for (int links = 0; links <= links_max; ++links) {
-        all.push_back(directory_of(name));
-        std::string target(PATH_MAX, '\0');
-        const auto got = ::readlink(name.c_str(), target.data(), target.size());
-        if (got <= 0) {
-            break;
-        }
-        target.resize(static_cast<std::size_t>(got));
-        name = target.starts_with('/') ? target : fmt::format("{}/{}", all.back(), target);
-    }
-    return all;
-}
-
 /// Whether a directory has much beside what is ferry's business.
 bool is_of_the_system(const std::string& directory) {
     const std::unique_ptr<char, void (*)(void*)> real(::realpath(directory.c_str(), nullptr),
@@ -157,6 +137,25 @@ bool is_of_the_system(const std::string& directory) {
     }
     const std::string_view name = real.get();
     return name == "/" || name == "/etc" || name == "/dev" || name.starts_with("/proc");
+}
+
+/// The directories that must be searched for a file of that name: its own, and those of whatever
+/// links lead on from there, as to certificates that are renewed. Where such a directory is a link
+/// itself, those beside the one that it leads to, to which it may be led instead.
+std::vector<std::string> directories_to(const std::string& name) {
+    std::vector<std::string> all;
+    for (const auto& each : names_along_links(name)) {
+        const std::string own = directory_of(each);
+        all.push_back(own);
+        const auto ways =
+            names_along_links(own.ends_with('/') ? own.substr(0, own.size() - 1) : own);
+        for (std::size_t i = 1; i < ways.size(); ++i) {
+            if (auto beside = directory_of(ways[i]); !is_of_the_system(beside)) {
+                all.push_back(std::move(beside));
+            }
+        }
+    }
+    return all;
 }
 
 /// Allows what `each` of the names is for, in every directory on the way to it.

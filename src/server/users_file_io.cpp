@@ -10,6 +10,7 @@
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/base/units.hpp"
 #include "server/directory_of.hpp"
+#include "server/links.hpp"
 #include "server/read_whole.hpp"
 
 namespace ferry::server {
@@ -72,12 +73,13 @@ std::expected<users_text, int> read_users_file(const std::string& file) {
 
 std::expected<void, int> write_users_file(const std::string& file, std::string_view text,
                                           const struct stat* like) {
-    const std::string temporary = file + ".new";
+    const auto place = names_along_links(file).back();  // A link stays one.
+    const std::string temporary = place + ".new";
     const unique_fd made(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!made) {
         return last_error();
     }
-    auto placed = put_in_place(made, temporary, file, text, like);
+    auto placed = put_in_place(made, temporary, place, text, like);
     if (!placed) {
         ::unlink(temporary.c_str());  // Not there any more if only the last sync failed.
     }

@@ -58,6 +58,20 @@ def test_passwd(t):
     check.holds(not may_log_in(server, "eve", "one"), "nobody")
 
 
+def test_passwd_follows_links(t):
+    """A link stays one, also one that leads to nothing yet."""
+    folder = t.tmp()
+    file, there = os.path.join(folder, "users"), os.path.join(folder, "kept", "there")
+    os.mkdir(os.path.dirname(there))
+    os.symlink("kept/there", file)
+    for name in ("ann", "bob"):
+        passwd(t, file, name, "word", "--method", "sha512crypt")
+        check.equal(os.readlink(file), "kept/there", "the link")
+    check.equal(os.listdir(os.path.dirname(there)), ["there"], "what is beside the file")
+    with open(there, encoding="utf-8") as opened:
+        check.equal([each.split(":")[0] for each in opened], ["ann", "bob"], "whose accounts")
+
+
 def test_passwd_refuses(t):
     """What is wrong is said, and the file stays as it was."""
     file = os.path.join(t.tmp(), "users")

@@ -300,6 +300,27 @@ TEST_CASE("confine: links to what is read anew are followed") {
     CHECK(came == std::vector<int>{0, 0, 0, EACCES});
 }
 
+TEST_CASE("confine: a directory that is a link may be led to what lies beside its target") {
+    if (landlock_abi() < 2) {
+        MESSAGE("this kernel has no Landlock that will do");
+        return;
+    }
+    const place at;
+    for (const auto* each : {"archive/v1", "archive/v2"}) {
+        std::filesystem::create_directories(at.at(each));
+        std::ofstream(at.at(each) + "/certificate") << "1";
+    }
+    std::filesystem::create_symlink("archive/v1", at.at("live"));
+    auto what = at.whole();
+    what.files_read.push_back(at.at("live/certificate"));
+    const auto came = confined(what, [&at](auto tell) {
+        tell(opens(at.at("live/certificate"), O_RDONLY));
+        tell(opens(at.at("archive/v2/certificate"), O_RDONLY));
+        tell(opens(at.at("outside/there"), O_RDONLY));
+    });
+    CHECK(came == std::vector<int>{0, 0, 0, EACCES});
+}
+
 TEST_CASE("confine: a name among those of the system is told of") {
     const place at;
     auto what = at.whole();
