@@ -56,16 +56,13 @@ result<unique_fd> open_listener(const listen_options& options) {
         return failure_from_errno(errno);
     }
     if (set_flag(socket.get(), SOL_SOCKET, SO_REUSEADDR, 1) != 0 ||
-        set_flag(socket.get(), IPPROTO_TCP, TCP_NODELAY, 1) != 0 ||
         (options.share_port && set_flag(socket.get(), SOL_SOCKET, SO_REUSEPORT, 1) != 0) ||
         (family == AF_INET6 &&
          set_flag(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, is_unspecified(at) ? 0 : 1) != 0)) {
         return failure_from_errno(errno);
     }
-    if (!options.congestion.empty() &&
-        kernel::setsockopt(socket.get(), IPPROTO_TCP, TCP_CONGESTION, options.congestion.data(),
-                           static_cast<socklen_t>(options.congestion.size())) != 0) {
-        return failure_from_errno(errno);
+    if (const auto set = set_up_listener(socket.get(), options.congestion); !set) {
+        return failure(set.error());
     }
     sockaddr_storage address{};
     const auto address_bytes = to_sockaddr(at, address);
@@ -74,6 +71,18 @@ result<unique_fd> open_listener(const listen_options& options) {
         return failure_from_errno(errno);
     }
     return socket;
+}
+
+result<void> set_up_listener(int socket, const std::string& congestion) noexcept {
+    if (set_flag(socket, IPPROTO_TCP, TCP_NODELAY, 1) != 0) {
+        return failure_from_errno(errno);
+    }
+    if (!congestion.empty() &&
+        kernel::setsockopt(socket, IPPROTO_TCP, TCP_CONGESTION, congestion.data(),
+                           static_cast<socklen_t>(congestion.size())) != 0) {
+        return failure_from_errno(errno);
+    }
+    return {};
 }
 
 result<endpoint> local_endpoint(int socket) {

@@ -204,6 +204,8 @@ struct config {
     confinement confine = confinement::automatic;
     std::string run_as;  ///< "USER" or "USER:GROUP"; not known to be there. Empty: as started.
     std::chrono::milliseconds drain_timeout = std::chrono::seconds(10);
+    /// How long who is replaced may finish; 0: nobody is replaced.
+    std::chrono::milliseconds upgrade_drain_timeout = std::chrono::hours(1);
     std::chrono::milliseconds rate_window = std::chrono::seconds(60);
 
     // HTTP.

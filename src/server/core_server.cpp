@@ -74,16 +74,21 @@ place_taken::~place_taken() {
 }
 
 core_server::drain_timer::drain_timer(core_server& of) noexcept
-    : timer([](timer& self) noexcept { static_cast<drain_timer&>(self).owner.stop_now(); }),
+    : timer([](timer& self) noexcept { static_cast<drain_timer&>(self).owner.end_wait(); }),
       owner(of) {}
 
 core_server::core_server(unsigned index, const shared_parts& parts, std::vector<door> doors)
     : index_(index),
       parts_(parts),
       doors_(std::move(doors)),
+      http_options_(parts.http),
       types_(parts.types),
       users_(parts.users),
       tls_(parts.tls),
+      retire_message_(*this,
+                      [](runtime::posted& self) noexcept {
+                          static_cast<message&>(self).owner.begin_retirement();
+                      }),
       drain_message_(
           *this,
           [](runtime::posted& self) noexcept { static_cast<message&>(self).owner.begin_drain(); }),
@@ -139,7 +144,7 @@ result<void> core_server::open() {
                                           .failures = parts_.failures,
                                           .homes = parts_.homes,
                                           .counter = *counter_};
-    http_ = std::make_unique<http::service>(*here_, parts_.http, parts_.files, *open_files_,
+    http_ = std::make_unique<http::service>(*here_, http_options_, parts_.files, *open_files_,
                                             *listings_, *digests_, parts_.types, *log_, draining_,
                                             visitors_.get(), &accounts, parts_.uploads);
     if (parts_.rules) {
@@ -217,6 +222,7 @@ task<> core_server::serve(runtime::nursery& bottom, core_server& self) {
     self.open_files_->stop_keeping();
     self.kept_listings_->stop_keeping();
     self.http_->forget_logins();
+    self.draining_.request_stop();  // Who was replaced has nobody left and was not drained.
     self.background_.request_stop();
 }
 
@@ -519,7 +525,26 @@ bool core_server::look_alive() noexcept {
     return true;
 }
 
+void core_server::begin_retirement() noexcept {
+    retiring_ = true;
+    accepting_.request_stop();
+    http_options_.requests_per_connection_max = 1;  // Which every next answer reaches.
+    if (connections_ != nullptr) {
+        io_->timers().arm(drain_timer_, io_->now() + parts_.retirement_timeout);
+    }
+}
+
+/// Of the timer: who is retired is drained, who is drained is stopped.
+void core_server::end_wait() noexcept {
+    if (retiring_) {
+        begin_drain();
+    } else {
+        stop_now();
+    }
+}
+
 void core_server::begin_drain() noexcept {
+    retiring_ = false;
     accepting_.request_stop();
     draining_.request_stop();
     if (connections_ != nullptr) {

@@ -86,6 +86,7 @@ struct shared_parts {
     /// Makes a core's reactor, on its thread.
     std::function<result<std::unique_ptr<runtime::reactor>>(unsigned core)> make_reactor;
     runtime::duration drain_timeout{};
+    runtime::duration retirement_timeout{};  ///< How long who is replaced may still serve.
     /// The first core removes them, beside its service; none: nobody uploads.
     std::optional<vfs::leftover_kinds> leftovers;
     runtime::duration parts_kept{};  ///< It looks for older parts as often as that; 0: never.
@@ -127,6 +128,11 @@ class core_server {
     /// Stop accepting, tell idle connections, finish what is under way up to the drain timeout,
     /// then end. From any thread, once, after `open`.
     void drain() noexcept { io_->post(drain_message_); }
+
+    /// Stop accepting, for another process does, and let everybody finish: HTTP's answers are the
+    /// last of their connections from now on, sessions of FTP go on as they like. Who is still
+    /// there after the retirement timeout is drained. From any thread, once, after `open`.
+    void retire() noexcept { io_->post(retire_message_); }
 
     /// Logins from now on go by `fresh`; who is logged in stays so. From any thread, after `open`.
     void replace_users(std::shared_ptr<const auth::accounts> fresh) noexcept;
@@ -181,7 +187,9 @@ class core_server {
         std::optional<log_successor> next;
     };
 
+    void begin_retirement() noexcept;
     void begin_drain() noexcept;
+    void end_wait() noexcept;
     void take_users() noexcept;
     void take_rules() noexcept;
     void take_tls() noexcept;
@@ -210,6 +218,7 @@ class core_server {
     unsigned index_;
     const shared_parts& parts_;
     std::vector<door> doors_;
+    http::options http_options_;  ///< Of this core alone: one that is retired changes them.
     std::unique_ptr<runtime::reactor> io_;
     std::unique_ptr<runtime::core> here_;
     runtime::stop_scope background_;  ///< What outlives the connections: the log's writer.
@@ -236,6 +245,7 @@ class core_server {
     runtime::rarely_shared<fresh_rules> fresh_rules_;
     runtime::rarely_shared<fresh_tls> fresh_tls_;
     runtime::rarely_shared<fresh_log> fresh_log_;
+    message retire_message_;
     message drain_message_;
     message stop_message_;
     message users_message_;
@@ -246,6 +256,7 @@ class core_server {
     std::atomic<bool> beat_awaited_{false};
     std::atomic<bool> has_ended_{false};
     drain_timer drain_timer_;
+    bool retiring_ = false;  ///< And not yet drained.
     bool stopping_ = false;
 };
 

@@ -959,6 +959,10 @@ constexpr auto table = std::to_array<flag>({
     {"drain-timeout", "DURATION", group::machine,
      "after the first SIGTERM or SIGINT, how long requests and transfers may still take",
      duration{&config::drain_timeout, 0ms, 1h}},
+    {"upgrade-drain-timeout", "DURATION", group::machine,
+     "after SIGUSR2 a new process takes the connections, and this one may finish what is under way "
+     "for so long; 0: SIGUSR2 does nothing, and no process is kept that could start another",
+     duration{&config::upgrade_drain_timeout, 0ms, 168h}},
     {"rate-window", "DURATION", group::machine,
      "over how long the least rates of clients, --send-rate-min, --receive-rate-min and "
      "--ftp-transfer-rate-min, are "

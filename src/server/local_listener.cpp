@@ -93,6 +93,14 @@ local_name::~local_name() {
     }
 }
 
+std::optional<local_name> name_of_listening(const std::string& path) {
+    struct stat status{};
+    if (::lstat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) {
+        return std::nullopt;
+    }
+    return local_name(path, status);
+}
+
 std::expected<local_listener, std::string> listen_locally(const local_door& door, int backlog) {
     const auto refused = [&door](const std::string& why) {
         return std::unexpected(

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,9 @@ class local_name {
     local_name& operator=(const local_name&) = delete;
     ~local_name();
 
+    /// Leaves it where it is: another process listens there now.
+    void leave() noexcept { path_.clear(); }
+
   private:
     std::string path_;  ///< Empty: nothing to remove.
     dev_t device_;
@@ -45,6 +49,9 @@ struct local_listener {
     unique_fd socket;  ///< Non-blocking, close-on-exec.
     local_name name;
 };
+
+/// The name of a socket that listens at `path` already; none where that is nothing.
+[[nodiscard]] std::optional<local_name> name_of_listening(const std::string& path);
 
 /// Listens at `door`. A socket of that name at which nobody listens is one that a server has left,
 /// and is replaced; anything else there is refused. Before threads start: it sets the umask for a

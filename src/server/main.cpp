@@ -20,5 +20,5 @@ int main(int argc, char** argv) {
         return ending.status;
     }
     ferry::log::set_level(settings->log_level);
-    return ferry::server::run(*settings);
+    return ferry::server::run(*settings, argv);
 }

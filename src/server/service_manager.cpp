@@ -1,5 +1,6 @@
 #include "server/service_manager.hpp"
 
+#include "server/environment.hpp"
 #include "server/unix_address.hpp"
 
 #include <sys/socket.h>
@@ -9,19 +10,11 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
 
 namespace ferry::server {
 namespace {
-
-std::string taken_out(const char* name) {
-    const char* const value = std::getenv(name);
-    std::string text = value != nullptr ? value : "";
-    ::unsetenv(name);
-    return text;
-}
 
 std::optional<std::int64_t> number_in(const std::string& text) noexcept {
     std::int64_t number = 0;
@@ -37,9 +30,9 @@ std::optional<std::int64_t> number_in(const std::string& text) noexcept {
 
 service_manager service_manager::from_environment() {
     service_manager made;
-    made.address_ = taken_out("NOTIFY_SOCKET");
-    const auto interval = number_in(taken_out("WATCHDOG_USEC"));
-    const auto watched = taken_out("WATCHDOG_PID");
+    made.address_ = taken_out_of_environment("NOTIFY_SOCKET");
+    const auto interval = number_in(taken_out_of_environment("WATCHDOG_USEC"));
+    const auto watched = taken_out_of_environment("WATCHDOG_PID");
     // Other families are for virtual machines; a name that does not fit is nobody's.
     const bool is_path = made.address_.starts_with('/') || made.address_.starts_with('@');
     if (!is_path || made.address_.size() >= sizeof(sockaddr_un::sun_path)) {

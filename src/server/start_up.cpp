@@ -68,23 +68,58 @@ std::string cannot_listen(std::string_view scheme, const net::endpoint& at, cons
     }
 }
 
+/// Gives each core a socket: those that a manager gave are shared by as many as there are cores.
+/// False: no descriptor is left.
+bool duplicate_for_all(listening& made, std::size_t cores) {
+    for (std::size_t core = made.sockets.size(); core < cores; ++core) {
+        unique_fd another(
+            ::fcntl(made.sockets[core % made.sockets.size()].get(), F_DUPFD_CLOEXEC, 0));
+        if (!another) {
+            return false;
+        }
+        made.sockets.push_back(std::move(another));
+    }
+    return true;
+}
+
+/// Takes the sockets over that an endpoint has already, all of them, whatever the number of cores:
+/// somebody may have connected to each.
+void take_over(listening& made, std::vector<handed_socket> handed) {
+    made.is_given = handed.front().is_given;
+    made.at = handed.front().at;
+    for (auto& each : handed) {
+        made.sockets.push_back(std::move(each.socket));
+    }
+}
+
 /// Opens one endpoint on every core. SO_REUSEPORT would let two servers share a port by mistake, so
 /// an exclusive socket asks for it first.
 std::expected<listening, std::string> listen_everywhere(const config& settings, listening made,
-                                                        std::size_t cores) {
+                                                        std::size_t cores,
+                                                        std::vector<handed_socket> handed) {
     const auto at = made.at;
     const auto refused = [&](const error& why) {
         return std::unexpected(cannot_listen(scheme_of(made.speaks, made.is_secure), at, why,
                                              settings.tcp_congestion));
     };
-    if (at.port != 0) {
+    if (!handed.empty()) {
+        take_over(made, std::move(handed));
+        for (const auto& each : made.sockets) {
+            if (const auto set = net::set_up_listener(each.get(), settings.tcp_congestion); !set) {
+                return refused(set.error());
+            }
+        }
+        if (made.is_given && !duplicate_for_all(made, cores)) {
+            return refused(failure_from_errno(errno).error());
+        }
+    } else if (at.port != 0) {
         const auto exclusive =
             net::open_listener({.at = at, .congestion = settings.tcp_congestion});
         if (!exclusive) {
             return refused(exclusive.error());
         }
     }
-    for (std::size_t core = 0; core < cores; ++core) {
+    for (std::size_t core = made.sockets.size(); core < cores; ++core) {
         auto socket = net::open_listener(
             {.at = made.at, .share_port = true, .congestion = settings.tcp_congestion});
         if (!socket) {
@@ -106,26 +141,30 @@ std::expected<listening, std::string> listen_everywhere(const config& settings, 
 /// from one, and whoever is awake takes the connection.
 std::expected<listening, std::string> listen_locally_everywhere(const local_door& door,
                                                                 std::size_t cores,
+                                                                std::vector<handed_socket> handed,
                                                                 std::vector<local_name>& names) {
-    auto first = listen_locally(door, net::listen_options().backlog);
-    if (!first) {
-        return std::unexpected(std::move(first.error()));
-    }
     listening made{.speaks = protocol::http,
                    .is_secure = false,
                    .at = {.family = net::address_family::local},
                    .path = door.path,
                    .sockets = {}};
-    names.push_back(std::move(first->name));
-    for (std::size_t core = 1; core < cores; ++core) {
-        unique_fd another(::fcntl(first->socket.get(), F_DUPFD_CLOEXEC, 0));
-        if (!another) {
-            return std::unexpected(fmt::format("no descriptor for {}: {}", in_quotes(door.path),
-                                               std::strerror(errno)));
+    if (!handed.empty()) {
+        take_over(made, std::move(handed));
+        if (auto name = name_of_listening(door.path); name && !made.is_given) {
+            names.push_back(std::move(*name));
         }
-        made.sockets.push_back(std::move(another));
+    } else {
+        auto first = listen_locally(door, net::listen_options().backlog);
+        if (!first) {
+            return std::unexpected(std::move(first.error()));
+        }
+        names.push_back(std::move(first->name));
+        made.sockets.push_back(std::move(first->socket));
     }
-    made.sockets.push_back(std::move(first->socket));
+    if (!duplicate_for_all(made, cores)) {
+        return std::unexpected(
+            fmt::format("no descriptor for {}: {}", in_quotes(door.path), std::strerror(errno)));
+    }
     return made;
 }
 
@@ -147,8 +186,10 @@ void fit_descriptors(const config& settings, std::size_t cores, prepared& ready)
     const std::size_t descriptors = limit.rlim_cur;
     const std::size_t reserved =
         descriptors_reserved + settings.mounts.size() +
-        cores * (descriptors_of_core + settings.http.size() + settings.http_local.size() +
-                 settings.ftp.size() + settings.https.size() + settings.ftps.size());
+        cores * (descriptors_of_core +
+                 // Twice: a successor is handed them.
+                 2 * (settings.http.size() + settings.http_local.size() + settings.ftp.size() +
+                      settings.https.size() + settings.ftps.size()));
     const std::size_t room = descriptors > reserved + 2 ? (descriptors - reserved) / 2 : 1;
     // A default that does not fit is fitted in silence; a wish that cannot be met is not.
     if (room < settings.connections_max && settings.connections_max != config{}.connections_max) {
@@ -316,6 +357,8 @@ reach reach_of(const config& settings, const prepared& ready) {
     for (const auto& each : settings.http_local) {
         needed.files_removed.push_back(each.path);
     }
+    needed.files_removed.insert(needed.files_removed.end(), ready.paths_left.begin(),
+                                ready.paths_left.end());
     return needed;
 }
 
@@ -438,7 +481,8 @@ std::expected<void, std::string> give_up_privileges(const config& settings, prep
     return {};
 }
 
-std::expected<prepared, std::string> prepare(const config& settings, std::size_t cores) {
+std::expected<prepared, std::string> prepare(const config& settings, std::size_t cores,
+                                             handed_sockets& handed) {
     prepared ready;
     ready.warnings = settings.warnings;
     auto shown = resolve_public_addresses(settings.public_addresses);
@@ -522,13 +566,14 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
          {kind{protocol::http, false, settings.http}, kind{protocol::http, true, settings.https},
           kind{protocol::ftp, false, settings.ftp}, kind{protocol::ftp, true, settings.ftps}}) {
         for (const auto& at : each.endpoints) {
-            auto opened = listen_everywhere(settings,
-                                            {.speaks = each.speaks,
-                                             .is_secure = each.is_secure,
-                                             .at = at,
-                                             .path = {},
-                                             .sockets = {}},
-                                            cores);
+            auto opened = listen_everywhere(
+                settings,
+                {.speaks = each.speaks,
+                 .is_secure = each.is_secure,
+                 .at = at,
+                 .path = {},
+                 .sockets = {}},
+                cores, handed.take(scheme_of(each.speaks, each.is_secure), at, each.endpoints));
             if (!opened) {
                 return std::unexpected(std::move(opened.error()));
             }
@@ -536,12 +581,13 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
         }
     }
     for (const auto& door : settings.http_local) {
-        auto opened = listen_locally_everywhere(door, cores, ready.local_names);
+        auto opened = listen_locally_everywhere(door, cores, handed.take(door), ready.local_names);
         if (!opened) {
             return std::unexpected(std::move(opened.error()));
         }
         ready.listeners.push_back(std::move(*opened));
     }
+    ready.paths_left = handed.paths_left();
     return ready;
 }
 

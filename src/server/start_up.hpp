@@ -14,6 +14,7 @@
 #include "ferry/runtime/uring.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "server/config.hpp"
+#include "server/handed_sockets.hpp"
 #include "server/io_choice.hpp"
 #include "server/privileges.hpp"
 #include "server/tls_files.hpp"
@@ -28,10 +29,12 @@ enum class protocol : std::uint8_t { http, ftp };
 /// One endpoint of one protocol, open on every core.
 struct listening {
     protocol speaks = protocol::http;
-    bool is_secure = false;          ///< TLS begins at once.
-    net::endpoint at;                ///< With the port the kernel chose, where 0 was asked for.
-    std::string path;                ///< Of a socket of the file system, where that is what it is.
-    std::vector<unique_fd> sockets;  ///< One a core, sharing the port.
+    bool is_secure = false;  ///< TLS begins at once.
+    net::endpoint at;        ///< With the port the kernel chose, where 0 was asked for.
+    std::string path;        ///< Of a socket of the file system, where that is what it is.
+    bool is_given = false;   ///< By a service manager, whose socket it stays.
+    std::vector<unique_fd>
+        sockets;  ///< One a core at least, sharing the port; more are shared out.
 };
 
 /// Everything that can be refused before serving begins, done and held.
@@ -43,7 +46,8 @@ struct prepared {
     std::unique_ptr<tls_loader> tls_files;  ///< Null: there is no TLS.
     std::shared_ptr<const net::tls_server> tls;
     std::vector<listening> listeners;
-    std::vector<local_name> local_names;  ///< Of those of the file system.
+    std::vector<local_name> local_names;  ///< Of those of the file system that are ferry's own.
+    std::vector<std::string> paths_left;  ///< Of sockets that were handed over and are not wanted.
     unique_fd access_log;                 ///< Empty when there is none, or it is standard output.
     int access_log_fd = -1;               ///< -1: no log.
     std::size_t connections_max = 0;
@@ -57,12 +61,13 @@ struct prepared {
 
 /// Opens the tree, the log and the listening sockets, raises the descriptor limit to what it may be
 /// and `connections_max` down to what that holds, and takes the rings of all cores.
-/// `cores`: how many sockets each endpoint gets. Blocking; before threads start. With
-/// `config::check` nothing is bound or created.
+/// `cores`: how many sockets each endpoint gets; those that `handed` has for it are among them.
+/// Blocking; before threads start. With `config::check` nothing is bound or created.
 ///
 /// Errors: one line for a person: what could not be done and the likely cause. Exit with status 1.
 [[nodiscard]] std::expected<prepared, std::string> prepare(const config& settings,
-                                                           std::size_t cores);
+                                                           std::size_t cores,
+                                                           handed_sockets& handed);
 
 /// Opens the file of an access log again, which another name may have been given to meanwhile.
 /// Waits for a disk at most. Errors: one line for a person, also where it is no regular file.

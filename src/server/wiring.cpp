@@ -1,5 +1,6 @@
 #include "server/wiring.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <pthread.h>
@@ -14,6 +15,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 #include <latch>
 #include <memory>
 #include <new>
@@ -32,9 +34,12 @@
 #include "server/access_log.hpp"
 #include "server/core_server.hpp"
 #include "server/flag_values.hpp"
+#include "server/handed_sockets.hpp"
 #include "server/rules_file.hpp"
 #include "server/service_manager.hpp"
 #include "server/start_up.hpp"
+#include "server/starter.hpp"
+#include "server/upgrade.hpp"
 #include "server/user_accounts.hpp"
 
 namespace ferry::server {
@@ -194,9 +199,11 @@ class cores {
         for (std::size_t core = 0; core < count; ++core) {
             std::vector<door> doors;
             for (auto& each : listeners) {
-                doors.push_back({.speaks = each.speaks,
-                                 .is_secure = each.is_secure,
-                                 .socket = std::move(each.sockets[core])});
+                for (std::size_t i = core; i < each.sockets.size(); i += count) {
+                    doors.push_back({.speaks = each.speaks,
+                                     .is_secure = each.is_secure,
+                                     .socket = std::move(each.sockets[i])});
+                }
             }
             servers_.push_back(std::make_unique<core_server>(static_cast<unsigned>(core), parts,
                                                              std::move(doors)));
@@ -266,6 +273,11 @@ class cores {
             alive = each->look_alive() && alive;
         }
         return alive;
+    }
+    void retire() noexcept {
+        for (auto& each : servers_) {
+            each->retire();
+        }
     }
     void drain() noexcept {
         for (auto& each : servers_) {
@@ -431,20 +443,33 @@ int beat_interval_ms(const service_manager& manager) {
 // How often to look whether the cores have gone over to another file.
 constexpr int log_look_interval_ms = 200;
 
+/// What signals and other processes are about.
+struct supervised {
+    const config& settings;
+    tls_loader* tls_files = nullptr;  ///< Null: there is no TLS.
+    log_files& logs;
+    vfs::home_table& homes;
+    int signals = -1;
+    const service_manager& manager;
+    upgrade& next;
+};
+
 /// Waits for signals until every core has ended: the first drains, the second ends it now (R13).
 /// SIGHUP reads the users file, the rules and the certificates anew, SIGUSR1 opens the access log
-/// anew.
-void supervise(cores& running, const config& settings, tls_loader* tls_files, log_files& logs,
-               int signals, const service_manager& manager) {
+/// anew, SIGUSR2 has a new process take over.
+void supervise(cores& running, const supervised& what) {
+    const auto& [settings, tls_files, logs, homes, signals, manager, next] = what;
     int seen = 0;
     const int beat_ms = beat_interval_ms(manager);
     for (;;) {
-        pollfd waited[2] = {{.fd = signals, .events = POLLIN, .revents = 0},
-                            {.fd = running.ended_fd(), .events = POLLIN, .revents = 0}};
+        pollfd waited[] = {{.fd = signals, .events = POLLIN, .revents = 0},
+                           {.fd = running.ended_fd(), .events = POLLIN, .revents = 0},
+                           {.fd = next.successor_fd(), .events = POLLIN, .revents = 0},
+                           {.fd = next.predecessor_fd(), .events = POLLIN, .revents = 0}};
         const int wait_ms = logs.has_left() && (beat_ms < 0 || beat_ms > log_look_interval_ms)
                                 ? log_look_interval_ms
                                 : beat_ms;
-        if (::poll(waited, 2, wait_ms) < 0 && errno != EINTR) {
+        if (::poll(waited, std::size(waited), wait_ms) < 0 && errno != EINTR) {
             return;
         }
         if (beat_ms > 0 && running.look_alive()) {  // Told only while every core lives.
@@ -453,6 +478,12 @@ void supervise(cores& running, const config& settings, tls_loader* tls_files, lo
         logs.close_left();
         if ((waited[1].revents & POLLIN) != 0) {
             return;
+        }
+        if (waited[2].revents != 0 && next.hear_successor()) {
+            running.retire();
+        }
+        if (waited[3].revents != 0 && next.hear_predecessor()) {
+            homes.question_all();  // It has stored files that were not counted here.
         }
         signalfd_siginfo came{};
         if ((waited[0].revents & POLLIN) == 0 ||
@@ -469,10 +500,15 @@ void supervise(cores& running, const config& settings, tls_loader* tls_files, lo
             logs.reopen(running);
             continue;
         }
+        if (came.ssi_signo == SIGUSR2) {
+            next.begin();
+            continue;
+        }
         ++seen;
         if (seen == 1) {
             manager.say("STOPPING=1\nSTATUS=Finishing what is under way.");
             log::info("stopping: finishing what is under way; a second signal ends it now");
+            next.close_doors();
             running.drain();
         } else if (seen == 2) {
             log::info("stopping now");
@@ -488,6 +524,7 @@ unique_fd block_signals() {
     sigaddset(&handled, SIGINT);
     sigaddset(&handled, SIGHUP);
     sigaddset(&handled, SIGUSR1);
+    sigaddset(&handled, SIGUSR2);
     ::pthread_sigmask(SIG_BLOCK, &handled, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
     // A write over RLIMIT_FSIZE is then EFBIG, an answer, and not the end of the process.
@@ -555,11 +592,47 @@ std::optional<vfs::leftover_kinds> what_is_left(const config& settings,
                                                           : vfs::leftover_kinds::parts;
 }
 
+/// The listening sockets once more, for whoever takes over: cores close theirs when they like.
+std::vector<handed_group> copy_doors(const std::vector<listening>& listeners) {
+    std::vector<handed_group> all;
+    for (const auto& each : listeners) {
+        handed_group made{
+            .name = fmt::format("{}{}", each.is_given ? "" : handed_sockets::own_prefix,
+                                scheme_of(each.speaks, each.is_secure)),
+            .sockets = {}};
+        for (const auto& socket : each.sockets) {
+            made.sockets.emplace_back(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
+        }
+        all.push_back(std::move(made));
+    }
+    return all;
+}
+
 }  // namespace
 
-int run(const config& settings) {
+int run(const config& given, char* const* arguments) {
+    config settings = given;
+    std::optional<starter> beside;
+    handed_sockets handed;
+    if (!settings.check) {
+        if (settings.upgrade_drain_timeout > runtime::duration::zero()) {
+            auto begun = starter::begin(arguments);
+            if (!begun) {
+                return refuse_to_start(begun.error());
+            }
+            beside.emplace(std::move(*begun));
+        }
+        auto came = handed_sockets::from_environment();
+        if (!came) {
+            return refuse_to_start(came.error());
+        }
+        handed = std::move(*came);
+        if (const auto put = handed.put_into(settings); !put) {
+            return refuse_to_start(put.error());
+        }
+    }
     const std::size_t core_count = count_cores(settings);
-    auto ready = prepare(settings, core_count);
+    auto ready = prepare(settings, core_count, handed);
     if (!ready) {
         return refuse_to_start(ready.error());
     }
@@ -657,6 +730,7 @@ int run(const config& settings) {
                 return make_reactor(settings, *ready, core, offload);
             },
         .drain_timeout = settings.drain_timeout,
+        .retirement_timeout = settings.upgrade_drain_timeout,
         .leftovers = what_is_left(settings, *ready->users),
         .parts_kept = settings.upload_part_keep,
         .counts = counts,
@@ -677,6 +751,11 @@ int run(const config& settings) {
                               in_quotes(each.path));
     }
     log_files logs(settings, std::move(ready->access_log));
+    upgrade next({.by = beside ? &*beside : nullptr,
+                  .doors = beside ? copy_doors(ready->listeners) : std::vector<handed_group>(),
+                  .names = std::move(ready->local_names),
+                  .predecessor = std::move(handed.predecessor),
+                  .manager = manager});
     cores running(settings, parts, std::move(ready->listeners), core_count);
     if (const auto why = running.failure(); !why.empty()) {
         running.go(false);
@@ -684,9 +763,16 @@ int run(const config& settings) {
     }
     print(lines);
     running.go(true);
-    manager.say(fmt::format("READY=1\nSTATUS=Serving {}.",
+    handed.drop_rest();
+    next.serves(fmt::format("READY=1\nSTATUS=Serving {}.",
                             settings.root.empty() ? "what is mounted" : in_quotes(settings.root)));
-    supervise(running, settings, ready->tls_files.get(), logs, signals.get(), manager);
+    supervise(running, {.settings = settings,
+                        .tls_files = ready->tls_files.get(),
+                        .logs = logs,
+                        .homes = homes,
+                        .signals = signals.get(),
+                        .manager = manager,
+                        .next = next});
     running.join();
     finish(log_writer);
     return 0;

@@ -30,6 +30,10 @@ struct listen_options {
 /// unsupported or not_found (the congestion control is not in this kernel).
 [[nodiscard]] result<unique_fd> open_listener(const listen_options& options);
 
+/// Sets what `open_listener` does on a listening TCP socket that somebody else has opened, but for
+/// what a bound socket cannot be told. Errors: those about the congestion control.
+[[nodiscard]] result<void> set_up_listener(int socket, const std::string& congestion) noexcept;
+
 /// Where a listening socket is bound: the port when 0 was asked for. errc::io if it is no socket.
 [[nodiscard]] result<endpoint> local_endpoint(int socket);
 

@@ -44,14 +44,15 @@ class Ferry:
     `io` is a key of NOTICES: how it moves octets, which is `--io` if the flags do not say it;
     `shown_on`: what its standard output and error are instead of files: `descriptor` is given to it
     and `text()` is what was read from it; `endpoints` is how many lines "listening on" there will
-    be, where the flags do not tell. After `start`, `http` and `ftp` are lists of (address, port) in
+    be, where the flags do not tell; `program`: what is run instead of `binary`; `pass_fds`:
+    descriptors that it inherits. After `start`, `http` and `ftp` are lists of (address, port) in
     the order of those lines.
     """
 
     count = 0
 
     def __init__(self, binary, root, flags, log_folder, wrapper=(), preexec=None, environment=None,
-                 defaults=True, endpoints=None, io="auto", shown_on=None):
+                 defaults=True, endpoints=None, io="auto", shown_on=None, program=None, pass_fds=()):
         Ferry.count += 1
         given = flag_names(flags)
         usual = {**DEFAULTS, **({"--io": io} if io in ("uring", "epoll") else {})}
@@ -59,7 +60,8 @@ class Ferry:
                  for part in (name, value)]
         says_it = defaults and not {"--io", "--log-level"} & given
         self._notice = NOTICES[io] if says_it else ""
-        self.command = [*wrapper, binary, *added, *flags, *([root] if root is not None else [])]
+        self._pass_fds = pass_fds
+        self.command = [*wrapper, program or binary, *added, *flags, *([root] if root is not None else [])]
         self._preexec = preexec
         self._environment = {**os.environ, **(environment or {})}
         stem = os.path.join(log_folder, f"ferry-{os.getpid()}-{Ferry.count}")
@@ -108,7 +110,8 @@ class Ferry:
                 out = err = self._shown_on.descriptor
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=out,
                                             stderr=err, env=self._environment,
-                                            preexec_fn=self._preexec)
+                                            preexec_fn=self._preexec,
+                                            pass_fds=self._pass_fds)
         return self
 
     @property

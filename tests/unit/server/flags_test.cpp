@@ -152,6 +152,7 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"run-as", {"www-data:33"}, "www-data:33"},
         {"confine", {"require"}, "require"},
         {"drain-timeout", {"0"}, "0s"},
+        {"upgrade-drain-timeout", {"2h"}, "2h"},
         {"rate-window", {"2m"}, "2m"},
         {"http-index", {"index.html", "index.htm"}, "index.html, index.htm"},
         {"http-index", {"none"}, "none"},
