@@ -24,6 +24,7 @@
 #include "server/file_calls.hpp"
 #include "server/flag_values.hpp"
 #include "server/rules_file.hpp"
+#include "server/silent_peers.hpp"
 #include "server/user_accounts.hpp"
 
 namespace ferry::server {
@@ -33,6 +34,13 @@ namespace {
 constexpr std::size_t descriptors_reserved = 64;
 // Of each core: its ring, what wakes it, its two of inotify; its listening sockets come on top.
 constexpr std::size_t descriptors_of_core = 4;
+
+std::string no_such_congestion(const std::string& name) {
+    return fmt::format(
+        "--tcp-congestion: \"{}\" is not in this kernel "
+        "(sysctl net.ipv4.tcp_available_congestion_control lists them)",
+        name);
+}
 
 std::string cannot_listen(std::string_view scheme, const net::endpoint& at, const error& refused,
                           const std::string& congestion) {
@@ -57,10 +65,7 @@ std::string cannot_listen(std::string_view scheme, const net::endpoint& at, cons
         case errc::unavailable:
             return fmt::format("{}: no interface here has this address", what);
         case errc::not_found:
-            return fmt::format(
-                "{}: --tcp-congestion: \"{}\" is not in this kernel "
-                "(sysctl net.ipv4.tcp_available_congestion_control lists them)",
-                what, congestion);
+            return fmt::format("{}: {}", what, no_such_congestion(congestion));
         default:
             return fmt::format(
                 "{}: {}", what,
@@ -220,8 +225,20 @@ std::string missing_cpu(const pinning& pin) {
     return {};
 }
 
+/// How long whoever takes nothing is borne with, and some more: it is not for TCP to end that
+/// first.
+std::chrono::milliseconds patience_of(const config& settings, protocol speaks) noexcept {
+    constexpr std::chrono::seconds more{30};
+    return more +
+           (speaks == protocol::http ? settings.send_timeout : settings.ftp_transfer_stall_timeout);
+}
+
 constexpr int log_file_flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY;
 constexpr mode_t log_file_mode = 0640;
+
+std::string cannot_open_log(const std::string& file) {
+    return fmt::format("cannot open the access log \"{}\": {}", file, std::strerror(errno));
+}
 
 /// Opens where the access log goes. Returns what was refused, or nothing.
 std::string open_access_log(const config& settings, prepared& ready) {
@@ -237,8 +254,7 @@ std::string open_access_log(const config& settings, prepared& ready) {
         ready.access_log.reset(
             ::open(settings.access_log.file.c_str(), log_file_flags, log_file_mode));
         if (!ready.access_log) {
-            return fmt::format("cannot open the access log \"{}\": {}", settings.access_log.file,
-                               std::strerror(errno));
+            return cannot_open_log(settings.access_log.file);
         }
         ready.access_log_fd = ready.access_log.get();
     }
@@ -333,6 +349,124 @@ void hand_over(const system_account& who, const config& settings, const prepared
     }
     for (const auto& each : settings.http_local) {
         static_cast<void>(::lchown(each.path.c_str(), who.user, who.group));
+    }
+}
+
+/// Why the access log could not be opened; empty: it can be, or there is none. Makes nothing.
+std::string why_no_access_log(const config& settings) {
+    if (settings.access_log.kind != access_log_kind::file) {
+        return {};
+    }
+    const auto& file = settings.access_log.file;
+    const bool is_there = ::faccessat(AT_FDCWD, file.c_str(), F_OK, AT_EACCESS) == 0;
+    const auto place = is_there ? file : directory_of(file);
+    const int wanted = is_there ? W_OK : W_OK | X_OK;
+    return ::faccessat(AT_FDCWD, place.c_str(), wanted, AT_EACCESS) == 0 ? std::string()
+                                                                         : cannot_open_log(file);
+}
+
+/// The same of the sockets of the file system.
+std::string why_no_local_door(const config& settings) {
+    for (const auto& each : settings.http_local) {
+        if (::faccessat(AT_FDCWD, directory_of(each.path).c_str(), W_OK | X_OK, AT_EACCESS) != 0) {
+            return fmt::format("cannot listen on http://unix:{}: {}", in_quotes(each.path),
+                               std::strerror(errno));
+        }
+    }
+    return {};
+}
+
+/// The same of what listens, as far as it can be told without a port.
+std::string why_no_listener(const config& settings) {
+    const unique_fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!socket) {
+        return {};  // IPv6 alone: it shows at the start.
+    }
+    const auto set = net::set_up_listener(socket.get(), settings.tcp_congestion);
+    return set || set.error() == errc::denied ? std::string()  // To be tried with a port.
+                                              : no_such_congestion(settings.tcp_congestion);
+}
+
+/// Where on the host a path of the tree is.
+std::string host_path_of(const config& settings, std::string_view path) {
+    std::string_view directory = settings.root;
+    std::string_view rest = path;
+    std::size_t longest = 0;
+    for (const auto& each : settings.mounts) {
+        const std::string_view at = each.path == "/" ? std::string_view() : each.path;
+        const bool is_beneath =
+            path.starts_with(at) && (path.size() == at.size() || path[at.size()] == '/');
+        if (is_beneath && (at.size() > longest || directory.empty())) {
+            longest = at.size();
+            directory = each.directory;
+            rest = path.substr(at.size());
+        }
+    }
+    return fmt::format("{}/{}", directory, rest);
+}
+
+/// What rules name and is not there. The server itself says so when it serves, too.
+void look_for_files_of(const config& settings, prepared& ready) {
+    if (!ready.rules) {
+        return;
+    }
+    for (const auto& each : http::files_of(*ready.rules)) {
+        struct stat status{};
+        const bool is_there =
+            ::stat(host_path_of(settings, each.name.text()).c_str(), &status) == 0;
+        if (!is_there || S_ISDIR(status.st_mode) != each.name.wants_directory()) {
+            ready.warnings.push_back(
+                fmt::format("rules: {}: {}: {}", each.what, in_quotes(each.name.text()),
+                            is_there ? "of another kind" : std::strerror(errno)));
+        }
+    }
+}
+
+/// What would be refused later, of what a check does not do.
+std::string why_no_start(const config& settings, prepared& ready) {
+    look_for_files_of(settings, ready);
+    for (const auto& why :
+         {why_no_access_log(settings), why_no_local_door(settings), why_no_listener(settings)}) {
+        if (!why.empty()) {
+            return why;
+        }
+    }
+    return {};
+}
+
+bool is_seen_from_outside(const config& settings) {
+    const auto is_outside = [](const net::endpoint& at) {
+        const bool is_loopback_of_v6 =
+            at.family == net::address_family::v6 &&
+            at.octets == decltype(at.octets){0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+        return !is_loopback_of_v6 &&
+               (at.family == net::address_family::v6 || at.octets.front() != 127);
+    };
+    return std::ranges::any_of(settings.http, is_outside) ||
+           std::ranges::any_of(settings.https, is_outside) ||
+           std::ranges::any_of(settings.ftp, is_outside) ||
+           std::ranges::any_of(settings.ftps, is_outside);
+}
+
+/// Tells of directories that accounts may upload into and this user may not write in.
+void warn_of_closed_directories(const config& settings, prepared& ready) {
+    if (!ready.users->may_anywhere(auth::right::create)) {
+        return;
+    }
+    const auto look_at = [&ready](const std::string& directory) {
+        if (::faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) != 0) {
+            ready.warnings.push_back(
+                fmt::format("accounts may upload, and ferry not into {} itself: {}",
+                            in_quotes(directory), std::strerror(errno)));
+        }
+    };
+    if (!settings.root.empty()) {
+        look_at(settings.root);
+    }
+    for (const auto& each : settings.mounts) {
+        if (!each.options.is_read_only) {
+            look_at(each.directory);
+        }
     }
 }
 
@@ -448,8 +582,14 @@ std::size_t count_cores(const config& settings) {
 
 std::expected<void, std::string> give_up_privileges(const config& settings, prepared& ready) {
     give_up_new_privileges();
+    if (!ready.runs_as && ::geteuid() == 0 && is_seen_from_outside(settings)) {
+        ready.warnings.emplace_back(
+            "it serves as root: --run-as USER gives that up once the ports are open");
+    }
     if (ready.runs_as) {
-        hand_over(*ready.runs_as, settings, ready);
+        if (!settings.check) {
+            hand_over(*ready.runs_as, settings, ready);
+        }
         if (auto done = become(*ready.runs_as, has_ftp(settings)); !done) {
             return std::unexpected(fmt::format("--run-as: {}", done.error()));
         }
@@ -469,7 +609,9 @@ std::expected<void, std::string> give_up_privileges(const config& settings, prep
                 settings.run_as, in_quotes(log)));
         }
     }
-    if (settings.confine == confinement::off) {
+    warn_of_closed_directories(settings, ready);
+    const bool tells_nothing = settings.check && settings.confine != confinement::required;
+    if (settings.confine == confinement::off || tells_nothing) {
         return {};
     }
     give_up_foreign_rights();
@@ -552,6 +694,9 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
     }
     ready.io = std::move(*io);
     if (settings.check) {
+        if (auto refused = why_no_start(settings, ready); !refused.empty()) {
+            return std::unexpected(std::move(refused));
+        }
         return ready;  // A check leaves no trace and does not mind a server that runs already.
     }
     if (auto refused = open_access_log(settings, ready); !refused.empty()) {
@@ -576,6 +721,9 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
                 cores, handed.take(scheme_of(each.speaks, each.is_secure), at, each.endpoints));
             if (!opened) {
                 return std::unexpected(std::move(opened.error()));
+            }
+            for (const auto& socket : opened->sockets) {
+                end_silent_peers(socket.get(), patience_of(settings, each.speaks));
             }
             ready.listeners.push_back(std::move(*opened));
         }

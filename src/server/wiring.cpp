@@ -637,10 +637,8 @@ int run(const config& given, char* const* arguments) {
         return refuse_to_start(ready.error());
     }
     const auto manager = service_manager::from_environment();
-    if (!settings.check) {
-        if (const auto done = give_up_privileges(settings, *ready); !done) {
-            return refuse_to_start(done.error());
-        }
+    if (const auto done = give_up_privileges(settings, *ready); !done) {
+        return refuse_to_start(done.error());
     }
     for (const auto& each : ready->warnings) {
         log::warning(each);

@@ -377,6 +377,59 @@ def test_check(t):
     refused(say(t, "--check", os.path.join(root, "missing")), 1, "missing")
 
 
+@dataclasses.dataclass(frozen=True)
+class Missed:
+    id: str
+    flags: tuple
+    parts: tuple
+
+
+@rows([Missed("log-directory", ("--access-log", "{root}/none/log"),
+              ("cannot open the access log", "No such file")),
+       Missed("socket-directory", ("--http", "unix:{root}/none/socket"),
+              ("cannot listen on http://unix:", "No such file")),
+       Missed("congestion", ("--tcp-congestion", "no-such"),
+              ("--tcp-congestion", "not in this kernel")),
+       Missed("links", ("--confine", "require", "--mount", "/m={root}:links=trusted"),
+              ("--confine require: files are not bounded",))])
+def test_check_finds_what_a_start_would(t, row):
+    root = trees.fill(t.tmp(), {"x": b"x"})
+    refused(say(t, "--check", *(each.replace("{root}", root) for each in row.flags), root), 1,
+            *row.parts)
+
+
+def test_check_warns_of_what_rules_name(t):
+    root = trees.fill(t.tmp(), {"there/index.html": b"x", "page.html": b"x"})
+    rules = os.fsdecode(trees.write(t.tmp(), "rules", b"""
+[[host]]
+names = "a.example"
+root = "/m"
+[[host]]
+names = "b.example"
+root = "/gone"
+"""))
+    said = say(t, "--check", "--rules", rules, "--mount", f"/m={root}/there", root)
+    check.equal(said.status, 0, f"{said}")
+    check.contains(said.err, '"/gone": No such file', "a warning")
+    check.equal(len(said.err.splitlines()), 1, f"lines of {said.err!r}")
+
+
+@needs_root
+def test_check_as_whoever_serves(t):
+    """What a start would say of the user of --run-as, nothing is changed by."""
+    root = t.tmp()
+    os.chmod(root, 0o700)
+    flags = ("--run-as", "nobody", "--anonymous", "upload")
+    refused(say(t, "--check", *flags, root), 1, "--run-as nobody: cannot serve", "Permission denied")
+    os.chmod(root, 0o755)
+    said = say(t, "--check", *flags, root)
+    check.equal(said.status, 0, f"{said}")
+    check.contains(said.err, "accounts may upload, and ferry not into", "a warning")
+    said = say(t, "--check", "--http", "*:0", root)
+    check.contains(said.err, "it serves as root: --run-as", "a warning")
+    check.equal(os.stat(root).st_uid, 0, "whose the tree is")
+
+
 def test_configuration_file(t):
     root, folder = trees.fill(t.tmp(), SITE), t.tmp()
     path = trees.write(folder, "ferry.toml", f'''# A file as people write it.
