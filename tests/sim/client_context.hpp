@@ -62,6 +62,7 @@ struct ftp_account {
     bool may_read = true;
     bool may_create = false;
     bool may_change = false;
+    bool may_administer = false;
 };
 
 /// What goes wrong in a run, as far as it excuses the server.
@@ -146,6 +147,8 @@ struct client_context {
     bool is_patient = true;
     /// Copies files on the server and asks for digests.
     bool copies_files = false;
+    /// Uses every command of FTP, every type and structure, and restart markers.
+    bool says_all = false;
     /// The server is never late, not by milliseconds: what it is to notice within a grace period it
     /// notices. True of a simulated one without faults.
     bool is_punctual = false;

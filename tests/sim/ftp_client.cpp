@@ -6,6 +6,7 @@
 
 #include "ferry/runtime/wait.hpp"
 #include "ftp_plans.hpp"
+#include "ftp_rare.hpp"
 #include "ftp_session.hpp"
 #include "ftp_transfer.hpp"
 
@@ -64,6 +65,7 @@ task<outcome> send_password(ftp_session& user, const ftp_account& who, std::stri
     user.failed_logins = failures;
     if (reply.code == 230) {
         user.who = who;
+        user.home_root = who.root;
     } else if (!is_right && context.here.now() - began < failed_login_delay / 2) {
         context.complain("a wrong password was answered too fast", reply.describe(), line);
         co_return outcome::broken;
@@ -125,6 +127,9 @@ task<outcome> send_batch(ftp_session& user) {
     for (std::uint64_t i = 0; i < count; ++i) {
         plans.push_back(draw_name_command(user));
         // What fails must not leave a data connection or an offset that the next one depends on.
+        if (context.says_all && !user.who && context.chance(4)) {
+            plans.push_back(plan_host(user));
+        }
         if (context.chance(6) && user.may_change()) {
             plans.push_back(plan_dele(user, draw_own_name(user)));
         }
@@ -263,7 +268,10 @@ task<outcome> begin_anew(ftp_session& user) {
                                                              user.claimed_name.reset();
                                                              user.directory = "/";
                                                              user.is_image = false;
-                                                             user.form = transfer_form::stream;
+                                                             user.form = {};
+                                                             user.has_page_1047 = false;
+                                                             user.lists_as_dos = false;
+                                                             user.umask = "022";
                                                              user.restart_offset = 0;
                                                              user.extended_only = false;
                                                              user.data_is_set_up = false;
@@ -294,9 +302,9 @@ task<outcome> overlong_line(ftp_session& user) {
 /// A transfer in another mode, and back to the stream.
 task<outcome> change_form(ftp_session& user) {
     auto& context = user.context;
-    const auto form = static_cast<transfer_form>(1 + context.rng.below(3));
-    auto went = co_await carry_out(user, plan_mode(user, form));
-    if (went != outcome::fine || user.form != form) {
+    const auto mode = static_cast<transfer_form>(1 + context.rng.below(3));
+    auto went = co_await carry_out(user, plan_mode(user, mode));
+    if (went != outcome::fine || user.form.mode != mode) {
         co_return went;
     }
     if (context.chance(2)) {
@@ -313,11 +321,16 @@ task<outcome> change_form(ftp_session& user) {
 
 task<outcome> step(ftp_session& user) {
     auto& context = user.context;
-    if (user.form != transfer_form::stream) {  // What should have changed it had no reply.
-        const auto back = co_await carry_out(user, plan_mode(user, transfer_form::stream));
-        if (back != outcome::fine || user.form != transfer_form::stream) {
+    if (!is_plain(user.form)) {  // What should have changed it had no reply.
+        const auto back = co_await return_to_plain(user);
+        if (back != outcome::fine || !is_plain(user.form)) {
             co_return back;
         }
+    }
+    if (context.says_all && context.chance(4)) {
+        const bool has_form = user.is_image && context.chance(2);
+        const auto said = has_form ? co_await use_any_form(user) : co_await do_something_rare(user);
+        co_return said;
     }
     if (user.is_image && context.chance(10)) {
         const auto changed = co_await change_form(user);

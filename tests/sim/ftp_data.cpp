@@ -85,6 +85,42 @@ planned_command plan_passive(ftp_session& user, data_way& way, bool is_extended)
                          }});
 }
 
+/// "Entering Long Passive Mode (4,4,h1,h2,h3,h4,2,p1,p2)" (RFC 1639).
+std::string read_long_passive(ftp_session& user, const std::string& text, net::endpoint& to) {
+    std::string_view left = text;
+    left.remove_prefix(std::min(left.find('(') + 1, left.size()));
+    to = user.context.ftp;
+    std::array<unsigned, 9> wanted{4, 4, to.octets[0], to.octets[1], to.octets[2], to.octets[3], 2};
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+        const auto number = take_number(left, i + 1 < wanted.size() ? ',' : ')');
+        const bool is_right = number && (i < 7 ? *number == wanted[i] : *number <= 255);
+        if (!is_right) {
+            return "no long address of the server's and a port";
+        }
+        wanted[i] = *number;
+    }
+    to.port = static_cast<std::uint16_t>(wanted[7] * 256 + wanted[8]);
+    return to.port == 0 ? "port 0" : "";
+}
+
+/// LPRT or LPSV (RFC 1639).
+planned_command plan_long(ftp_session& user, data_way& way, const net::endpoint* at) {
+    way.is_passive = at == nullptr;
+    const auto argument =
+        way.is_passive ? std::string()
+                       : fmt::format("4,4,{},{},{},{},2,{},{}", at->octets[0], at->octets[1],
+                                     at->octets[2], at->octets[3], at->port / 256, at->port % 256);
+    const int right = way.is_passive ? 228 : 200;
+    return assemble(
+        user, {.verb = way.is_passive ? "LPSV" : "LPRT",
+               .argument = argument,
+               .codes = [&user, right] { return std::vector{user.extended_only ? 503 : right}; },
+               .effect = [&user, &way](const ftp_reply& reply) -> std::string {
+                   user.data_is_set_up = true;
+                   return way.is_passive ? read_long_passive(user, reply.text, way.to) : "";
+               }});
+}
+
 planned_command plan_active(ftp_session& user, data_way& way, const net::endpoint& at) {
     way.is_passive = false;
     const bool is_extended = user.context.chance(2);
@@ -118,10 +154,18 @@ task<outcome> set_up_data(ftp_session& user, data_way& way) {
                                          : result<net::endpoint>(failure(errc::in_use));
             if (bound) {
                 way.listening = std::move(*listening);
+                if (context.says_all && context.chance(4)) {
+                    const auto set = co_await carry_out(user, plan_long(user, way, &*bound));
+                    co_return set;
+                }
                 const auto went = co_await carry_out(user, plan_active(user, way, *bound));
                 co_return went;
             }
         }
+    }
+    if (context.says_all && context.chance(6)) {
+        const auto set = co_await carry_out(user, plan_long(user, way, nullptr));
+        co_return set;
     }
     const bool is_extended = context.chance(2);
     const auto went = co_await carry_out(user, plan_passive(user, way, is_extended));

@@ -52,6 +52,8 @@ std::string read_line(list_style style, std::string_view line, listed_entry& int
             return read_unix_line(line, into);
         case list_style::facts:
             return read_facts(line, into);
+        case list_style::dos_lines:
+            return read_dos_line(line, into);
         case list_style::names:
             break;
     }
@@ -122,6 +124,34 @@ std::string read_unix_line(std::string_view line, listed_entry& into) {
         into.size_bytes = *size;
     }
     into.name = line.substr(1);
+    into.is_this_or_above = into.name == "." || into.name == "..";
+    return {};
+}
+
+std::string read_dos_line(std::string_view line, listed_entry& into) {
+    constexpr std::string_view shape = "00-00-00  00:00xM ";
+    constexpr std::size_t name_at = 39;
+    const auto whole = line;
+    bool has_shape = line.size() > name_at;
+    for (std::size_t i = 0; has_shape && i < shape.size(); ++i) {
+        has_shape = shape[i] == '0'   ? line[i] >= '0' && line[i] <= '9'
+                    : shape[i] == 'x' ? line[i] == 'A' || line[i] == 'P'
+                                      : line[i] == shape[i];
+    }
+    if (!has_shape) {
+        return fmt::format("a line that is none: {}", whole);
+    }
+    line.remove_prefix(shape.size());
+    const auto what = take_word(line);
+    into.knows_kind = true;
+    into.is_directory = what == "<DIR>";
+    if (!into.is_directory) {
+        into.size_bytes = number(what);
+    }
+    if (!into.is_directory && !into.size_bytes) {
+        return fmt::format("no size: {}", whole);
+    }
+    into.name = whole.substr(name_at);
     into.is_this_or_above = into.name == "." || into.name == "..";
     return {};
 }

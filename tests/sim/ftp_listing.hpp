@@ -13,6 +13,7 @@ enum class list_style : std::uint8_t {
     unix_lines,  ///< LIST, STAT
     names,       ///< NLST
     facts,       ///< MLSD
+    dos_lines,   ///< LIST and STAT behind SITE DIRSTYLE
 };
 
 /// One name of a listing, with what the listing says of it.
@@ -30,6 +31,9 @@ struct listed_entry {
 [[nodiscard]] std::string read_facts(std::string_view line, listed_entry& into);
 /// Reads "-rw-r--r--    1 0        0            2048 Nov 23 08:15 name".
 [[nodiscard]] std::string read_unix_line(std::string_view line, listed_entry& into);
+
+/// Reads "11-23-26  08:15AM                 2048 name".
+[[nodiscard]] std::string read_dos_line(std::string_view line, listed_entry& into);
 
 /// Whether the model's `path` may have been what `entry` says since `since`; why not, or empty.
 [[nodiscard]] std::string judge_entry(ftp_session& user, const std::string& path,

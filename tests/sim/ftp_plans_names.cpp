@@ -30,18 +30,6 @@ bool is_at_table(const ftp_session& user, std::string_view verb, const std::stri
     return refused_by_table(user, verb, argument).has_value();
 }
 
-/// Text that a 257 or a 250 begins with: the name in quotes, quotes doubled (RFC 959 section 5.4).
-std::string quoted(std::string_view name) {
-    std::string made = "\"";
-    for (const char c : name) {
-        made += c;
-        if (c == '"') {
-            made += c;
-        }
-    }
-    return made + "\"";
-}
-
 std::string expect_begin(const ftp_reply& reply, const std::string& wanted) {
     return reply.text.starts_with(wanted) ? "" : "the text should begin with " + wanted;
 }
@@ -98,6 +86,17 @@ std::string size_of_part(const ftp_session& user, const std::string& argument,
 }
 
 }  // namespace
+
+std::string quoted(std::string_view name) {
+    std::string made = "\"";
+    for (const char c : name) {
+        made += c;
+        if (c == '"') {
+            made += c;
+        }
+    }
+    return made + "\"";
+}
 
 std::string time_text(std::int64_t seconds) {
     // Days to a date (proleptic Gregorian; H. Hinnant's algorithm), from 1970 on.
@@ -312,9 +311,9 @@ planned_command plan_dele(ftp_session& user, std::string argument) {
              }});
 }
 
-planned_command plan_mkd(ftp_session& user, std::string argument) {
+planned_command plan_mkd(ftp_session& user, std::string argument, bool is_site) {
     const auto since = user.context.model.now();
-    const auto verb = user.context.chance(4) ? "XMKD" : "MKD";
+    const auto verb = is_site ? "SITE" : user.context.chance(4) ? "XMKD" : "MKD";
     std::optional<model_tree::token> change;
     if (!is_at_table(user, "MKD", argument)) {
         change = user.context.model.begin(user.in_model(argument),
@@ -322,9 +321,12 @@ planned_command plan_mkd(ftp_session& user, std::string argument) {
     }
     return assemble(
         user, {.verb = verb,
-               .argument = argument,
+               .argument = is_site ? "MKDIR " + argument : argument,
                .codes =
                    [&user, since, argument] {
+                       if (!user.may_change()) {
+                           return std::vector{550};
+                       }
                        const auto path = user.in_model(argument);
                        auto codes = codes_of(user.context, path, since, [](const node_state& each) {
                            return each.kind == node_kind::absent ? 257 : 550;
@@ -347,7 +349,7 @@ planned_command plan_mkd(ftp_session& user, std::string argument) {
                    }});
 }
 
-planned_command plan_rmd(ftp_session& user, std::string argument) {
+planned_command plan_rmd(ftp_session& user, std::string argument, bool is_site) {
     const auto since = user.context.model.now();
     const auto path = user.in_model(argument);
     std::optional<model_tree::token> change;
@@ -355,11 +357,13 @@ planned_command plan_rmd(ftp_session& user, std::string argument) {
         change = user.context.model.begin(path, {.kind = change_kind::remove_directory});
     }
     return assemble(
-        user, {.verb = user.context.chance(4) ? "XRMD" : "RMD",
-               .argument = argument,
+        user, {.verb = is_site                  ? "SITE"
+                       : user.context.chance(4) ? "XRMD"
+                                                : "RMD",
+               .argument = is_site ? "RMDIR " + argument : argument,
                .codes =
                    [&user, since, path] {
-                       if (path == user.in_model("/")) {
+                       if (!user.may_change() || path == user.in_model("/")) {
                            return std::vector{550};
                        }
                        const auto inside = emptiness_of(user.context, path, since);
@@ -491,12 +495,14 @@ planned_command plan_stat_name(ftp_session& user, std::string argument) {
                                    for (const auto& each : reply.lines) {
                                        text += each + "\r\n";
                                    }
-                                   return judge_ftp_listing(user,
-                                                            {.style = list_style::unix_lines,
-                                                             .path = user.in_model(argument),
-                                                             .typed = argument,
-                                                             .is_directory = reply.code == 212},
-                                                            text, since);
+                                   return judge_ftp_listing(
+                                       user,
+                                       {.style = user.lists_as_dos ? list_style::dos_lines
+                                                                   : list_style::unix_lines,
+                                        .path = user.in_model(argument),
+                                        .typed = argument,
+                                        .is_directory = reply.code == 212},
+                                       text, since);
                                }});
 }
 

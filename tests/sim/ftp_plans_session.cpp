@@ -104,7 +104,9 @@ std::string upper(std::string_view text) {
 /// What a setting that was taken changes.
 void apply_setting(ftp_session& user, const std::string& verb, const std::string& argument,
                    int code) {
-    if (verb == "TYPE" && code == 200) {
+    if (verb == "SITE" && argument.starts_with("EBCDIC") && code == 200) {
+        user.has_page_1047 = argument.ends_with("1047");
+    } else if (verb == "TYPE" && code == 200) {
         user.is_image = upper(argument).starts_with('L') || upper(argument).starts_with('I');
     } else if (verb == "REST") {
         user.restart_offset = code == 350 && argument == "17" ? 17 : 0;
@@ -157,6 +159,7 @@ planned_command plan_type(ftp_session& user, bool is_image) {
                            .effect =
                                [&user, is_image](const ftp_reply&) {
                                    user.is_image = is_image;
+                                   user.form.is_ebcdic = user.form.is_1047 = false;
                                    return std::string();
                                }});
 }
@@ -167,7 +170,7 @@ planned_command plan_mode(ftp_session& user, transfer_form form) {
                            .codes = [] { return std::vector{200}; },
                            .effect =
                                [&user, form](const ftp_reply&) {
-                                   user.form = form;
+                                   user.form.mode = form;
                                    user.restart_offset = 0;
                                    return std::string();
                                }});
@@ -203,6 +206,11 @@ planned_command draw_setting(ftp_session& user) {
         }
         if (!refused && code != 503) {
             apply_setting(user, verb, argument, code);
+        }
+        if (verb == "SITE" && code == 214) {
+            for (const auto& each : reply.lines) {
+                user.context.findings.count("ftp offers SITE " + each.substr(0, each.find(' ')));
+            }
         }
         return verb == "FEAT" && code == 211 ? judge_features(reply) : std::string();
     };

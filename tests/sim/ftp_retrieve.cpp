@@ -138,7 +138,9 @@ std::vector<int> right_codes(ftp_session& user, const retrieval& what, data_cand
             const auto size = user.is_image
                                   ? each.octets.size_bytes()
                                   : std::uint64_t{network_form(each.octets.octets()).size()};
-            if (what.offset > size) {
+            if (user.form.structure == file_structure::page && size > paged_octets_max) {
+                codes.push_back(550);
+            } else if (what.offset > size) {
                 codes.push_back(554);
             } else {
                 codes.push_back(150);
@@ -151,11 +153,10 @@ std::vector<int> right_codes(ftp_session& user, const retrieval& what, data_cand
 
 /// Reads the data connection to its end, or as far as `octets_max`. `over`: it broke off.
 task<outcome> read_data(ftp_session& user, wire& data, data_candidates& candidates,
-                        std::uint64_t octets_max) {
+                        form_decoder& form, std::uint64_t octets_max) {
     auto& context = user.context;
     std::uint64_t done = 0;
     const bool is_slow = context.chance(8);
-    form_decoder form(user.form);
     for (int slow_fills = 0; done < octets_max && !(tells_end(user.form) && form.has_ended());) {
         const bool waits = is_slow && ++slow_fills < 50;
         if (waits) {
@@ -179,8 +180,7 @@ task<outcome> read_data(ftp_session& user, wire& data, data_candidates& candidat
         const bool is_right = candidates.take(octets);
         data.input().clear();
         if (!has_form) {
-            context.complain("what came is not of the mode", std::string(1, letter_of(user.form)),
-                             user.before);
+            context.complain("what came is not of the form", describe(user.form), user.before);
         }
         if (!is_right || !has_form) {
             co_return outcome::broken;
@@ -225,7 +225,8 @@ task<outcome> retrieve(ftp_session& user) {
             1'000'000) {
         co_return outcome::fine;  // Its text form would have to be kept.
     }
-    if (user.form == transfer_form::stream && context.chance(4)) {
+    const bool has_restart = is_plain(user.form) || (context.says_all && has_markers(user.form));
+    if (has_restart && context.chance(4)) {
         what.offset = draw_offset(user, what.argument);
         const auto went = co_await restart_at(user, what.offset);
         if (went != outcome::fine) {
@@ -250,8 +251,7 @@ task<outcome> retrieve(ftp_session& user) {
         }
         data = std::move(*opened);
     }
-    const auto when =
-        user.form == transfer_form::stream ? draw_interruption(context) : interruption::none;
+    const auto when = is_plain(user.form) ? draw_interruption(context) : interruption::none;
     // At once: before the server can have said 150.
     const bool aborts_at_once = when == interruption::abort && context.chance(3);
     if (aborts_at_once) {
@@ -307,9 +307,10 @@ task<outcome> retrieve(ftp_session& user) {
         data = std::move(*opened);
     }
     close.what = when;
+    form_decoder form(user.form, what.offset);
     auto arrived = outcome::fine;
     if (when != interruption::none && !aborts_at_once) {
-        arrived = co_await read_data(user, data, candidates, context.rng.below(100'000));
+        arrived = co_await read_data(user, data, candidates, form, context.rng.below(100'000));
         if (arrived == outcome::broken) {
             co_return arrived;
         }
@@ -324,7 +325,7 @@ task<outcome> retrieve(ftp_session& user) {
     if (is_dropped) {
         data.reset();
     } else if (arrived == outcome::fine) {
-        arrived = co_await read_data(user, data, candidates, ~std::uint64_t{0});
+        arrived = co_await read_data(user, data, candidates, form, ~std::uint64_t{0});
         if (arrived == outcome::broken) {
             co_return arrived;
         }
@@ -338,6 +339,12 @@ task<outcome> retrieve(ftp_session& user) {
                           when == interruption::abort_urgent || candidates.may_fail() ||
                           is_excused_reply(context, close.final_code);
     const bool is_failure = close.final_code == 426 || (close.final_code / 100 == 4 && may_fail);
+    if (close.final_code / 100 == 2 && arrived == outcome::fine && marks_end(user.form) &&
+        !form.has_ended() && !is_cut) {
+        context.complain("a file without the end that its form has", describe(user.form), line);
+        co_return outcome::broken;
+    }
+    context.findings.count("ftp restart markers retrieved", form.markers());
     // A connection that broke under the last octets may have had all of them sent into it.
     const int right_code = tells_end(user.form) ? 250 : 226;
     if (close.final_code == right_code
@@ -408,6 +415,9 @@ task<outcome> list(ftp_session& user) {
         }
     }
     asked.shows_hidden = asked.shows_hidden || asked.style == list_style::facts;
+    if (asked.style == list_style::unix_lines && user.lists_as_dos) {
+        asked.style = list_style::dos_lines;
+    }
     const auto* const verb = asked.style == list_style::facts   ? "MLSD"
                              : asked.style == list_style::names ? "NLST"
                                                                 : "LIST";
@@ -434,10 +444,13 @@ task<outcome> list(ftp_session& user) {
     user.data_is_set_up = false;
     user.rename_from.reset();
     std::vector<int> codes;
+    const bool is_paged = user.form.structure == file_structure::page;  // Those are of images.
     bool may_be_file = false;
     bool may_be_directory = false;
     if (refused) {
         codes.push_back(*refused);
+    } else if (is_paged) {
+        codes.push_back(504);
     } else {
         for (const auto& each : context.model.possible_since(asked.path, since)) {
             const bool is_file = each.kind == node_kind::file;
@@ -480,6 +493,9 @@ task<outcome> list(ftp_session& user) {
         data = std::move(*opened);
     }
     bool is_cut = false;
+    form_decoder form(user.form);
+    form.expect_text();
+    std::string text;
     for (;;) {  // Bounded by the deadline of `fill` and what the server has to list.
         const auto got = co_await data.fill(context.soon());
         if (!got || !*got) {
@@ -489,6 +505,15 @@ task<outcome> list(ftp_session& user) {
             is_cut = !got;
             break;
         }
+        const bool has_form = form.take(data.input(), text);
+        data.input().clear();
+        if (!has_form) {
+            context.complain("a listing is not of the form", describe(user.form), line);
+            co_return outcome::broken;
+        }
+        if (tells_end(user.form) && form.has_ended()) {
+            break;
+        }
     }
     const bool is_ended_by_network = is_cut_short(user, data);
     transfer_close close{.line = line};
@@ -496,7 +521,7 @@ task<outcome> list(ftp_session& user) {
     if (went != outcome::fine) {
         co_return went;
     }
-    if (close.final_code != 226) {
+    if (close.final_code != (tells_end(user.form) ? 250 : 226)) {
         if (is_excused_reply(context, close.final_code)) {
             co_return outcome::fine;
         }
@@ -504,13 +529,15 @@ task<outcome> list(ftp_session& user) {
                          line);
         co_return outcome::broken;
     }
+    const bool has_line_ends = user.form.is_ebcdic || user.form.structure == file_structure::record;
+    text = has_line_ends ? network_form(text) : std::move(text);
     std::string why;
     for (const bool is_directory : {true, false}) {
         if (!(is_directory ? may_be_directory : may_be_file)) {
             continue;
         }
         asked.is_directory = is_directory;
-        const auto problem = judge_ftp_listing(user, asked, data.input(), since);
+        const auto problem = judge_ftp_listing(user, asked, text, since);
         if (problem.empty()) {
             co_return outcome::fine;
         }

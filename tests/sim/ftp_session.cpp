@@ -29,19 +29,27 @@ constexpr auto rows = std::to_array<row>({
     {"ACCT", needs::login, false, takes::required},
     {"ALLO", needs::login, false, takes::required},
     {"APPE", needs::create, true, takes::required},
+    {"AVBL", needs::create, false, takes::optional},
     {"CDUP", needs::login, false, takes::none},
     {"CLNT", needs::nothing, false, takes::optional},
+    {"COMB", needs::create, false, takes::required},
     {"CSID", needs::nothing, false, takes::optional},
     {"CWD", needs::login, false, takes::optional},
     {"DELE", needs::change, false, takes::required},
+    {"DSIZ", needs::read, false, takes::optional},
     {"EPRT", needs::login, false, takes::required},
     {"EPSV", needs::login, false, takes::optional},
     {"FEAT", needs::nothing, false, takes::none},
+    {"HASH", needs::read, false, takes::required},
     {"HELP", needs::nothing, false, takes::optional},
+    {"HOST", needs::nothing, false, takes::required},
     {"LANG", needs::nothing, false, takes::optional},
     {"LIST", needs::read, true, takes::optional},
+    {"LPRT", needs::login, false, takes::required},
+    {"LPSV", needs::login, false, takes::none},
     {"MDTM", needs::read, false, takes::required},
     {"MFCT", needs::change, false, takes::required},
+    {"MFF", needs::change, false, takes::required},
     {"MFMT", needs::change, false, takes::required},
     {"MKD", needs::change, false, takes::required},
     {"MLSD", needs::read, true, takes::optional},
@@ -55,6 +63,7 @@ constexpr auto rows = std::to_array<row>({
     {"PORT", needs::login, false, takes::required},
     {"PWD", needs::login, false, takes::none},
     {"QUIT", needs::nothing, false, takes::none},
+    {"RANG", needs::read, false, takes::required},
     {"REIN", needs::nothing, false, takes::none},
     {"REST", needs::login, false, takes::required},
     {"RETR", needs::read, true, takes::required},
@@ -74,9 +83,14 @@ constexpr auto rows = std::to_array<row>({
     {"XCRC", needs::read, false, takes::required},
     {"XCUP", needs::login, false, takes::none},
     {"XCWD", needs::login, false, takes::optional},
+    {"XMD5", needs::read, false, takes::required},
     {"XMKD", needs::change, false, takes::required},
     {"XPWD", needs::login, false, takes::none},
     {"XRMD", needs::change, false, takes::required},
+    {"XSHA", needs::read, false, takes::required},
+    {"XSHA1", needs::read, false, takes::required},
+    {"XSHA256", needs::read, false, takes::required},
+    {"XSHA512", needs::read, false, takes::required},
 });
 
 const row* find_row(std::string_view verb) {
@@ -160,6 +174,9 @@ std::optional<int> refused_by_table(const ftp_session& user, std::string_view ve
     if (found->uses_data && !user.data_is_set_up) {
         return 425;
     }
+    if (found->uses_data && user.has_range) {
+        return 504;
+    }
     return std::nullopt;
 }
 
@@ -186,6 +203,7 @@ planned_command assemble(ftp_session& user, command_parts parts) {
         if (what.verb != "RNFR" || reply.code != 350) {  // RNTO comes right behind or not at all.
             user.rename_from.reset();
         }
+        user.has_range = false;  // HASH comes right behind RANG, too.
         const bool is_right = std::ranges::find(right, reply.code) != right.end();
         if (what.change) {
             const bool is_explained = what.has_changed(reply)
@@ -264,7 +282,10 @@ task<outcome> read_reply(ftp_session& user, ftp_reply& into, runtime::time_point
         co_return outcome::broken;
     }
     user.before = std::string(asked);
-    const auto verb = asked.substr(0, asked.find(' '));
+    auto verb = asked.substr(0, asked.find(' '));
+    if (verb == "SITE") {  // With the command behind it.
+        verb = asked.substr(0, asked.find(' ', std::min(asked.size(), verb.size() + 1)));
+    }
     context.findings.count(fmt::format("ftp {} {}", verb, into.code));
     if (into.code == 421 && is_excused_reply(context, 421)) {
         co_return outcome::over;

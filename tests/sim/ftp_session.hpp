@@ -22,16 +22,28 @@ struct ftp_session {
     std::optional<std::string> claimed_name{};
     std::optional<ftp_account> who{};  ///< Logged in.
     std::size_t failed_logins = 0;
+    std::string home_root = "/";  ///< Of who is logged in: the root before SMNT.
     std::string directory = "/";  ///< As the user sees it.
-    bool is_image = false;
-    transfer_form form = transfer_form::stream;  ///< Another only with `is_image`.
+    bool is_image = false;        ///< TYPE I, or E, which `form` tells from it.
+    data_form form{};             ///< Another only with `is_image`.
+    bool has_page_1047 = false;   ///< By SITE EBCDIC, for the next TYPE E.
+    bool lists_as_dos = false;    ///< By SITE DIRSTYLE.
+    std::string umask = "022";    ///< By SITE UMASK.
     std::uint64_t restart_offset = 0;
     std::optional<std::string> rename_from{};  ///< As the user sees it.
     bool has_copy_source = false;              ///< SITE CPFR has just been confirmed.
+    bool has_range = false;                    ///< RANG, the same.
     bool extended_only = false;
     bool data_is_set_up = false;
     std::string cut_off{};  ///< The model's name of the replacement that was cut off last.
-    std::string before{};   ///< What was asked before, for messages.
+    /// An upload that was broken off behind a restart marker.
+    struct marked_upload {
+        std::string argument;
+        std::uint64_t offset = 0;
+        content rest;
+    };
+    std::optional<marked_upload> marked{};
+    std::string before{};  ///< What was asked before, for messages.
 
     /// What the user typed as a name of the model.
     [[nodiscard]] std::string in_model(std::string_view typed) const;
@@ -45,7 +57,10 @@ struct ftp_session {
 /// Whose parts of uploads that were cut off the server keeps and tells of: the account's, if it may
 /// change files and the transfer's octets are the file's; empty for nobody's.
 [[nodiscard]] inline std::string part_owner(const ftp_session& user) {
-    return user.may_change() && user.is_image ? user.who->name : std::string();
+    const auto& form = user.form;
+    const bool has_offsets =
+        user.is_image && (form.structure == file_structure::file || tells_end(form));
+    return user.may_change() && has_offsets ? user.who->name : std::string();
 }
 
 /// A command line and how to judge its reply. Planned before it is sent: a change of the tree

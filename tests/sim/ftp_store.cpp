@@ -24,11 +24,13 @@ struct upload {
     std::uint64_t offset = 0;
     moment since = 0;
     std::uint64_t changes = 0;  ///< Of the name, its own among them.
+    bool is_marked = false;     ///< It goes on behind a restart marker.
     bool was_settled = false;
     bool was_file = false;     ///< One thing only, and that a file.
     bool was_cut_off = false;  ///< An earlier upload, and so this is to be refused if it goes on.
     std::optional<model_tree::token> change;
-    cut_uploads parts;  ///< What it may go on with.
+    cut_uploads parts;   ///< What it may go on with.
+    std::string sealed;  ///< Records and pages in a stream, as they are sent.
     /// The network has ended the data connection in order: what came is the whole for the server.
     std::shared_ptr<bool> is_cut = std::make_shared<bool>(false);
 
@@ -62,7 +64,7 @@ upload draw_upload(ftp_session& user) {
     if (made.kind == store_kind::unique && !is_at_home) {
         made.kind = store_kind::whole;  // It would litter what others read.
     }
-    const bool has_offsets = user.is_image && user.form == transfer_form::stream;
+    const bool has_offsets = user.is_image && is_plain(user.form);
     if (made.kind == store_kind::restarted && !has_offsets) {
         made.kind = store_kind::appended;
     }
@@ -72,8 +74,10 @@ upload draw_upload(ftp_session& user) {
             ? large_bytes_min + context.rng.below(context.large_bytes_max - large_bytes_min)
         : context.chance(3) ? context.rng.below(context.upload_bytes_max)
                             : context.rng.below(5'000);
+    const bool is_paged = user.form.structure == file_structure::page;
     made.octets =
-        context.model.fresh(user.is_image ? pattern_kind::binary : pattern_kind::clean_text, size);
+        context.model.fresh(user.is_image ? pattern_kind::binary : pattern_kind::clean_text,
+                            is_paged ? std::min(size, paged_octets_max) : size);
     if (made.kind != store_kind::unique) {
         made.argument = context.chance(10) ? draw_name(user) : draw_own_name(user);
         const bool may_store = user.who && (user.who->may_create || user.who->may_change);
@@ -90,6 +94,15 @@ upload draw_upload(ftp_session& user) {
             made.argument = *name;
             made.path = user.in_model(*name);
         }
+    }
+    const auto marked = std::exchange(user.marked, std::nullopt);
+    if (marked && has_markers(user.form) && user.may_change()) {
+        made.kind = store_kind::restarted;
+        made.argument = marked->argument;
+        made.path = user.in_model(marked->argument);
+        made.octets = marked->rest;
+        made.offset = marked->offset;
+        made.is_marked = true;
     }
     return made;
 }
@@ -149,11 +162,26 @@ void begin_change(ftp_session& user, upload& what) {
 /// The server has called, and the client has not taken the call: the network may have ended that
 /// connection before its first octet, and nobody here knows.
 void may_be_empty(ftp_session& user, const upload& what) {
-    if (what.change && user.context.excused.finishes && user.form == transfer_form::stream) {
+    // Of records, too: nothing is no record.
+    const bool ends_with_connection =
+        user.form.mode == transfer_form::stream && user.form.structure != file_structure::page;
+    if (what.change && user.context.excused.finishes && ends_with_connection) {
         auto empty = change_of(user, what);
         empty.octets = {};
         user.context.model.unknown(user.context.model.begin(what.path, std::move(empty)));
     }
+}
+
+/// How much of a file has come with the first `octets` of its records in a stream, where those end
+/// with a record and not with the file: closing the connection is then the end (RFC 959 section
+/// 3.4).
+std::optional<std::uint64_t> whole_records(const data_form& form, std::string_view sealed,
+                                           std::uint64_t octets) {
+    form_decoder decoder(form);
+    std::string stored;
+    const bool has_form = decoder.take(sealed.substr(0, static_cast<std::size_t>(octets)), stored);
+    const bool is_cut = has_form && decoder.is_between_records() && !decoder.has_ended();
+    return is_cut ? std::optional<std::uint64_t>(stored.size()) : std::nullopt;
 }
 
 /// Tells the model when the network ends the data connection, which the server cannot tell from
@@ -164,16 +192,26 @@ void follow_cut(ftp_session& user, const wire& data, const upload& what) {
         return;
     }
     // It may happen when the client is gone.
-    if (user.form != transfer_form::stream) {  // The server can: the data say where they end.
+    const bool has_records =
+        user.form.mode == transfer_form::stream && user.form.structure == file_structure::record;
+    if (marks_end(user.form) && !has_records) {  // The server can: the data say where they end.
         context.network.when_cut(data.fd(),
                                  [is_cut = what.is_cut](std::uint64_t) { *is_cut = true; });
         return;
     }
     context.network.when_cut(
-        data.fd(), [&model = context.model, &findings = context.findings, is_cut = what.is_cut,
-                    change = *what.change, whole = what.octets, is_image = user.is_image,
-                    path = what.path](std::uint64_t octets) {
+        data.fd(),
+        [&model = context.model, &findings = context.findings, is_cut = what.is_cut,
+         change = *what.change, whole = what.octets, is_image = user.is_image, form = user.form,
+         sealed = what.sealed, path = what.path](std::uint64_t octets) {
             *is_cut = true;
+            if (marks_end(form)) {
+                const auto records = whole_records(form, sealed, octets);
+                if (!records) {
+                    return;
+                }
+                octets = *records;
+            }
             if (!model.cut(change, stored_beginning(whole, is_image, octets))) {
                 findings.add({.client = "the network",
                               .rule = "an upload was seen before its last octet had come",
@@ -276,8 +314,10 @@ task<bool> send_octets(ftp_session& user, wire& data, const upload& what, bool i
                        std::uint64_t count) {
     constexpr std::size_t piece_bytes = 64 * 1024;
     auto& context = user.context;
-    if (user.form != transfer_form::stream) {
-        const auto sealed = encoded(user.form, what.octets.octets(), context.rng);
+    if (!is_plain(user.form)) {
+        const auto sealed = what.sealed.empty()
+                                ? encoded(user.form, what.octets.octets(), context.rng)
+                                : what.sealed;
         for (std::string_view rest = sealed; !rest.empty();) {
             const auto piece = rest.substr(0, 1 + context.rng.below(piece_bytes));
             const auto sent = co_await data.send(
@@ -324,9 +364,139 @@ bool read_unique_name(const ftp_reply& reply, std::string& name) {
     return name.starts_with("upload-") && name.find('/') == std::string::npos;
 }
 
+/// How an upload ended, for the client.
+struct upload_end {
+    int code = 0;  ///< Of the final reply; 0: there was none.
+    bool breaks_off = false;
+};
+
+/// Judges the final reply and tells the model. `went`: how the conversation went on till then.
+outcome judge_end(ftp_session& user, const upload& what, upload_end end, outcome went) {
+    auto& context = user.context;
+    if (end.code == 0) {
+        static_cast<void>(conclude(user, what, 0));
+        return went;
+    }
+    const auto concluded = conclude(user, what, end.code);
+    if (concluded == outcome::broken) {
+        return concluded;
+    }
+    if (end.code == 426 && what.was_file && user.may_change() && !goes_on(what) &&
+        !was_disputed(user, what)) {
+        context.model.was_cut_off(user.who->name, what.path);
+        user.cut_off = what.path;
+        context.findings.count("ftp replacements cut off");
+    }
+    const bool may_be_busy =
+        (what.kind == store_kind::appended || what.kind == store_kind::restarted) &&
+        was_disputed(user, what);
+    bool is_right = false;
+    switch (end.code) {
+        case 226:  // What was broken off has had no end, unless the network made one of it.
+        case 250:
+            is_right =
+                (end.code == 250) == tells_end(user.form) && (!end.breaks_off || *what.is_cut);
+            break;
+        case 426:
+            is_right = end.breaks_off || (*what.is_cut && marks_end(user.form));
+            break;
+        case 551:
+            is_right = may_be_busy;
+            break;
+        case 553:  // Somebody has made a directory of it, or taken the directory, meanwhile.
+            is_right = was_disputed(user, what);
+            break;
+        default:
+            break;
+    }
+    if (!is_right && !is_excused_reply(context, end.code)) {
+        context.complain("a final reply that is not right",
+                         fmt::format("{} ({} octets)", end.code, what.octets.size_bytes()),
+                         what.line());
+        return outcome::broken;
+    }
+    return went;
+}
+
+/// Reads the replies to an upload with markers, one 110 for each of them (RFC 959 section 3.5).
+task<outcome> read_markers(ftp_session& user, const upload& what,
+                           const std::vector<std::uint64_t>& places, upload_end& end) {
+    auto& context = user.context;
+    std::size_t confirmed = 0;
+    for (;;) {  // Bounded by the markers.
+        ftp_reply reply;
+        const auto went = co_await read_reply(user, reply, context.soon(), what.line());
+        if (went != outcome::fine) {
+            co_return went;
+        }
+        if (reply.code != 110) {
+            end.code = reply.code;
+            break;
+        }
+        const auto wanted = confirmed < places.size() ? fmt::format("MARK M{} = {}", confirmed,
+                                                                    what.offset + places[confirmed])
+                                                      : std::string("no more than there were");
+        if (reply.text != wanted) {
+            context.complain("a marker is confirmed wrongly",
+                             fmt::format("{}, right would be {}", reply.describe(), wanted),
+                             what.line());
+            co_return outcome::broken;
+        }
+        ++confirmed;
+    }
+    context.findings.count("ftp restart markers confirmed", confirmed);
+    if (context.is_strict() && confirmed != places.size() && end.code == 426) {
+        context.complain("not all markers are confirmed",
+                         fmt::format("{} of {}", confirmed, places.size()), what.line());
+        co_return outcome::broken;
+    }
+    if (end.code == 426 && confirmed > 0) {
+        const auto place = places[context.rng.below(confirmed)];
+        user.marked = {.argument = what.argument,
+                       .offset = what.offset + place,
+                       .rest = what.octets.suffix(place)};
+    }
+    co_return outcome::fine;
+}
+
+/// Sends some of a file with restart markers, and then the connection ends, but not the file.
+task<outcome> break_off_marked(ftp_session& user, wire& data, const upload& what) {
+    auto& context = user.context;
+    const auto whole = what.octets.octets();
+    std::string_view rest = whole;
+    std::vector<std::uint64_t> places;
+    std::string sealed;
+    const auto count = 1 + context.rng.below(5);
+    while (places.size() < count && !rest.empty()) {
+        const auto part = rest.substr(0, 1 + context.rng.below(rest.size()));
+        sealed += encoded_part(user.form, part, fmt::format("M{}", places.size()), context.rng);
+        rest.remove_prefix(part.size());
+        places.push_back(whole.size() - rest.size());
+    }
+    const auto sent = co_await data.send(
+        sealed, context.here.now() + context.server.stall_timeout + context.server.slack);
+    if (sent) {
+        data.close();
+    } else {
+        data.reset();
+    }
+    upload_end end{.breaks_off = true};
+    const auto went = co_await read_markers(user, what, places, end);
+    if (went == outcome::broken) {
+        co_return went;
+    }
+    co_return judge_end(user, what, end, went);
+}
+
 /// From the 150 to the final reply.
 task<outcome> move_octets(ftp_session& user, wire& data, upload& what, interruption when) {
     auto& context = user.context;
+    const bool has_places = what.kind == store_kind::whole || what.kind == store_kind::restarted;
+    if (context.says_all && has_markers(user.form) && has_places && !what.is_marked &&
+        context.chance(2)) {
+        const auto broken_off = co_await break_off_marked(user, data, what);
+        co_return broken_off;
+    }
     transfer_close close{.line = what.line()};
     const auto whole = ~std::uint64_t{0};
     const auto count = when == interruption::none
@@ -375,58 +545,13 @@ task<outcome> move_octets(ftp_session& user, wire& data, upload& what, interrupt
             data.reset();
         }
     }
-    auto went = co_await read_final(user, close);
-    if (close.final_code == 0) {
-        static_cast<void>(conclude(user, what, 0));
-        co_return went;
-    }
-    const auto concluded = conclude(user, what, close.final_code);
-    if (concluded == outcome::broken) {
-        co_return concluded;
-    }
-    if (close.final_code == 426 && what.was_file && user.may_change() && !goes_on(what) &&
-        !was_disputed(user, what)) {
-        context.model.was_cut_off(user.who->name, what.path);
-        user.cut_off = what.path;
-        context.findings.count("ftp replacements cut off");
-    }
-    const bool may_be_busy =
-        (what.kind == store_kind::appended || what.kind == store_kind::restarted) &&
-        was_disputed(user, what);
-    bool is_right = false;
-    switch (close.final_code) {
-        case 226:  // What was broken off has had no end, unless the network made one of it.
-        case 250:
-            is_right = (close.final_code == 250) == tells_end(user.form) &&
-                       ((when != interruption::drop_data && !aborts) || *what.is_cut);
-            break;
-        case 426:
-            is_right = aborts || when == interruption::drop_data ||
-                       (*what.is_cut && user.form != transfer_form::stream);
-            break;
-        case 551:
-            is_right = may_be_busy;
-            break;
-        case 553:  // Somebody has made a directory of it, or taken the directory, meanwhile.
-            is_right = was_disputed(user, what);
-            break;
-        default:
-            break;
-    }
-    if (!is_right && !is_excused_reply(context, close.final_code)) {
-        context.complain("a final reply that is not right",
-                         fmt::format("{} ({} octets)", close.final_code, what.octets.size_bytes()),
-                         close.line);
-        co_return outcome::broken;
-    }
-    co_return went;
+    const bool breaks_off = when == interruption::drop_data || aborts;
+    const auto went = co_await read_final(user, close);
+    co_return judge_end(user, what, {.code = close.final_code, .breaks_off = breaks_off}, went);
 }
 
-}  // namespace
-
-task<outcome> store(ftp_session& user) {
+task<outcome> store_drawn(ftp_session& user, upload what) {
     auto& context = user.context;
-    auto what = draw_upload(user);
     if (what.kind == store_kind::restarted) {
         const auto states = context.model.possible(what.path);
         auto size = states.front().octets.size_bytes();
@@ -434,7 +559,9 @@ task<outcome> store(ftp_session& user) {
         if (states.front().kind == node_kind::absent && !parts.wholes.empty()) {
             size = parts.wholes.back().size_bytes();
         }
-        what.offset = context.rng.below(size + size / 8 + 2);
+        if (!what.is_marked) {
+            what.offset = context.rng.below(size + size / 8 + 2);
+        }
         const auto restarted = co_await carry_out(
             user, assemble(user, {.verb = "REST",
                                   .argument = fmt::format("{}", what.offset),
@@ -460,8 +587,10 @@ task<outcome> store(ftp_session& user) {
     if (went != outcome::fine || !user.data_is_set_up) {
         co_return went;
     }
-    const auto when =
-        user.form == transfer_form::stream ? draw_interruption(context) : interruption::none;
+    const auto when = is_plain(user.form) ? draw_interruption(context) : interruption::none;
+    if (user.form.mode == transfer_form::stream && !is_plain(user.form)) {
+        what.sealed = encoded(user.form, what.octets.octets(), context.rng);
+    }
     if (what.kind != store_kind::unique && !refused_by_table(user, what.verb(), what.argument)) {
         begin_change(user, what);
     }
@@ -533,6 +662,22 @@ task<outcome> store(ftp_session& user) {
     if (data.is_open()) {
         data.reset();
     }
+    co_return went;
+}
+
+}  // namespace
+
+task<outcome> store(ftp_session& user) {
+    const auto went = co_await store_drawn(user, draw_upload(user));
+    co_return went;
+}
+
+task<outcome> store_as(ftp_session& user, std::string argument) {
+    auto what = draw_upload(user);
+    what.kind = store_kind::whole;
+    what.argument = std::move(argument);
+    what.path = user.in_model(what.argument);
+    const auto went = co_await store_drawn(user, std::move(what));
     co_return went;
 }
 

@@ -25,6 +25,8 @@ struct data_way {
 [[nodiscard]] runtime::task<outcome> retrieve(ftp_session& user);
 /// Stores something: STOR, REST and STOR, APPE or STOU, with or without an interruption.
 [[nodiscard]] runtime::task<outcome> store(ftp_session& user);
+/// STOR of something under that name.
+[[nodiscard]] runtime::task<outcome> store_as(ftp_session& user, std::string argument);
 /// LIST, NLST or MLSD.
 [[nodiscard]] runtime::task<outcome> list(ftp_session& user);
 /// A data connection that nobody makes: 425 in time.

@@ -111,11 +111,12 @@ client_context scene::context(std::string name, std::size_t number) {
             .resumes_uploads = settings_.resumes_uploads,
             .excused = settings_.excused,
             .network = settings_.network,
-            .accounts = usual_accounts(),
+            .accounts = usual_accounts(settings_.says_all),
             .durability = settings_.durability,
             .large_bytes_max = 2'000'000,
             .own_directory = own_directory(number),
             .copies_files = settings_.copies_files,
+            .says_all = settings_.says_all,
             .is_punctual = !settings_.excused.any()};
 }
 

@@ -22,6 +22,7 @@ struct scene_settings {
     bool keeps_parts = false;      ///< The server: of uploads that were cut off.
     bool resumes_uploads = false;  ///< Clients of HTTP do.
     bool copies_files = false;     ///< Clients of FTP do, on the server, and ask for digests.
+    bool says_all = false;         ///< Clients of FTP use all of it, and one may administer.
     packing_settings packing{};
     sites_settings sites{};
     network_insight network{};

@@ -106,14 +106,23 @@ std::string own_directory(std::size_t client) {
     return fmt::format("/clients/{}", client);
 }
 
-std::vector<ftp_account> usual_accounts() {
-    return {{.name = "ann", .password = "secret", .may_create = true, .may_change = true},
-            {.name = "bob",
-             .password = "hunter2",
-             .root = "/home/bob",
-             .may_create = true,
-             .may_change = true},
-            {.name = "eve", .password = "apple"}};
+std::vector<ftp_account> usual_accounts(bool has_administrator) {
+    std::vector<ftp_account> made{
+        {.name = "ann", .password = "secret", .may_create = true, .may_change = true},
+        {.name = "bob",
+         .password = "hunter2",
+         .root = "/home/bob",
+         .may_create = true,
+         .may_change = true},
+        {.name = "eve", .password = "apple"}};
+    if (has_administrator) {
+        made.push_back({.name = "ada",
+                        .password = "engine",
+                        .may_create = true,
+                        .may_change = true,
+                        .may_administer = true});
+    }
+    return made;
 }
 
 }  // namespace ferry::sim::test

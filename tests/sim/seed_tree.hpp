@@ -28,6 +28,6 @@ void plant_packed_files(model_tree& model);
 
 /// Who may log in where clients run: "ann" (may change everything), "bob" (the same, in
 /// "/home/bob"), "eve" (reads only).
-[[nodiscard]] std::vector<ftp_account> usual_accounts();
+[[nodiscard]] std::vector<ftp_account> usual_accounts(bool has_administrator = false);
 
 }  // namespace ferry::sim::test

@@ -148,6 +148,12 @@ bool keeps_parts(const run_options& options) {
     return own.below(3) != 0;
 }
 
+/// Clients of FTP that use every command, structure and type.
+bool says_all(const run_options& options) {
+    ferry::random own(options.seed ^ 0x72617265U);
+    return options.has_extras && own.below(3) == 0;
+}
+
 /// Clients that go on with their uploads over HTTP.
 bool resumes_uploads(const run_options& options) {
     ferry::random own(options.seed ^ 0x72657375U);
@@ -293,6 +299,7 @@ class run {
                              .keeps_parts = keeps_parts(options_),
                              .resumes_uploads = resumes_uploads(options_),
                              .copies_files = copies_files(options_.seed),
+                             .says_all = says_all(options_),
                              .packing = told_of(draw_packing(options_)),
                              .sites = draw_world_sites(options_)};
         if (options_.clients == cast::mixed && world_.chance(4)) {
