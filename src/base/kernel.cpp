@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <linux/tls.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
@@ -9,8 +10,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <limits>
 #include <string>
 
@@ -39,6 +42,26 @@ int getpeername(int socket, sockaddr* address, socklen_t* address_bytes) noexcep
 }
 ssize_t send(int socket, const void* data, std::size_t size_bytes, int flags) noexcept {
     return ::send(socket, data, size_bytes, flags);
+}
+ssize_t send_record(int socket, std::uint8_t kind, const void* data,
+                    std::size_t size_bytes) noexcept {
+    iovec octets{const_cast<void*>(data), size_bytes};  // Which are only read.
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof kind)> control{};
+    msghdr message{};
+    message.msg_iov = &octets;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    auto* const about = CMSG_FIRSTHDR(&message);
+    about->cmsg_level = SOL_TLS;
+    about->cmsg_type = TLS_SET_RECORD_TYPE;
+    about->cmsg_len = CMSG_LEN(sizeof kind);
+    std::memcpy(CMSG_DATA(about), &kind, sizeof kind);
+    ssize_t sent = 0;
+    do {
+        sent = ::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent;
 }
 int shutdown(int socket, int how) noexcept {
     return ::shutdown(socket, how);

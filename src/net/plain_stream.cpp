@@ -9,6 +9,7 @@
 
 #include "ferry/base/kernel.hpp"
 #include "ferry/base/units.hpp"
+#include "net/kernel_tls.hpp"
 
 namespace ferry::net {
 
@@ -255,9 +256,15 @@ task<result<void>> plain_stream::send(std::span<const std::byte> octets,
                                       runtime::duration stall_timeout) {
     auto wait = begin_wait(stall_timeout);
     while (!octets.empty()) {
+        // The kernel's TLS takes no MSG_WAITALL, which a send has: a send_file of no file has none.
         const auto sent = co_await op_wait(
-            here_.io(), opcode::send, socket_.get(), begin_turn(wait), [&](op& fresh) {
-                fresh.args.send = {.data = octets.data(), .size_bytes = octets.size()};
+            here_.io(), is_sealed_ ? opcode::send_file : opcode::send, socket_.get(),
+            begin_turn(wait), [&](op& fresh) {
+                if (is_sealed_) {
+                    fresh.args.send_file = {.head = octets.data(), .head_bytes = octets.size()};
+                } else {
+                    fresh.args.send = {.data = octets.data(), .size_bytes = octets.size()};
+                }
             });
         const auto moved = end_turn(wait, sent);
         if (!moved) {
@@ -298,6 +305,41 @@ task<result<std::uint64_t>> plain_stream::send_file(file_message message,
         if (*moved > 0) {
             co_return *moved;
         }
+    }
+}
+
+bool plain_stream::seal_in_kernel(const record_key& key) noexcept {
+    is_sealed_ = begin_sealing(socket_.get(), key);
+    return is_sealed_;
+}
+
+task<result<void>> plain_stream::send_record(std::uint8_t kind, std::span<const std::byte> octets,
+                                             runtime::duration stall_timeout) {
+    FERRY_ASSERT(is_sealed_);
+    auto wait = begin_wait(stall_timeout);
+    for (;;) {  // Bounded by the peer, who makes room, and by the timeout.
+        // The kernel's TLS may hold the end of a record that there was no room for, and loses it
+        // when our side ends; what is sent next takes it along. A socket that is writable has a
+        // third of its buffer free, which is more than that and this.
+        const auto room =
+            co_await op_wait(here_.io(), opcode::send_file, socket_.get(), begin_turn(wait),
+                             [](op& fresh) { fresh.args.send_file = {}; });
+        const auto waited = end_turn(wait, room);
+        if (!waited) {
+            co_return failure(waited.error());
+        }
+        if (!room) {
+            continue;  // It was only looked at the peer.
+        }
+        const auto sent = kernel::send_record(socket_.get(), kind, octets.data(), octets.size());
+        if (sent > 0) {  // Of a record all or nothing.
+            given_ += static_cast<std::uint64_t>(sent);
+            co_return result<void>{};
+        }
+        if (errno != EAGAIN) {
+            co_return failure(error_from_errno(errno));
+        }
+        co_await here_.yield();
     }
 }
 

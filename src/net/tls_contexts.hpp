@@ -41,6 +41,7 @@ class tls_server::contexts {
     [[nodiscard]] SSL_CTX* find(std::string_view name) const;
 
     std::shared_ptr<const tls_suites> suites;
+    bool seals_in_kernel = false;
     bio_method_owner wire_method;
     std::vector<std::unique_ptr<identity>> identities;     ///< In place: callbacks point at them.
     std::map<std::string, SSL_CTX*, std::less<>> by_name;  ///< In lower case; "*.example.org", too.

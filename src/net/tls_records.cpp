@@ -21,7 +21,6 @@ constexpr std::size_t content_bytes_max = 16'384;
 /// Of what is behind the header (RFC 8446 section 5.2).
 constexpr std::size_t sealed_bytes_max = content_bytes_max + 256;
 
-constexpr unsigned char alert_record = 21;
 constexpr unsigned char handshake_record = 22;
 constexpr unsigned char content_record = 23;
 
@@ -46,15 +45,16 @@ constexpr std::uint64_t octets_for_another = 1'048'576;
 
 struct suite_row {
     std::uint16_t id;
+    record_key::cipher kind;
     const char* cipher;
     const char* digest;
     std::size_t key_bytes;
     std::size_t secret_bytes;
 };
 constexpr auto suite_rows = std::to_array<suite_row>({
-    {0x1301, "AES-128-GCM", "SHA256", 16, 32},
-    {0x1302, "AES-256-GCM", "SHA384", 32, 48},
-    {0x1303, "ChaCha20-Poly1305", "SHA256", 32, 32},
+    {0x1301, record_key::cipher::aes_128_gcm, "AES-128-GCM", "SHA256", 16, 32},
+    {0x1302, record_key::cipher::aes_256_gcm, "AES-256-GCM", "SHA384", 32, 48},
+    {0x1303, record_key::cipher::chacha20_poly1305, "ChaCha20-Poly1305", "SHA256", 32, 32},
 });
 
 std::size_t sealed_size_of(std::string_view record) noexcept {
@@ -112,6 +112,7 @@ tls_suites::tls_suites() : hmac_(::EVP_MAC_fetch(nullptr, "HMAC", nullptr)) {
     for (std::size_t i = 0; i < suites_.size(); ++i) {
         const auto& row = suite_rows[i];
         suites_[i] = {.id = row.id,
+                      .kind = row.kind,
                       .cipher = cipher_owner(::EVP_CIPHER_fetch(nullptr, row.cipher, nullptr)),
                       .digest = row.digest,
                       .key_bytes = row.key_bytes,
@@ -145,7 +146,9 @@ result<tls_traffic_key> tls_traffic_key::make(const tls_suites& suites,
     return made;
 }
 
-bool tls_traffic_key::use_secret(const tls_suites& suites) {
+/// The key of `secret_` in `key`, which has its size.
+bool tls_traffic_key::derive(const tls_suites& suites, std::span<unsigned char> key,
+                             std::span<unsigned char> iv) const {
     const mac_context_owner hmac(::EVP_MAC_CTX_new(suites.hmac()));
     if (!hmac) {
         return false;
@@ -154,13 +157,24 @@ bool tls_traffic_key::use_secret(const tls_suites& suites) {
     const OSSL_PARAM terms[] = {
         ::OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0),
         ::OSSL_PARAM_construct_end()};
+    return ::EVP_MAC_init(hmac.get(), secret_.octets.data(), secret_.size_bytes, terms) == 1 &&
+           expand(hmac.get(), "key", key) && expand(hmac.get(), "iv", iv);
+}
+
+std::optional<record_key> tls_traffic_key::describe(const tls_suites& suites) const {
+    record_key made{.how = suite_->kind, .sequence = sequence_};
+    if (!derive(suites, std::span(made.key).first(suite_->key_bytes), made.iv)) {
+        ::ERR_clear_error();
+        return std::nullopt;
+    }
+    return made;
+}
+
+bool tls_traffic_key::use_secret(const tls_suites& suites) {
     std::array<unsigned char, 32> key{};
-    const bool is_done =
-        ::EVP_MAC_init(hmac.get(), secret_.octets.data(), secret_.size_bytes, terms) == 1 &&
-        expand(hmac.get(), "key", std::span(key).first(suite_->key_bytes)) &&
-        expand(hmac.get(), "iv", iv_) &&
-        ::EVP_CipherInit_ex(context_.get(), suite_->cipher.get(), nullptr, key.data(), nullptr,
-                            is_sealing_ ? 1 : 0) == 1;
+    const bool is_done = derive(suites, std::span(key).first(suite_->key_bytes), iv_) &&
+                         ::EVP_CipherInit_ex(context_.get(), suite_->cipher.get(), nullptr,
+                                             key.data(), nullptr, is_sealing_ ? 1 : 0) == 1;
     ::OPENSSL_cleanse(key.data(), key.size());
     sequence_ = 0;
     return is_done;
@@ -447,6 +461,12 @@ result<void> tls_records::take_message(std::span<const std::byte> octets, std::s
 }
 
 result<void> tls_records::renew_own_key(std::string& to_send) {
+    if (is_handed_over_) {
+        const auto ended = end(to_send);
+        is_broken_ = true;
+        why_ = "new keys are asked for, and the kernel seals by one";
+        return failure(ended ? errc::invalid : ended.error().code);
+    }
     constexpr std::array<unsigned char, 5> message{key_update, 0, 0, 1, 0};
     const auto had = to_send.size();
     to_send.resize(had + message.size() + tls_traffic_key::added_bytes);
@@ -461,9 +481,10 @@ result<void> tls_records::renew_own_key(std::string& to_send) {
 }
 
 result<void> tls_records::write(std::span<const std::byte> octets, std::string& to_send) {
-    if (is_over_ || is_broken_) {
+    if (is_over()) {
         return failure(errc::invalid);
     }
+    FERRY_ASSERT(!is_handed_over_);
     try {
         moved_ += octets.size();
         while (!octets.empty()) {  // Once, but for keys that are used up.
@@ -508,18 +529,47 @@ result<void> tls_records::end(std::string& to_send) {
     if (std::exchange(is_over_, true) || is_broken_) {
         return {};
     }
-    constexpr std::array<unsigned char, 2> alert{1, close_notify};
     try {
-        const auto had = to_send.size();
-        to_send.resize(had + alert.size() + tls_traffic_key::added_bytes);
-        if (!writing_.seal(alert_record, std::as_bytes(std::span(alert)), to_send.data() + had)) {
-            ::ERR_clear_error();
-            to_send.resize(had);
-        }
+        tell({1, close_notify}, to_send);
     } catch (const std::bad_alloc&) {
         return failure(errc::exhausted);  // It parts without a word.
     }
     return {};
+}
+
+/// The last that is said: an alert.
+void tls_records::tell(const std::array<unsigned char, 2>& said, std::string& to_send) {
+    const auto octets = std::as_bytes(std::span(said));
+    if (is_handed_over_) {
+        alert_.emplace();
+        std::ranges::copy(octets, alert_->begin());
+        return;
+    }
+    const auto had = to_send.size();
+    to_send.resize(had + said.size() + tls_traffic_key::added_bytes);
+    if (!writing_.seal(alert_record, octets, to_send.data() + had)) {
+        ::ERR_clear_error();
+        to_send.resize(had);
+    }
+}
+
+std::optional<record_key> tls_records::sealing_key() const {
+    return is_over() ? std::nullopt : writing_.describe(*suites_);
+}
+
+result<void> tls_records::note_sealed(std::uint64_t octets) {
+    if (is_over()) {
+        return failure(errc::invalid);
+    }
+    moved_ += octets;
+    sealed_ += octets / content_bytes_max + 2;  // One that was not full, before and behind.
+    if (writing_.sequence() + sealed_ < records_a_key_max) {
+        return {};
+    }
+    std::string nothing;
+    static_cast<void>(end(nothing));
+    why_ = "the key by which the kernel seals is used up";
+    return failure(errc::invalid);
 }
 
 /// Tells the peer why it is over, unless we have said already that it is.
@@ -528,15 +578,8 @@ error tls_records::refuse(unsigned char alert, const char* why, std::string& to_
     why_ = why;
     is_broken_ = true;
     if (!std::exchange(is_over_, true)) {
-        const std::array<unsigned char, 2> said{fatal, alert};
         try {
-            const auto had = to_send.size();
-            to_send.resize(had + said.size() + tls_traffic_key::added_bytes);
-            if (!writing_.seal(alert_record, std::as_bytes(std::span(said)),
-                               to_send.data() + had)) {
-                ::ERR_clear_error();
-                to_send.resize(had);
-            }
+            tell({fatal, alert}, to_send);
         } catch (const std::bad_alloc&) {
             // It is over without a word.
         }

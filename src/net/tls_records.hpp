@@ -4,14 +4,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "ferry/base/result.hpp"
+#include "net/kernel_tls.hpp"
 #include "net/tls_openssl.hpp"
 
 namespace ferry::net {
+
+/// The kind of the records that are alerts (RFC 8446 section 5.1).
+inline constexpr unsigned char alert_record = 21;
 
 /// What the algorithms of a cipher suite of TLS 1.3 are made of (RFC 8446 appendix B.4). Found in
 /// OpenSSL once: looking them up costs as much as a small record.
@@ -19,6 +24,7 @@ class tls_suites {
   public:
     struct suite {
         std::uint16_t id = 0;  ///< 0x1301, ...
+        record_key::cipher kind = record_key::cipher::aes_128_gcm;
         cipher_owner cipher;
         std::string digest;  ///< Its name.
         std::size_t key_bytes = 0;
@@ -68,8 +74,12 @@ class tls_traffic_key {
     [[nodiscard]] bool renew(const tls_suites& suites);
 
     [[nodiscard]] std::uint64_t sequence() const noexcept { return sequence_; }
+    /// What the next record is protected with; nothing where memory is out.
+    [[nodiscard]] std::optional<record_key> describe(const tls_suites& suites) const;
 
   private:
+    [[nodiscard]] bool derive(const tls_suites& suites, std::span<unsigned char> key,
+                              std::span<unsigned char> iv) const;
     [[nodiscard]] bool use_secret(const tls_suites& suites);
     void next_nonce(unsigned char* nonce) noexcept;
 
@@ -111,6 +121,23 @@ class tls_records {
     /// close_notify (RFC 8446 section 6.1). Idempotent.
     [[nodiscard]] result<void> end(std::string& to_send);
 
+    /// By what our next record is sealed; nothing where it is to be sealed here: memory is out, or
+    /// our side is over.
+    [[nodiscard]] std::optional<record_key> sealing_key() const;
+    /// Somebody else seals from now on. Nothing is written here any more, and alerts are in
+    /// `to_tell`, not in `to_send`. A peer that asks for another key of ours (RFC 8446 section
+    /// 4.6.3) has our end in its place: what seals has the one that it was given.
+    void hand_over_sealing() noexcept { is_handed_over_ = true; }
+    using alert = std::array<std::byte, 2>;
+    /// The alert that is to be sent by whoever seals, if any.
+    [[nodiscard]] const std::optional<alert>& to_tell() const noexcept { return alert_; }
+    void forget_alert() noexcept { alert_.reset(); }
+    /// Nothing may be sent any more: our side has ended, or something was wrong.
+    [[nodiscard]] bool is_over() const noexcept { return is_over_ || is_broken_; }
+    /// So much content goes to whoever seals. Errors: errc::invalid (nothing may be sent any more:
+    /// our side is over, or ends now because its key is used up, RFC 8446 section 5.5).
+    [[nodiscard]] result<void> note_sealed(std::uint64_t octets);
+
     [[nodiscard]] const char* why() const noexcept { return why_; }
 
   private:
@@ -128,6 +155,7 @@ class tls_records {
     [[nodiscard]] result<void> take_message(std::span<const std::byte> octets,
                                             std::string& to_send);
     [[nodiscard]] result<void> renew_own_key(std::string& to_send);
+    void tell(const std::array<unsigned char, 2>& said, std::string& to_send);
     [[nodiscard]] error refuse(unsigned char alert, const char* why, std::string& to_send) noexcept;
 
     std::shared_ptr<const tls_suites> suites_;
@@ -141,8 +169,11 @@ class tls_records {
     const char* why_ = "";
     std::uint64_t moved_ = 0;          ///< Octets of content, both ways.
     std::uint64_t side_messages_ = 0;  ///< That were none.
-    bool has_ended_ = false;           ///< The peer has.
-    bool is_over_ = false;             ///< We have.
+    std::optional<alert> alert_;
+    std::uint64_t sealed_ = 0;  ///< Records by somebody else, at most.
+    bool is_handed_over_ = false;
+    bool has_ended_ = false;  ///< The peer has.
+    bool is_over_ = false;    ///< We have.
     bool is_broken_ = false;
 };
 

@@ -400,6 +400,7 @@ std::expected<std::shared_ptr<const tls_server>, std::string> tls_server::make(
     auto inside = std::make_unique<contexts>();
     inside->tickets = settings.tickets;
     inside->suites = std::make_shared<const tls_suites>();
+    inside->seals_in_kernel = settings.seals_in_kernel;
     inside->wire_method.reset(::BIO_meth_new(BIO_TYPE_SOURCE_SINK, "ferry"));
     auto* const wire = inside->wire_method.get();
     if (wire == nullptr || ::BIO_meth_set_write(wire, &tls_session::callbacks::write) != 1 ||

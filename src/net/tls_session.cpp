@@ -476,6 +476,18 @@ result<void> tls_session::write(std::span<const std::byte> octets) {
     return {};
 }
 
+std::optional<record_key> tls_session::sealing_key() const {
+    return records_ && to_send_.empty() ? records_->sealing_key() : std::nullopt;
+}
+
+result<void> tls_session::note_sealed(std::uint64_t octets) {
+    const auto noted = records_->note_sealed(octets);
+    if (!noted) {
+        why_ = records_->why();
+    }
+    return noted;
+}
+
 void tls_session::end() noexcept {
     if (records_) {
         static_cast<void>(records_->end(to_send_));  // Fails without memory: without a word.

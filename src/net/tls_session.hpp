@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -84,6 +85,23 @@ class tls_session {
 
     /// Says that nothing more is sent. Idempotent; nothing may be written behind it.
     void end() noexcept;
+
+    /// By what our next record is sealed, for who would do it in our place: of TLS 1.3, while our
+    /// side goes on and all of `to_send` is sent; else nothing.
+    [[nodiscard]] std::optional<record_key> sealing_key() const;
+    /// It was given to somebody who seals from now on: nothing is written any more, and what TLS
+    /// has to say are alerts in `alert` (`tls_records::hand_over_sealing`).
+    void hand_over_sealing() noexcept { records_->hand_over_sealing(); }
+    [[nodiscard]] const std::optional<tls_records::alert>& alert() const noexcept {
+        return records_->to_tell();
+    }
+    void forget_alert() noexcept { records_->forget_alert(); }
+    /// So much content is to be sealed by somebody else. Errors: errc::invalid, as of `write`.
+    [[nodiscard]] result<void> note_sealed(std::uint64_t octets);
+    /// Something is to be sent: in `to_send`, or an alert.
+    [[nodiscard]] bool has_to_say() const noexcept {
+        return !to_send_.empty() || (records_ && records_->to_tell());
+    }
 
     /// What is to be sent to the peer; whoever sends it takes it out.
     [[nodiscard]] std::string& to_send() noexcept { return to_send_; }

@@ -9,6 +9,8 @@
 #include "ferry/base/assert.hpp"
 #include "ferry/base/units.hpp"
 #include "ferry/runtime/wait.hpp"
+#include "net/kernel_tls.hpp"
+#include "net/tls_contexts.hpp"
 #include "net/tls_session.hpp"
 
 namespace ferry::net {
@@ -23,6 +25,10 @@ namespace {
 /// What is read of a file, sealed and sent in one go: 64 to 256 KiB cost the same (datapath.md,
 /// 11), and while it is sealed the core serves nobody else.
 constexpr std::size_t quantum_bytes = 112_KiB;
+/// Of a file that is worth telling the kernel the key for: more than goes in one quantum.
+constexpr std::uint64_t kernel_file_bytes_min = 128_KiB;
+/// And of which a key protects all (RFC 8446 section 5.5), for the kernel does not renew it.
+constexpr std::uint64_t kernel_file_bytes_max = 128 * 1'024 * 1_MiB;
 /// What is received at a time for who receives in bulk; more than a record.
 constexpr std::size_t bulk_bytes = 64_KiB;
 /// Of what is opened at once: content, its kind and its padding.
@@ -78,6 +84,7 @@ task<result<void>> tls_stream::accept(tls_terms terms) {
     if (!heard) {
         co_return failure(heard.error());
     }
+    const bool seals_in_kernel = terms.by->inside().seals_in_kernel;
     auto made = tls_session::make(std::move(terms.by), {.protocol = terms.protocol,
                                                         .mark = std::move(terms.mark),
                                                         .usual_name = std::move(terms.usual_name)});
@@ -85,6 +92,7 @@ task<result<void>> tls_stream::accept(tls_terms terms) {
         co_return failure(made.error());
     }
     session_ = std::move(*made);
+    may_seal_in_kernel_ = seals_in_kernel;
     const auto shaken = co_await shake_hands(terms.turns, deadline);
     if (!shaken) {
         is_broken_ = shaken.error() != errc::invalid;
@@ -279,7 +287,7 @@ void tls_stream::open_into_input() {
 
 /// Sends what TLS itself has to say to what was read: that keys are renewed, or why it is over.
 task<result<void>> tls_stream::send_what_reading_made() {
-    if (is_sending_ || session_->to_send().empty()) {
+    if (is_sending_ || !session_->has_to_say()) {
         co_return result<void>{};  // Who sends takes it along.
     }
     const auto sent = co_await flush(answer_time_max);
@@ -321,7 +329,7 @@ task<result<void>> tls_stream::fill(runtime::time_point deadline) {
         if (has_news_) {
             continue;
         }
-        if (!session_->to_send().empty()) {
+        if (session_->has_to_say()) {
             const auto sent = co_await send_what_reading_made();
             if (!sent) {
                 end_with(sent.error());
@@ -373,7 +381,7 @@ task<result<std::size_t>> tls_stream::receive(std::span<std::byte> into,
             }
             received += *opened;
         }
-        if (!session_->to_send().empty()) {
+        if (session_->has_to_say()) {
             const auto sent = co_await send_what_reading_made();
             if (!sent) {
                 end_with(sent.error());
@@ -408,7 +416,8 @@ task<result<std::size_t>> tls_stream::receive(std::span<std::byte> into,
 
 // ----------------------------------------------------------------------------------------- sending
 
-task<result<void>> tls_stream::flush(runtime::duration stall_timeout) {
+/// Waits until nobody else is sending.
+task<result<void>> tls_stream::wait_for_turn() {
     while (is_sending_) {
         const auto woken = co_await sent_.wait();
         if (!woken) {
@@ -417,6 +426,16 @@ task<result<void>> tls_stream::flush(runtime::duration stall_timeout) {
     }
     if (is_broken_) {
         co_return failure(errc::reset);
+    }
+    co_return result<void>{};
+}
+
+task<result<void>> tls_stream::flush(runtime::duration stall_timeout) {
+    if (is_sending_ || is_broken_) {
+        const auto ready = co_await wait_for_turn();
+        if (!ready) {
+            co_return failure(ready.error());
+        }
     }
     const turn mine(*this);
     while (!session_->to_send().empty()) {
@@ -429,7 +448,71 @@ task<result<void>> tls_stream::flush(runtime::duration stall_timeout) {
             co_return failure(sent.error());
         }
     }
+    if (kernel_seals_ && session_->alert()) {
+        const auto sent =
+            co_await below_.send_record(alert_record, *session_->alert(), stall_timeout);
+        if (!sent) {
+            co_return failure(sent.error());  // Nothing of it has gone: it can be tried again.
+        }
+        session_->forget_alert();
+    }
     co_return result<void>{};
+}
+
+/// Has the kernel seal what is sent from here on, if it does.
+task<result<void>> tls_stream::go_over_to_kernel(runtime::duration stall_timeout) {
+    may_seal_in_kernel_ = false;  // Asked once.
+    do {                          // All that is sealed goes before.
+        const auto sent = co_await flush(stall_timeout);
+        if (!sent) {
+            co_return failure(sent.error());
+        }
+    } while (is_sending_ || session_->has_to_say());
+    const auto key = session_->sealing_key();
+    if (key && below_.seal_in_kernel(*key)) {
+        session_->hand_over_sealing();
+        kernel_seals_ = true;
+    }
+    co_return result<void>{};
+}
+
+/// Sends some of what the kernel seals, and then what TLS has to say, if that came up meanwhile.
+task<result<std::uint64_t>> tls_stream::send_by_kernel(file_message message,
+                                                       runtime::duration stall_timeout) {
+    const auto ready = co_await wait_for_turn();
+    if (!ready) {
+        co_return failure(ready.error());
+    }
+    message.body.size_bytes = std::min<std::uint64_t>(message.body.size_bytes, quantum_bytes);
+    if (!session_->note_sealed(message.head.size() + message.body.size_bytes)) {
+        co_return failure(errc::reset);
+    }
+    patience_ = stall_timeout;
+    std::uint64_t octets = message.head.size();
+    {
+        const turn mine(*this);
+        if (message.body.size_bytes > 0) {
+            const auto sent = co_await below_.send_file(message, stall_timeout);
+            if (!sent) {
+                is_broken_ = true;
+                co_return failure(sent.error());
+            }
+            octets = *sent;
+        } else {
+            const auto sent = co_await below_.send(message.head, stall_timeout);
+            if (!sent) {
+                is_broken_ = true;
+                co_return failure(sent.error());
+            }
+        }
+    }
+    if (session_->has_to_say()) {
+        const auto said = co_await flush(stall_timeout);
+        if (!said) {
+            co_return failure(said.error());
+        }
+    }
+    co_return octets;
 }
 
 task<result<void>> tls_stream::send(std::span<const std::byte> octets,
@@ -440,6 +523,15 @@ task<result<void>> tls_stream::send(std::span<const std::byte> octets,
     }
     while (!octets.empty()) {
         const auto part = octets.first(std::min(octets.size(), quantum_bytes));
+        octets = octets.subspan(part.size());
+        if (kernel_seals_) {
+            const file_message message{.head = part, .body = {}};
+            const auto passed = co_await send_by_kernel(message, stall_timeout);
+            if (!passed) {
+                co_return failure(passed.error());
+            }
+            continue;
+        }
         const auto sealed = session_->write(part);
         if (!sealed) {
             co_return failure(sealed.error() == errc::exhausted ? errc::exhausted : errc::reset);
@@ -448,7 +540,6 @@ task<result<void>> tls_stream::send(std::span<const std::byte> octets,
         if (!sent) {
             co_return failure(sent.error());
         }
-        octets = octets.subspan(part.size());
     }
     co_return result<void>{};
 }
@@ -457,6 +548,17 @@ task<result<std::uint64_t>> tls_stream::send_file(file_message message,
                                                   runtime::duration stall_timeout) {
     if (!is_secure()) {
         const auto sent = co_await below_.send_file(message, stall_timeout);
+        co_return sent;
+    }
+    if (may_seal_in_kernel_ && message.body.size_bytes >= kernel_file_bytes_min &&
+        message.body.size_bytes <= kernel_file_bytes_max) {
+        const auto ready = co_await go_over_to_kernel(stall_timeout);
+        if (!ready) {
+            co_return failure(ready.error());
+        }
+    }
+    if (kernel_seals_) {
+        const auto sent = co_await send_by_kernel(message, stall_timeout);
         co_return sent;
     }
     if (message.head.size() >= quantum_bytes) {
@@ -510,6 +612,9 @@ void tls_stream::shut_down_sending() noexcept {
 
 task<result<void>> tls_stream::go_back_to_clear(runtime::time_point deadline) {
     FERRY_ASSERT(is_secure());
+    if (kernel_seals_) {
+        co_return failure(errc::invalid);  // It does not stop.
+    }
     session_->end();
     const auto told = co_await flush(answer_time_max);
     if (!told) {
@@ -535,16 +640,22 @@ task<result<void>> tls_stream::go_back_to_clear(runtime::time_point deadline) {
     co_return result<void>{};
 }
 
-task<> tls_stream::say_goodbye() {
+task<> tls_stream::say_goodbye(runtime::duration stall_timeout) {
     session_->end();
-    static_cast<void>(co_await flush(goodbye_time_max));
+    static_cast<void>(co_await flush(stall_timeout));
 }
 
 task<> tls_stream::close(farewell how) {
     if (is_secure() && how != farewell::abort && !is_broken_) {
         runtime::stop_scope deaf;  // Bounded by `goodbye_time_max` instead.
         try {
-            co_await say_goodbye().in_scope(deaf);
+            if (kernel_seals_) {
+                // What it holds back is content, which has content's time, unless all is to stop.
+                co_await say_goodbye(patience_);
+            }
+            if (!kernel_seals_ || session_->has_to_say()) {
+                co_await say_goodbye(goodbye_time_max).in_scope(deaf);
+            }
         } catch (const std::bad_alloc&) {
             // Out of memory: it parts without a word, which the peer takes for what it is.
         }

@@ -1,5 +1,6 @@
 #include "runtime/send_file.hpp"
 
+#include <poll.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
@@ -19,6 +20,11 @@ file_window send_file_window(const op& what) noexcept {
 
 send_file_need advance_send_file(op& what, const page_cache& pages, bool pages_were_read) noexcept {
     const auto& args = what.args.send_file;
+    if (args.head_bytes == 0 && args.size_bytes == 0) {
+        pollfd room{.fd = what.fd, .events = POLLOUT, .revents = 0};
+        what.result = 0;
+        return ::poll(&room, 1, 0) == 0 ? send_file_need::room : send_file_need::nothing;
+    }
     const auto over = [&what](std::int64_t failed_with) {
         what.result = what.progress > 0 ? what.progress : failed_with;
         return send_file_need::nothing;

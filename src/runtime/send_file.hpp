@@ -21,9 +21,10 @@ enum class send_file_need : std::uint8_t {
 /// What `what`, a `send_file`, sends next of its file: the rest of its quantum.
 [[nodiscard]] file_window send_file_window(const op& what) noexcept;
 
-/// Moves a `send_file` on from `op::progress` as far as it goes without waiting.
-/// `pages_were_read`: its window has been read into memory just now, so it is sent whatever `pages`
-/// says, or it would go round in circles.
+/// Moves a `send_file` on from `op::progress` as far as it goes without waiting. One of nothing at
+/// all only waits until its socket is writable as poll(2) has it. `pages_were_read`: its window has
+/// been read into memory just now, so it is sent whatever `pages` says, or it would go round in
+/// circles.
 [[nodiscard]] send_file_need advance_send_file(op& what, const page_cache& pages,
                                                bool pages_were_read) noexcept;
 

@@ -212,6 +212,10 @@ ssize_t send(int socket, const void* data, std::size_t size_bytes, int flags) no
     });
 }
 
+ssize_t send_record(int, std::uint8_t, const void*, std::size_t) noexcept {
+    errno = EOPNOTSUPP;  // No simulated kernel seals records.
+    return -1;
+}
 int shutdown(int socket, int how) noexcept {
     host* const on = host_of(socket);
     if (on == nullptr) {

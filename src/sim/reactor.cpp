@@ -701,6 +701,13 @@ std::optional<std::int64_t> reactor::advance_send_file(serial of, flight& each) 
         return each.moved > 0 ? each.moved : failed_with;
     };
     network& wires = world_.wires();
+    if (args.head_bytes == 0 && args.size_bytes == 0) {
+        if (wires.is_writable(*socket)) {
+            return 0;
+        }
+        watch(of, each);
+        return std::nullopt;
+    }
     while (static_cast<std::size_t>(each.moved) < args.head_bytes) {
         const auto moved = static_cast<std::size_t>(each.moved);
         const auto sent =

@@ -147,6 +147,40 @@ TEST_CASE("send_file: a head alone, a file alone, both, neither") {
     }
 }
 
+TEST_CASE("send_file: one of nothing waits for room in its socket") {
+    for (const backend& under_test : backends()) {
+        for (const bool is_cancelled : {false, true}) {
+            CAPTURE(under_test.name);
+            const auto world = under_test.make_world();
+            CAPTURE(is_cancelled);
+            machine host(under_test);
+            const auto pair = tcp_pair();
+            keep_little(pair);
+            const std::string much = pattern(big_bytes);
+            probe full(host, opcode::send, pair.near.get());
+            full.args.send = {.data = std::as_bytes(std::span(much)).data(),
+                              .size_bytes = much.size()};
+            host.submit(full);
+            host.turn(4);
+            probe nothing(host, opcode::send_file, pair.near.get());
+            fill(nothing, {});
+            host.submit(nothing);
+            host.turn(4);
+            REQUIRE(nothing.in_flight);
+            host.io().cancel(full);
+            host.finish(full);
+            if (is_cancelled) {
+                host.io().cancel(nothing);
+            }
+            while (nothing.in_flight) {
+                static_cast<void>(is_cancelled ? std::string() : drain(pair.far.get()));
+                host.turn(1);
+            }
+            CHECK(nothing.results == std::vector<std::int64_t>{is_cancelled ? -ECANCELED : 0});
+        }
+    }
+}
+
 TEST_CASE("send_file: every length around a page and a quantum, from every alignment") {
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);

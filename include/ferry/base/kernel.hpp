@@ -26,6 +26,10 @@ int accept4(int socket, sockaddr* address, socklen_t* address_bytes, int flags) 
 int getsockname(int socket, sockaddr* address, socklen_t* address_bytes) noexcept;
 int getpeername(int socket, sockaddr* address, socklen_t* address_bytes) noexcept;
 ssize_t send(int socket, const void* data, std::size_t size_bytes, int flags) noexcept;
+/// sendmsg(2) of one record of TLS that is no content, on a socket whose records the kernel seals
+/// (TLS_SET_RECORD_TYPE); never waits, and is not interrupted.
+ssize_t send_record(int socket, std::uint8_t kind, const void* data,
+                    std::size_t size_bytes) noexcept;
 int shutdown(int socket, int how) noexcept;
 /// FIONREAD of ioctl(2): how many octets wait to be read.
 int count_unread(int socket, int& count) noexcept;

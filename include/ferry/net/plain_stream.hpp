@@ -50,6 +50,10 @@ class plain_stream final : public stream {
     [[nodiscard]] std::size_t send_at_once(std::span<const std::byte> octets) noexcept override;
     [[nodiscard]] runtime::task<result<std::uint64_t>> send_file(
         file_message message, runtime::duration stall_timeout) override;
+    [[nodiscard]] bool seal_in_kernel(const record_key& key) noexcept override;
+    [[nodiscard]] runtime::task<result<void>> send_record(std::uint8_t kind,
+                                                          std::span<const std::byte> octets,
+                                                          runtime::duration stall_timeout) override;
     /// What `input()` holds, if anything, is news to the next `fill`: for who has read the
     /// beginning of a connection and leaves the rest to others.
     void announce_again() noexcept { has_news_ = !input().empty(); }
@@ -105,6 +109,7 @@ class plain_stream final : public stream {
     std::uint64_t taken_ = 0;       ///< Of them by the peer, as `look_at_peer` last saw it.
     runtime::duration unjudged_{};  ///< What was waited since then.
     bool has_news_ = false;         ///< `input_` has octets that no `fill` has announced.
+    bool is_sealed_ = false;        ///< What is sent, by the kernel.
     bool has_ended_ = false;        ///< No more will arrive: `end_` says why.
     error end_;
 };

@@ -24,6 +24,8 @@ enum class farewell : std::uint8_t {
     abort,   ///< At once, and the peer sees a reset: what it got is not to be taken for whole.
 };
 
+struct record_key;
+
 /// One connection as the protocols see it: octets in, octets out, files out. Plain TCP or TLS; they
 /// cannot tell. One reader and one writer at a time, which may be different coroutines.
 ///
@@ -80,6 +82,19 @@ class stream {
     /// than its span: what was promised cannot be kept, so abort.
     [[nodiscard]] virtual runtime::task<result<std::uint64_t>> send_file(
         file_message message, runtime::duration stall_timeout) = 0;
+
+    /// From now on what is sent is content of TLS, and the kernel seals it by `key`. False: it does
+    /// not do it, on this stream or by this cipher, and nothing has changed.
+    [[nodiscard]] virtual bool seal_in_kernel(const record_key& key) noexcept {
+        static_cast<void>(key);
+        return false;
+    }
+    /// Where the kernel seals: sends `octets`, at most 2^14, as one record of another `kind` than
+    /// content (RFC 8446 section 5.1). When it is over all that was sent before is TCP's, too.
+    /// Errors: as of `send`.
+    [[nodiscard]] virtual runtime::task<result<void>> send_record(std::uint8_t kind,
+                                                                  std::span<const std::byte> octets,
+                                                                  runtime::duration stall_timeout);
 
     /// Ends our side of the conversation; the peer reads end of stream. Reading goes on.
     virtual void shut_down_sending() noexcept = 0;

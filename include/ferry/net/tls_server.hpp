@@ -21,6 +21,7 @@ struct tls_settings {
     std::vector<tls_identity> identities;
     bool needs_tls_1_3 = false;                  ///< Else 1.2, too; nothing older (RFC 8996).
     std::shared_ptr<tls_ticket_keys> tickets{};  ///< Null: nobody resumes a session.
+    bool seals_in_kernel = false;  ///< What is sent of files, where `why_no_kernel_tls` is empty.
     tls_client_certificates from_clients = tls_client_certificates::off;
     std::string client_authorities{};  ///< PEM: who vouches for clients; not empty unless off.
 };

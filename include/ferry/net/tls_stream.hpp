@@ -45,7 +45,8 @@ struct tls_facts {
 ///
 /// An idle one holds no buffers: of TLS 1.3 some 4 KiB in all, of 1.2 15, most of it OpenSSL's.
 /// Files are read into memory, sealed, many records at a time, and sent in one operation
-/// (datapath.md, 11).
+/// (datapath.md, 11); where the kernel may seal, the first large one tells it the key, and all that
+/// is sent from then on goes through it unread (decision 0039).
 ///
 /// A peer whose side ends without its close_notify has not ended it: `fill` and `receive` give
 /// errc::reset, so that what is cut off is not taken for whole (RFC 8446 section 6.1; threats.md,
@@ -112,9 +113,13 @@ class tls_stream final : public stream {
                                                           runtime::time_point deadline);
     [[nodiscard]] runtime::task<result<bool>> compute(runtime::permits* turns,
                                                       runtime::time_point deadline);
+    [[nodiscard]] runtime::task<result<void>> wait_for_turn();
     [[nodiscard]] runtime::task<result<void>> flush(runtime::duration stall_timeout);
+    [[nodiscard]] runtime::task<result<void>> go_over_to_kernel(runtime::duration stall_timeout);
+    [[nodiscard]] runtime::task<result<std::uint64_t>> send_by_kernel(
+        file_message message, runtime::duration stall_timeout);
     [[nodiscard]] runtime::task<result<void>> send_what_reading_made();
-    [[nodiscard]] runtime::task<> say_goodbye();
+    [[nodiscard]] runtime::task<> say_goodbye(runtime::duration stall_timeout);
     [[nodiscard]] result<std::size_t> open_into(std::span<std::byte> into);
     void open_into_input();
     void end_with(const error& why) noexcept;
@@ -131,8 +136,11 @@ class tls_stream final : public stream {
     std::string sending_;
     runtime::event sent_;
     bool is_sending_ = false;
-    bool is_broken_ = false;  ///< A send has failed.
-    bool is_ending_ = false;  ///< Our side is to end once what is sealed is sent.
+    bool may_seal_in_kernel_ = false;  ///< It was not asked yet.
+    bool kernel_seals_ = false;
+    runtime::duration patience_{};  ///< With the peer, of what was sent last by the kernel.
+    bool is_broken_ = false;        ///< A send has failed.
+    bool is_ending_ = false;        ///< Our side is to end once what is sealed is sent.
     bool heard_clear_text_ = false;
     bool has_news_ = false;
     bool has_ended_ = false;  ///< No more will arrive: `end_` says why.

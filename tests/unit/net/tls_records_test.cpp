@@ -381,3 +381,37 @@ TEST_CASE("tls_records: there are no suites but those of RFC 8446 section 9.1 an
     CHECK(suites.find(0x1304) == nullptr);  // CCM.
     CHECK(suites.find(0xC02B) == nullptr);  // TLS 1.2.
 }
+
+TEST_CASE("tls_records: who seals in their place is told the key, and what to say") {
+    both_ends on;
+    REQUIRE(on.server.write(octets("sealed here"), on.to_send));
+    const auto key = on.server.sealing_key();
+    REQUIRE(key);
+    CHECK(key->sequence == 1);
+    on.server.hand_over_sealing();
+    on.to_send.clear();
+    REQUIRE(on.server.note_sealed(100'000));
+    CHECK_FALSE(on.server.to_tell());
+    REQUIRE(on.server.end(on.to_send));
+    CHECK(on.to_send.empty());
+    CHECK(on.server.to_tell() == tls_records::alert{std::byte{1}, std::byte{0}});
+    on.server.forget_alert();
+    REQUIRE(on.server.end(on.to_send));
+    CHECK_FALSE(on.server.to_tell());
+    CHECK_FALSE(on.server.sealing_key());
+    const auto over = on.server.note_sealed(1);
+    CHECK(over.error() == errc::invalid);
+    CHECK(*on.give(on.seal(content, "reading goes on")) == progress::wants_input);
+    CHECK(on.heard == "reading goes on");
+}
+
+TEST_CASE("tls_records: a key that somebody else seals by is used up (RFC 8446 section 5.5)") {
+    both_ends on(aes_128, (std::uint64_t{1} << 24U) - 10);
+    REQUIRE(on.server.sealing_key());
+    on.server.hand_over_sealing();
+    REQUIRE(on.server.note_sealed(5 * 16'384));
+    const auto over = on.server.note_sealed(5 * 16'384);
+    CHECK(over.error() == errc::invalid);
+    CHECK(on.server.to_tell() == tls_records::alert{std::byte{1}, std::byte{0}});
+    CHECK(std::string_view(on.server.why()).contains("used up"));
+}
