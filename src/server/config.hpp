@@ -84,6 +84,13 @@ enum class io_wish : std::uint8_t {
 /// The oldest version of TLS that is spoken.
 enum class tls_floor : std::uint8_t { tls_1_2, tls_1_3 };
 
+/// Whether the kernel seals what is sent over TLS.
+enum class kernel_tls_wish : std::uint8_t {
+    automatic,  ///< Where it can.
+    off,
+    require,  ///< Or nothing is served.
+};
+
 enum class access_log_kind : std::uint8_t { off, standard_output, file };
 
 struct access_log_target {
@@ -144,6 +151,7 @@ struct config {
     std::vector<std::string> tls_ocsp;   ///< For the first of them; not more.
     bool tls_self_signed = false;
     tls_floor tls_min = tls_floor::tls_1_2;
+    kernel_tls_wish tls_kernel = kernel_tls_wish::automatic;
     std::string tls_ticket_keys;  ///< A file; empty: keys of its own.
     net::tls_client_certificates tls_client_certs = net::tls_client_certificates::off;
     bool tls_client_accounts = false;

@@ -648,6 +648,7 @@ constexpr flag_kind::list file_list() {
 }
 
 constexpr auto tls_floor_words = std::to_array<std::string_view>({"1.2", "1.3"});
+constexpr auto kernel_tls_words = std::to_array<std::string_view>({"auto", "off", "require"});
 constexpr auto ftp_tls_words = std::to_array<std::string_view>({"allow", "login", "require"});
 constexpr auto ftp_tls_reuse_words = std::to_array<std::string_view>({"off", "warn", "require"});
 constexpr auto client_certs_words =
@@ -735,6 +736,11 @@ constexpr auto table = std::to_array<flag>({
     {"tls-min", "1.2|1.3", group::tls,
      "the oldest version that is spoken; older ones than 1.2 are not safe (RFC 8996)",
      choice_of<&config::tls_min>(tls_floor_words)},
+    {"tls-kernel", "auto|off|require", group::tls,
+     "who seals large files: auto: the kernel where it has TLS (kTLS, its module tls), so that "
+     "they "
+     "are not copied, else ferry; off: ferry; require: refuse to start without the kernel",
+     choice_of<&config::tls_kernel>(kernel_tls_words)},
     {"tls-ocsp", "FILE", group::tls,
      "what its authority says of the --tls-cert in the same place (DER, RFC 6960), stapled for who "
      "wants it",

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "ferry/base/assert.hpp"
+#include "ferry/net/kernel_tls.hpp"
 #include "ferry/net/listener.hpp"
 #include "ferry/runtime/epoll.hpp"
 #include "ferry/vfs/mount_table.hpp"
@@ -25,6 +26,7 @@
 #include "server/flag_values.hpp"
 #include "server/rules_file.hpp"
 #include "server/silent_peers.hpp"
+#include "server/tls_sealer.hpp"
 #include "server/user_accounts.hpp"
 
 namespace ferry::server {
@@ -662,7 +664,12 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
     }
     ready.rules = std::move(*rules);
     if (wants_tls(settings)) {
-        ready.tls_files = std::make_unique<tls_loader>(settings);
+        auto sealer = choose_sealer(settings.tls_kernel, net::why_no_kernel_tls());
+        if (!sealer) {
+            return std::unexpected(std::move(sealer.error()));
+        }
+        ready.sealer_notice = std::move(sealer->notice);
+        ready.tls_files = std::make_unique<tls_loader>(settings, sealer->is_kernel);
         auto tls = ready.tls_files->load();
         if (!tls) {
             return std::unexpected(std::move(tls.error()));

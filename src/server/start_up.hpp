@@ -44,6 +44,7 @@ struct prepared {
     std::shared_ptr<const auth::accounts> users;
     std::shared_ptr<const http::sites> rules;
     std::unique_ptr<tls_loader> tls_files;  ///< Null: there is no TLS.
+    std::string sealer_notice;              ///< Who seals what is sent; empty: there is no TLS.
     std::shared_ptr<const net::tls_server> tls;
     std::vector<listening> listeners;
     std::vector<local_name> local_names;  ///< Of those of the file system that are ferry's own.

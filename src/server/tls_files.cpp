@@ -82,8 +82,10 @@ std::vector<std::string> names_of_this_machine(const config& settings) {
 
 }  // namespace
 
-tls_loader::tls_loader(const config& settings)
-    : settings_(settings), tickets_(std::make_shared<net::tls_ticket_keys>()) {}
+tls_loader::tls_loader(const config& settings, bool seals_in_kernel)
+    : settings_(settings),
+      seals_in_kernel_(seals_in_kernel),
+      tickets_(std::make_shared<net::tls_ticket_keys>()) {}
 
 std::expected<net::tls_identity, std::string> tls_loader::make_own() {
     if (!own_) {
@@ -174,6 +176,7 @@ std::expected<loaded_tls, std::string> tls_loader::load() {
     net::tls_settings wanted{.identities = {},
                              .needs_tls_1_3 = settings_.tls_min == tls_floor::tls_1_3,
                              .tickets = tickets_,
+                             .seals_in_kernel = seals_in_kernel_,
                              .from_clients = settings_.tls_client_certs,
                              .client_authorities = {}};
     for (std::size_t i = 0; i < settings_.tls_certs.size(); ++i) {

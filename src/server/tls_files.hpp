@@ -25,7 +25,7 @@ struct loaded_tls {
 class tls_loader {
   public:
     /// `settings` outlives it.
-    explicit tls_loader(const config& settings);
+    tls_loader(const config& settings, bool seals_in_kernel);
 
     /// Errors: one line for a person: which file, and what is wrong with it.
     [[nodiscard]] std::expected<loaded_tls, std::string> load();
@@ -41,6 +41,7 @@ class tls_loader {
     [[nodiscard]] std::expected<void, std::string> read_ticket_keys();
 
     const config& settings_;
+    bool seals_in_kernel_;
     std::shared_ptr<net::tls_ticket_keys> tickets_;
     std::optional<net::tls_identity> own_;
     std::string summary_;

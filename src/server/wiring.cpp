@@ -645,9 +645,15 @@ int run(const config& given, char* const* arguments) {
     }
     if (settings.check) {
         std::fputs(describe(settings, ready->io.notice, *ready->users).c_str(), stdout);
+        if (!ready->sealer_notice.empty()) {
+            std::fputs((ready->sealer_notice + '\n').c_str(), stdout);
+        }
         return 0;
     }
     log::write(ready->io.is_second_best ? log::level::warning : log::level::info, ready->io.notice);
+    if (!ready->sealer_notice.empty()) {
+        log::info(ready->sealer_notice);
+    }
     const unique_fd signals = block_signals();
     if (!signals) {
         return refuse_to_start(fmt::format("cannot wait for signals: {}", std::strerror(errno)));

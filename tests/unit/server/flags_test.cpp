@@ -90,6 +90,7 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"tls-key", {"/a.key"}, "/a.key"},
         {"tls-self-signed", {"on"}, "on"},
         {"tls-min", {"1.3"}, "1.3"},
+        {"tls-kernel", {"off"}, "off"},
         {"tls-ocsp", {"/a.ocsp"}, "/a.ocsp"},
         {"tls-ticket-keys", {"/keys"}, "/keys"},
         {"tls-client-certs", {"required"}, "required"},
