@@ -9,6 +9,7 @@ from soaklib.books import CUT, NO_ROOM, WELL, WRONG
 from soaklib.watch import MIB, judge_memory, threads_grew
 
 SHOWN_MAX = 8
+MARKS_MAX = 6  # In a chart; more would hide it.
 
 
 @dataclasses.dataclass
@@ -101,7 +102,7 @@ def as_page(run, checks):
 
     def over_time(name, points):
         return charts.Series(name, [(x / scale, y) for x, y in points])
-    full = tuple((when / scale, what) for when, what in run.events if what == "fill disk")[:6]
+    full = tuple((when / scale, what) for when, what in run.events if what == "fill disk")
     memory = charts.lines(
         [over_time("anonymous", [(each.seconds, each.anonymous_bytes / MIB) for each in run.samples]),
          over_time("resident", [(each.seconds, each.resident_bytes / MIB) for each in run.samples])],
@@ -111,7 +112,7 @@ def as_page(run, checks):
          over_time("threads", [(each.seconds, each.threads) for each in run.samples])],
         charts.Axes(unit, "open at once"))
     work = charts.lines([over_time("exchanges", rates(run.samples, lambda each: each.exchanges))],
-                        charts.Axes(unit, "a second", full))
+                        charts.Axes(unit, "a second", full if len(full) <= MARKS_MAX else ()))
     cpu = charts.lines([over_time("CPU", rates(run.samples, lambda each: each.cpu_seconds))],
                        charts.Axes(unit, "CPUs in use", height=180))
     verdict = charts.table(("", "What", "Seen"), [

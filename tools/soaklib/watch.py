@@ -7,6 +7,7 @@ import time
 WARM_PART = 0.25  # Of a run: caches fill up, every way has been gone once.
 JUDGED_SECONDS_MIN = 120  # Behind the warm-up. What is shorter tells of great leaks alone.
 SHORT_BYTES_MAX = 32 << 20
+KERNEL_WORKERS = 2
 MIB = 1 << 20
 
 
@@ -78,8 +79,8 @@ def judge_memory(samples):
 
 
 def threads_grew(samples):
-    """Whether there were more in the last quarter of a run than ever before. The pool makes its threads
-    when there is work for them."""
+    """Whether there were more in the last quarter of a run than ever before, by more than the workers
+    that the kernel gives a ring for a moment. The pool makes its threads when there is work for them."""
     cut = samples[-1].seconds * 0.75
     before = max(each.threads for each in samples if each.seconds <= cut)
-    return max(each.threads for each in samples if each.seconds >= cut) > before
+    return max(each.threads for each in samples if each.seconds >= cut) > before + KERNEL_WORKERS
