@@ -117,6 +117,7 @@ void test_server::run() {
     vfs::digests digests(here, known_digests);
     vfs::home_counter counter(here, *files_, homes_, listings);
     vfs::file_cache open_files(here, *files_, {});
+    runtime::permits handshakes(here, 1);
     service shared{.here = here,
                    .settings = settings_.numbers,
                    .files = *files_,
@@ -132,6 +133,8 @@ void test_server::run() {
                    .access_log = log_,
                    .draining = draining_,
                    .hosts = settings_.hosts,
+                   .tls = &settings_.tls,
+                   .handshakes = &handshakes,
                    .open_files = &open_files};
     auto at = net::parse_address(settings_.listen_at).value();
     auto listening = net::open_listener({.at = at, .congestion = {}}).value();

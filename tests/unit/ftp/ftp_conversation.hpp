@@ -17,6 +17,7 @@
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/ftp/server.hpp"
 #include "ferry/net/listener.hpp"
+#include "ferry/net/tls_server.hpp"
 #include "ferry/runtime/nursery.hpp"
 #include "ferry/runtime/offload.hpp"
 #include "ferry/runtime/uring.hpp"
@@ -41,6 +42,7 @@ struct server_settings {
     std::string listen_at = "127.0.0.1";
     runtime::duration parts_kept{};  ///< As of `vfs::tree::keep_parts`.
     const host_table* hosts = nullptr;
+    std::shared_ptr<const net::tls_server> tls = {};  ///< Null: there is no TLS.
     auth::permissions of_ann = auth::rights::all();
     /// Which allocation of the first session fails, 1 being its first; 0: none.
     std::size_t failing_allocation = 0;
