@@ -440,6 +440,19 @@ int beat_interval_ms(const service_manager& manager) {
     return static_cast<int>(std::clamp<std::int64_t>(quarter, 1, 60'000));
 }
 
+// How often to look whether every core lives where no manager wants to know more often.
+constexpr int life_look_interval_ms = 5'000;
+
+/// Tells of cores that are stuck, and of the end of that.
+void tell_of_life(bool alive, bool& was_alive) {
+    if (alive != std::exchange(was_alive, alive)) {
+        log::write(alive ? log::level::info : log::level::error,
+                   alive ? "every core answers again"
+                         : "a core gives no sign of life: who is connected there waits, the others "
+                           "are served");
+    }
+}
+
 // How often to look whether the cores have gone over to another file.
 constexpr int log_look_interval_ms = 200;
 
@@ -460,19 +473,25 @@ struct supervised {
 void supervise(cores& running, const supervised& what) {
     const auto& [settings, tls_files, logs, homes, signals, manager, next] = what;
     int seen = 0;
+    bool alive = true;
     const int beat_ms = beat_interval_ms(manager);
     for (;;) {
         pollfd waited[] = {{.fd = signals, .events = POLLIN, .revents = 0},
                            {.fd = running.ended_fd(), .events = POLLIN, .revents = 0},
                            {.fd = next.successor_fd(), .events = POLLIN, .revents = 0},
                            {.fd = next.predecessor_fd(), .events = POLLIN, .revents = 0}};
-        const int wait_ms = logs.has_left() && (beat_ms < 0 || beat_ms > log_look_interval_ms)
-                                ? log_look_interval_ms
-                                : beat_ms;
-        if (::poll(waited, std::size(waited), wait_ms) < 0 && errno != EINTR) {
+        const int look_ms = beat_ms < 0 ? life_look_interval_ms : beat_ms;
+        const int wait_ms = logs.has_left() ? std::min(look_ms, log_look_interval_ms) : look_ms;
+        const int came_at_all = ::poll(waited, std::size(waited), wait_ms);
+        if (came_at_all < 0 && errno != EINTR) {
             return;
         }
-        if (beat_ms > 0 && running.look_alive()) {  // Told only while every core lives.
+        const bool is_due = came_at_all == 0 && wait_ms == look_ms;  // All had time to answer.
+        const bool answered = (beat_ms <= 0 && !is_due) || running.look_alive();
+        if (is_due) {
+            tell_of_life(answered, alive);
+        }
+        if (beat_ms > 0 && answered) {  // Told only while every core lives.
             manager.say("WATCHDOG=1");
         }
         logs.close_left();

@@ -4,6 +4,7 @@ tells of itself (sd_notify(3))."""
 import ctypes
 import dataclasses
 import os
+import select
 import signal
 import socket
 import time
@@ -11,7 +12,7 @@ import time
 from support import check, trees
 from support.case import Failure, needs_root, rows
 from support.ftp_wire import Control, read_all
-from support.http_wire import ask, fetch
+from support.http_wire import Connection, ask, fetch, request
 from test_start import refused, say
 
 NOBODY = 65534
@@ -271,3 +272,38 @@ def test_watchdog(t):
         trace(DETACH, thread)
     manager.until("WATCHDOG=1")
     check.equal(fetch(server, "/x"), b"x", "it serves again")
+    limit = time.monotonic() + SECONDS_MAX  # Who writes the log stood still, too.
+    while "every core answers again" not in server.errors():
+        check.holds(time.monotonic() < limit, f"the log: {server.errors()}")
+        time.sleep(0.01)
+    check.contains(server.errors(), "a core gives no sign of life", "the log")
+
+
+@needs_root
+def test_one_core_is_stuck(t):
+    """threats.md, R11: who is connected to the others is served. Whichever thread stands still."""
+    server = t.ferry(trees.fill(t.tmp(), {"x": b"x"}), "--cores", "2")
+    connections = [t.closing(Connection(server)) for _ in range(24)]
+    for each in connections:
+        each.ask("/x")
+    stuck_cores = 0
+    for name in os.listdir(f"/proc/{server.pid}/task"):
+        thread = int(name)
+        if thread == server.pid:
+            continue
+        trace(SEIZE, thread)
+        trace(INTERRUPT, thread)
+        os.waitpid(thread, 0x40000000)
+        for each in connections:
+            each.send(request("/x"))
+        limit = time.monotonic() + 1.5
+        answered = []
+        while len(answered) < len(connections) and time.monotonic() < limit:
+            time.sleep(0.02)
+            answered = select.select([each.socket for each in connections], [], [], 0)[0]
+        check.holds(answered, f"nobody is served while thread {thread} stands still")
+        stuck_cores += len(answered) < len(connections)
+        trace(DETACH, thread)
+        for each in connections:
+            check.equal(each.read_response().body, b"x", "once it goes on")
+    check.equal(stuck_cores, 2, "threads of which each serves some")

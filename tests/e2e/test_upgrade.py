@@ -38,6 +38,18 @@ def rewrite(path, text):
         file.write(text)
 
 
+def ask_small(connection):
+    response = connection.ask("/small")
+    check.equal(response.body, SMALL, "a small file")
+    return response
+
+
+def says_close(server):
+    """Whether a new connection may ask but once: the old process has it, in its last moment."""
+    with Connection(server) as fresh:
+        return ask_small(fresh).says_close
+
+
 def test_what_is_under_way_goes_on(t):
     """Downloads, uploads, sessions: each to its own end; the next request is told to go elsewhere."""
     server, line = serve(t, "--drain-timeout", "1s")
@@ -54,11 +66,8 @@ def test_what_is_under_way_goes_on(t):
 
     line.upgrade()
     check.holds(line.newest != server.pid, "another process")
-    with Connection(server) as fresh:
-        response = fresh.ask("/small")
-        check.equal((response.body, response.says_close), (SMALL, False), "of the new process")
-    response = kept.ask("/small")
-    check.equal((response.body, response.says_close), (SMALL, True), "the last of a connection")
+    line.wait_for(lambda: not says_close(server), "new connections are the new process's")
+    line.wait_for(lambda: ask_small(kept).says_close, "an answer that is the last of a connection")
     kept.must_end("behind its last answer")
     check.same_bytes(download.read_response(seconds=20).body, LARGE, "the download")
     download.close()  # Its answer began before: the connection might ask once more.

@@ -413,7 +413,11 @@ void epoll_reactor::run() noexcept {
         const bool has_work = take_backlog(due) || ready_left || has_ready();
         std::array<epoll_event, events_per_turn_max> events;
         const auto came = wait_for_events(events, !has_work);
-        set_now(read_clock());
+        const auto seen = read_clock();
+        if (has_work) {  // It did not wait: all of that was the turn.
+            stalls_.note(now(), seen);
+        }
+        set_now(seen);
         serve(std::span(events).first(came));
         work_off(due);
         perform_gathered();
@@ -460,7 +464,9 @@ std::size_t epoll_reactor::wait_for_events(std::span<epoll_event> into, bool may
     const time_point until = timers().next_wake();
     auto left = duration::zero();
     if (may_sleep && until != never) {
-        left = std::max(until - read_clock(), duration::zero());
+        const auto ended = read_clock();
+        stalls_.note(now(), ended);
+        left = std::max(until - ended, duration::zero());
     }
     const bool is_endless = may_sleep && until == never;
     if (has_precise_wait_) {

@@ -19,6 +19,7 @@
 #include "runtime/errands.hpp"
 #include "runtime/inline_io.hpp"
 #include "runtime/page_cache.hpp"
+#include "runtime/stall_watch.hpp"
 
 namespace ferry::runtime {
 
@@ -100,6 +101,7 @@ class epoll_reactor final : public reactor {
     unique_fd epoll_;
     unique_fd wake_fd_;
     bool has_precise_wait_ = true;
+    stall_watch stalls_{now()};
     /// What is left, of this turn or completion, to spend on operations that end in `submit`.
     std::size_t inline_octets_left_;
     receive_buffers buffers_;

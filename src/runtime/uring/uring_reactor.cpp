@@ -441,10 +441,13 @@ void uring_reactor::run() noexcept {
         }
         if (ready_left || has_ready() || anything_waiting()) {
             mind_entry(io_uring_submit_and_get_events(ring_.get()));
+            const auto ended = read_clock();
+            stalls_.note(now(), ended);
+            set_now(ended);
         } else {
             submit_and_wait();
+            set_now(read_clock());
         }
-        set_now(read_clock());
         if ((IO_URING_READ_ONCE(*ring_->sq.kflags) & IORING_SQ_CQ_OVERFLOW) != 0) {
             ++counters_.completion_overflows;  // Kept by the kernel (FEAT_NODROP), not lost (R1).
         }
@@ -463,7 +466,9 @@ void uring_reactor::submit_and_wait() noexcept {
         mind_entry(io_uring_submit_and_wait(ring_.get(), 1));
         return;
     }
-    const auto left = std::max(until - read_clock(), duration::zero());
+    const auto ended = read_clock();
+    stalls_.note(now(), ended);
+    const auto left = std::max(until - ended, duration::zero());
     __kernel_timespec timeout{.tv_sec = left.count() / 1'000'000'000,
                               .tv_nsec = left.count() % 1'000'000'000};
     mind_entry(io_uring_submit_and_wait_timeout(ring_.get(), &first, 1, &timeout, nullptr));

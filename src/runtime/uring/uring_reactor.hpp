@@ -11,6 +11,7 @@
 #include "runtime/errands.hpp"
 #include "runtime/inline_io.hpp"
 #include "runtime/page_cache.hpp"
+#include "runtime/stall_watch.hpp"
 #include "runtime/uring/compat.hpp"
 #include "runtime/uring/ring.hpp"
 
@@ -69,6 +70,7 @@ class uring_reactor final : public reactor, private buffer_source {
     std::uint64_t wake_value_ = 0;
     bool wake_armed_ = false;
     std::uint16_t last_generation_ = 0;
+    stall_watch stalls_{now()};
 
     unsigned buffer_bytes_;
     unsigned buffer_count_;

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "ferry/runtime/time.hpp"
+
+namespace ferry::runtime {
+
+/// Notices turns of a loop in which a core did nothing for everybody else for long (threats.md,
+/// R11), and tells of them in the log: at once of one of a second and more; of shorter ones, of
+/// which a busy machine has some, once a minute how many there were. A loop tells it of times that
+/// it has read anyway.
+class stall_watch {
+  public:
+    /// What is no stall.
+    static constexpr duration turn_max = std::chrono::milliseconds(10);
+
+    explicit stall_watch(time_point start) noexcept : told_(start) {}
+
+    /// A turn that began at `began` was over at `ended`. Cost: a comparison.
+    void note(time_point began, time_point ended) noexcept {
+        if (ended - began > turn_max) [[unlikely]] {
+            note_stall(ended - began, ended);
+        }
+    }
+
+    /// How many there were.
+    [[nodiscard]] std::uint64_t stalls() const noexcept { return stalls_; }
+    /// How many lines of the log were written of them.
+    [[nodiscard]] std::uint64_t lines() const noexcept { return lines_; }
+
+  private:
+    void note_stall(duration lasted, time_point ended) noexcept;
+
+    time_point told_;     ///< When a line was written last.
+    duration longest_{};  ///< Since then.
+    std::uint64_t stalls_ = 0;
+    std::uint64_t told_stalls_ = 0;
+    std::uint64_t lines_ = 0;
+};
+
+}  // namespace ferry::runtime
