@@ -5,10 +5,12 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "ferry/base/ascii.hpp"
 #include "ftp/arguments.hpp"
+#include "ftp/commands_access.hpp"
 
 namespace ferry::ftp {
 namespace {
@@ -21,6 +23,10 @@ enum class path_place : std::uint8_t {
     whole,
     behind_options,  ///< As of ls(1).
     second_word,     ///< And all behind it.
+    first_name,      ///< Of several, with quotation marks.
+    second_name,
+    with_times,  ///< As of SITE UTIME.
+    below_home,  ///< As of SMNT: of the home, whatever the root is.
 };
 
 struct logged_command {
@@ -35,10 +41,14 @@ constexpr auto nowhere = path_place::nowhere;
 constexpr auto whole = path_place::whole;
 constexpr auto behind_options = path_place::behind_options;
 constexpr auto second_word = path_place::second_word;
+constexpr auto first_name = path_place::first_name;
+constexpr auto second_name = path_place::second_name;
+constexpr auto with_times = path_place::with_times;
+constexpr auto below_home = path_place::below_home;
 
 constexpr auto logged_commands = std::to_array<logged_command>({
     {"APPE", always, whole},
-    {"COMB", always, nowhere},
+    {"COMB", always, first_name},
     {"CWD", when_refused, whole},
     {"DELE", always, whole},
     {"DSIZ", when_refused, whole},
@@ -57,13 +67,16 @@ constexpr auto logged_commands = std::to_array<logged_command>({
     {"RNFR", always, whole},
     {"RNTO", always, whole},
     {"SITE CHMOD", always, second_word},
+    {"SITE COPY", always, second_name},
     {"SITE CPFR", always, whole},
     {"SITE CPTO", always, whole},
     {"SITE MKDIR", always, whole},
     {"SITE RMDIR", always, whole},
-    {"SITE UTIME", always, second_word},
+    {"SITE SYMLINK", always, second_name},
+    {"SITE UTIME", always, with_times},
+    {"SITE WHO", always, nowhere},
     {"SIZE", when_refused, whole},
-    {"SMNT", always, whole},
+    {"SMNT", always, below_home},
     {"STAT", when_refused, behind_options},
     {"STOR", always, whole},
     {"STOU", always, nowhere},
@@ -98,18 +111,33 @@ const logged_command* find_row(std::string_view verb, std::string_view& argument
     return find_logged(both);
 }
 
-std::string_view path_in(path_place where, std::string_view argument) noexcept {
+/// The name that is `at` in a list of them.
+std::string name_in(std::string_view argument, std::size_t at) {
+    const auto names = parse_names(argument);
+    return names && names->size() > at ? (*names)[at] : std::string();
+}
+
+std::string path_in(path_place where, std::string_view argument) {
     switch (where) {
         case path_place::nowhere:
             return {};
         case path_place::whole:
-            return argument;
+        case path_place::below_home:
+            return std::string(argument);
         case path_place::behind_options:
-            return parse_list(argument).path;
+            return std::string(parse_list(argument).path);
         case path_place::second_word: {
             const auto space = argument.find(' ');
-            return space == std::string_view::npos ? std::string_view()
-                                                   : argument.substr(space + 1);
+            return std::string(space == std::string_view::npos ? std::string_view()
+                                                               : argument.substr(space + 1));
+        }
+        case path_place::first_name:
+            return name_in(argument, 0);
+        case path_place::second_name:
+            return name_in(argument, 1);
+        case path_place::with_times: {
+            const auto dated = parse_utime(argument);
+            return dated ? std::string(dated->name) : std::string();
         }
     }
     return {};
@@ -127,6 +155,13 @@ std::string target_of(const session& user, std::string_view path) {
     }
     const auto seen = locate(user, path);
     return seen ? name_in_tree(user, *seen) : std::string(path);
+}
+
+/// The same of a name that begins at the user's home.
+std::string target_below_home(const session& user, std::string_view path) {
+    const auto stored = user.names.to_stored(path);
+    const auto seen = stored ? vfs::path().resolve(*stored) : failure(stored.error());
+    return seen ? name_below(user.user.home_root, *seen) : std::string(path);
 }
 
 bool receives(std::string_view verb) noexcept {
@@ -161,8 +196,11 @@ void command_log::finish(const reply& answer) const {
     }
     const auto& moved = user_.moved;
     const auto place = changes_time ? path_place::second_word : row->where;
-    const auto target =
-        moved.name.empty() ? target_of(user_, path_in(place, argument)) : moved.name;
+    const auto path = path_in(place, argument);
+    const bool is_below_home = place == path_place::below_home && user_.is_logged_in();
+    const auto target = !moved.name.empty() ? moved.name
+                        : is_below_home     ? target_below_home(user_, path)
+                                            : target_of(user_, path);
     const auto peer = net::format_address(user_.control.peer());
     const auto& identity = user_.user.identity;
     access_record record{.peer = peer,

@@ -198,6 +198,9 @@ task<reply> perform(session& user, std::string_view line) {
         user.user.hash_range.reset();
     }
     line_of_log.finish(answer);
+    if (auto* const doing = user.user.listed.doing()) {
+        doing->rest(user.here.now());
+    }
     co_return answer;
 }
 

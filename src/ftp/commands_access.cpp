@@ -75,14 +75,6 @@ bool is_host_name(std::string_view name) noexcept {
     });
 }
 
-/// The name in the whole tree of `seen` beneath `root`.
-std::string name_below(const vfs::path& root, const vfs::path& seen) {
-    if (root.is_root()) {
-        return seen.text();
-    }
-    return seen.is_root() ? root.text() : root.text() + seen.text();
-}
-
 /// Leaves of a home at `home_root` what belongs to the host, counted as part of the home.
 task<result<void>> narrow_to_host(session& user, vfs::account_home& home,
                                   const vfs::path& home_root, const auth::identity& who) {
@@ -153,6 +145,7 @@ task<reply> enter(session& user, auth::identity who, reply done) {
                                    .host = user.host.name,
                                    .is_secure = user.control.is_secure(),
                                    .since = read_wall_clock()});
+    user.user.listed.doing()->rest(user.here.now());
     co_return done;
 }
 
@@ -176,6 +169,13 @@ task<> begin_again(session& user) {
 
 /// USER: the same answer for names that exist and names that do not (threats.md, F10). When logged
 /// in, the old user's rights end here (RFC 959 section 4.1.1).
+std::string name_below(const vfs::path& root, const vfs::path& seen) {
+    if (root.is_root()) {
+        return seen.text();
+    }
+    return seen.is_root() ? root.text() : root.text() + seen.text();
+}
+
 task<reply> do_user(session& user, std::string_view name) {
     user.data.forget_offer();
     co_await user.data.drop_kept();

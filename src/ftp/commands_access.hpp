@@ -9,6 +9,9 @@
 /// Who the user is (RFC 959 section 4.1.1).
 namespace ferry::ftp {
 
+/// The name in the whole tree of `seen` beneath `root`.
+[[nodiscard]] std::string name_below(const vfs::path& root, const vfs::path& seen);
+
 [[nodiscard]] runtime::task<reply> do_user(session& user, std::string_view name);
 [[nodiscard]] runtime::task<reply> do_pass(session& user, std::string_view password);
 [[nodiscard]] runtime::task<reply> do_acct(session& user, std::string_view argument);

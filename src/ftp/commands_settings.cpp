@@ -324,14 +324,15 @@ task<reply> do_opts(session& user, std::string_view argument) {
     co_return argument_refused({.code = errc::invalid});
 }
 
-task<reply> do_help(session&, std::string_view argument) {
+/// HELP: of what there is, as FEAT: without TLS nothing of it.
+task<reply> do_help(session& user, std::string_view argument) {
     if (!argument.empty()) {
         std::string verb;
         for (const char c : argument) {
             verb += ascii::to_upper(c);
         }
         const command* row = find_command(verb);
-        if (row == nullptr) {
+        if (row == nullptr || !row->is_there_for(user)) {
             co_return reply{502, "No such command"};
         }
         co_return reply{214, std::string(row->help)};
@@ -340,6 +341,9 @@ task<reply> do_help(session&, std::string_view argument) {
     std::string line;
     std::size_t on_line = 0;
     for (const auto& each : all_commands()) {
+        if (!each.is_there_for(user)) {
+            continue;
+        }
         line += fmt::format("{:<8}", each.verb);
         if (++on_line == verbs_per_help_line) {
             answer.lines.push_back(std::exchange(line, {}));

@@ -43,25 +43,35 @@ task<reply> site_chmod(session& user, std::string_view argument) {
     co_return reply{200, fmt::format("Permissions are {:03o}", wanted->permissions)};
 }
 
+/// Where the file is that is to be copied. Takes the right of RETR. Errors: what the name fails
+/// with.
+task<result<vfs::path>> find_source(session& user, std::string_view name) {
+    auto where = locate(user, name);
+    if (!where) {
+        co_return failure(where.error());
+    }
+    if (!user.rights_at(*where).has(auth::right::read)) {
+        co_return failure(errc::denied);
+    }
+    const auto found = co_await user.files().status(user.here, *where);
+    if (!found) {
+        co_return failure(found.error());
+    }
+    if (found->kind == vfs::file_kind::directory) {
+        co_return failure(errc::is_directory);
+    }
+    co_return std::move(*where);
+}
+
 /// SITE CPFR and CPTO are RNFR and RNTO for a copy, as ProFTPD's mod_copy has them and clients
 /// know them ("SITE COPY" in FEAT).
 task<reply> site_copy_from(session& user, std::string_view argument) {
     if (argument.empty()) {
         co_return reply{501, "Wanted: SITE CPFR <sp> path"};
     }
-    auto where = locate(user, argument);
+    auto where = co_await find_source(user, argument);
     if (!where) {
         co_return reply_for(where.error(), file_use::existing);
-    }
-    if (!user.rights_at(*where).has(auth::right::read)) {
-        co_return reply_for({.code = errc::denied}, file_use::existing);
-    }
-    const auto found = co_await user.files().status(user.here, *where);
-    if (!found) {
-        co_return reply_for(found.error(), file_use::existing);
-    }
-    if (found->kind == vfs::file_kind::directory) {
-        co_return reply_for({.code = errc::is_directory}, file_use::existing);
     }
     user.user.copy_from = std::move(*where);
     co_return reply{350, "Send SITE CPTO with the name of the copy"};
@@ -109,6 +119,21 @@ task<reply> site_copy_to(session& user, std::string_view argument) {
     const auto from = *std::exchange(user.user.copy_from, std::nullopt);
     running_transfer progress(user, "CPTO");
     auto answer = co_await copy(user, progress, from, argument);
+    co_return progress.finish(std::move(answer));
+}
+
+/// SITE COPY: both names in one line, as mod_copy has it, too.
+task<reply> site_copy(session& user, std::string_view argument) {
+    const auto names = parse_names(argument);
+    if (!names || names->size() != 2) {
+        co_return reply{501, "Wanted: SITE COPY <sp> path <sp> copy, with spaces in \"\""};
+    }
+    const auto from = co_await find_source(user, names->front());
+    if (!from) {
+        co_return reply_for(from.error(), file_use::existing);
+    }
+    running_transfer progress(user, "COPY");
+    auto answer = co_await copy(user, progress, *from, names->back());
     co_return progress.finish(std::move(answer));
 }
 
@@ -250,7 +275,18 @@ task<reply> site_quota(session& user, std::string_view) {
     co_return reply{211, "Used: " + describe_quota(user)};
 }
 
-/// SITE WHO: who is logged in, on any core. For those with the right to `administer` alone.
+/// What a session does, for SITE WHO: "RETR /a/b 1024 octets", or for how long nothing.
+std::string describe_doing(const session_activity::state& doing, runtime::time_point now) {
+    if (!doing.verb.empty()) {
+        return fmt::format("{}{}{} {} octets", doing.verb, doing.name.empty() ? "" : " ",
+                           doing.name, doing.octets);
+    }
+    const auto idle = std::chrono::duration_cast<std::chrono::seconds>(now - doing.since);
+    return fmt::format("idle {} s", std::max(idle, std::chrono::seconds::zero()).count());
+}
+
+/// SITE WHO: who is logged in and what they do, on any core. For those with the right to
+/// `administer` alone.
 task<reply> site_who(session& user, std::string_view) {
     constexpr std::size_t lines_max = 1'000;
     const auto seen = user.shared.logged_in.look(lines_max);
@@ -262,6 +298,7 @@ task<reply> site_who(session& user, std::string_view) {
         if (!each.host.empty()) {
             line += " at " + each.host;
         }
+        line += ": " + describe_doing(each.doing, user.here.now());
         answer.lines.push_back(std::move(line));
     }
     co_return answer;
@@ -280,6 +317,7 @@ struct site_command {
 
 constexpr auto site_commands = std::to_array<site_command>({
     {"CHMOD", site_chmod, "CHMOD <sp> 0 to 777 <sp> path"},
+    {"COPY", site_copy, "COPY <sp> path <sp> copy"},
     {"CPFR", site_copy_from, "CPFR <sp> path (copy from)"},
     {"CPTO", site_copy_to, "CPTO <sp> path (copy to)"},
     {"DIRSTYLE", site_dirstyle, "DIRSTYLE (LIST as MS-DOS has it, or as Unix)"},

@@ -50,7 +50,7 @@ task<transfer_end> image_retrieval::run(net::stream& data, running_transfer& pro
     plan.add(file.span({.offset = offset_, .size_bytes = file.status().size_bytes - offset_}));
     const auto sent = co_await net::execute(
         data, plan, {.stall_timeout = user_.shared.settings.transfer_stall_timeout},
-        progress.moved_bytes);
+        progress.moved_bytes.of_others());
     if (!sent) {
         co_return data_end(sent.error());
     }

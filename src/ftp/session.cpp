@@ -462,7 +462,7 @@ reply describe_session(const session& user) {
                                 describe(how.structure), describe(how.mode)));
     if (user.transfer != nullptr) {
         lines.push_back(fmt::format("{}: {} octets transferred", user.transfer->verb(),
-                                    user.transfer->moved_bytes));
+                                    user.transfer->moved_bytes.value()));
     } else {
         lines.emplace_back(user.data.is_set_up() ? "Data connection expected"
                                                  : "No data connection");

@@ -91,7 +91,12 @@ net::pacer make_pacer(session& user, std::uint64_t auth::rates::* way,
 }  // namespace
 
 running_transfer::running_transfer(session& user, std::string_view verb) noexcept
-    : user_(user), scope_(&user.life), verb_(verb) {
+    : moved_bytes(user.user.listed.doing() == nullptr ? nullptr
+                                                      : user.user.listed.doing()->begin(verb)),
+      user_(user),
+      scope_(&user.life),
+      verb_(verb),
+      doing_(user.user.listed.doing()) {
     FERRY_ASSERT(user.transfer == nullptr);
     user.transfer = this;
     if (user.sequence < user.abort_before) {
@@ -101,10 +106,20 @@ running_transfer::running_transfer(session& user, std::string_view verb) noexcep
 
 running_transfer::~running_transfer() {
     user_.transfer = nullptr;
+    if (doing_ != nullptr) {
+        doing_->rest(user_.here.now());
+    }
+}
+
+void running_transfer::set_name(const vfs::path& seen) {
+    name_ = name_in_tree(user_, seen);
+    if (doing_ != nullptr) {
+        doing_->set_name(name_);
+    }
 }
 
 reply running_transfer::finish(reply answer) {
-    user_.moved = {.name = name_, .bytes = moved_bytes, .is_announced = is_announced};
+    user_.moved = {.name = name_, .bytes = moved_bytes.value(), .is_announced = is_announced};
     return answer;
 }
 

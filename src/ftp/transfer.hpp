@@ -28,12 +28,12 @@ class running_transfer {
     [[nodiscard]] runtime::stop_scope& scope() noexcept { return scope_; }
     [[nodiscard]] std::string_view verb() const noexcept { return verb_; }
     /// What is transferred, as the user sees it.
-    void set_name(const vfs::path& seen) { name_ = name_in_tree(user_, seen); }
+    void set_name(const vfs::path& seen);
 
     /// Between the preliminary and the final reply.
     bool is_announced = false;
     /// Octets of content moved over the data connection.
-    std::uint64_t moved_bytes = 0;
+    shared_count moved_bytes;
 
     /// Leaves what the access log says of it and passes `answer`, the final reply, through.
     [[nodiscard]] reply finish(reply answer);
@@ -42,7 +42,8 @@ class running_transfer {
     session& user_;
     runtime::stop_scope scope_;
     std::string_view verb_;
-    std::string name_;  ///< In the whole tree, for the log.
+    std::string name_;         ///< In the whole tree, for the log.
+    session_activity* doing_;  ///< For SITE WHO.
 };
 
 /// How the moving of octets ended.

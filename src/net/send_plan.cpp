@@ -1,12 +1,18 @@
 #include "ferry/net/send_plan.hpp"
 
 #include <algorithm>
+#include <atomic>
 
 namespace ferry::net {
 
 using runtime::task;
 
 namespace {
+
+/// Others may look at the count meanwhile, from other cores.
+void add(std::uint64_t& sent_bytes, std::uint64_t more) noexcept {
+    std::atomic_ref(sent_bytes).store(sent_bytes + more, std::memory_order_relaxed);
+}
 
 /// Sends `head` (may be empty) and then all of `body`.
 task<result<void>> send_with_file(stream& peer, stream::file_message left, send_limits limits,
@@ -16,7 +22,7 @@ task<result<void>> send_with_file(stream& peer, stream::file_message left, send_
         if (!sent) {
             co_return failure(sent.error());
         }
-        sent_bytes += *sent;
+        add(sent_bytes, *sent);
         const auto of_head = std::min<std::uint64_t>(*sent, left.head.size());
         left.head = left.head.subspan(static_cast<std::size_t>(of_head));
         left.body.offset += *sent - of_head;
@@ -48,7 +54,7 @@ task<result<void>> execute(stream& peer, const send_plan& plan, send_limits limi
             if (!done) {
                 co_return failure(done.error());
             }
-            sent_bytes += head.size();
+            add(sent_bytes, head.size());
         }
         head = std::get<std::span<const std::byte>>(each);
     }
@@ -57,7 +63,7 @@ task<result<void>> execute(stream& peer, const send_plan& plan, send_limits limi
         if (!done) {
             co_return failure(done.error());
         }
-        sent_bytes += head.size();
+        add(sent_bytes, head.size());
     }
     co_return result<void>{};
 }

@@ -65,6 +65,50 @@ TEST_CASE("command log: every change has a line, done or refused") {
                               });
 }
 
+TEST_CASE("command log: of several words, the name that is changed") {
+    test_server server;
+    server.put("home/bob/dir/part one", "1");
+    server.put("home/bob/dir/two", "2");
+    client user(server);
+    user.log_in("bob");
+    CHECK(user.code("CWD dir") == 250);
+    CHECK(user.code("SITE UTIME 20200101000000 two") == 213);
+    CHECK(user.code("SITE UTIME part one 20200101000000 20200101000000 20200101000000 UTC") == 213);
+    CHECK(user.code("SITE UTIME 2020 two") == 501);
+    CHECK(user.code("SITE SYMLINK two \"a link\"") == 200);
+    CHECK(user.code("SITE SYMLINK nowhere other") == 550);
+    CHECK(user.code("SITE SYMLINK two") == 501);
+    CHECK(user.code("SITE COPY two three") == 250);
+    CHECK(user.code("SITE COPY nowhere four") == 550);
+    CHECK(user.code("COMB whole nowhere two") == 550);
+    CHECK(user.code("COMB \"whole one\" \"part one\" two") == 250);
+    CHECK(user.code("COMB whole") == 501);
+    CHECK(user.code("SITE WHO") == 550);
+    CHECK(user.code("SMNT /dir") == 250);
+    CHECK(user.code("SMNT /nowhere") == 550);
+    CHECK(user.code("MKD sub") == 257);
+    CHECK(user.code("SMNT /") == 250);
+    CHECK(lines_of(server) == std::vector<std::string>{
+                                  "PASS  230 bob",
+                                  "SITE UTIME /home/bob/dir/two 213 bob",
+                                  "SITE UTIME /home/bob/dir/part one 213 bob",
+                                  "SITE UTIME  501 bob",
+                                  "SITE SYMLINK /home/bob/dir/a link 200 bob",
+                                  "SITE SYMLINK /home/bob/dir/other 550 bob",
+                                  "SITE SYMLINK  501 bob",
+                                  "SITE COPY /home/bob/dir/three 250 bob",
+                                  "SITE COPY /home/bob/dir/four 550 bob",
+                                  "COMB /home/bob/dir/whole 550 bob",
+                                  "COMB /home/bob/dir/whole one 250 bob",
+                                  "COMB /home/bob/dir/whole 501 bob",
+                                  "SITE WHO  550 bob",
+                                  "SMNT /home/bob/dir 250 bob",
+                                  "SMNT /home/bob/nowhere 550 bob",
+                                  "MKD /home/bob/dir/sub 257 bob",
+                                  "SMNT /home/bob 250 bob",
+                              });
+}
+
 TEST_CASE("command log: names are those of the whole tree, whoever's root they are below") {
     test_server server;
     std::filesystem::create_directories(server.directory() / "home/bob");

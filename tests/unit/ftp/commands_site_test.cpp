@@ -82,6 +82,30 @@ TEST_CASE("site: CPFR and CPTO copy on the server, as ProFTPD's mod_copy") {
     CHECK(records[4].body_bytes == 0);
 }
 
+TEST_CASE("site: COPY has both names in one line, as ProFTPD's mod_copy") {
+    test_server server;
+    server.put("a file", "some words");
+    server.put("home/bob/secret", "bob's");
+    client user(server);
+    user.log_in();
+    CHECK(user.ask("SITE HELP").contains("\n COPY "));
+    CHECK(user.ask("SITE COPY \"a file\" b") == "250 Copied 10 octets");
+    CHECK(server.get("b") == "some words");
+    CHECK(user.code("site copy b \"/a \"\"copy\"\"\"") == 250);
+    CHECK(server.get("a \"copy\"") == "some words");
+    CHECK(user.code("SITE COPY b") == 501);
+    CHECK(user.code("SITE COPY a file b") == 501);
+    CHECK(user.code("SITE COPY nowhere b") == 550);
+    CHECK(user.code("SITE COPY home c") == 550);
+    CHECK(user.code("SITE COPY b missing/c") == 553);
+    CHECK(user.code("SITE COPY b b") == 553);
+    CHECK(user.code("SITE CPTO c") == 503);
+    client visitor(server);
+    visitor.log_in("ftp", "x");
+    CHECK(visitor.code("SITE COPY b c") == 550);
+    CHECK(server.get("c") == "(none)");
+}
+
 TEST_CASE("site: CPTO comes right behind CPFR") {
     test_server server;
     server.put("a", "words");
@@ -397,9 +421,50 @@ TEST_CASE("site: WHO is for those who administer, who no other word makes (threa
     CHECK(seen.contains("\n ann 127.0.0.2 since 20"));
     CHECK(bob.code("REIN") == 220);
     CHECK(user.ask("SITE WHO").starts_with("211-1 logged in\n ann "));
+    CHECK(user.ask("SITE WHO").contains(": idle 0 s\n"));
     CHECK(bob.code("USER ftp") == 331);
     CHECK(bob.code("PASS x") == 230);
     CHECK(user.ask("SITE WHO").contains("\n anonymous 127.0.0.1 since 20"));
     CHECK(bob.code("QUIT") == 221);
     CHECK(eventually([&user] { return user.ask("SITE WHO").starts_with("211-1 logged in\n"); }));
+}
+
+TEST_CASE("site: WHO says what others transfer, and how much of it has moved") {
+    constexpr std::size_t octets = 64 << 20U;  // More than the buffers of a connection take.
+    server_settings settings;
+    settings.of_ann = auth::permissions::parse("all+admin").value();
+    test_server server(settings);
+    std::filesystem::create_directories(server.directory() / "home/bob");
+    server.put("home/bob/large", "");
+    std::filesystem::resize_file(server.directory() / "home/bob/large", octets);
+    client user(server);
+    user.log_in();
+    client bob(server);
+    bob.log_in("bob");
+    const auto what_bob_does = [&user] {
+        auto seen = user.ask("SITE WHO");
+        seen.erase(0, seen.find("\n bob ") + 1);
+        const auto begin = seen.find(": ") + 2;
+        return seen.substr(begin, seen.find('\n') - begin);
+    };
+    CHECK(what_bob_does() == "idle 0 s");
+    CHECK(bob.code("TYPE I") == 200);
+    auto data = bob.passive();
+    bob.send("STOR new\r\n");
+    CHECK(code_of(bob.reply()) == 150);
+    data.send("some words");
+    CHECK(eventually([&] { return what_bob_does() == "STOR /home/bob/new 10 octets"; }));
+    data.close();
+    CHECK(code_of(bob.reply()) == 226);
+    CHECK(what_bob_does() == "idle 0 s");
+    data = bob.passive("127.0.0.1", 4'096);
+    bob.send("RETR large\r\n");
+    CHECK(code_of(bob.reply()) == 150);
+    CHECK(eventually([&] {  // The octets grow while it is sent, from the kernel too.
+        const auto seen = what_bob_does();
+        return seen.starts_with("RETR /home/bob/large ") && !seen.contains(" 0 octets");
+    }));
+    data.reset();
+    CHECK(code_of(bob.reply()) == 426);
+    CHECK(what_bob_does() == "idle 0 s");
 }

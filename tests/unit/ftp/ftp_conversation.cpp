@@ -19,6 +19,7 @@
 
 #include "../allocation_faults.hpp"
 #include "ferry/net/endpoint.hpp"
+#include "troubled_tree.hpp"
 
 namespace ferry::ftp::test {
 namespace {
@@ -103,6 +104,9 @@ test_server::~test_server() {
 }
 
 void test_server::run() {
+    if (settings_.has_troubled_names) {
+        files_ = make_troubled(std::move(files_));
+    }
     files_->keep_parts(settings_.parts_kept);
     files_->count_for(homes_, {});
     files_->note_replacements(replacements_);
