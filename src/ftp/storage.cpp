@@ -27,6 +27,19 @@ transfer_end file_end(const error& why) noexcept {
     return {.how = transfer_end::kind::file_failed, .why = why};
 }
 
+/// Uploads that have ended at about the same time wait for one moment, so that the core wakes up
+/// once for all of them: a wake-up costs more than the commit of a small file.
+constexpr int grace_parts = 4;
+
+/// The first multiple of `step` from `when` on.
+runtime::time_point shared_moment(runtime::time_point when, runtime::duration step) noexcept {
+    if (step <= runtime::duration::zero()) {
+        return when;
+    }
+    const auto beyond = when.time_since_epoch() % step;
+    return beyond == runtime::duration::zero() ? when : when + (step - beyond);
+}
+
 /// What came is not of the form that it should be, or there is no memory to tell.
 transfer_end form_end(const error& why) noexcept {
     if (why == errc::invalid || why == errc::unsupported) {
@@ -81,8 +94,9 @@ task<transfer_end> storage::receive_and_commit(net::stream& data, running_transf
     // connection, which comes along but not at the same instant, says that the file is not whole
     // (RFC 959 section 4.1.1, QUIT). It stops the transfer's scope, and with it this wait.
     if (!has_end_) {
+        const auto grace = user_.shared.settings.upload_grace;
         const auto watched = co_await runtime::sleep_until(
-            user_.here, user_.here.now() + user_.shared.settings.upload_grace);
+            user_.here, shared_moment(user_.here.now() + grace, grace / grace_parts));
         if (!watched || progress.scope().stop_requested()) {
             co_return data_end({.code = errc::cancelled});
         }

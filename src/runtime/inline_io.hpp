@@ -10,17 +10,27 @@ namespace ferry::runtime {
 /// either, but is memory.
 [[nodiscard]] bool read_inline(op& what) noexcept;
 
-/// Does `write`s at an offset on the calling core while they are fast: a write that held it for
-/// longer than 2 ms rests that for a second, since the kernel is throttling this writer or the
-/// device is slow (datapath.md, 12); not what is written to tmpfs, which has none. One a core.
+/// Does on the calling core, while it is fast, what changes files: a call that held the core for
+/// longer than 2 ms, and not because another thread had its processor, rests that for a second,
+/// since the kernel is throttling this writer or the device is slow (datapath.md, 12); not what is
+/// written to tmpfs, which has none. One a core.
 class inline_writer {
   public:
-    /// True: over, with `op::result` set. False: nothing was done; somebody may wait for it.
+    /// A `write` at an offset. True: over, with `op::result` set. False: nothing was done; somebody
+    /// may wait for it.
     [[nodiscard]] bool write(op& what, time_point now) noexcept;
+
+    /// The same of an `open_at`, `rename_at` or `link_at` that says it is of this machine: a
+    /// journal in memory takes it in a few us, where a thread of the ring costs more.
+    [[nodiscard]] bool change_name(op& what, time_point now) noexcept;
 
   private:
     time_point slow_until_{};
 };
+
+/// Does a `sync` of what has no device but memory: there is nothing to wait for. False: somebody
+/// must wait for it.
+[[nodiscard]] bool sync_inline(op& what) noexcept;
 
 /// Blocks SIGPIPE on the calling thread: sendfile(2) and a write to a pipe have no MSG_NOSIGNAL,
 /// and a peer that left must be an EPIPE, not the end of the process, whatever the program does

@@ -30,11 +30,12 @@ runtime::task<result<unique_fd>> open_beneath(runtime::core& here, beneath what)
         const auto opened = co_await runtime::op_wait(
             here.io(), runtime::opcode::open_at, what.directory, runtime::never,
             [&what](runtime::op& open) {
-                open.args.open_at.path = what.name;
-                open.args.open_at.how = {
-                    .flags = static_cast<unsigned>(what.flags | O_CLOEXEC),
-                    .mode = what.mode,
-                    .resolve = resolution_of(what.links),
+                open.args.open_at = {
+                    .path = what.name,
+                    .how = {.flags = static_cast<unsigned>(what.flags | O_CLOEXEC),
+                            .mode = what.mode,
+                            .resolve = resolution_of(what.links)},
+                    .is_local = what.is_local,
                 };
             });
         if (opened) {

@@ -32,9 +32,9 @@ bool contains(const std::vector<std::shared_ptr<home>>& some,
 runtime::task<result<unique_fd>> open_above(runtime::core& here, int directory) {
     const auto opened = co_await runtime::op_wait(
         here.io(), runtime::opcode::open_at, directory, runtime::never, [](runtime::op& open) {
-            open.args.open_at.path = "..";
-            open.args.open_at.how = {
-                .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .mode = 0, .resolve = 0};
+            open.args.open_at = {
+                .path = "..",
+                .how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .mode = 0, .resolve = 0}};
         });
     if (!opened) {
         co_return failure(opened.error());
@@ -197,9 +197,11 @@ void charge::doubt() noexcept {
 }
 
 runtime::task<result<std::optional<metadata>>> find_entry(runtime::core& here, int directory,
-                                                          const char* name) {
-    const auto opened = co_await open_beneath(
-        here, {.directory = directory, .name = name, .flags = O_PATH | O_NOFOLLOW});
+                                                          const char* name, bool is_local) {
+    const auto opened = co_await open_beneath(here, {.directory = directory,
+                                                     .name = name,
+                                                     .flags = O_PATH | O_NOFOLLOW,
+                                                     .is_local = is_local});
     if (!opened && opened.error() == errc::not_found) {
         co_return std::nullopt;
     }

@@ -131,10 +131,12 @@ class charge {
 /// How long what is made waits for the first count of a home.
 inline constexpr runtime::duration count_wait_max = std::chrono::seconds(30);
 
-/// What has a name, a link not followed; nothing when it is free.
+/// What has a name, a link not followed; nothing when it is free. `is_local`: as in
+/// `runtime::open_at_args`.
 [[nodiscard]] runtime::task<result<std::optional<metadata>>> find_entry(runtime::core& here,
                                                                         int directory,
-                                                                        const char* name);
+                                                                        const char* name,
+                                                                        bool is_local = false);
 
 /// What to remove: a name in an open directory.
 struct removed_name {

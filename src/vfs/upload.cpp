@@ -41,6 +41,7 @@ struct upload::state {
     /// Where the mode or the above asks: what the name was; none: free.
     std::optional<metadata> entry;
     file_system home;          ///< What is known of it, or of another one.
+    bool is_local = false;     ///< The directory is on a file system of this machine.
     std::uint64_t offset = 0;  ///< Where the next octet goes.
     std::uint64_t written_bytes = 0;
     std::uint64_t end_bytes = 0;       ///< The file's size, by what has been written.
@@ -180,16 +181,20 @@ struct old_file {
     std::optional<node> content;     ///< To take over from, when the mode does.
 };
 
+/// What has a name in the directory of the upload, a link not followed; nothing when it is free.
+runtime::task<result<std::optional<metadata>>> entry_of(runtime::core& here,
+                                                        const upload::state& my, const char* name) {
+    co_return co_await find_entry(here, my.directory.get(), name, my.is_local);
+}
+
 /// For `create`: the name must be free, of a dangling link too.
 runtime::task<result<old_file>> expect_free(runtime::core& here, const upload::state& my) {
-    const auto taken = co_await open_beneath(
-        here,
-        {.directory = my.directory.get(), .name = my.name.c_str(), .flags = O_PATH | O_NOFOLLOW});
-    if (taken) {
-        co_return failure(errc::exists, EEXIST);
+    const auto entry = co_await entry_of(here, my, my.name.c_str());
+    if (!entry) {
+        co_return failure(entry.error());
     }
-    if (taken.error() != errc::not_found) {
-        co_return failure(taken.error());
+    if (*entry) {
+        co_return failure(errc::exists, EEXIST);
     }
     co_return old_file{};
 }
@@ -216,7 +221,17 @@ runtime::task<result<old_file>> find_content(runtime::core& here, const upload_t
 
 /// For `replace`: what the new file takes the place of. Nothing of it is opened for reading:
 /// whoever may write a file need not be allowed to read it.
-runtime::task<result<old_file>> find_replaced(runtime::core& here, const upload_target& target) {
+runtime::task<result<old_file>> find_replaced(runtime::core& here, const upload_target& target,
+                                              const upload::state& my) {
+    if (my.is_local) {  // Mostly there is nothing, and that is known here.
+        const auto entry = co_await entry_of(here, my, my.name.c_str());
+        if (!entry) {
+            co_return failure(entry.error());
+        }
+        if (!*entry) {
+            co_return old_file{};
+        }
+    }
     const auto opened = co_await open_beneath(here, {.directory = target.root,
                                                      .name = target.name.relative(),
                                                      .flags = O_PATH,
@@ -262,7 +277,7 @@ runtime::task<result<old_file>> find_old(runtime::core& here, const upload_targe
         case upload_mode::replace:
             break;
     }
-    co_return co_await find_replaced(here, target);
+    co_return co_await find_replaced(here, target, my);
 }
 
 /// True when an unnamed file could be given a name later: linkat(2) finds it by way of /proc, which
@@ -281,7 +296,8 @@ runtime::task<result<void>> open_unnamed(runtime::core& here, upload::state& my,
     auto opened = co_await open_beneath(here, {.directory = my.directory.get(),
                                                .name = ".",
                                                .flags = O_TMPFILE | access_of(my),
-                                               .mode = mode});
+                                               .mode = mode,
+                                               .is_local = my.is_local});
     if (!opened) {
         co_return failure(opened.error());
     }
@@ -296,7 +312,8 @@ runtime::task<result<void>> open_hidden(runtime::core& here, upload::state& my, 
         auto opened = co_await open_beneath(here, {.directory = my.directory.get(),
                                                    .name = name.c_str(),
                                                    .flags = access_of(my) | O_CREAT | O_EXCL,
-                                                   .mode = mode});
+                                                   .mode = mode,
+                                                   .is_local = my.is_local});
         if (!opened && opened.error() != errc::exists) {
             co_return failure(opened.error());
         }
@@ -386,7 +403,8 @@ runtime::task<result<void>> link_unnamed(runtime::core& here, const upload::stat
             link.args.link_at = {.from = source.c_str(),
                                  .to_directory = my.directory.get(),
                                  .to = name,
-                                 .flags = AT_SYMLINK_FOLLOW};
+                                 .flags = AT_SYMLINK_FOLLOW,
+                                 .is_local = my.is_local};
         });
     if (!linked) {
         co_return failure(linked.error());
@@ -420,7 +438,8 @@ runtime::task<result<void>> rename_hidden(runtime::core& here, upload::state& my
             rename.args.rename_at = {.from = my.hidden.c_str(),
                                      .to_directory = my.directory.get(),
                                      .to = my.name.c_str(),
-                                     .flags = replace ? 0U : RENAME_NOREPLACE};
+                                     .flags = replace ? 0U : RENAME_NOREPLACE,
+                                     .is_local = my.is_local};
         });
     if (!renamed) {
         co_return failure(renamed.error());
@@ -437,7 +456,9 @@ runtime::task<result<void>> link_then_unlink(runtime::core& here, upload::state&
                                   runtime::never, [&](runtime::op& link) {
                                       link.args.link_at = {.from = my.hidden.c_str(),
                                                            .to_directory = my.directory.get(),
-                                                           .to = my.name.c_str()};
+                                                           .to = my.name.c_str(),
+                                                           .flags = 0,
+                                                           .is_local = my.is_local};
                                   });
     if (!linked) {
         co_return failure(linked.error());
@@ -474,6 +495,12 @@ runtime::task<result<void>> give_name(runtime::core& here, upload::state& my) {
 
 /// Removes an older part of the upload's owner.
 runtime::task<> remove_part(runtime::core& here, upload::state& my) {
+    if (my.is_local) {  // Mostly there is none, and that is known here.
+        const auto entry = co_await entry_of(here, my, my.part.c_str());
+        if (entry && !*entry) {
+            co_return;
+        }
+    }
     const removed_name part{.directory = my.directory.get(),
                             .name = my.part.c_str(),
                             .locks = my.counted.counts() ? my.locks : nullptr};
@@ -550,7 +577,7 @@ runtime::task<result<void>> give_name_counted(runtime::core& here, upload::state
         my.counted.note_uncounted();
         co_return named;
     }
-    const auto entry = co_await find_entry(here, my.directory.get(), my.name.c_str());
+    const auto entry = co_await entry_of(here, my, my.name.c_str());
     if (!entry) {
         co_return failure(entry.error());
     }
@@ -599,7 +626,7 @@ runtime::task<result<void>> adopt_part(runtime::core& here, upload::state& my, u
     std::string name = make_upload_name(here);
     amount part;
     if (my.counted.counts()) {
-        const auto entry = co_await find_entry(here, my.directory.get(), my.part.c_str());
+        const auto entry = co_await entry_of(here, my, my.part.c_str());
         if (!entry || !*entry) {
             co_return failure(!entry ? entry.error() : error{.code = errc::busy});
         }
@@ -734,7 +761,7 @@ runtime::task<> note_if_taken(runtime::core& here, upload::state& my) {
     }
     runtime::stop_scope unstopped;
     const auto entry =
-        co_await find_entry(here, my.directory.get(), my.name.c_str()).in_scope(unstopped);
+        co_await entry_of(here, my, my.name.c_str()).in_scope(unstopped);
     if (entry && *entry) {
         note_replacement(my);
     }
@@ -776,7 +803,7 @@ runtime::task<result<void>> commit_steps(runtime::core& here, upload::state& my,
     }
     if (takes_over(my.mode) || my.only_if_unchanged) {
         // Else what another upload has added since would be lost, although it was acknowledged.
-        const auto entry = co_await find_entry(here, my.directory.get(), my.name.c_str());
+        const auto entry = co_await entry_of(here, my, my.name.c_str());
         if (!entry) {
             co_return failure(entry.error());
         }
@@ -910,6 +937,9 @@ runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target ta
         co_return failure(directory.error());
     }
     made->directory = std::move(*directory);
+    struct stat status{};
+    made->is_local =
+        kernel::fstat(made->directory.get(), status) == 0 && made->home.has_local(status.st_dev);
     auto counted = co_await charge::find(here, target.homes, made->directory.get(), target.limit);
     if (!counted) {
         co_return failure(counted.error());
@@ -924,7 +954,7 @@ runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target ta
     const bool must_be_same = takes_over(options.mode) || options.only_if_unchanged;
     if (must_be_same || made->counted.counts()) {
         // First: what changes from here on is found at the commit.
-        auto entry = co_await find_entry(here, made->directory.get(), made->name.c_str());
+        auto entry = co_await entry_of(here, *made, made->name.c_str());
         if (!entry) {
             co_return failure(entry.error());
         }

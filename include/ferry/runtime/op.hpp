@@ -121,18 +121,22 @@ struct allocate_args {
 struct open_at_args {
     const char* path = nullptr;
     open_how how{};
+    bool is_local = false;  ///< On a disk or in the memory of this machine, all of the way there,
+                            ///< and no FIFO: may be done inline while such calls are fast.
 };
 struct rename_at_args {
     const char* from = nullptr;
     int to_directory = -1;
     const char* to = nullptr;
-    unsigned flags = 0;  ///< RENAME_NOREPLACE.
+    unsigned flags = 0;     ///< RENAME_NOREPLACE.
+    bool is_local = false;  ///< As in `open_at_args`.
 };
 struct link_at_args {
     const char* from = nullptr;
     int to_directory = -1;
     const char* to = nullptr;
-    int flags = 0;  ///< AT_SYMLINK_FOLLOW, AT_EMPTY_PATH.
+    int flags = 0;          ///< AT_SYMLINK_FOLLOW, AT_EMPTY_PATH.
+    bool is_local = false;  ///< As in `open_at_args`.
 };
 struct symlink_at_args {
     const char* target = nullptr;  ///< What the link says.

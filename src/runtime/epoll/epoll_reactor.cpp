@@ -141,8 +141,12 @@ bool epoll_reactor::begin(op& what) noexcept {
         case opcode::receive:
         case opcode::send_file:
             return begin_transfer(what);
-        case opcode::send:
         case opcode::open_at:
+            if (writer_.change_name(what, now())) {
+                return true;
+            }
+            [[fallthrough]];
+        case opcode::send:
             what.stage = gathered;
             gathered_.push_back(what);
             return false;
@@ -151,9 +155,11 @@ bool epoll_reactor::begin(op& what) noexcept {
         case opcode::write:
             return begin_write(what);
         case opcode::sync:
-        case opcode::allocate:
+            return sync_inline(what) || send_to_pool(what, &perform_blocking);
         case opcode::rename_at:
         case opcode::link_at:
+            return writer_.change_name(what, now()) || send_to_pool(what, &perform_blocking);
+        case opcode::allocate:
         case opcode::symlink_at:
         case opcode::unlink_at:
         case opcode::make_directory_at:

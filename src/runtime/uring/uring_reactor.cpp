@@ -165,6 +165,18 @@ submission uring_reactor::submit(op& what) noexcept {
                 return finish_inline(what);
             }
             break;
+        case opcode::sync:
+            if (sync_inline(what)) {
+                return finish_inline(what);
+            }
+            break;
+        case opcode::open_at:
+        case opcode::rename_at:
+        case opcode::link_at:
+            if (writer_.change_name(what, now())) {
+                return finish_inline(what);
+            }
+            break;
         case opcode::list_directory:
         case opcode::copy_range:
         case opcode::compute:
@@ -175,11 +187,7 @@ submission uring_reactor::submit(op& what) noexcept {
         case opcode::receive:
         case opcode::receive_provided:
         case opcode::send:
-        case opcode::sync:
         case opcode::allocate:
-        case opcode::open_at:
-        case opcode::rename_at:
-        case opcode::link_at:
         case opcode::symlink_at:
         case opcode::unlink_at:
         case opcode::make_directory_at:
