@@ -74,16 +74,40 @@ void end_of_input(session& user, const error& why) noexcept {
     user.commands.end(why);
 }
 
+/// Ends a session that nobody reads for any more, whatever was thrown.
+class reading {
+  public:
+    explicit reading(session& user) noexcept : user_(user) {}
+    reading(const reading&) = delete;
+    reading& operator=(const reading&) = delete;
+    ~reading() {
+        if (!has_ended_) {
+            user_.life.request_stop();
+        }
+    }
+
+    /// The client has said all; what it has asked is still to be answered.
+    void end(const error& why) noexcept {
+        has_ended_ = true;
+        end_of_input(user_, why);
+    }
+
+  private:
+    session& user_;
+    bool has_ended_ = false;
+};
+
 /// Reads command lines for as long as there are any. During a transfer, too: that is how ABOR and
 /// STAT are heard.
-task<> read_lines(session& user) {
+task<> read_commands(session& user) {
+    reading until(user);
     line_parser lines(user.shared.settings.line_bytes_max);
     std::uint64_t sequence = 0;
     for (;;) {  // Bounded by the session, which stops it.
         const auto arrived = co_await user.control.fill(runtime::never);
         if (!arrived) {
             if (arrived.error() != errc::cancelled) {
-                end_of_input(user, arrived.error());
+                until.end(arrived.error());
             }
             co_return;
         }
@@ -118,20 +142,9 @@ task<> read_lines(session& user) {
         if (!answers.empty()) {
             const auto written = co_await user.replies.write_octets(answers);
             if (!written) {
-                user.life.request_stop();
                 co_return;
             }
         }
-    }
-}
-
-/// The reader as a child of its own: what it throws must not leave a session that nobody reads for.
-task<> read_commands(session& user) {
-    try {
-        co_await read_lines(user);
-    } catch (...) {
-        user.life.request_stop();
-        std::rethrow_exception(std::current_exception());  // The nursery logs it.
     }
 }
 
@@ -139,14 +152,15 @@ task<> read_commands(session& user) {
 
 /// How a session ended, for its last words and the log.
 struct session_end {
-    std::optional<reply> last_words;
+    int code = 0;  ///< Of the last words; 0: there are none.
+    std::string_view words;
     net::farewell how = net::farewell::linger;
     std::string_view why;
 };
 
 /// The client cannot be told: it has gone, or has part of a reply and takes no more of it.
 session_end broken_off() {
-    return {.last_words = {}, .how = net::farewell::abort, .why = "broken off"};
+    return {.words = {}, .how = net::farewell::abort, .why = "broken off"};
 }
 
 /// What ended the wait for a command.
@@ -156,12 +170,12 @@ session_end end_for(const session& user, const error& why) {
         return broken_off();
     }
     if (why == errc::closed) {
-        return {.last_words = {}, .how = net::farewell::orderly, .why = "closed by the client"};
+        return {.words = {}, .how = net::farewell::orderly, .why = "closed by the client"};
     }
     if (why == errc::timed_out) {
-        return {.last_words = reply{421, "Nothing heard for too long, closing"}, .why = "idle"};
+        return {.code = 421, .words = "Nothing heard for too long, closing", .why = "idle"};
     }
-    return {.last_words = reply{421, "The server is shutting down, closing"}, .why = "shut down"};
+    return {.code = 421, .words = "The server is shutting down, closing", .why = "shut down"};
 }
 
 /// Carries out one command after the other, each with its answer before the next begins.
@@ -200,7 +214,7 @@ task<session_end> carry_out_commands(session& user) {
             }
         }
         if (user.is_leaving) {
-            co_return session_end{.last_words = {}, .why = answer.code == 221 ? "quit" : "refused"};
+            co_return session_end{.words = {}, .why = answer.code == 221 ? "quit" : "refused"};
         }
     }
 }
@@ -208,8 +222,9 @@ task<session_end> carry_out_commands(session& user) {
 task<session_end> converse(runtime::nursery& children, session& user) {
     children.start(read_commands, std::ref(user));
     auto end = co_await carry_out_commands(user).in_scope(user.life);
-    if (end.last_words) {
-        const auto told = co_await user.replies.write(*end.last_words).in_scope(user.life);
+    if (end.code != 0) {
+        const auto told =
+            co_await user.replies.write({end.code, std::string(end.words)}).in_scope(user.life);
         if (!told) {
             end = broken_off();
         }
@@ -226,8 +241,10 @@ void log_end(const session& user, std::string_view why) {
     }
 }
 
-/// Tells a connection that a proxy has passed on why it is not served. Gives how to part.
-task<net::farewell> turn_away(service& shared, net::stream& connection, const error& why) {
+/// Tells a connection that a proxy has passed on why it is not served. Gives how to part. Not
+/// inline: its frame would become a part of that of every session.
+[[gnu::noinline]] task<net::farewell> turn_away(service& shared, net::stream& connection,
+                                                const error& why) {
     if (why != errc::denied && why != errc::exhausted) {
         if (why == errc::invalid) {
             log::info(fmt::format("ftp: what came from {} does not begin with a PROXY header",
@@ -257,6 +274,35 @@ task<net::farewell> turn_away(service& shared, net::stream& connection, const er
     co_return told ? net::farewell::linger : net::farewell::abort;
 }
 
+/// Serves a connection until it is to be closed. Gives how to part.
+task<net::farewell> attend(service& shared, net::plain_stream& tcp, net::tls_stream& connection,
+                           net::arrival& arrived) {
+    const bool begins_protected = arrived.tls.by != nullptr;
+    if (arrived.has_proxy_header) {
+        auto admitted = co_await net::admit_proxied(tcp, shared.settings.addresses);
+        if (!admitted && begins_protected) {  // There is nothing to say a word in.
+            co_return net::farewell::abort;
+        }
+        if (!admitted) {
+            co_return co_await turn_away(shared, connection, admitted.error());
+        }
+        arrived.place = std::move(*admitted);
+    }
+    session user(shared, connection, co_await runtime::current_scope());
+    if (begins_protected) {
+        const auto begun =
+            co_await begin_protected(connection, std::move(arrived.tls), user.security)
+                .in_scope(user.idle);
+        if (!begun) {
+            co_return net::farewell::orderly;
+        }
+    }
+    const auto end = co_await runtime::with_nursery(shared.here, converse, std::ref(user));
+    log_end(user, end.why);
+    co_await user.data.drop_kept();
+    co_return end.how;
+}
+
 }  // namespace
 
 session::session(service& server, net::tls_stream& connection,
@@ -278,44 +324,16 @@ session::session(service& server, net::tls_stream& connection,
     idle.follow(server.draining);
 }
 
-task<> serve_session(service& shared, unique_fd control, net::arrival arrived) {
+task<> serve_session(service& shared, unique_fd control, net::arrival&& arrived) {
     net::receive_urgent_inline(control.get());
     net::plain_stream tcp(shared.here, std::move(control),
                           {.sending = shared.settings.transfer_rate_min, .receiving = {}});
     net::tls_stream connection(tcp);
-    auto& enclosing = co_await runtime::current_scope();
     auto how = net::farewell::abort;
     std::exception_ptr caught;
     try {
-        result<net::address_place> place = std::move(arrived.place);
-        if (arrived.has_proxy_header) {
-            auto admitted = co_await net::admit_proxied(tcp, shared.settings.addresses);
-            place = std::move(admitted);
-        }
-        session_security security;
-        const bool begins_protected = arrived.tls.by != nullptr;
-        bool is_silent = begins_protected;  // It is to be TLS: there is nothing to say a word in.
-        if (place && begins_protected) {
-            runtime::stop_scope handshake(&enclosing);
-            handshake.follow(shared.draining);
-            const auto begun =
-                co_await begin_protected(connection, std::move(arrived.tls), security)
-                    .in_scope(handshake);
-            is_silent = !begun;
-        }
-        if (is_silent) {
-            how = place ? net::farewell::orderly : net::farewell::abort;
-        } else if (place) {
-            session user(shared, connection, enclosing);
-            user.security = std::move(security);
-            const auto end = co_await runtime::with_nursery(shared.here, converse, std::ref(user));
-            how = end.how;
-            log_end(user, end.why);
-            co_await user.data.drop_kept();
-        } else {
-            const auto parting = co_await turn_away(shared, connection, place.error());
-            how = parting;
-        }
+        const auto parting = co_await attend(shared, tcp, connection, arrived);
+        how = parting;
     } catch (...) {
         caught = std::current_exception();  // Of a library, out of memory: this session's end only.
     }

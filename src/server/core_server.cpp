@@ -409,8 +409,8 @@ void core_server::admit(runtime::nursery& connections, const door& at, unique_fd
     }
 }
 
-task<> core_server::run_connection(core_server& self, protocol speaks, unique_fd socket,
-                                   [[maybe_unused]] place_taken place, net::arrival how) {
+task<> core_server::run_connection(core_server& self, protocol speaks, unique_fd&& socket,
+                                   [[maybe_unused]] place_taken&& place, net::arrival&& how) {
     switch (speaks) {
         case protocol::http:
             co_await http::serve_connection(*self.http_, std::move(socket), std::move(how));

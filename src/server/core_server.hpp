@@ -204,8 +204,10 @@ class core_server {
                                              std::shared_ptr<const http::sites> rules);
     static runtime::task<> serve_doors(runtime::nursery& connections, core_server& self);
     static runtime::task<> accept_all(core_server& self, runtime::nursery& connections, door at);
-    static runtime::task<> run_connection(core_server& self, protocol speaks, unique_fd socket,
-                                          place_taken place, net::arrival how);
+    /// What it is given lives in the nursery's frame until it ends: no second copy for each
+    /// connection.
+    static runtime::task<> run_connection(core_server& self, protocol speaks, unique_fd&& socket,
+                                          place_taken&& place, net::arrival&& how);
     struct refusal;
     struct refusals_of;
     static const refusals_of& refusals(protocol speaks) noexcept;

@@ -198,10 +198,9 @@ void charge::doubt() noexcept {
 
 runtime::task<result<std::optional<metadata>>> find_entry(runtime::core& here, int directory,
                                                           const char* name, bool is_local) {
-    const auto opened = co_await open_beneath(here, {.directory = directory,
-                                                     .name = name,
-                                                     .flags = O_PATH | O_NOFOLLOW,
-                                                     .is_local = is_local});
+    const auto opened = co_await open_beneath(
+        here,
+        {.directory = directory, .name = name, .flags = O_PATH | O_NOFOLLOW, .is_local = is_local});
     if (!opened && opened.error() == errc::not_found) {
         co_return std::nullopt;
     }

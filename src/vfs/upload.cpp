@@ -760,8 +760,7 @@ runtime::task<> note_if_taken(runtime::core& here, upload::state& my) {
         co_return;
     }
     runtime::stop_scope unstopped;
-    const auto entry =
-        co_await entry_of(here, my, my.name.c_str()).in_scope(unstopped);
+    const auto entry = co_await entry_of(here, my, my.name.c_str()).in_scope(unstopped);
     if (entry && *entry) {
         note_replacement(my);
     }
