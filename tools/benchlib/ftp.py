@@ -79,6 +79,7 @@ SECURE_WORKLOADS = {
     "stor-epsv": dataclasses.replace(WORKLOADS["stor-epsv"], operations=500, bar=()),
     "login": dataclasses.replace(WORKLOADS["login"], operations=250, bar=()),
 }
+WARMING_COMMANDS = 3000  # More than a core has buffers.
 IDLE_BYTES_MAX = 4096  # Of user memory, of an idle session of ferry: its bar.
 
 
@@ -347,14 +348,19 @@ def log_in_and_stay(server):
 
 
 def idle(options, name):
-    """What a session costs in memory that does nothing: of many, less the first few, of a server
-    that has just begun, for what others have left would be used again."""
+    """What a session costs in memory that does nothing: of many, of a server that has just begun,
+    for what others have left would be used again. What it has once for all, as buffers that
+    sessions take turns with, is in use by then: the first few have said much."""
     server = ftp_peers.start([name], options.ferry, options.folder, options.files,
                              options.server_cpu)[name]
     sessions = []
     try:
         for _ in range(IDLE_SESSIONS // 10):
             sessions.append(log_in_and_stay(server))
+        for turn in range(WARMING_COMMANDS):
+            each = sessions[turn % len(sessions)]
+            each.sendall(b"NOOP\r\n")
+            each.recv(4096)
         before = memory_of(server)
         for _ in range(IDLE_SESSIONS):
             sessions.append(log_in_and_stay(server))
