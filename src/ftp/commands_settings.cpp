@@ -40,6 +40,14 @@ net::address_family family_of(const session& user) noexcept {
     return net::unmapped(user.control.local()).family;
 }
 
+/// Whether EPSV has a meaning: it names a port at the address that the client has reached (RFC 2428
+/// section 3), which behind a proxy is not where `public_address` sends its data connections.
+bool can_say_where(const session& user) noexcept {
+    const auto& shown = user.shared.settings.public_address;
+    return !user.is_proxied || family_of(user) == net::address_family::v6 ||
+           !shown.shown_to(user.control.peer());
+}
+
 reply take_active_target(session& user, const result<net::endpoint>& given) {
     if (!given) {
         return given.error() == errc::unsupported ? unsupported_protocol(family_of(user))
@@ -158,6 +166,9 @@ task<reply> do_pasv(session& user, std::string_view) {
 }
 
 task<reply> do_epsv(session& user, std::string_view argument) {
+    if (!can_say_where(user)) {
+        co_return reply{522, "Data connections go past the proxy, to another address: use PASV"};
+    }
     const auto wanted = parse_epsv(argument);
     if (!wanted) {
         co_return wanted.error() == errc::unsupported ? unsupported_protocol(family_of(user))

@@ -150,6 +150,9 @@ task<> read_commands(session& user) {
 
 // --------------------------------------------------------------------------------- the dispatcher
 
+// How long a session may still go on with what it has begun when the server drains.
+constexpr auto last_command_time_max = std::chrono::milliseconds(500);
+
 /// How a session ended, for its last words and the log.
 struct session_end {
     int code = 0;  ///< Of the last words; 0: there are none.
@@ -178,6 +181,34 @@ session_end end_for(const session& user, const error& why) {
     return {.code = 421, .words = "The server is shutting down, closing", .why = "shut down"};
 }
 
+/// True between commands that belong together: PASV and STOR, REST and RETR, RNFR and RNTO.
+bool is_in_the_middle(const session& user) noexcept {
+    const bool has_offer = user.data.is_set_up() && !user.data.is_kept();
+    return has_offer || user.user.restart.offset != 0 || user.user.rename_from.has_value() ||
+           user.user.copy_from.has_value();
+}
+
+/// The next command. errc::cancelled: the session ends, or the server drains; who is in the middle
+/// of something then, and so may be sending it at this moment, is heard for
+/// `last_command_time_max`.
+task<result<queued_command>> next_command(session& user, runtime::time_point deadline) {
+    if (!user.idle.stop_requested()) {
+        auto next = co_await user.commands.pop(deadline).in_scope(user.idle);
+        if (next || next.error() != errc::cancelled) {
+            co_return next;
+        }
+    }
+    if (user.life.stop_requested() || !is_in_the_middle(user)) {
+        co_return failure(errc::cancelled);
+    }
+    auto last =
+        co_await user.commands.pop(std::min(deadline, user.here.now() + last_command_time_max));
+    if (!last && last.error() == errc::timed_out) {
+        co_return failure(errc::cancelled);
+    }
+    co_return last;
+}
+
 /// Carries out one command after the other, each with its answer before the next begins.
 task<session_end> carry_out_commands(session& user) {
     const auto greeted = co_await user.replies.write({220, "ferry FTP server ready"});
@@ -185,10 +216,7 @@ task<session_end> carry_out_commands(session& user) {
         co_return broken_off();
     }
     auto waiting_since = user.here.now();
-    for (;;) {  // Bounded by the client: each turn costs it a line.
-        if (user.idle.stop_requested()) {
-            co_return end_for(user, {.code = errc::cancelled});
-        }
+    for (;;) {                      // Bounded by the client: each turn costs it a line.
         if (user.is_logged_in()) {  // Else any command would keep a stranger's session for ever.
             waiting_since = user.here.now();
         }
@@ -196,7 +224,7 @@ task<session_end> carry_out_commands(session& user) {
         if (user.here.now() >= deadline) {
             co_return end_for(user, {.code = errc::timed_out});
         }
-        const auto next = co_await user.commands.pop(deadline).in_scope(user.idle);
+        const auto next = co_await next_command(user, deadline);
         if (!next) {
             co_return end_for(user, next.error());
         }
@@ -289,6 +317,7 @@ task<net::farewell> attend(service& shared, net::plain_stream& tcp, net::tls_str
         arrived.place = std::move(*admitted);
     }
     session user(shared, connection, co_await runtime::current_scope());
+    user.is_proxied = arrived.has_proxy_header;
     if (begins_protected) {
         const auto begun =
             co_await begin_protected(connection, std::move(arrived.tls), user.security)

@@ -106,6 +106,27 @@ def test_haproxy_proxy_protocol(t):
     check.equal(seen & {CLIENT, DENIED, PROXY}, {CLIENT, DENIED}, "addresses in the access log")
 
 
+def test_where_data_connections_go(t):
+    """Behind a proxy EPSV would lead to the proxy, so with an address of its own the server refuses it,
+    and clients go on with PASV; without one, and for who connects directly, it is as ever."""
+    server = t.ferry(make_root(t), "--proxy-protocol", PROXY, "--public-address", "127.0.0.1")
+    header = f"PROXY TCP4 {CLIENT} 127.0.0.9 40000 21\r\n"
+    with Control(server, source=PROXY, greeting=False) as control:
+        control.send(header)
+        control.expect("the greeting", 220)
+        control.login()
+        for command in ("EPSV", "EPSV ALL"):
+            control.ask(command, 522)
+        check.equal(control.pasv()[0], "127.0.0.1", "the address in the reply to PASV")
+    with Control(server, source=CLIENT) as control:
+        control.login().ask("EPSV", 229)
+    plain = t.ferry(make_root(t), "--proxy-protocol", PROXY)
+    with Control(plain, source=PROXY, greeting=False) as control:
+        control.send(header)
+        control.expect("the greeting", 220)
+        control.login().ask("EPSV", 229)
+
+
 def test_aria2(t):
     """A download of ranges over several connections at once."""
     if shutil.which("aria2c") is None:

@@ -164,6 +164,38 @@ TEST_CASE("session: draining ends idle sessions and lets transfers finish") {
     CHECK(code_of(late.reply()) == 421);
 }
 
+// A client that has just sent PASV sends STOR next: it is heard, for half a second.
+TEST_CASE("session: draining ends nobody between two commands that belong together") {
+    for (int attempt = 0; attempt < 10; ++attempt) {
+        test_server server;
+        client idle(server);
+        idle.log_in();
+        client silent(server);
+        silent.log_in();
+        CHECK(silent.code("REST 5") == 350);
+        client user(server);
+        user.log_in();
+        auto data = user.passive();
+        const auto began = std::chrono::steady_clock::now();
+        server.drain();
+        CHECK(code_of(idle.reply()) == 421);
+        user.send("STOR file\r\n");
+        if (std::chrono::steady_clock::now() - began > 200ms) {
+            continue;  // This machine is too busy for it to be heard in time.
+        }
+        CHECK(code_of(user.reply()) == 150);
+        data.send("whole");
+        data.close();
+        CHECK(code_of(user.reply()) == 226);
+        CHECK(code_of(user.reply()) == 421);
+        CHECK(user.reply() == "(closed)");
+        CHECK(server.get("file") == "whole");
+        CHECK(code_of(silent.reply()) == 421);  // It has had its time.
+        return;
+    }
+    FAIL("never within 200 ms");
+}
+
 TEST_CASE("session: stopped at once, uploads leave nothing behind") {
     test_server server;
     client user(server);
