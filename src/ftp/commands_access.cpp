@@ -64,6 +64,22 @@ task<reply> refuse_login(session& user, const std::string& name, runtime::time_p
     co_return reply{530, "Login incorrect"};
 }
 
+/// Gives who has not said HOST the host that is for them. False: there is none.
+bool take_usual_host(session& user) {
+    const auto& name = user.shared.settings.host_without_name;
+    if (!user.host.name.empty() || (name.empty() && !user.shared.settings.needs_host)) {
+        return true;
+    }
+    const auto* const hosts = user.shared.hosts;
+    auto root =
+        name.empty() || hosts == nullptr ? std::optional<vfs::path>() : hosts->root_of_known(name);
+    if (!root) {
+        return false;
+    }
+    user.host = {.name = name, .root = std::move(*root)};
+    return true;
+}
+
 /// A name of letters, digits, '-' and '.', or an address in brackets (RFC 7151 section 3.1).
 bool is_host_name(std::string_view name) noexcept {
     constexpr std::size_t name_bytes_max = 253;  // RFC 1035 section 2.3.4.
@@ -182,6 +198,9 @@ task<reply> do_user(session& user, std::string_view name) {
     user.user = {};
     if (needs_tls_to_log_in(user, name)) {
         co_return reply{530, "Not without TLS: send AUTH TLS first"};
+    }
+    if (!take_usual_host(user)) {
+        co_return reply{530, "Not without a host: send HOST first"};
     }
     if (is_certified(user, name)) {
         if (auto who = user.shared.users->identity_of(name)) {

@@ -6,6 +6,7 @@
 
 #include "ferry/base/ascii.hpp"
 #include "ferry/base/assert.hpp"
+#include "ferry/http/host_names.hpp"
 #include "http/target.hpp"
 
 namespace ferry::http {
@@ -135,6 +136,11 @@ vfs::path site::in_site(const vfs::path& name) const {
 std::optional<vfs::path> root_of_host(const sites& rules, std::string_view host) {
     const auto* const found = rules.find(host);
     return found == nullptr ? std::nullopt : std::optional(found->root);
+}
+
+bool has_host(const sites& rules, std::string_view host) noexcept {
+    const auto* const found = rules.find(host);
+    return found != nullptr && found != &rules.standard;
 }
 
 const site* sites::find(std::string_view host) const noexcept {

@@ -180,6 +180,8 @@ struct config {
     upload_durability durability = upload_durability::data;
     leftovers_policy leftovers = leftovers_policy::remove;
     ebcdic_page ftp_ebcdic = ebcdic_page::cp037;  ///< Of TYPE E.
+    std::string ftp_without_host;                 ///< A host of the rules; empty: the whole tree.
+    bool ftp_refuse_no_host = false;              ///< Clients that do not say HOST do not log in.
     std::string ftp_charset;  ///< Empty: UTF-8. A name that iconv knows; as the user wrote it.
     /// How long a part of an upload that was cut off waits for its owner to go on; 0: none is kept.
     std::chrono::milliseconds upload_part_keep = std::chrono::hours(24);

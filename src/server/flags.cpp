@@ -224,6 +224,28 @@ std::string set_ftp_charset(config& into, std::string_view value) {
     return {};
 }
 
+constexpr std::string_view without_host_bounds =
+    "all, refuse, or the name of a host, of letters, digits, '-' and '.'";
+
+std::string set_without_host(config& into, std::string_view value) {
+    const bool is_word = value == "all" || value == "refuse";
+    const bool is_name = !value.empty() && std::ranges::all_of(value, [](char c) {
+        return ascii::is_alpha(c) || ascii::is_digit(c) || c == '-' || c == '.';
+    });
+    if (!is_name) {
+        return fmt::format("{} is not {}", in_quotes(value), without_host_bounds);
+    }
+    into.ftp_refuse_no_host = value == "refuse";
+    into.ftp_without_host = is_word ? std::string_view() : value;
+    return {};
+}
+
+std::string show_without_host(const config& from) {
+    return from.ftp_refuse_no_host         ? "refuse"
+           : from.ftp_without_host.empty() ? "all"
+                                           : from.ftp_without_host;
+}
+
 constexpr std::string_view congestion_bounds =
     "a name of 1 to 15 letters, digits, '-' and '_', or system";
 
@@ -1094,6 +1116,11 @@ constexpr auto table = std::to_array<flag>({
      "how long an upload whose data have ended waits before it takes its name: a client that was "
      "killed ends its control connection in that time, and the upload is dropped",
      duration{&config::ftp_upload_grace, 0ms, 10s}},
+    {"ftp-without-host", "all|refuse|NAME", group::ftp,
+     "what FTP clients see that log in without HOST (RFC 7151), as most do: the whole tree; the "
+     "host of "
+     "--rules that has that name; or nothing, USER is refused",
+     text{without_host_bounds, set_without_host, show_without_host}},
     {"ftp-tls", "allow|login|require", group::ftp,
      "what must go over TLS: nothing; the logins of all but visitors; everything, data "
      "connections, "

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "ferry/ftp/hosts.hpp"
+#include "ferry/http/host_names.hpp"
 #include "ferry/http/rules.hpp"
 
 namespace ferry::server {
@@ -19,6 +20,11 @@ class rules_hosts final : public ftp::host_table {
 
     [[nodiscard]] std::optional<vfs::path> root_of(std::string_view name) const override {
         return rules_ ? http::root_of_host(*rules_, name) : std::optional<vfs::path>(std::in_place);
+    }
+
+    [[nodiscard]] std::optional<vfs::path> root_of_known(std::string_view name) const override {
+        return rules_ && http::has_host(*rules_, name) ? http::root_of_host(*rules_, name)
+                                                       : std::nullopt;
     }
 
   private:

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "ferry/base/assert.hpp"
+#include "ferry/http/host_names.hpp"
 #include "ferry/net/kernel_tls.hpp"
 #include "ferry/net/listener.hpp"
 #include "ferry/runtime/epoll.hpp"
@@ -663,6 +664,11 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
         return std::unexpected(std::move(rules.error()));
     }
     ready.rules = std::move(*rules);
+    const auto& unnamed = settings.ftp_without_host;
+    if (!unnamed.empty() && (!ready.rules || !http::has_host(*ready.rules, unnamed))) {
+        return std::unexpected(fmt::format(
+            "--ftp-without-host {}: there is no host of that name in --rules", unnamed));
+    }
     if (wants_tls(settings)) {
         auto sealer = choose_sealer(settings.tls_kernel, net::why_no_kernel_tls());
         if (!sealer) {

@@ -19,6 +19,11 @@ class host_table {
     /// an address in brackets. Nothing: there is no such host (RFC 7151 section 3.1: 504). What a
     /// client who says no name gets is for whoever asks to say. Never suspends.
     [[nodiscard]] virtual std::optional<vfs::path> root_of(std::string_view name) const = 0;
+
+    /// The same, but nothing for a name that gets the whole tree only because it is no other's.
+    [[nodiscard]] virtual std::optional<vfs::path> root_of_known(std::string_view name) const {
+        return root_of(name);
+    }
 };
 
 }  // namespace ferry::ftp

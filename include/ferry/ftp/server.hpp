@@ -97,6 +97,9 @@ struct options {
     /// How long a directory waits for its turn to be listed; then 450.
     runtime::duration list_wait_timeout = std::chrono::seconds(5);
     vfs::durability durability = vfs::durability::data;
+    /// The host of clients that log in without HOST: empty, the whole tree.
+    std::string host_without_name = {};
+    bool needs_host = false;  ///< They do not log in at all.
     tls_policy needs_tls = tls_policy::allow;
     tls_reuse reuse = tls_reuse::require;
     bool certificates_log_in = false;  ///< USER of their common name (RFC 2228 section 4).

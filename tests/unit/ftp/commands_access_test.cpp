@@ -371,6 +371,47 @@ int log_in_to(client& user, std::string_view host, std::string_view name) {
 
 }  // namespace
 
+TEST_CASE("access: who does not say HOST gets the host that is for them, or does not log in") {
+    const two_hosts hosts;
+    server_settings settings;
+    settings.hosts = &hosts;
+    settings.numbers.host_without_name = "bob.example";
+    test_server server(settings);
+    server.put("home/bob/mine", "bob's");
+    server.put("home/bob/deep/er", "deeper");
+    client user(server);
+    user.log_in();
+    CHECK(user.code("SIZE mine") == 213);
+    CHECK(user.code("CWD /home") == 550);
+    CHECK(user.code("REIN") == 220);
+    CHECK(log_in_to(user, "deep.example", "ann") == 230);
+    CHECK(user.code("SIZE er") == 213);
+    CHECK(user.code("USER ann") == 331);  // The host stays (section 3.2).
+    CHECK(user.code("PASS secret") == 230);
+    CHECK(user.code("SIZE er") == 213);
+
+    settings.numbers.host_without_name = "gone.example.org";
+    test_server gone(settings);  // As when the rules are read anew, without it.
+    client lost(gone);
+    CHECK(code_of(lost.reply()) == 220);
+    CHECK(lost.code("USER ann") == 530);
+
+    settings.numbers.host_without_name.clear();
+    settings.numbers.needs_host = true;
+    test_server strict(settings);
+    std::filesystem::create_directories(strict.directory() / "home/bob");
+    client other(strict);
+    CHECK(code_of(other.reply()) == 220);
+    for (const char* line : {"USER ann", "USER ftp"}) {
+        CAPTURE(line);
+        CHECK(other.ask(line) == "530 Not without a host: send HOST first");
+        CHECK(other.code("PASS secret") == 503);
+    }
+    CHECK(log_in_to(other, "bob.example", "ann") == 230);
+    CHECK(other.code("REIN") == 220);
+    CHECK(other.code("USER ann") == 530);
+}
+
 TEST_CASE("access: HOST chooses the tree that logins see (RFC 7151 sections 3 and 3.2)") {
     const two_hosts hosts;
     server_settings settings;

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "../vfs/scratch.hpp"
+#include "ferry/http/host_names.hpp"
 
 using namespace ferry;
 using namespace ferry::http;
@@ -77,6 +78,9 @@ TEST_CASE("site: other protocols learn where a host begins") {
     CHECK(root_of_host(**open, "A.example")->text() == "/a");
     CHECK(root_of_host(**open, "x.b.example")->text() == "/a");
     CHECK(root_of_host(**open, "other.example")->is_root());
+    CHECK(has_host(**open, "A.example"));
+    CHECK(has_host(**open, "x.b.example"));
+    CHECK(!has_host(**open, "other.example"));
     written.refuses_other_hosts = true;
     CHECK(!root_of_host(*make_sites(written).value(), "other.example").has_value());
 }

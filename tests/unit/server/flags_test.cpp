@@ -128,6 +128,8 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"ftp-charset", {"CP1252"}, "CP1252"},
         {"ftp-charset", {"utf-8"}, "utf-8"},
         {"ftp-ebcdic", {"1047"}, "1047"},
+        {"ftp-without-host", {"files.example.org"}, "files.example.org"},
+        {"ftp-without-host", {"refuse"}, "refuse"},
         {"list-sorted-max", {"0"}, "0"},
         {"list-held-max", {"0"}, "0"},
         {"list-reads-max", {"1"}, "1"},
