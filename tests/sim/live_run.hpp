@@ -29,11 +29,12 @@ struct live_run {
                 .http = server.http(),
                 .ftp = server.ftp(),
                 .server = numbers,
-                .accounts = usual_accounts(),
+                .accounts = usual_accounts(true),
                 .own_directory = own_directory(number),
                 .conversations = 3,
                 .pause_max = std::chrono::milliseconds(1),
-                .copies_files = true};
+                .copies_files = true,
+                .says_all = true};
     }
 
     /// Ends the server and compares the disk with the model.
