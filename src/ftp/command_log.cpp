@@ -11,6 +11,7 @@
 #include "ferry/base/ascii.hpp"
 #include "ftp/arguments.hpp"
 #include "ftp/commands_access.hpp"
+#include "ftp/transfer.hpp"
 
 namespace ferry::ftp {
 namespace {
@@ -164,8 +165,11 @@ std::string target_below_home(const session& user, std::string_view path) {
     return seen ? name_below(user.user.home_root, *seen) : std::string(path);
 }
 
-bool receives(std::string_view verb) noexcept {
-    return verb == "STOR" || verb == "APPE" || verb == "STOU";
+transfer_counts& counts_of(counters& all, std::string_view verb) noexcept {
+    if (receives(verb)) {
+        return all.uploads;
+    }
+    return verb == "RETR" ? all.downloads : all.listings;
 }
 
 }  // namespace
@@ -182,7 +186,26 @@ command_log::command_log(session& user, std::string_view verb, std::string_view 
     }
 }
 
+/// Adds the command to what is counted.
+void command_log::count(const reply& answer) const noexcept {
+    auto& counted = user_.shared.counted;
+    const auto kind = static_cast<std::size_t>(answer.code / 100 - 1);
+    ++counted.replies[std::min(kind, counters::classes - 1)];
+    counted.took.add(user_.here.now() - began_);
+    const bool is_good = answer.code < 400;
+    if (user_.moved.is_announced) {
+        auto& transfers = counts_of(counted, verb_);
+        ++(is_good ? transfers.complete : transfers.failed);
+    }
+    if (verb_ == "PASS" && answer.code == 230) {
+        ++counted.logins;
+    } else if (verb_ == "PASS" && answer.code == 530) {
+        ++counted.logins_failed;
+    }
+}
+
 void command_log::finish(const reply& answer) const {
+    count(answer);
     auto& log = user_.shared.access_log;
     if (!log.wants_records()) {
         return;

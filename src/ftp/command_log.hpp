@@ -23,6 +23,8 @@ class command_log {
     void finish(const reply& answer) const;
 
   private:
+    void count(const reply& answer) const noexcept;
+
     session& user_;
     std::string_view verb_;
     std::string_view argument_;

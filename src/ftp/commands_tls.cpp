@@ -32,7 +32,8 @@ net::tls_terms terms_of(const session& user, std::string mark) {
             .timeout = user.shared.settings.tls_handshake_timeout,
             .protocol = {},
             .mark = std::move(mark),
-            .usual_name = user.security.host};
+            .usual_name = user.security.host,
+            .counts = &user.shared.counted.handshakes};
 }
 
 void note_agreement(session_security& made, const net::tls_facts& facts) {

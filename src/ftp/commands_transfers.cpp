@@ -227,6 +227,7 @@ task<reply> send_file(session& user, running_transfer& progress, const vfs::shar
                    .announcement = fmt::format("Opening {} mode data connection", mode_name(how))});
         co_return answer;
     }
+    progress.set_whole(file.status().size_bytes - from->stored_offset);
     image_retrieval work(user, shared, from->stored_offset);
     // The number in brackets is what clients without SIZE show progress by: of the whole file.
     auto answer = co_await carry_out(
@@ -278,6 +279,7 @@ struct upload_request {
 /// Receives one upload. Errors before the 150 are those of the name.
 task<reply> receive_file(session& user, running_transfer& progress, upload_request what) {
     what.how.size_bytes = user.user.announced_bytes;
+    progress.set_whole(user.user.announced_bytes.value_or(0));
     if (const auto& umask = user.settings.umask) {
         what.how.permissions = 0666U & ~*umask;
     }

@@ -166,7 +166,7 @@ task<result<std::unique_ptr<net::stream>>> data_channel::accept_from(const passi
         }
         auto connection = std::make_unique<net::plain_stream>(
             here_, std::move(came->socket),
-            net::end_addresses{.local = incoming.at, .peer = came->peer}, rates());
+            net::end_addresses{.local = incoming.at, .peer = came->peer}, rates(), counts_);
         if (net::same_address(connection->peer(), owner)) {
             co_return connection;
         }
@@ -192,7 +192,7 @@ task<result<std::unique_ptr<net::stream>>> data_channel::connect_to(net::endpoin
     if (!connected) {
         co_return failure(connected.error());
     }
-    co_return std::make_unique<net::plain_stream>(here_, std::move(*connected), rates());
+    co_return std::make_unique<net::plain_stream>(here_, std::move(*connected), rates(), counts_);
 }
 
 }  // namespace ferry::ftp

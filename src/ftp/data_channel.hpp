@@ -9,6 +9,7 @@
 #include "ferry/base/result.hpp"
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/ftp/server.hpp"
+#include "ferry/net/activity.hpp"
 #include "ferry/net/endpoint.hpp"
 #include "ferry/net/listener.hpp"
 #include "ferry/net/plain_stream.hpp"
@@ -24,8 +25,9 @@ namespace ferry::ftp {
 /// ends of files. The last one asked for; the first two serve one transfer.
 class data_channel {
   public:
-    data_channel(runtime::core& here, const options& settings) noexcept
-        : here_(here), settings_(settings) {}
+    /// What its connections move is added to `counts`.
+    data_channel(runtime::core& here, const options& settings, net::octet_counts* counts) noexcept
+        : here_(here), settings_(settings), counts_(counts) {}
 
     /// Listens at the address of `control_local` on a random port of the configured range and
     /// returns where. Closes what was there before, so a session holds one socket at most
@@ -97,6 +99,7 @@ class data_channel {
 
     runtime::core& here_;
     const options& settings_;
+    net::octet_counts* counts_;
     passive_socket listening_;
     passive_socket spare_;  ///< Served the transfer before, and does not listen.
     std::optional<net::endpoint> target_;

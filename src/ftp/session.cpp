@@ -345,7 +345,7 @@ session::session(service& server, net::tls_stream& connection,
       names(server.settings.charset.get()),
       replies(connection, names, server.settings.transfer_stall_timeout),
       commands(server.here),
-      data(server.here, server.settings),
+      data(server.here, server.settings, &server.counted.octets),
       settings(settings_at_first(server.settings)),
       control_decided(server.here.io()),
       idle_timeout(server.settings.idle_timeout),
@@ -356,7 +356,8 @@ session::session(service& server, net::tls_stream& connection,
 task<> serve_session(service& shared, unique_fd control, net::arrival&& arrived) {
     net::receive_urgent_inline(control.get());
     net::plain_stream tcp(shared.here, std::move(control),
-                          {.sending = shared.settings.transfer_rate_min, .receiving = {}});
+                          {.sending = shared.settings.transfer_rate_min, .receiving = {}},
+                          &shared.counted.octets);
     net::tls_stream connection(tcp);
     auto how = net::farewell::abort;
     std::exception_ptr caught;

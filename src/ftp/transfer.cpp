@@ -118,9 +118,25 @@ void running_transfer::set_name(const vfs::path& seen) {
     }
 }
 
+void running_transfer::show() {
+    shown_.protocol = user_.control.is_secure() ? "ftps" : "ftp";
+    shown_.peer = user_.control.peer();
+    shown_.user = user_.user.identity ? std::string_view(user_.user.identity->name) : "";
+    shown_.name = name_;
+    shown_.is_upload = receives(verb_);
+    shown_.moved_bytes = &moved_bytes.of_others();
+    shown_.connection = user_.number;
+    shown_.began = user_.here.now();
+    user_.shared.transfers->push_back(shown_);
+}
+
 reply running_transfer::finish(reply answer) {
     user_.moved = {.name = name_, .bytes = moved_bytes.value(), .is_announced = is_announced};
     return answer;
+}
+
+bool receives(std::string_view verb) noexcept {
+    return verb == "STOR" || verb == "APPE" || verb == "STOU";
 }
 
 transfer_end data_end(const error& why) noexcept {
@@ -174,6 +190,7 @@ task<reply> carry_out(session& user, prepared_transfer what) {
         co_return aborted();
     }
     progress.is_announced = true;
+    progress.show();
     if (user.security.protects_data && !was_kept) {
         auto refused = co_await protect_data(user, data).in_scope(progress.scope());
         if (refused) {

@@ -29,6 +29,10 @@ class running_transfer {
     [[nodiscard]] std::string_view verb() const noexcept { return verb_; }
     /// What is transferred, as the user sees it.
     void set_name(const vfs::path& seen);
+    /// How much there is to move, for who is shown it: octets, where that is known before.
+    void set_whole(std::uint64_t bytes) noexcept { shown_.whole_bytes = bytes; }
+    /// From here on it is among those under way (`service::transfers`).
+    void show();
 
     /// Between the preliminary and the final reply.
     bool is_announced = false;
@@ -44,7 +48,11 @@ class running_transfer {
     std::string_view verb_;
     std::string name_;         ///< In the whole tree, for the log.
     session_activity* doing_;  ///< For SITE WHO.
+    net::shown_transfer shown_;
 };
+
+/// Whether the command called `verb` stores a file.
+[[nodiscard]] bool receives(std::string_view verb) noexcept;
 
 /// How the moving of octets ended.
 struct transfer_end {

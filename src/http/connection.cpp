@@ -33,6 +33,8 @@ namespace {
 constexpr std::size_t batch_bytes_max = 64 * 1024;
 // How long an idle connection may still ask when the server drains.
 constexpr auto last_request_time_max = std::chrono::milliseconds(500);
+// What has less content is over before anybody could look at it.
+constexpr std::uint64_t shown_bytes_min = 256 * 1024;
 
 /// How fast somebody's octets may go: on one connection, and together with all others'.
 struct pace {
@@ -205,9 +207,35 @@ void add_part(net::send_plan& sending, const response_plan& plan, const byte_ran
     }
 }
 
-/// Sends `plan` and decides nothing: small answers join the batch, anything else takes the batch
-/// along.
-task<result<void>> execute(conversation& talk, response_plan& plan) {
+std::string_view scheme_of(const conversation& talk) noexcept {
+    return talk.tls ? "https" : "http";
+}
+
+/// Shows a transfer to who looks at what is under way. All of it outlives `made`.
+struct transfer_of_request {
+    const request& asked;
+    std::string_view user;
+    const std::uint64_t& moved_bytes;
+    std::uint64_t whole_bytes = 0;
+    bool is_upload = false;
+};
+void show_transfer(conversation& talk, net::shown_transfer& made, const transfer_of_request& what) {
+    made.protocol = scheme_of(talk);
+    made.peer = talk.from.address();
+    made.user = what.user;
+    made.name = what.asked.path;
+    made.is_upload = what.is_upload;
+    made.whole_bytes = what.whole_bytes;
+    made.moved_bytes = &what.moved_bytes;
+    made.connection = talk.number;
+    made.began = talk.shared.here.now();
+    talk.shared.transfers->push_back(made);
+}
+
+/// Sends `plan`, the answer to what `user` has asked, and decides nothing: small answers join the
+/// batch, anything else takes the batch along.
+task<result<void>> execute(conversation& talk, const request& asked, std::string_view user,
+                           response_plan& plan) {
     if (talk.batch.empty()) {
         talk.batch.swap(plan.message);
     } else {
@@ -224,6 +252,14 @@ task<result<void>> execute(conversation& talk, response_plan& plan) {
         }
         sending.add(octets_of(plan.body_end));
         std::uint64_t sent_bytes = 0;
+        net::shown_transfer shown;
+        if (plan.body_bytes >= shown_bytes_min) {
+            show_transfer(talk, shown,
+                          {.asked = asked,
+                           .user = user,
+                           .moved_bytes = sent_bytes,
+                           .whole_bytes = talk.batch.size() + plan.body_bytes});
+        }
         const auto sent = co_await net::execute(
             talk.peer(), sending, {.stall_timeout = talk.shared.settings.send_timeout}, sent_bytes);
         if (!sent) {
@@ -237,6 +273,8 @@ task<result<void>> execute(conversation& talk, response_plan& plan) {
         if (const auto sent = co_await flush(talk); !sent) {
             co_return failure(sent.error());
         }
+        net::shown_transfer shown;
+        show_transfer(talk, shown, {.asked = asked, .user = user, .moved_bytes = plan.body_bytes});
         const auto sent = co_await send_body(
             talk.peer(), *plan.source,
             {.chunked = plan.chunked, .stall_timeout = talk.shared.settings.send_timeout},
@@ -288,8 +326,22 @@ struct outcome {
     bool is_broken_off = false;
 };
 
+static_assert(counted_methods.size() == static_cast<std::size_t>(method::other) + 2);
+
+/// Adds one answer to what is counted.
+void count(conversation& talk, const request* asked, const response_plan& plan,
+           const outcome& how) noexcept {
+    auto& counted = talk.shared.counted;
+    const auto row =
+        asked == nullptr ? counted_methods.size() - 1 : static_cast<std::size_t>(asked->method);
+    ++counted.answers[row][code_of(plan.what) / 100U - 1U];
+    counted.broken_off += how.is_broken_off ? 1U : 0U;
+    counted.took.add(talk.shared.here.now() - talk.began);
+}
+
 /// One line of the access log.
 void report(conversation& talk, const request* asked, const response_plan& plan, outcome how) {
+    count(talk, asked, plan, how);
     access_sink& log = talk.shared.access_log;
     if (!log.wants_records()) {
         return;
@@ -312,7 +364,7 @@ void report(conversation& talk, const request* asked, const response_plan& plan,
     record.peer_port = talk.from.address().port;
     record.local_port = talk.peer().local().port;
     record.is_broken_off = how.is_broken_off;
-    record.scheme = talk.tls ? "https" : "http";
+    record.scheme = scheme_of(talk);
     if (talk.tls) {
         record.tls_version = talk.tls->version;
         record.tls_cipher = talk.tls->cipher;
@@ -409,6 +461,8 @@ task<farewell> converse(conversation& talk) {
             if (is_answered && may_log_in(talk.shared, asked)) {
                 auto known = co_await identify(talk.shared, asked, talk.from.address());
                 by = std::move(known);
+                talk.shared.counted.logins_failed +=
+                    by->refused == logins::outcome::wrong ? 1U : 0U;
             } else if (is_certified(talk)) {
                 auto known = co_await identify_certified(talk.shared, talk.tls->client_name);
                 by = std::move(known);
@@ -425,6 +479,7 @@ task<farewell> converse(conversation& talk) {
                            .drain_timeout = settings.header_timeout,
                            .chunks = {.overhead_bytes_max = settings.head_bytes_max}});
         ++talk.requests;
+        const auto user = by ? std::string_view(by->user) : std::string_view();
         const bool may_go_on = asked.keep_alive &&
                                talk.requests < settings.requests_per_connection_max &&
                                !talk.shared.draining.stop_requested();
@@ -434,14 +489,23 @@ task<farewell> converse(conversation& talk) {
                 plan_turned_away(talk.shared, asked, *away,
                                  may_go_on && body.lets_go_on() ? after::keep_alive : after::close);
         } else {
+            net::shown_transfer shown;
+            if (asked.framing == body_framing::chunked || asked.content_length >= shown_bytes_min) {
+                show_transfer(talk, shown,
+                              {.asked = asked,
+                               .user = user,
+                               .moved_bytes = body.received_bytes(),
+                               .whole_bytes = asked.content_length,
+                               .is_upload = true});
+            }
             auto made = co_await plan_response(talk.shared, asked, body, *by,
                                                may_go_on ? after::keep_alive : after::close);
             plan = std::move(made);
         }
         const auto head_bytes = count_head_bytes(plan);
-        const auto sent = co_await execute(talk, plan);
+        const auto sent = co_await execute(talk, asked, user, plan);
         report(talk, &asked, plan,
-               {.user = by ? std::string_view(by->user) : std::string_view(),
+               {.user = user,
                 .head_bytes = head_bytes,
                 .body_bytes = body.received_bytes(),
                 .is_broken_off = !sent});
@@ -529,7 +593,8 @@ task<farewell> turn_away(conversation& talk, const error& why) {
 service::service(runtime::core& here, const options& settings, const vfs::tree& files,
                  vfs::file_cache& open_files, vfs::listing_bounds& listings, vfs::digests& digests,
                  const media_types& types, access_sink& access_log, runtime::stop_scope& draining,
-                 auth::usage* visitors, const account_services* accounts, upload_turns* uploads)
+                 auth::usage* visitors, const account_services* accounts, upload_turns* uploads,
+                 page_source* pages)
     : state_(std::make_unique<state>(
           state{.here = here,
                 .settings = settings,
@@ -550,12 +615,25 @@ service::service(runtime::core& here, const options& settings, const vfs::tree& 
                                 : std::make_unique<logins>(
                                       here, *accounts, files, draining,
                                       logins::numbers{.entries_max = settings.logins_kept_max}),
-                .uploads = uploads})) {}
+                .uploads = uploads,
+                .pages = pages})) {}
 
 service::~service() = default;
 
 void service::use_rules(std::shared_ptr<const sites> fresh) noexcept {
     state_->rules = std::move(fresh);
+}
+
+const counters& service::counted() const noexcept {
+    return state_->counted;
+}
+
+net::handshake_counts& service::handshakes() noexcept {
+    return state_->counted.handshakes;
+}
+
+net::transfer_list& service::transfers() noexcept {
+    return *state_->transfers;
 }
 
 void service::forget_logins() noexcept {
@@ -568,7 +646,8 @@ task<> serve_connection(service& shared, unique_fd socket, net::arrival how) {
     service::state& inside = shared.inside();
     net::plain_stream peer(
         inside.here, std::move(socket),
-        {.sending = inside.settings.send_rate_min, .receiving = inside.settings.receive_rate_min});
+        {.sending = inside.settings.send_rate_min, .receiving = inside.settings.receive_rate_min},
+        &inside.counted.octets);
     std::optional<net::tls_stream> secure;
     auto parting = farewell::abort;
     try {

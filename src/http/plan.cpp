@@ -60,6 +60,9 @@ connection_option planning::connection_of() const noexcept {
 }
 
 std::string_view planning::allowed_methods() const noexcept {
+    if (shared.pages != nullptr) {
+        return "GET, HEAD";
+    }
     if (upload.is_asked_itself) {
         return methods_of_uploads;
     }
@@ -301,6 +304,10 @@ task<response_plan> plan_response(service::state& shared, const request& asked,
     }
     if (!by.is_secure && must_ask_over_tls(shared, asked)) {
         co_return plan_over_tls(plan);
+    }
+    if (shared.pages != nullptr) {
+        auto page = co_await plan_page(plan);
+        co_return page;
     }
     find_name(plan);
     if (at->has_field_rules()) {

@@ -46,6 +46,10 @@ struct service::state {
     std::shared_ptr<const sites> rules;
     std::unique_ptr<logins> accounts;  ///< Null: there are none.
     upload_turns* uploads = nullptr;   ///< Null: no upload goes on.
+    page_source* pages = nullptr;      ///< Null: the tree is what is served.
+    counters counted = {};
+    /// Under way, those long enough to be seen.
+    std::unique_ptr<net::transfer_list> transfers = std::make_unique<net::transfer_list>();
 };
 
 /// How far the connection goes on after an answer.

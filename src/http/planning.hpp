@@ -117,6 +117,9 @@ struct planning {
 [[nodiscard]] runtime::task<response_plan> plan_file(const planning& plan, const vfs::path& name,
                                                      vfs::shared_file_ptr file);
 
+/// What `service::state::pages` has, which is there: to GET and HEAD, whatever the Host.
+[[nodiscard]] runtime::task<response_plan> plan_page(const planning& plan);
+
 /// A directory: a redirect to the name with its slash, the index file, or a page that lists it.
 [[nodiscard]] runtime::task<response_plan> plan_directory(const planning& plan,
                                                           const vfs::path& name);

@@ -57,7 +57,7 @@ class request_body final : public content_reader {
     [[nodiscard]] std::string_view following() const noexcept { return following_; }
 
     /// Of the body, as they came: framing too.
-    [[nodiscard]] std::uint64_t received_bytes() const noexcept { return received_bytes_; }
+    [[nodiscard]] const std::uint64_t& received_bytes() const noexcept { return received_bytes_; }
 
   private:
     [[nodiscard]] runtime::task<result<void>> go_ahead();

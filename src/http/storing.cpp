@@ -71,6 +71,7 @@ response_plan plan_broken_content(const planning& plan, const content_reader& co
 }
 
 task<bool> leave(const planning& plan, vfs::upload& cut) {
+    ++plan.shared.counted.uploads_incomplete;
     const auto kept = co_await cut.keep(plan.shared.here, plan.shared.settings.durability);
     if (!kept) {
         co_await cut.discard(plan.shared.here);
@@ -93,6 +94,7 @@ std::expected<said_digests, response_plan> digests_of(const planning& plan) {
 task<response_plan> commit(const planning& now, vfs::upload& whole, committing what) {
     auto& here = now.shared.here;
     const auto committed = co_await whole.commit(here, now.shared.settings.durability);
+    ++(committed ? now.shared.counted.uploads_stored : now.shared.counted.uploads_incomplete);
     if (!committed) {
         co_await whole.discard(here);
         const bool is_late = committed.error() == errc::busy || committed.error() == errc::exists;

@@ -48,22 +48,25 @@ bool has_unread_octets(int socket) noexcept {
 
 }  // namespace
 
-plain_stream::plain_stream(runtime::core& here, unique_fd socket, minimum_rates least) noexcept
+plain_stream::plain_stream(runtime::core& here, unique_fd socket, minimum_rates least,
+                           octet_counts* counts) noexcept
     : here_(here),
       socket_(std::move(socket)),
       peer_(address_of(socket_.get(), &kernel::getpeername)),
       local_(address_of(socket_.get(), &kernel::getsockname)),
       arrived_(here.io()),
+      counts_(counts),
       sending_(least.sending),
       receiving_(least.receiving) {}
 
 plain_stream::plain_stream(runtime::core& here, unique_fd socket, const end_addresses& ends,
-                           minimum_rates least) noexcept
+                           minimum_rates least, octet_counts* counts) noexcept
     : here_(here),
       socket_(std::move(socket)),
       peer_(ends.peer),
       local_(ends.local),
       arrived_(here.io()),
+      counts_(counts),
       sending_(least.sending),
       receiving_(least.receiving) {}
 
@@ -114,6 +117,7 @@ void plain_stream::take(op& arrived) noexcept {
         // What comes after octets that were lost must not be taken for their continuation.
     } else if (arrived.result > 0) {
         const auto octets = arrived.lease.octets();
+        note_received(octets.size());
         try {
             if (consumed_ > 0) {
                 input_.erase(0, consumed_);
@@ -194,6 +198,7 @@ task<result<std::size_t>> plain_stream::receive(std::span<std::byte> into,
     if (!got) {
         co_return failure(got.error());
     }
+    note_received(static_cast<std::size_t>(*got));
     co_return static_cast<std::size_t>(*got);
 }
 
@@ -220,7 +225,7 @@ result<std::uint64_t> plain_stream::end_turn(send_wait& wait,
     }
     const auto moved = sent ? static_cast<std::uint64_t>(*sent) : 0;
     const auto now = here_.now();
-    given_ += moved;
+    note_given(moved);
     unjudged_ += now - wait.began;
     if (moved > 0) {
         wait.last_progress = now;
@@ -279,7 +284,7 @@ std::size_t plain_stream::send_at_once(std::span<const std::byte> octets) noexce
     const auto sent =
         kernel::send(socket_.get(), octets.data(), octets.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     const auto moved = sent > 0 ? static_cast<std::size_t>(sent) : 0;
-    given_ += moved;
+    note_given(moved);
     return moved;
 }
 

@@ -78,6 +78,17 @@ std::string_view tls_stream::why() const noexcept {
 // ----------------------------------------------------------------------------------- the handshake
 
 task<result<void>> tls_stream::accept(tls_terms terms) {
+    auto* const counts = terms.counts;
+    const auto begun = co_await begin(std::move(terms));
+    if (counts != nullptr && !begun) {
+        ++counts->failed;
+    } else if (counts != nullptr) {
+        ++(session_->is_resumed() ? counts->resumed : counts->full);
+    }
+    co_return begun;
+}
+
+task<result<void>> tls_stream::begin(tls_terms terms) {
     FERRY_ASSERT(!is_secure());
     const auto deadline = here().now() + terms.timeout;
     const auto heard = co_await wait_for_hello(deadline);

@@ -43,6 +43,8 @@ struct offload_pool::state {
     lane brief;
     lane lengthy;
     std::uint64_t submitted = 0;
+    std::uint64_t begun = 0;
+    std::size_t running = 0;
     std::size_t lengthy_running = 0;
     const std::size_t lengthy_max;
     bool closing = false;
@@ -69,9 +71,12 @@ struct offload_pool::state {
             }
             offload_job& job = from->pop();
             lengthy_running += from == &lengthy ? 1U : 0U;
+            ++begun;
+            ++running;
             holding.unlock();
             job.run(job);  // The job may be dead after this.
             holding.lock();
+            --running;
             lengthy_running -= from == &lengthy ? 1U : 0U;
         }
     }
@@ -104,6 +109,16 @@ offload_pool::~offload_pool() {
     for (auto& thread : state_->threads) {
         thread.join();
     }
+}
+
+offload_pool::load offload_pool::look() const noexcept {
+    if (state_ == nullptr) {
+        return {};
+    }
+    const std::lock_guard holding(state_->lock);
+    return {.threads = state_->threads.size(),
+            .running = state_->running,
+            .waiting = static_cast<std::size_t>(state_->submitted - state_->begun)};
 }
 
 void offload_pool::submit(offload_job& job) noexcept {

@@ -200,7 +200,8 @@ void access_log::report_drops() {
         log::warning(
             fmt::format("access log: {} lines were dropped: they came faster than they "
                         "could be written",
-                        std::exchange(dropped_, 0)));
+                        dropped_));
+        told_ += std::exchange(dropped_, 0);
     }
 }
 

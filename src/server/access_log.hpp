@@ -47,6 +47,9 @@ class access_log final : public access_sink {
     void record(const access_record& what) noexcept override;
     [[nodiscard]] bool wants_records() const noexcept override { return fd_ >= 0; }
 
+    /// Lines that were dropped so far. On the core.
+    [[nodiscard]] std::uint64_t dropped() const noexcept { return told_ + dropped_; }
+
     /// Writes to `next` from the end of the present line on: each line is in one file, whole. A
     /// line that the former file does not take the rest of is dropped. On the core.
     void go_over_to(log_successor next) noexcept;
@@ -78,6 +81,7 @@ class access_log final : public access_sink {
     runtime::event half_full_;
     std::optional<log_successor> next_;
     std::uint64_t dropped_ = 0;  ///< Lines, since the last that was told.
+    std::uint64_t told_ = 0;     ///< Dropped before that.
     bool announced_ = false;
     runtime::time_point report_after_{};
     bool is_file_ = false;

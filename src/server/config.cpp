@@ -44,6 +44,12 @@ void append_http(std::string& out, const config& settings) {
     out += fmt::format("HTTP/1.1 on {}\n", value_of("http", settings));
 }
 
+void append_admin(std::string& out, const config& settings) {
+    if (!settings.admin.empty() || !settings.admin_local.empty()) {
+        out += fmt::format("How it fares: on {}\n", value_of("admin", settings));
+    }
+}
+
 void append_tls(std::string& out, const config& settings) {
     if (!settings.https.empty()) {
         out += fmt::format("HTTP/1.1 over TLS on {}{}\n", value_of("https", settings),
@@ -171,6 +177,7 @@ std::string describe(const config& settings, std::string_view io, const auth::ac
     std::string out;
     append_files(out, settings);
     append_http(out, settings);
+    append_admin(out, settings);
     append_tls(out, settings);
     append_ftp(out, settings);
     append_accounts(out, settings, users);

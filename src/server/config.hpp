@@ -141,6 +141,8 @@ struct config {
     std::vector<net::endpoint> ftp = {loopback(2'121)};   ///< Empty: off. None of `http`'s.
     std::vector<net::endpoint> https;                     ///< None of the others'.
     std::vector<net::endpoint> ftps;                      ///< None of the others'.
+    std::vector<net::endpoint> admin;                     ///< None of the others'. Empty: off.
+    std::vector<local_door> admin_local;                  ///< None of `http_local`'s.
     std::optional<port_range> passive_ports;       ///< None: any free port, picked by the kernel.
     std::vector<public_address> public_addresses;  ///< Of PASV. Empty: the one the client reached.
     std::string tcp_congestion;  ///< A name the kernel knows, not checked here; empty: its default.

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 #include <algorithm>
 
+#include <charconv>
 #include <chrono>
 #include <functional>
 #include <new>
+#include <string>
+#include <system_error>
 
 #include "ferry/base/log.hpp"
 #include "ferry/base/units.hpp"
@@ -27,6 +30,34 @@ constexpr auto accept_pause = std::chrono::milliseconds(200);
 std::shared_ptr<const http::sites> with_own_count(std::shared_ptr<const http::sites> shared) {
     const auto* const rules = shared.get();
     return {std::make_shared<std::shared_ptr<const http::sites>>(std::move(shared)), rules};
+}
+
+/// `text` with the octets that it has as "%HH" (RFC 3986 section 2.1); what is none stays.
+std::string without_percents(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        unsigned octet = 0;
+        const auto digits = text[i] == '%' ? text.substr(i + 1, 2) : std::string_view();
+        const auto* const end = digits.data() + digits.size();
+        const auto got = std::from_chars(digits.data(), end, octet, 16);
+        const bool is_one = digits.size() == 2 && got.ec == std::errc() && got.ptr == end;
+        out += is_one ? static_cast<char>(octet) : text[i];
+        i += is_one ? 2U : 0U;
+    }
+    return out;
+}
+
+transfer_reading read_transfer(const net::shown_transfer& what, protocol speaks,
+                               runtime::time_point now) {
+    return {.protocol = std::string(what.protocol),
+            .peer = net::format_address(what.peer),
+            .user = std::string(what.user),
+            .name = speaks == protocol::http ? without_percents(what.name) : std::string(what.name),
+            .is_upload = what.is_upload,
+            .whole_bytes = what.whole_bytes,
+            .moved_bytes = *what.moved_bytes,
+            .connection = what.connection,
+            .age = std::chrono::duration_cast<std::chrono::milliseconds>(now - what.began)};
 }
 
 }  // namespace
@@ -306,7 +337,9 @@ task<> core_server::accept_all(core_server& self, runtime::nursery& connections,
     runtime::stop_scope scope(&connections.scope());
     scope.follow(self.accepting_);
     for (auto why = errc::reset; why != errc::cancelled;) {
-        if (why != errc::reset) {  // Not of one connection only: trying again at once would spin.
+        if (why != errc::reset) {
+            ++self.accept_pauses_;
+            // Not of one connection only: trying again at once would spin.
             log::warning(why == errc::exhausted
                              ? "accepting pauses: no descriptor or memory is left (ulimit -n)"
                              : "accepting pauses: the listening socket fails");
@@ -316,6 +349,7 @@ task<> core_server::accept_all(core_server& self, runtime::nursery& connections,
         try {
             auto accepted = co_await accepting.accept().in_scope(scope);
             if (accepted) {
+                ++self.counted_[static_cast<std::size_t>(at.speaks)].accepted;
                 self.admit(connections, at, std::move(*accepted));
             } else {
                 why = accepted.error().code;
@@ -353,6 +387,7 @@ void core_server::report_refusal(const door& at, int socket, const refusal& why)
 }
 
 void core_server::refuse(const door& at, unique_fd socket, const refusal& why) {
+    ++counted_[static_cast<std::size_t>(at.speaks)].refused;
     report_refusal(at, socket.get(), why);
     // Who waits for TLS could read no words, and hands are shaken with nobody who is refused.
     net::refuse(std::move(socket), at.is_secure ? std::string_view() : why.words);
@@ -363,11 +398,14 @@ net::tls_terms core_server::terms_for(const door& at) const {
     if (!at.is_secure) {
         return {};
     }
-    return {.by = tls_,
-            .turns = handshakes_.get(),
-            .timeout = parts_.tls_handshake_timeout,
-            .protocol = at.speaks == protocol::http ? "http/1.1" : "",
-            .mark = {}};
+    return {
+        .by = tls_,
+        .turns = handshakes_.get(),
+        .timeout = parts_.tls_handshake_timeout,
+        .protocol = at.speaks == protocol::http ? "http/1.1" : "",
+        .mark = {},
+        .usual_name = {},
+        .counts = at.speaks == protocol::http ? &http_->handshakes() : &ftp_->counted.handshakes};
 }
 
 /// What the address of a connection says: errors are those of `net::access_policy::admit`.
@@ -512,6 +550,35 @@ void core_server::take_log() noexcept {
     auto next = fresh_log_.use(
         [](fresh_log& waiting) noexcept { return std::exchange(waiting.next, std::nullopt); });
     log_->go_over_to(std::move(*next));
+}
+
+void core_server::tell(core_reading& into) const {
+    into.is_there = true;
+    into.io = io_->counters();
+    into.http = http_->counted();
+    into.ftp = ftp_->counted;
+    into.doors = counted_;
+    into.accept_pauses = accept_pauses_;
+    into.files = open_files_->counted();
+    into.open_files = open_files_->size();
+    into.listings = kept_listings_->counted();
+    into.kept_listings = kept_listings_->size();
+    into.log_lines_dropped = log_->dropped();
+    into.transfers.clear();
+    into.downloads_under_way = {};
+    into.uploads_under_way = {};
+    const auto now = here_->now();
+    for (const auto speaks : {protocol::http, protocol::ftp}) {
+        const auto& all = speaks == protocol::http ? http_->transfers() : *ftp_->transfers;
+        const auto index = static_cast<std::size_t>(speaks);
+        all.for_each([&](const net::shown_transfer& each) {
+            ++(each.is_upload ? into.uploads_under_way : into.downloads_under_way)[index];
+            if (into.transfers.size() < core_reading::transfers_max) {
+                into.transfers.push_back(read_transfer(each, speaks, now));
+            }
+            return true;
+        });
+    }
 }
 
 bool core_server::look_alive() noexcept {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <functional>
@@ -30,6 +31,7 @@
 #include "ferry/vfs/tree.hpp"
 #include "server/access_log.hpp"
 #include "server/listed_types.hpp"
+#include "server/reading.hpp"
 #include "server/rules_hosts.hpp"
 #include "server/start_up.hpp"
 
@@ -151,6 +153,15 @@ class core_server {
     /// is stuck gives none, one that has ended need not. From any thread, after `open`.
     [[nodiscard]] bool look_alive() noexcept;
 
+    /// Delivers `question` on the core, which may then `tell`. From any thread, after `open`.
+    void ask(runtime::posted& question) noexcept { io_->post(question); }
+
+    /// Writes down what it has counted and what is under way. On the core. Throws std::bad_alloc.
+    void tell(core_reading& into) const;
+
+    /// Its loop has ended: nothing is delivered any more. From any thread.
+    [[nodiscard]] bool has_ended() const noexcept { return has_ended_; }
+
     /// End now. From any thread, once, after `drain`.
     void stop() noexcept { io_->post(stop_message_); }
 
@@ -259,6 +270,8 @@ class core_server {
     std::atomic<bool> has_ended_{false};
     drain_timer drain_timer_;
     bool retiring_ = false;  ///< And not yet drained.
+    std::array<door_counts, 2> counted_{};  ///< By protocol.
+    std::uint64_t accept_pauses_ = 0;
     bool stopping_ = false;
 };
 

@@ -79,41 +79,39 @@ constexpr std::string_view http_bounds =
     "or unix:PATH:mode=0660";
 constexpr std::string_view local_begin = "unix:";
 
-std::string add_http(config& into, std::string_view value) {
-    if (!value.starts_with(local_begin)) {
-        return listen_list<&config::http>().add(into, value);
-    }
-    auto door = parse_local_door(value.substr(local_begin.size()));
-    if (!door) {
-        return std::move(door.error());
-    }
-    if (contains(into.http_local, door->path, &local_door::path)) {
-        return fmt::format("{} is given twice", in_quotes(value));
-    }
-    into.http_local.push_back(std::move(*door));
-    return {};
-}
-
-std::string show_http(const config& from) {
-    std::vector<std::string> parts;
-    for (const auto& each : from.http) {
-        parts.push_back(net::format_endpoint(each));
-    }
-    for (const auto& each : from.http_local) {
-        parts.push_back(fmt::format("{}{}", local_begin, show(each)));
-    }
-    return joined(parts);
-}
-
-constexpr flag_kind::list http_list() {
-    auto made = listen_list<&config::http>();
+/// Endpoints of TCP, and sockets of the file system.
+template <auto Endpoints, auto Doors>
+constexpr flag_kind::list mixed_listen_list() {
+    auto made = listen_list<Endpoints>();
     made.bounds = http_bounds;
     made.clear = [](config& into) {
-        into.http.clear();
-        into.http_local.clear();
+        (into.*Endpoints).clear();
+        (into.*Doors).clear();
     };
-    made.add = add_http;
-    made.show = show_http;
+    made.add = [](config& into, std::string_view value) -> std::string {
+        if (!value.starts_with(local_begin)) {
+            return listen_list<Endpoints>().add(into, value);
+        }
+        auto door = parse_local_door(value.substr(local_begin.size()));
+        if (!door) {
+            return std::move(door.error());
+        }
+        if (contains(into.*Doors, door->path, &local_door::path)) {
+            return fmt::format("{} is given twice", in_quotes(value));
+        }
+        (into.*Doors).push_back(std::move(*door));
+        return {};
+    };
+    made.show = [](const config& from) {
+        std::vector<std::string> parts;
+        for (const auto& each : from.*Endpoints) {
+            parts.push_back(net::format_endpoint(each));
+        }
+        for (const auto& each : from.*Doors) {
+            parts.push_back(fmt::format("{}{}", local_begin, show(each)));
+        }
+        return joined(parts);
+    };
     return made;
 }
 
@@ -709,7 +707,7 @@ constexpr auto table = std::to_array<flag>({
      "speak HTTP/1.1 (RFC 9112) here; repeatable; *:PORT is every address; unix:PATH is a socket "
      "of "
      "the file system, for a proxy on this machine",
-     http_list()},
+     mixed_listen_list<&config::http, &config::http_local>()},
     {"https", "ADDR:PORT|off", group::listening,
      "speak HTTP/1.1 over TLS (RFC 9110 section 4.2.2) here; repeatable; needs --tls-cert or "
      "--tls-self-signed",
@@ -721,6 +719,10 @@ constexpr auto table = std::to_array<flag>({
      "4217) "
      "wherever there is a certificate",
      listen_list<&config::ftps>()},
+    {"admin", "ADDR:PORT|unix:PATH|off", group::listening,
+     "tell here how the process fares: /metrics for Prometheus, /healthz, /readyz, and a page for "
+     "people; repeatable; no password protects it, so let nobody else reach it",
+     mixed_listen_list<&config::admin, &config::admin_local>()},
     {"passive-ports", "LO-HI", group::listening,
      "ports for passive FTP data connections (RFC 959 section 4.1.2, RFC 2428), taken at "
      "random; any: what the kernel picks",

@@ -65,6 +65,7 @@ std::string help_text() {
     std::string out =
         "usage: ferry [options] DIR\n"
         "       ferry passwd FILE NAME    (see --users-file)\n"
+        "       ferry top [ADDRESS]       (see --admin)\n"
         "\n"
         "Serves the files under the directory DIR over HTTP/1.1 and FTP:\n"
         "\n"

@@ -274,7 +274,8 @@ std::string address_given_twice(const config& settings) {
     const of_flag all[] = {{"--http", settings.http},
                            {"--https", settings.https},
                            {"--ftp", settings.ftp},
-                           {"--ftps", settings.ftps}};
+                           {"--ftps", settings.ftps},
+                           {"--admin", settings.admin}};
     for (const auto& later : all) {
         for (const auto& earlier : all) {
             if (&earlier == &later) {

@@ -21,6 +21,7 @@
 #include "ferry/runtime/epoll.hpp"
 #include "ferry/vfs/mount_table.hpp"
 #include "server/access_log.hpp"
+#include "server/admin_server.hpp"
 #include "server/confinement.hpp"
 #include "server/directory_of.hpp"
 #include "server/file_calls.hpp"
@@ -35,6 +36,8 @@ namespace {
 
 // Descriptors that are neither connections nor their files: logs, the root, what libraries open.
 constexpr std::size_t descriptors_reserved = 64;
+// Of the admin server: its reactor and its connections.
+constexpr std::size_t descriptors_of_admin = 2 + admin_connections_max;
 // Of each core: its ring, what wakes it, its two of inotify; its listening sockets come on top.
 constexpr std::size_t descriptors_of_core = 4;
 
@@ -192,8 +195,10 @@ void fit_descriptors(const config& settings, std::size_t cores, prepared& ready)
     static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
     static_cast<void>(::getrlimit(RLIMIT_NOFILE, &limit));
     const std::size_t descriptors = limit.rlim_cur;
+    const auto admin_doors = settings.admin.size() + settings.admin_local.size();
     const std::size_t reserved =
         descriptors_reserved + settings.mounts.size() +
+        (admin_doors == 0 ? 0 : admin_doors + descriptors_of_admin) +
         cores * (descriptors_of_core +
                  // Twice: a successor is handed them.
                  2 * (settings.http.size() + settings.http_local.size() + settings.ftp.size() +
@@ -350,8 +355,10 @@ void hand_over(const system_account& who, const config& settings, const prepared
     if (ready.access_log && is_file(ready.access_log.get())) {
         static_cast<void>(::fchown(ready.access_log.get(), who.user, who.group));
     }
-    for (const auto& each : settings.http_local) {
-        static_cast<void>(::lchown(each.path.c_str(), who.user, who.group));
+    for (const auto* doors : {&settings.http_local, &settings.admin_local}) {
+        for (const auto& each : *doors) {
+            static_cast<void>(::lchown(each.path.c_str(), who.user, who.group));
+        }
     }
 }
 
@@ -491,8 +498,10 @@ reach reach_of(const config& settings, const prepared& ready) {
     if (ready.access_log && is_file(ready.access_log.get())) {
         needed.files_made.push_back(settings.access_log.file);
     }
-    for (const auto& each : settings.http_local) {
-        needed.files_removed.push_back(each.path);
+    for (const auto* doors : {&settings.http_local, &settings.admin_local}) {
+        for (const auto& each : *doors) {
+            needed.files_removed.push_back(each.path);
+        }
     }
     needed.files_removed.insert(needed.files_removed.end(), ready.paths_left.begin(),
                                 ready.paths_left.end());
@@ -511,6 +520,65 @@ std::string unreadable_directory(const config& settings) {
     const auto found =
         std::ranges::find_if(settings.mounts, is_closed, &mounted_directory::directory);
     return found != settings.mounts.end() ? found->directory : std::string();
+}
+
+/// Opens one endpoint of the admin server. With a predecessor, which listens there until this
+/// process serves, both do for that moment.
+std::expected<listening, std::string> listen_for_admin_at(const config& settings,
+                                                          const net::endpoint& at,
+                                                          bool has_predecessor) {
+    listening made{.at = at, .path = {}, .sockets = {}};
+    if (has_predecessor) {
+        auto socket = net::open_listener({.at = at, .share_port = true});
+        if (socket) {
+            made.at = net::local_endpoint(socket->get()).value_or(at);
+            made.sockets.push_back(std::move(*socket));
+            return made;
+        }
+    }
+    return listen_everywhere(settings, std::move(made), 1, {});
+}
+
+/// Opens where the admin server listens. Returns what was refused, or nothing.
+std::string listen_for_admin(const config& settings, prepared& ready, bool has_predecessor) {
+    for (const auto& at : settings.admin) {
+        auto opened = listen_for_admin_at(settings, at, has_predecessor);
+        if (!opened) {
+            return fmt::format("--admin: {}", opened.error());
+        }
+        ready.admin.push_back(std::move(*opened));
+    }
+    for (const auto& door : settings.admin_local) {
+        if (has_predecessor) {
+            ::unlink(door.path.c_str());  // Its own, where it still listens.
+        }
+        auto opened = listen_locally_everywhere(door, 1, {}, ready.local_names);
+        if (!opened) {
+            return fmt::format("--admin: {}", opened.error());
+        }
+        ready.admin.push_back(std::move(*opened));
+    }
+    return {};
+}
+
+/// Whether nobody but this machine reaches `at` (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3).
+bool is_loopback(const net::endpoint& at) {
+    if (at.family == net::address_family::v4) {
+        return at.octets[0] == 127;
+    }
+    return net::format_address(at) == "::1";
+}
+
+/// Says which admin addresses are open to more than this machine.
+void warn_of_open_admin(const config& settings, std::vector<std::string>& warnings) {
+    for (const auto& at : settings.admin) {
+        if (!is_loopback(at)) {
+            warnings.push_back(
+                fmt::format("--admin {}: whoever reaches that address sees names of files and "
+                            "users: no password protects it",
+                            net::format_endpoint(at)));
+        }
+    }
 }
 
 // The kernel's own limit; with the most submissions there may be it is still four times as many
@@ -692,6 +760,7 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
         }
     }
     fit_descriptors(settings, cores, ready);
+    warn_of_open_admin(settings, ready.warnings);
     std::string why_no_uring;
     if (settings.io != io_wish::epoll) {
         auto granted = runtime::grant_urings(ring_sizes(settings), cores);
@@ -749,6 +818,13 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
         ready.listeners.push_back(std::move(*opened));
     }
     ready.paths_left = handed.paths_left();
+    if (auto refused = listen_for_admin(settings, ready, static_cast<bool>(handed.predecessor));
+        !refused.empty()) {
+        return std::unexpected(std::move(refused));
+    }
+    if (!ready.admin.empty()) {
+        ready.system = process_files::open();
+    }
     return ready;
 }
 

@@ -17,6 +17,7 @@
 #include "server/handed_sockets.hpp"
 #include "server/io_choice.hpp"
 #include "server/privileges.hpp"
+#include "server/process_files.hpp"
 #include "server/tls_files.hpp"
 
 namespace ferry::server {
@@ -49,6 +50,8 @@ struct prepared {
     std::vector<listening> listeners;
     std::vector<local_name> local_names;  ///< Of those of the file system that are ferry's own.
     std::vector<std::string> paths_left;  ///< Of sockets that were handed over and are not wanted.
+    std::vector<listening> admin;         ///< Each with one socket.
+    process_files system;                 ///< What the admin server tells of the process.
     unique_fd access_log;                 ///< Empty when there is none, or it is standard output.
     int access_log_fd = -1;               ///< -1: no log.
     std::size_t connections_max = 0;

@@ -20,6 +20,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <span>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -32,6 +33,7 @@
 #include "ferry/runtime/offload.hpp"
 #include "ferry/vfs/digest.hpp"
 #include "server/access_log.hpp"
+#include "server/admin_server.hpp"
 #include "server/core_server.hpp"
 #include "server/flag_values.hpp"
 #include "server/handed_sockets.hpp"
@@ -281,6 +283,9 @@ class cores {
             each->retire();
         }
     }
+    [[nodiscard]] std::span<const std::unique_ptr<core_server>> servers() const noexcept {
+        return servers_;
+    }
     void drain() noexcept {
         for (auto& each : servers_) {
             each->drain();
@@ -467,13 +472,14 @@ struct supervised {
     int signals = -1;
     const service_manager& manager;
     upgrade& next;
+    admin_server* admin = nullptr;  ///< Null: nobody is told how it fares.
 };
 
 /// Waits for signals until every core has ended: the first drains, the second ends it now (R13).
 /// SIGHUP reads the users file, the rules and the certificates anew, SIGUSR1 opens the access log
 /// anew, SIGUSR2 has a new process take over.
 void supervise(cores& running, const supervised& what) {
-    const auto& [settings, tls_files, logs, homes, signals, manager, next] = what;
+    const auto& [settings, tls_files, logs, homes, signals, manager, next, admin] = what;
     int seen = 0;
     bool alive = true;
     const int beat_ms = beat_interval_ms(manager);
@@ -502,6 +508,9 @@ void supervise(cores& running, const supervised& what) {
         }
         if (waited[2].revents != 0 && next.hear_successor()) {
             running.retire();
+            if (admin != nullptr) {
+                admin->stop();  // Its successor tells from here on.
+            }
         }
         if (waited[3].revents != 0 && next.hear_predecessor()) {
             homes.question_all();  // It has stored files that were not counted here.
@@ -528,6 +537,9 @@ void supervise(cores& running, const supervised& what) {
         ++seen;
         if (seen == 1) {
             manager.say("STOPPING=1\nSTATUS=Finishing what is under way.");
+            if (admin != nullptr) {
+                admin->note_draining();
+            }
             log::info("stopping: finishing what is under way; a second signal ends it now");
             next.close_doors();
             running.drain();
@@ -536,6 +548,41 @@ void supervise(cores& running, const supervised& what) {
             running.stop();
         }
     }
+}
+
+/// Begins to tell how the process fares, if somebody is to be told.
+std::unique_ptr<admin_server> start_admin(const config& settings, prepared& ready,
+                                          admin_parts with) {
+    if (ready.admin.empty()) {
+        return nullptr;
+    }
+    for (auto& each : ready.admin) {
+        with.sockets.push_back(std::move(each.sockets.front()));
+    }
+    with.numbers.header_timeout = settings.header_timeout;
+    with.numbers.idle_timeout = settings.idle_timeout;
+    with.numbers.send_timeout = settings.send_timeout;
+    with.files = std::move(ready.system);
+    with.io = ready.io.uses == io_backend::uring ? "io_uring" : "epoll";
+    return std::make_unique<admin_server>(std::move(with));
+}
+
+/// A line for each endpoint.
+std::string describe_listeners(const prepared& ready) {
+    std::string lines;
+    const auto add = [&lines](std::string_view what, const listening& each) {
+        const auto scheme = scheme_of(each.speaks, each.is_secure);
+        lines += each.path.empty()
+                     ? fmt::format("{} {}://{}/\n", what, scheme, net::format_endpoint(each.at))
+                     : fmt::format("{} {}://unix:{}\n", what, scheme, in_quotes(each.path));
+    };
+    for (const auto& each : ready.listeners) {
+        add("listening on", each);
+    }
+    for (const auto& each : ready.admin) {
+        add("telling how it fares on", each);
+    }
+    return lines;
 }
 
 unique_fd block_signals() {
@@ -766,15 +813,7 @@ int run(const config& given, char* const* arguments) {
     if (ready->tls) {
         log::info(fmt::format("TLS: {}", ready->tls_files->summary()));
     }
-    std::string lines;
-    for (const auto& each : ready->listeners) {
-        lines +=
-            each.path.empty()
-                ? fmt::format("listening on {}://{}/\n", scheme_of(each.speaks, each.is_secure),
-                              net::format_endpoint(each.at))
-                : fmt::format("listening on {}://unix:{}\n", scheme_of(each.speaks, each.is_secure),
-                              in_quotes(each.path));
-    }
+    const auto lines = describe_listeners(*ready);
     log_files logs(settings, std::move(ready->access_log));
     upgrade next({.by = beside ? &*beside : nullptr,
                   .doors = beside ? copy_doors(ready->listeners) : std::vector<handed_group>(),
@@ -785,6 +824,20 @@ int run(const config& given, char* const* arguments) {
     if (const auto why = running.failure(); !why.empty()) {
         running.go(false);
         return refuse(why);
+    }
+    const auto admin = start_admin(settings, *ready,
+                                   {.sockets = {},
+                                    .cores = running.servers(),
+                                    .numbers = {},
+                                    .types = *types,
+                                    .offload = offload,
+                                    .counts = counts,
+                                    .files = {},
+                                    .io = {}});
+    if (admin && !admin->failed().empty()) {
+        running.go(false);
+        running.join();
+        return refuse(admin->failed());
     }
     print(lines);
     running.go(true);
@@ -797,7 +850,8 @@ int run(const config& given, char* const* arguments) {
                         .homes = homes,
                         .signals = signals.get(),
                         .manager = manager,
-                        .next = next});
+                        .next = next,
+                        .admin = admin.get()});
     running.join();
     finish(log_writer);
     return 0;

@@ -148,7 +148,7 @@ def bash_completion(help_text):
         '    case $word in',
         f'        -*) compopt +o filenames 2>/dev/null; COMPREPLY=($(compgen -W "{names}" -- "$word")) ;;',
         '        *) COMPREPLY=($(compgen -d -- "$word"))',
-        '           if ((COMP_CWORD == 1)); then COMPREPLY+=($(compgen -W passwd -- "$word")); fi ;;',
+        '           if ((COMP_CWORD == 1)); then COMPREPLY+=($(compgen -W "passwd top" -- "$word")); fi ;;',
         "    esac", "}", "complete -F _ferry ferry", ""])
 
 

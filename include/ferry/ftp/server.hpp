@@ -14,6 +14,7 @@
 #include "ferry/auth/usage.hpp"
 #include "ferry/base/access_sink.hpp"
 #include "ferry/base/unique_fd.hpp"
+#include "ferry/ftp/counters.hpp"
 #include "ferry/ftp/hosts.hpp"
 #include "ferry/ftp/session_list.hpp"
 #include "ferry/net/access_policy.hpp"
@@ -146,6 +147,9 @@ struct service {
     const media_type_table* types = nullptr;  ///< Null: none is known.
     /// Of the core, of `files`; null: every file is opened for each transfer.
     vfs::file_cache* open_files = nullptr;
+    counters counted = {};
+    /// Under way on this core.
+    std::unique_ptr<net::transfer_list> transfers = std::make_unique<net::transfer_list>();
 
     [[nodiscard]] bool has_tls() const noexcept { return tls != nullptr && *tls != nullptr; }
 };

@@ -13,6 +13,7 @@
 #include "ferry/base/access_sink.hpp"
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/http/content_coding.hpp"
+#include "ferry/http/counters.hpp"
 #include "ferry/http/rules.hpp"
 #include "ferry/net/access_policy.hpp"
 #include "ferry/net/rate_floor.hpp"
@@ -30,6 +31,7 @@
 namespace ferry::http {
 
 class media_types;
+class page_source;
 class upload_turns;
 
 /// What a connection over the limit is told before it is closed (RFC 9110 section 15.6.4).
@@ -113,7 +115,8 @@ struct account_services {
 /// What one core's connections share. Make one a core; it outlives them. `visitors`: of everybody,
 /// on all cores, over any protocol; null: `options::visitors_rates` does not hold. `accounts`: who
 /// may log in (RFC 7617); null: nobody. `uploads`: of all cores, where parts of uploads are kept
-/// (`vfs::tree::keep_parts`), as long as they are; null: no upload goes on.
+/// (`vfs::tree::keep_parts`), as long as they are; null: no upload goes on. `pages`: what is served
+/// in place of the tree, which nobody then sees anything of; null: the tree.
 class service {
   public:
     /// `open_files` is the core's, of `files`.
@@ -121,7 +124,7 @@ class service {
             vfs::file_cache& open_files, vfs::listing_bounds& listings, vfs::digests& digests,
             const media_types& types, access_sink& access_log, runtime::stop_scope& draining,
             auth::usage* visitors = nullptr, const account_services* accounts = nullptr,
-            upload_turns* uploads = nullptr);
+            upload_turns* uploads = nullptr, page_source* pages = nullptr);
     service(const service&) = delete;
     service& operator=(const service&) = delete;
     ~service();
@@ -134,6 +137,13 @@ class service {
     /// Lets go of the homes of those who have logged in, which are kept between requests. Once
     /// there are no more connections.
     void forget_logins() noexcept;
+
+    /// What there has been so far. On the core.
+    [[nodiscard]] const counters& counted() const noexcept;
+    /// For connections that begin with TLS.
+    [[nodiscard]] net::handshake_counts& handshakes() noexcept;
+    /// Those long enough to be seen. On the core.
+    [[nodiscard]] net::transfer_list& transfers() noexcept;
 
     struct state;
     [[nodiscard]] state& inside() noexcept { return *state_; }

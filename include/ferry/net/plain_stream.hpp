@@ -3,6 +3,7 @@
 #include <string>
 
 #include "ferry/base/unique_fd.hpp"
+#include "ferry/net/activity.hpp"
 #include "ferry/net/rate_floor.hpp"
 #include "ferry/net/stream.hpp"
 #include "ferry/runtime/op.hpp"
@@ -31,10 +32,12 @@ class plain_stream final : public stream {
     /// Takes a connected socket; reads both its addresses. A peer below one of `least` gets
     /// errc::timed_out, as one that moves nothing for a whole timeout does: both go by what its TCP
     /// has acknowledged, not by what there was room for in the socket.
-    plain_stream(runtime::core& here, unique_fd socket, minimum_rates least = {}) noexcept;
+    /// What moves is added to `counts`, which outlives it; null: nobody counts.
+    plain_stream(runtime::core& here, unique_fd socket, minimum_rates least = {},
+                 octet_counts* counts = nullptr) noexcept;
     /// The same for who knows both its addresses.
     plain_stream(runtime::core& here, unique_fd socket, const end_addresses& ends,
-                 minimum_rates least) noexcept;
+                 minimum_rates least, octet_counts* counts = nullptr) noexcept;
     ~plain_stream() override;
 
     [[nodiscard]] std::string_view input() const noexcept override {
@@ -81,6 +84,17 @@ class plain_stream final : public stream {
         runtime::time_point began{};  ///< Of the operation under way.
     };
 
+    void note_received(std::size_t octets) noexcept {
+        if (counts_ != nullptr) {
+            counts_->received += octets;
+        }
+    }
+    void note_given(std::uint64_t octets) noexcept {
+        given_ += octets;
+        if (counts_ != nullptr) {
+            counts_->sent += octets;
+        }
+    }
     [[nodiscard]] send_wait begin_wait(runtime::duration stall_timeout) const noexcept {
         return {.stall_timeout = stall_timeout, .last_progress = here_.now(), .began = {}};
     }
@@ -103,6 +117,7 @@ class plain_stream final : public stream {
     receive_op receive_{*this};
     runtime::event arrived_;
     std::uint64_t receives_ = 0;
+    octet_counts* counts_;
     rate_floor sending_;
     rate_floor receiving_;
     std::uint64_t given_ = 0;       ///< Octets that the kernel has taken to send them.

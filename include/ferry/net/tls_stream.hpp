@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "ferry/net/activity.hpp"
 #include "ferry/net/stream.hpp"
 #include "ferry/net/tls_server.hpp"
 #include "ferry/runtime/permits.hpp"
@@ -28,6 +29,7 @@ struct tls_terms {
     /// Whose certificate is shown to who asks for that of no name (RFC 6066 section 3); empty: the
     /// first of all.
     std::string usual_name{};
+    handshake_counts* counts = nullptr;  ///< Outlives the handshake. Null: nobody counts.
 };
 
 /// What was agreed on.
@@ -108,6 +110,7 @@ class tls_stream final : public stream {
         tls_stream& owner;
     };
 
+    [[nodiscard]] runtime::task<result<void>> begin(tls_terms terms);
     [[nodiscard]] runtime::task<result<void>> wait_for_hello(runtime::time_point deadline);
     [[nodiscard]] runtime::task<result<void>> shake_hands(runtime::permits* turns,
                                                           runtime::time_point deadline);

@@ -62,6 +62,17 @@ class intrusive_list {
         return empty() ? nullptr : static_cast<Node*>(head_.next());
     }
 
+    /// Calls `visit(node)` for each, first to last, until it returns false. It must leave the list
+    /// as it is.
+    template <class Visitor>
+    void for_each(Visitor&& visit) const {
+        for (auto* at = head_.next(); at != &head_; at = at->next()) {
+            if (!visit(*static_cast<const Node*>(at))) {
+                return;
+            }
+        }
+    }
+
     /// Moves everything in `other` to the end of this list.
     void append(intrusive_list& other) noexcept {
         while (Node* node = other.pop_front()) {

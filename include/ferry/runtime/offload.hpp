@@ -48,6 +48,15 @@ class offload_pool {
     /// owners bound.
     virtual void submit(offload_job& job) noexcept;
 
+    /// What there is to do at this moment.
+    struct load {
+        std::size_t threads = 0;
+        std::size_t running = 0;  ///< Jobs that have a thread.
+        std::size_t waiting = 0;  ///< Jobs that have none yet.
+    };
+    /// From any thread. Of one without threads: nothing.
+    [[nodiscard]] load look() const noexcept;
+
   protected:
     offload_pool() noexcept;  ///< Without threads, for one that has its own `submit`.
 

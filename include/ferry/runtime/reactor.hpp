@@ -42,6 +42,7 @@ struct reactor_counters {
     std::uint64_t completion_overflows =
         0;                                ///< Times the completion queue was full (none was lost).
     std::uint64_t buffers_exhausted = 0;  ///< Receives that found no buffer and were re-armed.
+    std::uint64_t submissions_full = 0;   ///< Times the submission queue had no room (R2).
     std::uint64_t cold_reads = 0;         ///< Spans of files brought into memory before sending.
 };
 

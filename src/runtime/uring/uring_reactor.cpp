@@ -129,6 +129,7 @@ void uring_reactor::give_back(std::uint16_t buffer) noexcept {
 io_uring_sqe* uring_reactor::take_entry() noexcept {
     io_uring_sqe* entry = io_uring_get_sqe(ring_.get());
     if (entry == nullptr) {
+        ++counters_.submissions_full;
         // Full: hand the batch over now and go on (threats.md, R2). EBUSY leaves it full; the
         // caller then waits for the next turn.
         mind_entry(io_uring_submit(ring_.get()));

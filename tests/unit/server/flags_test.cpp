@@ -83,6 +83,7 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"https", {"[::1]:8443", "*:443"}, "[::1]:8443, [::]:443"},
         {"ftp", {"off"}, "off"},
         {"ftps", {"*:990"}, "[::]:990"},
+        {"admin", {"127.0.0.1:9180", "unix:/run/a"}, "127.0.0.1:9180, unix:/run/a"},
         {"passive-ports", {"50000-50999"}, "50000-50999"},
         {"public-address", {"10.0.0.0/8=auto,192.0.2.1"}, "10.0.0.0/8=auto,192.0.2.1"},
         {"tcp-congestion", {"cubic"}, "cubic"},
