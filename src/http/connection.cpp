@@ -421,6 +421,13 @@ bool is_certified(const conversation& talk) noexcept {
            talk.tls && !talk.tls->client_name.empty();
 }
 
+/// Whether a password that comes here has not been read on its way by who listens: over TLS, from a
+/// proxy that is trusted to know, or within the machine.
+bool may_say_password(const conversation& talk) noexcept {
+    return !talk.shared.settings.logins_need_tls || talk.tls || talk.from.is_proxy() ||
+           talk.plain.local().family == net::address_family::local;
+}
+
 /// Answers requests until one is the last. Gives how to part from the client.
 task<farewell> converse(conversation& talk) {
     for (;;) {  // Bounded by `requests_per_connection_max` and the peer: each turn costs it a
@@ -459,10 +466,15 @@ task<farewell> converse(conversation& talk) {
         if (!away) {
             const bool is_answered = talk.tls || !must_ask_over_tls(talk.shared, asked);
             if (is_answered && may_log_in(talk.shared, asked)) {
-                auto known = co_await identify(talk.shared, asked, talk.from.address());
-                by = std::move(known);
-                talk.shared.counted.logins_failed +=
-                    by->refused == logins::outcome::wrong ? 1U : 0U;
+                if (may_say_password(talk)) {
+                    auto known = co_await identify(talk.shared, asked, talk.from.address());
+                    by = std::move(known);
+                    talk.shared.counted.logins_failed +=
+                        by->refused == logins::outcome::wrong ? 1U : 0U;
+                } else {
+                    by = visitor_of(talk.shared);
+                    by->refused = logins::outcome::in_clear;
+                }
             } else if (is_certified(talk)) {
                 auto known = co_await identify_certified(talk.shared, talk.tls->client_name);
                 by = std::move(known);
@@ -470,6 +482,7 @@ task<farewell> converse(conversation& talk) {
                 by = visitor_of(talk.shared);
             }
             by->is_secure = talk.tls.has_value();
+            by->may_say_password = may_say_password(talk);
             pace_for(talk, by->who);
         }
         request_body body(talk.peer(), asked, talk.unread().substr(talk.parser.consumed_bytes()),

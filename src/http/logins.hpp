@@ -61,6 +61,7 @@ class logins {
         wrong,        ///< Name or password; the time a wrong one costs has passed: 401.
         turned_away,  ///< Too many failed logins from that address: 429.
         no_home,      ///< The home of the account cannot be opened: 403.
+        in_clear,     ///< The password came in clear, and is not even looked at: 403.
         unavailable,  ///< Nobody can tell just now: 503.
     };
     struct answer {

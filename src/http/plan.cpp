@@ -98,7 +98,14 @@ response_plan planning::problem(status what, std::string_view json) const {
 
 response_plan planning::forbidden() const {
     const bool may_log_in = who.is_visitor() && has_accounts();
+    if (may_log_in && !may_say_password) {
+        return not_in_clear();
+    }
     return error(may_log_in ? status::unauthorized : status::forbidden);
+}
+
+response_plan planning::not_in_clear() const {
+    return error(status::forbidden, "Logins are taken over TLS only: ask with https.");
 }
 
 task<result<vfs::shared_file_ptr>> planning::open(const vfs::path& file) const {
@@ -231,6 +238,8 @@ response_plan plan_no_login(const planning& plan, logins::outcome why) {
         case logins::outcome::no_home:
             return plan.error(status::forbidden,
                               "The home directory of this account is not usable.");
+        case logins::outcome::in_clear:
+            return plan.not_in_clear();
         case logins::outcome::known:
         case logins::outcome::unavailable:
             break;
@@ -298,7 +307,8 @@ task<response_plan> plan_response(service::state& shared, const request& asked,
                   .at = at == nullptr ? held->standard : *at,
                   .name = {},
                   .rules = {},
-                  .is_secure = by.is_secure};
+                  .is_secure = by.is_secure,
+                  .may_say_password = by.may_say_password};
     if (at == nullptr) {
         co_return plan.error(status::misdirected_request);
     }

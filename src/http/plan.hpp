@@ -85,6 +85,7 @@ struct requester {
     std::string user = {};  ///< The name that logged in, or tried to; for the log.
     std::optional<logins::outcome> refused = {};  ///< Why a login is none: no answer but that one.
     bool is_secure = false;                       ///< It came over TLS.
+    bool may_say_password = true;                 ///< See `options::logins_need_tls`.
 };
 
 /// Whether `asked` says who it is from, and there is anybody; else it is from a visitor.

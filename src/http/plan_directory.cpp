@@ -284,6 +284,9 @@ response_plan plan_login(const planning& plan, const vfs::path& name, login_wish
         return plan_redirect(plan, status::see_other,
                              directory_location(plan.at.in_site(name), std::nullopt));
     }
+    if (!plan.may_say_password) {
+        return plan.not_in_clear();
+    }
     return plan.error(status::unauthorized,
                       is_visitor ? "Log in with the name and the password of your account."
                                  : "You are logged out.");

@@ -45,7 +45,8 @@ struct planning {
     const site& at;          ///< The site that is asked.
     result<vfs::path> name;  ///< What it is asked for, in the tree; or why that is no name.
     answer_rules rules;
-    bool is_secure = false;  ///< It came over TLS.
+    bool is_secure = false;        ///< It came over TLS.
+    bool may_say_password = true;  ///< See `options::logins_need_tls`.
     upload_state upload = {};
 
     [[nodiscard]] bool is_head() const noexcept { return asked.method == method::head; }
@@ -64,6 +65,9 @@ struct planning {
     /// For what the client may not do: 403, or where an account might let it 401 with how to log in
     /// (RFC 9110 sections 15.5.2, 15.5.4).
     [[nodiscard]] response_plan forbidden() const;
+
+    /// 403 to who may not log in here, for the password would be read by who listens.
+    [[nodiscard]] response_plan not_in_clear() const;
 
     /// True when there is somebody whom the client could be.
     [[nodiscard]] bool has_accounts() const noexcept {

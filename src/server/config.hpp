@@ -81,6 +81,12 @@ enum class io_wish : std::uint8_t {
     epoll,
 };
 
+/// What of HTTP must go over TLS.
+enum class http_tls_policy : std::uint8_t {
+    allow,  ///< Nothing.
+    login,  ///< Passwords.
+};
+
 /// The oldest version of TLS that is spoken.
 enum class tls_floor : std::uint8_t { tls_1_2, tls_1_3 };
 
@@ -231,6 +237,7 @@ struct config {
     std::size_t http_compress_cache_bytes = 16_MiB;  ///< Of each core.
     std::size_t http_digest_max = 1_GiB;             ///< Of a file; 0: no digests.
     bool http_redirect_to_https = false;
+    http_tls_policy http_tls = http_tls_policy::allow;
     std::chrono::milliseconds http_hsts = std::chrono::milliseconds(0);  ///< 0: none.
     bool http_precompressed = false;  ///< `name.gz` beside `name` is it, packed.
     std::size_t head_bytes_max = 16_KiB;

@@ -669,6 +669,7 @@ constexpr flag_kind::list file_list() {
 
 constexpr auto tls_floor_words = std::to_array<std::string_view>({"1.2", "1.3"});
 constexpr auto kernel_tls_words = std::to_array<std::string_view>({"auto", "off", "require"});
+constexpr auto http_tls_words = std::to_array<std::string_view>({"allow", "login"});
 constexpr auto ftp_tls_words = std::to_array<std::string_view>({"allow", "login", "require"});
 constexpr auto ftp_tls_reuse_words = std::to_array<std::string_view>({"off", "warn", "require"});
 constexpr auto client_certs_words =
@@ -744,8 +745,9 @@ constexpr auto table = std::to_array<flag>({
     {"tls-cert", "FILE", group::tls,
      "a certificate and those that vouch for it (PEM); repeatable: a client is shown the one for "
      "the "
-     "name that it asks for (RFC 6066 section 3), else the first; SIGHUP reads all of these files "
-     "anew",
+     "name that it asks for (RFC 6066 section 3), else the first; of two for the same names, one "
+     "with an RSA key and one with an ECDSA key, the one that it can check; SIGHUP reads all of "
+     "these files anew",
      file_list<&config::tls_certs>()},
     {"tls-key", "FILE", group::tls,
      "the private key of the --tls-cert in the same place (PEM); none: each is in the file of its "
@@ -1044,6 +1046,10 @@ constexpr auto table = std::to_array<flag>({
      "those "
      "beneath /.well-known/acme-challenge/ (RFC 8555)",
      flag_kind::toggle{&config::http_redirect_to_https}},
+    {"http-tls", "allow|login", group::http,
+     "what must go over TLS: nothing; passwords (RFC 7617 section 4): in clear they are answered "
+     "with 403, unread, unless a --trusted-proxy or a unix socket brings them",
+     choice_of<&config::http_tls>(http_tls_words)},
     {"http-hsts", "DURATION", group::http,
      "Strict-Transport-Security of answers over TLS: browsers ask in no other way for so long (RFC "
      "6797); 0: none",

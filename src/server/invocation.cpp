@@ -320,6 +320,10 @@ std::string contradiction_in_tls(const config& settings) {
     if (settings.tls_client_accounts && !wants_clients) {
         return "--tls-client-accounts: --tls-client-certs is off";
     }
+    if (settings.http_tls != http_tls_policy::allow && settings.https.empty() &&
+        settings.trusted_proxies.empty() && settings.http_local.empty()) {
+        return "--http-tls login: there is no --https, so nobody could log in";
+    }
     if (settings.http_redirect_to_https && settings.https.empty()) {
         return "--http-redirect-to-https: there is no --https";
     }

@@ -140,6 +140,7 @@ http::options http_options(const config& settings, const prepared& ready,
                         .uses_files_beside = settings.http_precompressed},
             .digest_bytes_max = settings.http_digest_max,
             .certificates_log_in = settings.tls_client_accounts,
+            .logins_need_tls = settings.http_tls == http_tls_policy::login,
             .redirect_to_tls_port = port_of_https(settings, ready.listeners),
             .strict_transport = strict_transport_of(settings)};
 }

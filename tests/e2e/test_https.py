@@ -124,6 +124,26 @@ def test_requests_in_clear_are_sent_there(t):
     check.same_bytes(got, SITE[b"large.bin"], "what curl got in the end")
 
 
+def test_passwords_in_clear(t):
+    """--http-tls login: whoever listens reads none, for none is asked for and none is compared."""
+    flags = ("--http-tls", "login", "--user", "ann:secret", "--http-anonymous", "off")
+    server, authority = serve(t, *flags)
+    fields = [("Authorization", "Basic " + base64.b64encode(b"ann:secret").decode())]
+    wrong = [("Authorization", "Basic " + base64.b64encode(b"ann:guess").decode())]
+    for what in ((), fields, wrong):
+        for target in ("/hello.txt", "/", "/?login"):
+            got = ask(server, target, fields=what)
+            check.equal(got.status, 403, f"{target} in clear, with {what}")
+            check.equal(got.field("WWW-Authenticate"), None, "and nobody is asked")
+            check.contains(got.body, b"over TLS only", "what it says")
+    with Connection(Secure(server, authority)) as connection:
+        check.equal(connection.ask("/hello.txt").status, 401, "over TLS it asks")
+        check.equal(connection.ask("/hello.txt", fields=fields).status, 200, "and takes it")
+    proxied = t.ferry(server.root, *flags, "--trusted-proxy", "127.0.0.1")
+    check.equal(ask(proxied, "/hello.txt").status, 401, "a proxy ends TLS itself")
+    check.equal(ask(proxied, "/hello.txt", fields=fields).status, 200, "and passes a password on")
+
+
 def test_certificates_by_name(t):
     """Of several the one for the name; SIGHUP reads them anew; a bad one changes nothing."""
     folder = t.tmp()
@@ -146,6 +166,22 @@ def test_certificates_by_name(t):
         check.contains(server.errors(), "second.example.key", "which file it is")
         check.equal(Secure(server, name="third.example").common_name(), "third.example", "kept")
         check.equal(old.ask("/hello.txt").status, 200, "a connection goes on")
+
+
+def test_two_kinds_of_keys(t):
+    """Of two certificates for a name a client is shown the one that it can check."""
+    folder = t.tmp()
+    flags = []
+    for kind, how in (("rsa", ["rsa:2048"]), ("ec", ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"])):
+        run(["openssl", "req", "-x509", "-newkey", *how, "-nodes", "-keyout", f"{folder}/{kind}.key",
+             "-out", f"{folder}/{kind}.pem", "-subj", "/CN=localhost", "-days", "30"])
+        flags += ["--tls-cert", f"{folder}/{kind}.pem", "--tls-key", f"{folder}/{kind}.key"]
+    server = t.ferry(trees.fill(t.tmp(), SITE), "--https", "127.0.0.1:0", *flags)
+    for signatures, kind in ((None, "ec"), ("ECDSA+SHA256", "ec"), ("RSA-PSS+SHA256:RSA+SHA256", "rsa")):
+        wanted = ["-sigalgs", signatures] if signatures else []
+        said = run(["openssl", "s_client", "-connect", f"127.0.0.1:{server.https_port}", "-CAfile",
+                    f"{folder}/{kind}.pem", *wanted]).text
+        check.contains(said, "Verify return code: 0 (ok)", f"{kind}, by {signatures}")
 
 
 def test_a_certificate_of_its_own(t):

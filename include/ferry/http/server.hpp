@@ -96,6 +96,9 @@ struct options {
     /// Of a file whose digest is wanted (RFC 9530); of larger ones none is made.
     std::uint64_t digest_bytes_max = std::uint64_t{1} << 30U;
     bool certificates_log_in = false;  ///< The account of the common name.
+    /// Passwords are heard over TLS only, from proxies that are trusted, and over sockets of the
+    /// file system: elsewhere whoever listens could read them (RFC 7617 section 4).
+    bool logins_need_tls = false;
     /// Requests over plain TCP are sent to the same host at this port, over TLS; 0: answered.
     std::uint16_t redirect_to_tls_port = 0;
     /// Strict-Transport-Security of answers over TLS (RFC 6797); empty: none.

@@ -99,6 +99,7 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"tls-client-accounts", {"on"}, "on"},
         {"tls-handshake-timeout", {"3s"}, "3s"},
         {"http-redirect-to-https", {"on"}, "on"},
+        {"http-tls", {"login"}, "login"},
         {"http-hsts", {"1h"}, "1h"},
         {"anonymous", {"upload"}, "upload"},
         {"anonymous", {"list+read,/x=none"}, "read-only,/x=none"},

@@ -222,6 +222,8 @@ TEST_CASE("invocation: values that do not fit together") {
     CHECK(refusal({"--tls-client-ca", "a", "d"}) == "--tls-client-ca: --tls-client-certs is off");
     CHECK(refusal({"--tls-client-accounts", "d"}) ==
           "--tls-client-accounts: --tls-client-certs is off");
+    CHECK(refusal({"--http-tls", "login", "d"}) ==
+          "--http-tls login: there is no --https, so nobody could log in");
     CHECK(refusal({"--http-redirect-to-https", "d"}) ==
           "--http-redirect-to-https: there is no --https");
     CHECK(run({"--http", "127.0.0.1:0", "--ftp", "127.0.0.1:0", "d"}));
