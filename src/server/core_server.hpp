@@ -269,7 +269,7 @@ class core_server {
     std::atomic<bool> beat_awaited_{false};
     std::atomic<bool> has_ended_{false};
     drain_timer drain_timer_;
-    bool retiring_ = false;  ///< And not yet drained.
+    bool retiring_ = false;                 ///< And not yet drained.
     std::array<door_counts, 2> counted_{};  ///< By protocol.
     std::uint64_t accept_pauses_ = 0;
     bool stopping_ = false;

@@ -355,6 +355,7 @@ def test_another_process_takes_over(t):
             return False
     wait_for("the new process", lambda: all(is_new(At(port)) for _ in range(10)))
     wait_for("the same by the socket", lambda: is_new(Local(path)))
+    check.equal(server.wait(), 0, "status of the old process")
 
 
 @needs_root
