@@ -21,7 +21,7 @@ std::string milliseconds(duration what) {
 }  // namespace
 
 void stall_watch::note_stall(duration lasted, time_point ended) noexcept {
-    ++stalls_;
+    ++counted_;
     longest_ = std::max(longest_, lasted);
     if (lasted < told_at_once_min && ended - told_ < told_again_after) {
         return;
@@ -29,7 +29,7 @@ void stall_watch::note_stall(duration lasted, time_point ended) noexcept {
     try {
         log::warning("the core of thread " + std::to_string(::gettid()) + " stood still for " +
                      milliseconds(longest_) + " ms at most, " +
-                     std::to_string(stalls_ - told_stalls_) + " times for more than " +
+                     std::to_string(counted_ - told_stalls_) + " times for more than " +
                      milliseconds(turn_max) +
                      " ms: the machine is too busy, or a disk or a bug holds it up");
         ++lines_;
@@ -38,7 +38,7 @@ void stall_watch::note_stall(duration lasted, time_point ended) noexcept {
     }
     told_ = ended;
     longest_ = duration::zero();
-    told_stalls_ = stalls_;
+    told_stalls_ = counted_;
 }
 
 }  // namespace ferry::runtime

@@ -16,7 +16,9 @@ class stall_watch {
     /// What is no stall.
     static constexpr duration turn_max = std::chrono::milliseconds(10);
 
-    explicit stall_watch(time_point start) noexcept : told_(start) {}
+    /// `counted`: how many there were, for who asks how the reactor fares.
+    stall_watch(time_point start, std::uint64_t& counted) noexcept
+        : counted_(counted), told_(start) {}
 
     /// A turn that began at `began` was over at `ended`. Cost: a comparison.
     void note(time_point began, time_point ended) noexcept {
@@ -25,17 +27,15 @@ class stall_watch {
         }
     }
 
-    /// How many there were.
-    [[nodiscard]] std::uint64_t stalls() const noexcept { return stalls_; }
     /// How many lines of the log were written of them.
     [[nodiscard]] std::uint64_t lines() const noexcept { return lines_; }
 
   private:
     void note_stall(duration lasted, time_point ended) noexcept;
 
+    std::uint64_t& counted_;
     time_point told_;     ///< When a line was written last.
     duration longest_{};  ///< Since then.
-    std::uint64_t stalls_ = 0;
     std::uint64_t told_stalls_ = 0;
     std::uint64_t lines_ = 0;
 };

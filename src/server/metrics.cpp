@@ -346,6 +346,11 @@ constexpr auto table = std::to_array<metric>({
      [](const reading& from, samples& into) {
          by_core(from, into, [](const core_reading& core) { return core.io.cold_reads; });
      }},
+    {"ferry_reactor_stalls", "", counter,
+     "turns of more than 10 ms, in which a core did nothing for everybody else",
+     [](const reading& from, samples& into) {
+         by_core(from, into, [](const core_reading& core) { return core.io.stalls; });
+     }},
     {"ferry_offload_threads", "", gauge, "threads for what would hold a core up",
      [](const reading& from, samples& into) { into.add(from.process.offload.threads); }},
     {"ferry_offload_running", "", gauge, "jobs that one of them is with",

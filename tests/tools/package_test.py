@@ -194,12 +194,13 @@ def test_completions(package):
 
 
 def test_unit(package):
-    """systemd takes every line of it, where it is installed to say so."""
+    """systemd takes every line of it and of the example of a socket, where it is installed to say so."""
     unit = os.path.join(package.tree, "usr/lib/systemd/system/ferry.service")
+    socket = os.path.join(package.tree, "usr/share/doc/ferry/examples/ferry-http.socket")
     with open(unit, encoding="utf-8") as file:
         wants(file.read(), "^Type=notify$", "^WatchdogSec=", "^NoNewPrivileges=yes$")
     try:
-        said = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True,
+        said = subprocess.run(["systemd-analyze", "verify", unit, socket], capture_output=True, text=True,
                               check=False, timeout=SECONDS_MAX)
     except FileNotFoundError:
         return

@@ -44,6 +44,7 @@ struct reactor_counters {
     std::uint64_t buffers_exhausted = 0;  ///< Receives that found no buffer and were re-armed.
     std::uint64_t submissions_full = 0;   ///< Times the submission queue had no room (R2).
     std::uint64_t cold_reads = 0;         ///< Spans of files brought into memory before sending.
+    std::uint64_t stalls = 0;             ///< Turns of more than 10 ms (R11).
 };
 
 /// The narrow seam between ferry and a machine: one per core, all of it on that core's thread,

@@ -101,7 +101,7 @@ class epoll_reactor final : public reactor {
     unique_fd epoll_;
     unique_fd wake_fd_;
     bool has_precise_wait_ = true;
-    stall_watch stalls_{now()};
+    stall_watch stalls_{now(), counters_.stalls};
     /// What is left, of this turn or completion, to spend on operations that end in `submit`.
     std::size_t inline_octets_left_;
     receive_buffers buffers_;

@@ -70,7 +70,7 @@ class uring_reactor final : public reactor, private buffer_source {
     std::uint64_t wake_value_ = 0;
     bool wake_armed_ = false;
     std::uint16_t last_generation_ = 0;
-    stall_watch stalls_{now()};
+    stall_watch stalls_{now(), counters_.stalls};
 
     unsigned buffer_bytes_;
     unsigned buffer_count_;

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <cstdint>
 
 using namespace std::chrono_literals;
 using ferry::runtime::stall_watch;
@@ -15,17 +16,19 @@ constexpr time_point start = time_point() + 1h;
 }  // namespace
 
 TEST_CASE("stall_watch: a turn of ten milliseconds is none") {
-    stall_watch watch(start);
+    std::uint64_t stalls = 0;
+    stall_watch watch(start, stalls);
     watch.note(start, start);
     watch.note(start, start + 10ms);
-    CHECK(watch.stalls() == 0);
+    CHECK(stalls == 0);
     watch.note(start, start + 11ms);
-    CHECK(watch.stalls() == 1);
+    CHECK(stalls == 1);
     CHECK(watch.lines() == 0);
 }
 
 TEST_CASE("stall_watch: a second is told of at once, less once a minute") {
-    stall_watch watch(start);
+    std::uint64_t stalls = 0;
+    stall_watch watch(start, stalls);
     watch.note(start + 1s, start + 2s);
     CHECK(watch.lines() == 1);
     for (int i = 0; i < 100; ++i) {
@@ -34,7 +37,7 @@ TEST_CASE("stall_watch: a second is told of at once, less once a minute") {
     CHECK(watch.lines() == 1);
     watch.note(start + 62s, start + 62s + 11ms);
     CHECK(watch.lines() == 2);
-    CHECK(watch.stalls() == 102);
+    CHECK(stalls == 102);
     watch.note(start + 63s, start + 63s + 11ms);
     CHECK(watch.lines() == 2);
 }
