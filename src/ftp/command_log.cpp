@@ -189,15 +189,14 @@ command_log::command_log(session& user, std::string_view verb, std::string_view 
 /// Adds the command to what is counted.
 void command_log::count(const reply& answer) const noexcept {
     auto& counted = user_.shared.counted;
-    const auto kind = static_cast<std::size_t>(answer.code / 100 - 1);
-    ++counted.replies[std::min(kind, counters::classes - 1)];
     counted.took.add(user_.here.now() - began_);
     const bool is_good = answer.code < 400;
     if (user_.moved.is_announced) {
         auto& transfers = counts_of(counted, verb_);
         ++(is_good ? transfers.complete : transfers.failed);
     }
-    if (verb_ == "PASS" && answer.code == 230) {
+    if (answer.code == 230 ||
+        answer.code == 232) {  // 232: by a certificate (RFC 2228 section 5.1).
         ++counted.logins;
     } else if (verb_ == "PASS" && answer.code == 530) {
         ++counted.logins_failed;

@@ -183,8 +183,6 @@ task<> begin_again(session& user) {
     user.names.speak_utf8(false);
 }
 
-/// USER: the same answer for names that exist and names that do not (threats.md, F10). When logged
-/// in, the old user's rights end here (RFC 959 section 4.1.1).
 std::string name_below(const vfs::path& root, const vfs::path& seen) {
     if (root.is_root()) {
         return seen.text();
@@ -192,6 +190,8 @@ std::string name_below(const vfs::path& root, const vfs::path& seen) {
     return seen.is_root() ? root.text() : root.text() + seen.text();
 }
 
+/// USER: the same answer for names that exist and names that do not (threats.md, F10). When logged
+/// in, the old user's rights end here (RFC 959 section 4.1.1).
 task<reply> do_user(session& user, std::string_view name) {
     user.data.forget_offer();
     co_await user.data.drop_kept();

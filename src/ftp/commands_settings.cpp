@@ -167,7 +167,7 @@ task<reply> do_pasv(session& user, std::string_view) {
 
 task<reply> do_epsv(session& user, std::string_view argument) {
     if (!can_say_where(user)) {
-        co_return reply{522, "Data connections go past the proxy, to another address: use PASV"};
+        co_return reply{502, "Data connections go past the proxy, to another address: use PASV"};
     }
     const auto wanted = parse_epsv(argument);
     if (!wanted) {

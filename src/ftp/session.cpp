@@ -201,12 +201,20 @@ task<result<queued_command>> next_command(session& user, runtime::time_point dea
     if (user.life.stop_requested() || !is_in_the_middle(user)) {
         co_return failure(errc::cancelled);
     }
-    auto last =
-        co_await user.commands.pop(std::min(deadline, user.here.now() + last_command_time_max));
+    if (!user.heard_until) {  // Once for all of them: else one every moment would go on for ever.
+        user.heard_until = user.here.now() + last_command_time_max;
+    }
+    auto last = co_await user.commands.pop(std::min(deadline, *user.heard_until));
     if (!last && last.error() == errc::timed_out) {
         co_return failure(errc::cancelled);
     }
     co_return last;
+}
+
+/// Adds a final reply to what is counted.
+void count_reply(session& user, const reply& answer) noexcept {
+    const auto kind = static_cast<std::size_t>(answer.code / 100 - 1);
+    ++user.shared.counted.replies[std::min(kind, counters::classes - 1)];
 }
 
 /// Carries out one command after the other, each with its answer before the next begins.
@@ -234,6 +242,7 @@ task<session_end> carry_out_commands(session& user) {
             auto performed = co_await perform(user, next->line);
             answer = std::move(performed);
         }
+        count_reply(user, answer);
         if (!std::exchange(user.is_answered, false)) {
             const auto written = co_await user.replies.write(answer);
             if (!written) {

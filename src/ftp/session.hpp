@@ -135,11 +135,13 @@ struct session {
     std::uint64_t sequence = 0;            ///< Of the command under way.
     moved_content moved;                   ///< By the command under way, once its transfer ended.
     std::uint64_t abort_before = 0;        ///< Transfers of earlier commands end with 426.
-    bool is_proxied = false;               ///< Its connection began with a PROXY header.
-    bool quit_seen = false;                ///< QUIT has been read, though maybe not carried out.
-    bool is_answered = false;              ///< The command under way has had its final reply.
-    bool is_leaving = false;               ///< The reply under way is the last.
-    bool has_warned_of_ports = false;      ///< Once is enough: a client may ask for ever.
+    /// A server that drains hears what has been begun until then.
+    std::optional<runtime::time_point> heard_until;
+    bool is_proxied = false;           ///< Its connection began with a PROXY header.
+    bool quit_seen = false;            ///< QUIT has been read, though maybe not carried out.
+    bool is_answered = false;          ///< The command under way has had its final reply.
+    bool is_leaving = false;           ///< The reply under way is the last.
+    bool has_warned_of_ports = false;  ///< Once is enough: a client may ask for ever.
 
     /// What the user sees: names and links end at the user's root.
     [[nodiscard]] const vfs::tree& files() const noexcept {

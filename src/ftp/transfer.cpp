@@ -227,7 +227,8 @@ task<reply> carry_out(session& user, prepared_transfer what) {
         co_return answer;
     }
     static_cast<void>(user.data.take_unread());
-    co_await data->close(parting);
+    // What is sealed by the kernel is waited for until it has gone; ABOR ends that wait, too.
+    co_await data->close(parting).in_scope(progress.scope());
     co_return answer;
 }
 

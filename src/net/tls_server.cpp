@@ -214,7 +214,8 @@ std::expected<void, std::string> use_chain(SSL_CTX* context, BIO* text, const tl
     return {};
 }
 
-std::expected<void, std::string> use_key(SSL_CTX* context, const tls_identity& from) {
+std::expected<void, std::string> use_key(SSL_CTX* context, const X509* own,
+                                         const tls_identity& from) {
     const auto text = reader_of(from.key.empty() ? from.certificates : from.key);
     const key_owner key(text ? ::PEM_read_bio_PrivateKey(text.get(), nullptr, &no_password, nullptr)
                              : nullptr);
@@ -228,8 +229,10 @@ std::expected<void, std::string> use_key(SSL_CTX* context, const tls_identity& f
                                          "behind a password",
                                          from.key_called.empty() ? from.called : from.key_called));
     }
-    if (::SSL_CTX_use_PrivateKey(context, key.get()) != 1 ||
-        ::SSL_CTX_check_private_key(context) != 1) {
+    // Asked of the certificate: the context has places for keys of several kinds, and puts this one
+    // where it fits.
+    if (::X509_check_private_key(own, key.get()) != 1 ||
+        ::SSL_CTX_use_PrivateKey(context, key.get()) != 1) {
         ::ERR_clear_error();
         return wrong_certificate(from, "the key is not the one of this certificate");
     }
@@ -350,7 +353,7 @@ std::expected<void, std::string> add_certificate(identity& to, certificate_owner
     if (auto used = use_chain(context, chain, from); !used) {
         return used;
     }
-    if (auto used = use_key(context, from); !used) {
+    if (auto used = use_key(context, own.get(), from); !used) {
         return used;
     }
     if (!from.ocsp_response.empty()) {

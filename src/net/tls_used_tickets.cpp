@@ -73,7 +73,7 @@ bool tls_used_tickets::use(const ticket& which, std::int64_t now,
     if (current.uses >= uses_max || now - opened_ >= lifetime_seconds) {
         turn_over(now);
     }
-    if (which.issued <= filters_[1].begun) {
+    if (which.issued > now || which.issued <= filters_[1].begun) {
         return false;
     }
     const auto own = marks_of(which.id);

@@ -15,7 +15,7 @@ namespace ferry::net {
 /// Remembers in two filters (Bloom) of 1 MiB, which are there from the first ticket on: when one is
 /// full, or as old as a ticket may become, the older is forgotten, and what was issued before all
 /// that is remembered is good no more. So a ticket is never taken twice, and of those that could be
-/// taken one in 400 is not. Not for several threads.
+/// taken one in 200 is not, at worst. Not for several threads.
 class tls_used_tickets {
   public:
     static constexpr std::size_t id_bytes = 16;

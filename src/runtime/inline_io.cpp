@@ -16,7 +16,9 @@ namespace ferry::runtime {
 namespace {
 
 constexpr auto slow_call_bound = std::chrono::milliseconds(2);
-constexpr auto slow_call_rest = std::chrono::seconds(1);
+constexpr duration slow_call_rest = std::chrono::seconds(1);
+constexpr duration slow_call_rest_max = std::chrono::minutes(1);
+constexpr int slow_call_share = 50;  // Of the core's time, one in so many at most.
 
 /// How often this thread has given its processor up, and how often that was taken from it.
 struct switches {
@@ -37,13 +39,17 @@ class timed_call {
     /// only because the processor had something else to do.
     [[nodiscard]] time_point rest_until() const noexcept {
         const auto now = read_clock();
-        if (now - began_ <= slow_call_bound) {
+        const auto took = now - began_;
+        if (took <= slow_call_bound) {
             return {};
         }
         const auto after = switches_of_this_thread();
         const bool has_waited = after.given_up != before_.given_up;
         const bool was_interrupted = after.taken != before_.taken;
-        return has_waited || !was_interrupted ? now + slow_call_rest : time_point{};
+        if (!has_waited && was_interrupted) {
+            return {};
+        }
+        return now + std::clamp(took * slow_call_share, slow_call_rest, slow_call_rest_max);
     }
 
   private:

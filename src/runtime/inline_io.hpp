@@ -11,9 +11,9 @@ namespace ferry::runtime {
 [[nodiscard]] bool read_inline(op& what) noexcept;
 
 /// Does on the calling core, while it is fast, what changes files: a call that held the core for
-/// longer than 2 ms, and not because another thread had its processor, rests that for a second,
-/// since the kernel is throttling this writer or the device is slow (datapath.md, 12); not what is
-/// written to tmpfs, which has none. One a core.
+/// longer than 2 ms, and not because another thread had its processor, rests that for a second or
+/// for fifty times as long, since the kernel is throttling this writer or the device is slow
+/// (datapath.md, 12); not what is written to tmpfs, which has none. One a core.
 class inline_writer {
   public:
     /// A `write` at an offset. True: over, with `op::result` set. False: nothing was done; somebody

@@ -34,14 +34,17 @@ runtime::task<result<unique_fd>> open_beneath(runtime::core& here, beneath what)
                     .path = what.name,
                     .how = {.flags = static_cast<unsigned>(what.flags | O_CLOEXEC),
                             .mode = what.mode,
-                            .resolve = resolution_of(what.links)},
+                            .resolve =
+                                resolution_of(what.links) | (what.is_local ? RESOLVE_NO_XDEV : 0U)},
                     .is_local = what.is_local,
                 };
             });
         if (opened) {
             co_return unique_fd(static_cast<int>(*opened));
         }
-        if (opened.error().os_errno != EAGAIN) {
+        if (what.is_local && opened.error().os_errno == EXDEV) {
+            what.is_local = false;  // It is on another file system, of which nothing is known.
+        } else if (opened.error().os_errno != EAGAIN) {
             co_return failure(opened.error());
         }
     }

@@ -25,7 +25,8 @@ struct beneath {
     int flags = 0;               ///< Of open(2); O_CLOEXEC is added.
     mode_t mode = 0;             ///< For O_CREAT and O_TMPFILE, less the umask.
     link_policy links = link_policy::inside;
-    bool is_local = false;  ///< As in `runtime::open_at_args`.
+    /// As in `runtime::open_at_args`, unless `name` is on another file system than `directory`.
+    bool is_local = false;
 };
 
 /// A rename anywhere in the system makes the kernel give up on a name that climbs (".." in a link).

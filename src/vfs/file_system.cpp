@@ -12,6 +12,8 @@ namespace ferry::vfs {
 
 namespace {
 
+constexpr std::uint64_t overlay = 0x794C7630;
+
 // By number, as no system header has them all.
 constexpr auto local_types = std::to_array<std::uint64_t>({
     0x0000EF53,  // ext2, ext3, ext4
@@ -22,7 +24,7 @@ constexpr auto local_types = std::to_array<std::uint64_t>({
     0xCA451A4E,  // bcachefs
     0x01021994,  // tmpfs
     0x858458F6,  // ramfs
-    0x794C7630,  // overlay: its locks are its own, whatever it lies on
+    overlay,     // Its locks are its own, whatever it lies on.
     0x3153464A,  // jfs
     0x52654973,  // reiserfs
     0x00003434,  // nilfs2
@@ -54,6 +56,10 @@ bool is_local_type(std::uint64_t type) noexcept {
     return std::ranges::find(local_types, type) != local_types.end();
 }
 
+bool waits_for_nobody(std::uint64_t type) noexcept {
+    return is_local_type(type) && type != overlay;
+}
+
 file_system file_system_of(int fd) noexcept {
     struct stat status{};
     struct statfs whole{};
@@ -64,6 +70,7 @@ file_system file_system_of(int fd) noexcept {
     const auto type = static_cast<std::uint64_t>(whole.f_type) & 0xFFFF'FFFFU;
     return {.device = status.st_dev,
             .is_local = is_local_type(type),
+            .waits_for_nobody = waits_for_nobody(type),
             .may_share_blocks = may_share_blocks(type)};
 }
 

@@ -13,12 +13,17 @@ struct file_system {
     /// all. On NFS, SMB, 9p, FUSE, cluster file systems it may be seen by this machine alone, or
     /// not at all.
     bool is_local = false;
+    /// What is done to names in it waits for no network: local, and on nothing that need not be.
+    bool waits_for_nobody = false;
     /// A copy of a file may cost no room, because it shares the blocks of the first.
     bool may_share_blocks = true;
 
     /// Whether what `other` is the device of is known as local.
     [[nodiscard]] bool has_local(dev_t other) const noexcept { return is_local && device == other; }
 };
+
+/// True for local types that lie on no other file system, as overlay does.
+[[nodiscard]] bool waits_for_nobody(std::uint64_t type) noexcept;
 
 /// True for those types of file systems (`f_type` of statfs(2)) that are on disks or in the memory
 /// of this machine; false for all others, unknown ones too.

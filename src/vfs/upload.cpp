@@ -41,7 +41,7 @@ struct upload::state {
     /// Where the mode or the above asks: what the name was; none: free.
     std::optional<metadata> entry;
     file_system home;          ///< What is known of it, or of another one.
-    bool is_local = false;     ///< The directory is on a file system of this machine.
+    bool is_quick = false;     ///< What is done to names in the directory waits for no network.
     std::uint64_t offset = 0;  ///< Where the next octet goes.
     std::uint64_t written_bytes = 0;
     std::uint64_t end_bytes = 0;       ///< The file's size, by what has been written.
@@ -84,6 +84,8 @@ namespace {
 constexpr std::size_t write_bytes_max = 256_KiB;
 // A hidden name has 64 random bits: a second attempt is never needed unless somebody plants names.
 constexpr unsigned hidden_name_attempts_max = 8;
+// A file whose blocks are freed in some microseconds.
+constexpr std::uint64_t quick_bytes_max = 1_MiB;
 constexpr std::uint32_t permission_bits = 0777;  // Set-id and sticky bits never survive (V14).
 constexpr mode_t private_permissions = 0600;
 constexpr auto zero = runtime::duration::zero();
@@ -184,7 +186,7 @@ struct old_file {
 /// What has a name in the directory of the upload, a link not followed; nothing when it is free.
 runtime::task<result<std::optional<metadata>>> entry_of(runtime::core& here,
                                                         const upload::state& my, const char* name) {
-    co_return co_await find_entry(here, my.directory.get(), name, my.is_local);
+    co_return co_await find_entry(here, my.directory.get(), name, my.is_quick);
 }
 
 /// For `create`: the name must be free, of a dangling link too.
@@ -223,7 +225,7 @@ runtime::task<result<old_file>> find_content(runtime::core& here, const upload_t
 /// whoever may write a file need not be allowed to read it.
 runtime::task<result<old_file>> find_replaced(runtime::core& here, const upload_target& target,
                                               const upload::state& my) {
-    if (my.is_local) {  // Mostly there is nothing, and that is known here.
+    if (my.is_quick) {  // Mostly there is nothing, and that is known here.
         const auto entry = co_await entry_of(here, my, my.name.c_str());
         if (!entry) {
             co_return failure(entry.error());
@@ -297,7 +299,7 @@ runtime::task<result<void>> open_unnamed(runtime::core& here, upload::state& my,
                                                .name = ".",
                                                .flags = O_TMPFILE | access_of(my),
                                                .mode = mode,
-                                               .is_local = my.is_local});
+                                               .is_local = my.is_quick});
     if (!opened) {
         co_return failure(opened.error());
     }
@@ -313,7 +315,7 @@ runtime::task<result<void>> open_hidden(runtime::core& here, upload::state& my, 
                                                    .name = name.c_str(),
                                                    .flags = access_of(my) | O_CREAT | O_EXCL,
                                                    .mode = mode,
-                                                   .is_local = my.is_local});
+                                                   .is_local = my.is_quick});
         if (!opened && opened.error() != errc::exists) {
             co_return failure(opened.error());
         }
@@ -404,7 +406,7 @@ runtime::task<result<void>> link_unnamed(runtime::core& here, const upload::stat
                                  .to_directory = my.directory.get(),
                                  .to = name,
                                  .flags = AT_SYMLINK_FOLLOW,
-                                 .is_local = my.is_local};
+                                 .is_local = my.is_quick};
         });
     if (!linked) {
         co_return failure(linked.error());
@@ -430,8 +432,20 @@ runtime::task<result<void>> link_hidden(runtime::core& here, upload::state& my) 
     co_return failure(errc::busy, EEXIST);
 }
 
+/// Whether what a rename takes the place of is there, and large: its blocks are freed in the
+/// rename, 50 ms a GiB.
+runtime::task<bool> replaces_much(runtime::core& here, const upload::state& my) {
+    const auto entry = co_await entry_of(here, my, my.name.c_str());
+    co_return !entry || (*entry && (*entry)->size_bytes > quick_bytes_max);
+}
+
 /// Renames the hidden name to the final one. Without `replace` errc::exists when that is taken.
 runtime::task<result<void>> rename_hidden(runtime::core& here, upload::state& my, bool replace) {
+    bool is_quick = my.is_quick;
+    if (is_quick && replace) {
+        const bool frees_much = co_await replaces_much(here, my);
+        is_quick = !frees_much;
+    }
     const auto renamed = co_await runtime::op_wait(
         here.io(), runtime::opcode::rename_at, my.directory.get(), runtime::never,
         [&](runtime::op& rename) {
@@ -439,7 +453,7 @@ runtime::task<result<void>> rename_hidden(runtime::core& here, upload::state& my
                                      .to_directory = my.directory.get(),
                                      .to = my.name.c_str(),
                                      .flags = replace ? 0U : RENAME_NOREPLACE,
-                                     .is_local = my.is_local};
+                                     .is_local = is_quick};
         });
     if (!renamed) {
         co_return failure(renamed.error());
@@ -458,7 +472,7 @@ runtime::task<result<void>> link_then_unlink(runtime::core& here, upload::state&
                                                            .to_directory = my.directory.get(),
                                                            .to = my.name.c_str(),
                                                            .flags = 0,
-                                                           .is_local = my.is_local};
+                                                           .is_local = my.is_quick};
                                   });
     if (!linked) {
         co_return failure(linked.error());
@@ -495,7 +509,7 @@ runtime::task<result<void>> give_name(runtime::core& here, upload::state& my) {
 
 /// Removes an older part of the upload's owner.
 runtime::task<> remove_part(runtime::core& here, upload::state& my) {
-    if (my.is_local) {  // Mostly there is none, and that is known here.
+    if (my.is_quick) {  // Mostly there is none, and that is known here.
         const auto entry = co_await entry_of(here, my, my.part.c_str());
         if (entry && !*entry) {
             co_return;
@@ -937,8 +951,9 @@ runtime::task<result<upload>> begin_upload(runtime::core& here, upload_target ta
     }
     made->directory = std::move(*directory);
     struct stat status{};
-    made->is_local =
-        kernel::fstat(made->directory.get(), status) == 0 && made->home.has_local(status.st_dev);
+    made->is_quick = made->home.waits_for_nobody &&
+                     kernel::fstat(made->directory.get(), status) == 0 &&
+                     made->home.has_local(status.st_dev);
     auto counted = co_await charge::find(here, target.homes, made->directory.get(), target.limit);
     if (!counted) {
         co_return failure(counted.error());

@@ -116,7 +116,7 @@ def test_where_data_connections_go(t):
         control.expect("the greeting", 220)
         control.login()
         for command in ("EPSV", "EPSV ALL"):
-            control.ask(command, 522)
+            control.ask(command, 502)
         check.equal(control.pasv()[0], "127.0.0.1", "the address in the reply to PASV")
     with Control(server, source=CLIENT) as control:
         control.login().ask("EPSV", 229)

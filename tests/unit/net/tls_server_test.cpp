@@ -15,6 +15,7 @@ using namespace ferry::net_test;
 TEST_CASE("tls_server: says which file is wrong, and how") {
     const auto good = identity_for("good.example");
     const auto other = identity_for("other.example");
+    const auto rsa = rsa_identity_for("good.example");
     struct row {
         tls_identity identity;
         std::string_view said;
@@ -44,6 +45,9 @@ TEST_CASE("tls_server: says which file is wrong, and how") {
           .ocsp_called = "a.pem"},
          "another certificate"},
         {{.certificates = good.certificates, .key = other.key, .called = "a.pem"},
+         "not the one of this certificate"},
+        // It fits the certificate that is there already, of another kind.
+        {{.certificates = rsa.certificates, .key = good.key, .called = "a.pem"},
          "not the one of this certificate"},
         {{.certificates = good.certificates + "-----BEGIN CERTIFICATE-----\nAAAA\n"
                                               "-----END CERTIFICATE-----\n",

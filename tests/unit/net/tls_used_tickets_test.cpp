@@ -96,6 +96,16 @@ TEST_CASE("tls_used_tickets: a clock that is set back makes nothing good again")
     CHECK(all.issue_time(now) == all.issue_time(now - lifetime));
 }
 
+TEST_CASE(
+    "tls_used_tickets: of another machine whose clock is ahead none is taken before its time") {
+    ferry::random from(6);
+    tls_used_tickets all;
+    const id ahead(from);
+    CHECK(!all.use(ahead.issued(start + 600), start, lifetime));
+    CHECK(all.use(ahead.issued(start + 600), start + 600, lifetime));
+    CHECK(!all.use(ahead.issued(start + 600), start + 601, lifetime));
+}
+
 TEST_CASE("tls_used_tickets: without memory none is taken, and later they are") {
     ferry::random from(5);
     for (std::uint64_t nth = 1; nth <= 2; ++nth) {

@@ -33,6 +33,13 @@ TEST_CASE("file system: what other machines may share, or nobody knows, is not l
     }
 }
 
+TEST_CASE("file system: overlay may lie on one in the network, though its locks are its own") {
+    CHECK(is_local_type(0x794C7630));
+    CHECK_FALSE(waits_for_nobody(0x794C7630));
+    CHECK(waits_for_nobody(0x0000EF53));
+    CHECK_FALSE(waits_for_nobody(0x00006969));
+}
+
 TEST_CASE("file system: of a descriptor, O_PATH or not") {
     const vfs_test::scratch host;
     struct stat status{};

@@ -44,12 +44,14 @@ struct job {
     vfs::upload_options options{};
     durability level = durability::none;
     holding_place holding = holding_place::unnamed_if_possible;
+    vfs::file_system home{};
 };
 
 task<result<vfs::upload>> begin(core& here, int root, job what) {
     const path name = at(what.name);
     co_return co_await vfs::begin_upload(
-        here, {.root = root, .name = name, .holding = what.holding}, what.options);
+        here, {.root = root, .name = name, .holding = what.holding, .home = what.home},
+        what.options);
 }
 
 task<result<void>> write(core& here, vfs::upload& to, std::string text) {
@@ -528,6 +530,30 @@ TEST_CASE("upload: append and restart lose nothing that came meanwhile (F13)") {
     disk.host.write("file", "written in place");
     CHECK(disk.commit_one(*late).error() == errc::busy);
     CHECK(disk.host.read("file") == "written in place");
+}
+
+TEST_CASE("upload: names go inline where nobody is waited for, but not over a large file") {
+    for (const std::size_t old_bytes : {std::size_t{3}, 2_MiB}) {
+        for (const bool waits_for_nobody : {true, false}) {
+            fixture tree;
+            tree.host.write("file", std::string(old_bytes, 'x'));
+            struct stat status{};
+            REQUIRE(::stat(tree.host.root().c_str(), &status) == 0);
+            std::optional<bool> is_inline;
+            tree.machine.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
+                if (what.code == opcode::rename_at) {
+                    is_inline = what.args.rename_at.is_local;
+                }
+                return std::nullopt;
+            });
+            CHECK(tree.upload({.pieces = {"new"},
+                               .home = {.device = status.st_dev,
+                                        .is_local = true,
+                                        .waits_for_nobody = waits_for_nobody}}));
+            CHECK(tree.host.read("file") == "new");
+            CHECK(is_inline == std::optional(waits_for_nobody && old_bytes < 1_MiB));
+        }
+    }
 }
 
 TEST_CASE("upload: content is stable before the name, the directory after it") {
