@@ -309,7 +309,12 @@ int reactor::drawn_errno(const op& what) noexcept {
         !host_.trouble().strikes(trouble::op_error)) {
         return 0;
     }
-    const int failed_with = host_.trouble().pick_errno(what.code);
+    int failed_with = host_.trouble().pick_errno(what.code);
+    // openat2(2) has that for names that are kept within a directory.
+    if (failed_with == EAGAIN && what.code == opcode::open_at &&
+        (what.args.open_at.how.resolve & RESOLVE_BENEATH) == 0) {
+        failed_with = EIO;
+    }
     host_.struck(what, failed_with);
     return failed_with;
 }
