@@ -593,6 +593,9 @@ bool core_server::look_alive() noexcept {
 }
 
 void core_server::begin_retirement() noexcept {
+    if (draining_.stop_requested()) {
+        return;  // Which ends sooner.
+    }
     retiring_ = true;
     accepting_.request_stop();
     http_options_.requests_per_connection_max = 1;  // Which every next answer reaches.

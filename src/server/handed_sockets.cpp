@@ -73,7 +73,8 @@ std::expected<handed_socket, std::string> read_socket(std::string_view name, uni
         made.is_given = false;
         made.scheme = name.substr(handed_sockets::own_prefix.size());
     }
-    if (std::ranges::find(schemes, made.scheme) == std::end(schemes)) {
+    const bool is_admin = !made.is_given && made.scheme == admin_scheme;
+    if (!is_admin && std::ranges::find(schemes, made.scheme) == std::end(schemes)) {
         return refused("its name is not http, https, ftp or ftps (FileDescriptorName=)");
     }
     if (!is_listening_stream(socket.get())) {
@@ -89,7 +90,7 @@ std::expected<handed_socket, std::string> read_socket(std::string_view name, uni
     made.at = *at;
     if (at->family == net::address_family::local) {
         made.path = path_of(socket.get());
-        if (made.scheme != "http" || made.path.empty()) {
+        if ((made.scheme != "http" && !is_admin) || made.path.empty()) {
             return refused("of the file system there are sockets of http only, with a path");
         }
     }
@@ -179,6 +180,21 @@ std::expected<handed_sockets, std::string> handed_sockets::from_environment() {
     return made;
 }
 
+std::vector<std::string> handed_sockets::names_given() {
+    const auto variable = [](const char* name) -> std::string_view {
+        const char* const value = std::getenv(name);
+        return value == nullptr ? "" : value;
+    };
+    if (parse_number(variable("LISTEN_PID")) != static_cast<std::size_t>(::getpid())) {
+        return {};
+    }
+    auto names = split_at_colons(variable("LISTEN_FDNAMES"));
+    std::erase_if(names, [](const std::string& each) {
+        return each.starts_with(own_prefix) || each == predecessor_name;
+    });
+    return names;
+}
+
 std::expected<void, std::string> handed_sockets::put_into(config& settings) const {
     for (const auto scheme : schemes) {
         std::vector<net::endpoint> given;
@@ -232,8 +248,10 @@ std::vector<handed_socket> handed_sockets::take(std::string_view scheme, const n
     });
 }
 
-std::vector<handed_socket> handed_sockets::take(const local_door& door) {
-    return taken_out(all_, [&](const handed_socket& each) { return each.path == door.path; });
+std::vector<handed_socket> handed_sockets::take(std::string_view scheme, const local_door& door) {
+    return taken_out(all_, [&](const handed_socket& each) {
+        return each.scheme == scheme && each.path == door.path;
+    });
 }
 
 std::vector<std::string> handed_sockets::paths_left() const {
@@ -248,7 +266,10 @@ std::vector<std::string> handed_sockets::paths_left() const {
 
 void handed_sockets::drop_rest() {
     for (const auto& each : paths_left()) {
-        ::unlink(each.c_str());
+        struct stat status{};
+        if (::lstat(each.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) {
+            ::unlink(each.c_str());
+        }
     }
     all_.clear();
 }

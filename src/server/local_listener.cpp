@@ -1,5 +1,6 @@
 #include "server/local_listener.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -87,9 +88,21 @@ std::string show(const local_door& door) {
 
 local_name::~local_name() {
     struct stat status{};
-    if (!path_.empty() && ::lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ &&
-        status.st_ino == inode_) {
+    if (is_own_ && !path_.empty() && ::lstat(path_.c_str(), &status) == 0 &&
+        status.st_dev == device_ && status.st_ino == inode_) {
         ::unlink(path_.c_str());  // Left behind, it would be replaced at the next start.
+    }
+}
+
+void local_name::give_to(uid_t user, gid_t group) const noexcept {
+    // Who may write in a directory on the way may have put something else there meanwhile.
+    const unique_fd at(is_own_ ? ::open(path_.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1);
+    struct stat status{};
+    if (at && ::fstat(at.get(), &status) == 0 && S_ISSOCK(status.st_mode) &&
+        status.st_dev == device_ && status.st_ino == inode_) {
+        // Where that is refused, as in a file system without owners, a warning tells what is
+        // missing.
+        static_cast<void>(::fchownat(at.get(), "", user, group, AT_EMPTY_PATH));
     }
 }
 
@@ -98,7 +111,9 @@ std::optional<local_name> name_of_listening(const std::string& path) {
     if (::lstat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) {
         return std::nullopt;
     }
-    return local_name(path, status);
+    local_name made(path, status);
+    made.leave();
+    return made;
 }
 
 std::expected<local_listener, std::string> listen_locally(const local_door& door, int backlog) {

@@ -31,18 +31,27 @@ class local_name {
     local_name(std::string path, const struct stat& made) noexcept
         : path_(std::move(path)), device_(made.st_dev), inode_(made.st_ino) {}
     local_name(local_name&& other) noexcept
-        : path_(std::exchange(other.path_, {})), device_(other.device_), inode_(other.inode_) {}
+        : path_(std::exchange(other.path_, {})),
+          device_(other.device_),
+          inode_(other.inode_),
+          is_own_(other.is_own_) {}
     local_name(const local_name&) = delete;
     local_name& operator=(const local_name&) = delete;
     ~local_name();
 
-    /// Leaves it where it is: another process listens there now.
-    void leave() noexcept { path_.clear(); }
+    /// Leaves it where it is at the end: another process listens there.
+    void leave() noexcept { is_own_ = false; }
+    /// Removes it at the end after all.
+    void keep() noexcept { is_own_ = true; }
+
+    /// Gives it to an owner, if it is this process's and still the socket that it was. As root.
+    void give_to(uid_t user, gid_t group) const noexcept;
 
   private:
-    std::string path_;  ///< Empty: nothing to remove.
+    std::string path_;  ///< Empty: it was moved from.
     dev_t device_;
     ino_t inode_;
+    bool is_own_ = true;
 };
 
 struct local_listener {
@@ -50,7 +59,8 @@ struct local_listener {
     local_name name;
 };
 
-/// The name of a socket that listens at `path` already; none where that is nothing.
+/// The name of a socket that listens at `path` already, to be left there until it is to be kept;
+/// none where there is no socket.
 [[nodiscard]] std::optional<local_name> name_of_listening(const std::string& path);
 
 /// Listens at `door`. A socket of that name at which nobody listens is one that a server has left,

@@ -198,7 +198,7 @@ void fit_descriptors(const config& settings, std::size_t cores, prepared& ready)
     const auto admin_doors = settings.admin.size() + settings.admin_local.size();
     const std::size_t reserved =
         descriptors_reserved + settings.mounts.size() +
-        (admin_doors == 0 ? 0 : admin_doors + descriptors_of_admin) +
+        (admin_doors == 0 ? 0 : 2 * admin_doors + descriptors_of_admin) +
         cores * (descriptors_of_core +
                  // Twice: a successor is handed them.
                  2 * (settings.http.size() + settings.http_local.size() + settings.ftp.size() +
@@ -349,16 +349,14 @@ std::string closed_log_directory(const config& settings) {
     return is_open ? std::string() : directory;
 }
 
-/// What root has made and `who` is to open, write and remove from now on.
-void hand_over(const system_account& who, const config& settings, const prepared& ready) noexcept {
+/// What root has made in this process and `who` is to open, write and remove from now on.
+void hand_over(const system_account& who, const prepared& ready) noexcept {
     // Where that is refused, as in a file system without owners, a warning tells what is missing.
     if (ready.access_log && is_file(ready.access_log.get())) {
         static_cast<void>(::fchown(ready.access_log.get(), who.user, who.group));
     }
-    for (const auto* doors : {&settings.http_local, &settings.admin_local}) {
-        for (const auto& each : *doors) {
-            static_cast<void>(::lchown(each.path.c_str(), who.user, who.group));
-        }
+    for (const auto& each : ready.local_names) {
+        each.give_to(who.user, who.group);
     }
 }
 
@@ -377,10 +375,13 @@ std::string why_no_access_log(const config& settings) {
 
 /// The same of the sockets of the file system.
 std::string why_no_local_door(const config& settings) {
-    for (const auto& each : settings.http_local) {
-        if (::faccessat(AT_FDCWD, directory_of(each.path).c_str(), W_OK | X_OK, AT_EACCESS) != 0) {
-            return fmt::format("cannot listen on http://unix:{}: {}", in_quotes(each.path),
-                               std::strerror(errno));
+    for (const auto* doors : {&settings.http_local, &settings.admin_local}) {
+        for (const auto& each : *doors) {
+            const auto directory = directory_of(each.path);
+            if (::faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) != 0) {
+                return fmt::format("cannot listen on http://unix:{}: {}", in_quotes(each.path),
+                                   std::strerror(errno));
+            }
         }
     }
     return {};
@@ -433,8 +434,7 @@ void look_for_files_of(const config& settings, prepared& ready) {
 }
 
 /// What would be refused later, of what a check does not do.
-std::string why_no_start(const config& settings, prepared& ready) {
-    look_for_files_of(settings, ready);
+std::string why_no_start(const config& settings) {
     for (const auto& why :
          {why_no_access_log(settings), why_no_local_door(settings), why_no_listener(settings)}) {
         if (!why.empty()) {
@@ -522,37 +522,20 @@ std::string unreadable_directory(const config& settings) {
     return found != settings.mounts.end() ? found->directory : std::string();
 }
 
-/// Opens one endpoint of the admin server. With a predecessor, which listens there until this
-/// process serves, both do for that moment.
-std::expected<listening, std::string> listen_for_admin_at(const config& settings,
-                                                          const net::endpoint& at,
-                                                          bool has_predecessor) {
-    listening made{.at = at, .path = {}, .sockets = {}};
-    if (has_predecessor) {
-        auto socket = net::open_listener({.at = at, .share_port = true});
-        if (socket) {
-            made.at = net::local_endpoint(socket->get()).value_or(at);
-            made.sockets.push_back(std::move(*socket));
-            return made;
-        }
-    }
-    return listen_everywhere(settings, std::move(made), 1, {});
-}
-
 /// Opens where the admin server listens. Returns what was refused, or nothing.
-std::string listen_for_admin(const config& settings, prepared& ready, bool has_predecessor) {
+std::string listen_for_admin(const config& settings, prepared& ready, handed_sockets& handed) {
+    constexpr std::size_t cores = 1;  // It has a thread of its own.
     for (const auto& at : settings.admin) {
-        auto opened = listen_for_admin_at(settings, at, has_predecessor);
+        auto opened = listen_everywhere(settings, {.at = at, .path = {}, .sockets = {}}, cores,
+                                        handed.take(admin_scheme, at, settings.admin));
         if (!opened) {
             return fmt::format("--admin: {}", opened.error());
         }
         ready.admin.push_back(std::move(*opened));
     }
     for (const auto& door : settings.admin_local) {
-        if (has_predecessor) {
-            ::unlink(door.path.c_str());  // Its own, where it still listens.
-        }
-        auto opened = listen_locally_everywhere(door, 1, {}, ready.local_names);
+        auto opened = listen_locally_everywhere(door, cores, handed.take(admin_scheme, door),
+                                                ready.local_names);
         if (!opened) {
             return fmt::format("--admin: {}", opened.error());
         }
@@ -659,7 +642,7 @@ std::expected<void, std::string> give_up_privileges(const config& settings, prep
     }
     if (ready.runs_as) {
         if (!settings.check) {
-            hand_over(*ready.runs_as, settings, ready);
+            hand_over(*ready.runs_as, ready);
         }
         if (auto done = become(*ready.runs_as, has_ftp(settings)); !done) {
             return std::unexpected(fmt::format("--run-as: {}", done.error()));
@@ -679,6 +662,9 @@ std::expected<void, std::string> give_up_privileges(const config& settings, prep
                 "write in {}",
                 settings.run_as, in_quotes(log)));
         }
+    }
+    if (settings.check) {
+        look_for_files_of(settings, ready);  // As who reads them.
     }
     warn_of_closed_directories(settings, ready);
     const bool tells_nothing = settings.check && settings.confine != confinement::required;
@@ -732,6 +718,10 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
         return std::unexpected(std::move(rules.error()));
     }
     ready.rules = std::move(*rules);
+    if (settings.ftp_refuse_no_host && !ready.rules) {
+        return std::unexpected(
+            "--ftp-without-host refuse: without --rules there is no host that could be named");
+    }
     const auto& unnamed = settings.ftp_without_host;
     if (!unnamed.empty() && (!ready.rules || !http::has_host(*ready.rules, unnamed))) {
         return std::unexpected(fmt::format(
@@ -776,7 +766,7 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
     }
     ready.io = std::move(*io);
     if (settings.check) {
-        if (auto refused = why_no_start(settings, ready); !refused.empty()) {
+        if (auto refused = why_no_start(settings); !refused.empty()) {
             return std::unexpected(std::move(refused));
         }
         return ready;  // A check leaves no trace and does not mind a server that runs already.
@@ -811,17 +801,17 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
         }
     }
     for (const auto& door : settings.http_local) {
-        auto opened = listen_locally_everywhere(door, cores, handed.take(door), ready.local_names);
+        auto opened = listen_locally_everywhere(
+            door, cores, handed.take(scheme_of(protocol::http, false), door), ready.local_names);
         if (!opened) {
             return std::unexpected(std::move(opened.error()));
         }
         ready.listeners.push_back(std::move(*opened));
     }
-    ready.paths_left = handed.paths_left();
-    if (auto refused = listen_for_admin(settings, ready, static_cast<bool>(handed.predecessor));
-        !refused.empty()) {
+    if (auto refused = listen_for_admin(settings, ready, handed); !refused.empty()) {
         return std::unexpected(std::move(refused));
     }
+    ready.paths_left = handed.paths_left();
     if (!ready.admin.empty()) {
         ready.system = process_files::open();
     }

@@ -50,7 +50,7 @@ struct prepared {
     std::vector<listening> listeners;
     std::vector<local_name> local_names;  ///< Of those of the file system that are ferry's own.
     std::vector<std::string> paths_left;  ///< Of sockets that were handed over and are not wanted.
-    std::vector<listening> admin;         ///< Each with one socket.
+    std::vector<listening> admin;         ///< All sockets are for the one thread.
     process_files system;                 ///< What the admin server tells of the process.
     unique_fd access_log;                 ///< Empty when there is none, or it is standard output.
     int access_log_fd = -1;               ///< -1: no log.

@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,7 +31,9 @@ constexpr char sockets_come = 's';
 constexpr char start_now = 'x';
 constexpr std::size_t order_bytes_max = 64;
 constexpr std::size_t sockets_of_order_max = 128;  // SCM_MAX_FD is 253.
+constexpr std::size_t sockets_max = 4'096;         // Of one start.
 constexpr int orders_at = 3;                       // Where the process has its only descriptor.
+constexpr int pause_ms = 1'000;                    // Behind each start.
 
 union control_message {
     cmsghdr header;
@@ -127,23 +131,28 @@ void become_program(char* const* arguments, std::vector<handed_one>& all) {
     if (std::getenv("WATCHDOG_PID") != nullptr) {
         set_variable("WATCHDOG_PID", process);
     }
-    std::signal(SIGCHLD, SIG_DFL);
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::execvp(arguments[0], arguments);
 }
 
-/// Starts the program in a process of its own. `all` begins with the channel.
+/// Starts the program in a process of its own, and this one is not its parent: a service manager
+/// sees the end of its own children only. `all` begins with the channel.
 void start_program(char* const* arguments, std::vector<handed_one>& all) {
     // Beyond where the program will have its descriptors.
     const unique_fd told(::fcntl(all.front().socket.get(), F_DUPFD_CLOEXEC,
                                  orders_at + static_cast<int>(all.size())));
     const pid_t child = ::fork();
     if (child > 0) {
+        while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {}
         return;
     }
-    if (child == 0) {
+    const pid_t program = child == 0 ? ::fork() : -1;
+    if (program > 0) {
+        ::_exit(0);
+    }
+    if (program == 0) {
         become_program(arguments, all);
     }
     const auto why =
@@ -154,17 +163,22 @@ void start_program(char* const* arguments, std::vector<handed_one>& all) {
     }
 }
 
-bool is_name(std::string_view text) noexcept {
-    return std::ranges::all_of(text, [](char c) { return c == '-' || (c >= 'a' && c <= 'z'); });
+/// Whether sockets may go by that name: a ferry's own, or one that a manager has given.
+bool is_name(std::string_view text, const std::vector<std::string>& given) {
+    const bool is_plain =
+        std::ranges::all_of(text, [](char c) { return c == '-' || (c >= 'a' && c <= 'z'); });
+    return is_plain && (text.starts_with(handed_sockets::own_prefix) ||
+                        std::ranges::find(given, text) != given.end());
 }
 
-/// What the process does, all its life.
-[[noreturn]] void stand_by(char* const* arguments, unique_fd orders) {
+/// What the process does, all its life. `given`: names of sockets of a manager.
+[[noreturn]] void stand_by(char* const* arguments, unique_fd orders,
+                           const std::vector<std::string>& given) {
     // Whatever is for the serving process and comes to both, as from a terminal: it ends with that.
     sigset_t all_signals;
     sigfillset(&all_signals);
     ::sigprocmask(SIG_SETMASK, &all_signals, nullptr);
-    std::signal(SIGCHLD, SIG_IGN);  // Whoever was started leaves nothing to be waited for.
+    std::signal(SIGCHLD, SIG_DFL);
     ::prctl(PR_SET_NAME, "ferry-starter");
     rlimit descriptors{};
     if (::getrlimit(RLIMIT_NOFILE, &descriptors) == 0) {
@@ -181,7 +195,8 @@ bool is_name(std::string_view text) noexcept {
             ::_exit(0);
         }
         const std::string_view name = std::string_view(next.text).substr(1);
-        if (next.text.front() == sockets_come && is_name(name)) {
+        if (next.text.front() == sockets_come && is_name(name, given) &&
+            come.size() + next.sockets.size() <= sockets_max) {
             for (auto& each : next.sockets) {
                 come.push_back({.name = std::string(name), .socket = std::move(each)});
             }
@@ -190,6 +205,8 @@ bool is_name(std::string_view text) noexcept {
                                        .socket = std::move(next.sockets.front())});
             start_program(arguments, come);
             come.clear();
+            pollfd ended{.fd = orders_at, .events = 0, .revents = 0};
+            ::poll(&ended, 1, pause_ms);
         }
     }
 }
@@ -207,13 +224,14 @@ std::expected<starter, std::string> starter::begin(char* const* arguments) {
     }
     unique_fd own(both[0]);
     unique_fd theirs(both[1]);
+    const auto given = handed_sockets::names_given();
     const pid_t child = ::fork();
     if (child < 0) {
         return failed("no process that could start others");
     }
     if (child == 0) {
         own.reset();
-        stand_by(arguments, std::move(theirs));
+        stand_by(arguments, std::move(theirs), given);
     }
     return starter(std::move(own));
 }

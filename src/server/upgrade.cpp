@@ -55,6 +55,9 @@ void upgrade::begin() {
         return;
     }
     successor_ = std::move(*started);
+    for (auto& each : all_.names) {
+        each.leave();  // Should this process end before it hears whose they are.
+    }
     log::info("SIGUSR2: a new process starts; this one serves until it does");
 }
 
@@ -62,6 +65,9 @@ bool upgrade::hear_successor() {
     const auto said = hear(successor_.get());
     if (!said.starts_with(serving)) {
         successor_.reset();
+        for (auto& each : all_.names) {
+            each.keep();
+        }
         log::error(said.empty() ? "the new process has ended before it served: it has said why; "
                                   "this one serves on"
                                 : fmt::format("{}; this process serves on", said));
@@ -72,9 +78,6 @@ bool upgrade::hear_successor() {
         fmt::format("process {} serves from now on; this one finishes what is under way", number));
     all_.manager.say(fmt::format("MAINPID={}", number));
     static_cast<void>(say(successor_.get(), go_on));
-    for (auto& each : all_.names) {
-        each.leave();
-    }
     close_doors();
     heir_ = std::move(successor_);
     return true;
@@ -82,6 +85,9 @@ bool upgrade::hear_successor() {
 
 void upgrade::serves(std::string status) {
     status_ = std::move(status);
+    for (auto& each : all_.names) {
+        each.keep();
+    }
     if (!all_.predecessor ||
         !say(all_.predecessor.get(), fmt::format("{}{}", serving, ::getpid()))) {
         tell_manager();

@@ -22,7 +22,8 @@ class upgrade {
     struct parts {
         const starter* by = nullptr;      ///< Null: this process cannot be replaced.
         std::vector<handed_group> doors;  ///< All sockets that are listened at.
-        std::vector<local_name> names;    ///< Of those of the file system.
+        std::vector<local_name> names;    ///< Of those of the file system, not yet to be kept where
+                                          ///< the predecessor listens there, too.
         unique_fd predecessor;            ///< Empty: there was none.
         const service_manager& manager;
     };
@@ -31,8 +32,9 @@ class upgrade {
     /// Has the successor started. What stands against it is logged.
     void begin();
 
-    /// Says that this process serves: to its predecessor, and to the manager once that has said who
-    /// is its process from now on. `status`: a line for whoever looks.
+    /// Says that this process serves, whose the names are then: to its predecessor, and to the
+    /// manager once that has said who is its process from now on. `status`: a line for whoever
+    /// looks.
     void serves(std::string status);
 
     /// Readable when the successor has something to say; -1: there is none.

@@ -507,7 +507,7 @@ void supervise(cores& running, const supervised& what) {
         if ((waited[1].revents & POLLIN) != 0) {
             return;
         }
-        if (waited[2].revents != 0 && next.hear_successor()) {
+        if (waited[2].revents != 0 && next.hear_successor() && seen == 0) {
             running.retire();
             if (admin != nullptr) {
                 admin->stop();  // Its successor tells from here on.
@@ -558,10 +558,15 @@ std::unique_ptr<admin_server> start_admin(const config& settings, prepared& read
         return nullptr;
     }
     for (auto& each : ready.admin) {
-        with.sockets.push_back(std::move(each.sockets.front()));
+        std::ranges::move(each.sockets, std::back_inserter(with.sockets));
     }
-    with.numbers.header_timeout = settings.header_timeout;
-    with.numbers.idle_timeout = settings.idle_timeout;
+    // There are few connections, and whoever wants one to stay asks again soon.
+    constexpr std::chrono::seconds header_timeout_max{2};
+    constexpr std::chrono::seconds idle_timeout_max{5};
+    with.numbers.header_timeout =
+        std::min<runtime::duration>(settings.header_timeout, header_timeout_max);
+    with.numbers.idle_timeout =
+        std::min<runtime::duration>(settings.idle_timeout, idle_timeout_max);
     with.numbers.send_timeout = settings.send_timeout;
     with.files = std::move(ready.system);
     with.io = ready.io.uses == io_backend::uring ? "io_uring" : "epoll";
@@ -596,6 +601,8 @@ unique_fd block_signals() {
     sigaddset(&handled, SIGUSR2);
     ::pthread_sigmask(SIG_BLOCK, &handled, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
+    // Where this is process 1 of a container, others leave it what they have started.
+    std::signal(SIGCHLD, SIG_IGN);
     // A write over RLIMIT_FSIZE is then EFBIG, an answer, and not the end of the process.
     std::signal(SIGXFSZ, SIG_IGN);
     return unique_fd(::signalfd(-1, &handled, SFD_CLOEXEC));
@@ -662,17 +669,22 @@ std::optional<vfs::leftover_kinds> what_is_left(const config& settings,
 }
 
 /// The listening sockets once more, for whoever takes over: cores close theirs when they like.
-std::vector<handed_group> copy_doors(const std::vector<listening>& listeners) {
+std::vector<handed_group> copy_doors(const prepared& ready) {
     std::vector<handed_group> all;
-    for (const auto& each : listeners) {
+    const auto add = [&all](const listening& each, std::string_view scheme) {
         handed_group made{
-            .name = fmt::format("{}{}", each.is_given ? "" : handed_sockets::own_prefix,
-                                scheme_of(each.speaks, each.is_secure)),
+            .name = fmt::format("{}{}", each.is_given ? "" : handed_sockets::own_prefix, scheme),
             .sockets = {}};
         for (const auto& socket : each.sockets) {
             made.sockets.emplace_back(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
         }
         all.push_back(std::move(made));
+    };
+    for (const auto& each : ready.listeners) {
+        add(each, scheme_of(each.speaks, each.is_secure));
+    }
+    for (const auto& each : ready.admin) {
+        add(each, admin_scheme);
     }
     return all;
 }
@@ -817,7 +829,7 @@ int run(const config& given, char* const* arguments) {
     const auto lines = describe_listeners(*ready);
     log_files logs(settings, std::move(ready->access_log));
     upgrade next({.by = beside ? &*beside : nullptr,
-                  .doors = beside ? copy_doors(ready->listeners) : std::vector<handed_group>(),
+                  .doors = beside ? copy_doors(*ready) : std::vector<handed_group>(),
                   .names = std::move(ready->local_names),
                   .predecessor = std::move(handed.predecessor),
                   .manager = manager});

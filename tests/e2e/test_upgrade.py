@@ -135,6 +135,51 @@ def test_one_that_cannot_start_changes_nothing(t):
     check.equal(server.wait(), 0, "status of the old process")
 
 
+def test_the_names_of_one_that_fails_stay(t):
+    """It had taken the sockets over, and one more is in use: their names are still the old one's, as
+    is what was no socket of its own; then one that starts has them."""
+    folder = t.tmp()
+    http, admin, mine = (os.path.join(folder, name) for name in ("http", "admin", "mine"))
+    trees.write(folder, "mine", b"mine")
+    usual = f"http = ['127.0.0.1:0', 'unix:{http}']\nadmin = ['unix:{admin}']\n"
+    config = config_file(t, usual)
+    server = t.ferry(tree(t), "--config", config, "--ftp", "off", "--drain-timeout", "3s",
+                     defaults=False, endpoints=1)
+    line = t.closing(Line(server))
+    identities = [os.stat(each).st_ino for each in (http, admin)]
+
+    def serves_by(path, target):
+        with succession.connect_local(path) as client:
+            client.sendall(request(target, fields=[("Connection", "close")]))
+            check.holds(client.recv(100).startswith(b"HTTP/1.1 200"), target)
+
+    rewrite(config, usual[:-2] + f", 'unix:{mine}']\n")
+    server.signal(signal.SIGUSR2)
+    told(server, line, "the new process has ended before it served")
+    check.contains(server.errors(), "there is a file of that name that is no socket", "why")
+    with open(mine, "rb") as file:
+        check.equal(file.read(), b"mine", "the file")
+    serves_by(http, "/small")
+    serves_by(admin, "/readyz")
+    rewrite(config, usual)
+    line.upgrade()
+    check.equal(server.wait(), 0, "status of the old process")
+    serves_by(http, "/small")
+    serves_by(admin, "/readyz")
+    check.equal([os.stat(each).st_ino for each in (http, admin)], identities, "the same sockets")
+
+
+def test_it_is_no_child_of_the_starter(t):
+    """Its parent is whoever waits for orphans: a service manager sees its end."""
+    server, line = serve(t)
+    beside = succession.children_of(server.pid)
+    line.upgrade()
+    with open(f"/proc/{line.newest}/stat", encoding="ascii") as file:
+        parent = int(file.read().rsplit(")", 1)[1].split()[1])
+    check.holds(parent not in (server.pid, *beside), f"its parent: {parent}")
+    check.equal(sum((succession.children_of(each) for each in beside), []), [], "children")
+
+
 def test_off(t):
     server, line = serve(t, "--upgrade-drain-timeout", "0")
     server.signal(signal.SIGUSR2)

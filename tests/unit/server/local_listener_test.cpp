@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -120,6 +121,53 @@ TEST_CASE("local_listener: a socket that a server has left is replaced, one in u
     REQUIRE(other);
     { const auto gone = std::move(fresh->name); }
     CHECK(can_connect(path));
+}
+
+TEST_CASE("local_listener: a name that was taken over stays until it is kept") {
+    const scratch_folder folder;
+    const auto path = folder / "socket";
+    auto old = listen_locally({.path = path}, 8);
+    REQUIRE(old);
+    { const auto failed = name_of_listening(path); }
+    CHECK(can_connect(path));
+    old->name.leave();
+    {
+        auto serves = name_of_listening(path);
+        REQUIRE(serves);
+        serves->keep();
+    }
+    CHECK_FALSE(std::filesystem::exists(path));
+    std::ofstream(path) << "content";
+    CHECK_FALSE(name_of_listening(path));
+}
+
+TEST_CASE("local_listener: an owner is given the socket, and nothing that has taken its place") {
+    if (::geteuid() != 0) {
+        MESSAGE("only root gives files away");
+        return;
+    }
+    constexpr uid_t other = 65'534;
+    const auto owner_of = [](const std::string& path) {
+        struct stat status{};
+        REQUIRE(::lstat(path.c_str(), &status) == 0);
+        return status.st_uid;
+    };
+    const scratch_folder folder;
+    const auto path = folder / "socket";
+    auto made = listen_locally({.path = path}, 8);
+    REQUIRE(made);
+    const auto taken = name_of_listening(path);
+    REQUIRE(taken);
+    taken->give_to(other, other);
+    CHECK(owner_of(path) == 0);
+    made->name.give_to(other, other);
+    CHECK(owner_of(path) == other);
+    std::filesystem::rename(path, folder / "elsewhere");
+    std::ofstream(folder / "precious") << "content";
+    std::filesystem::create_symlink("precious", path);
+    made->name.give_to(other, other);
+    CHECK(owner_of(path) == 0);
+    CHECK(owner_of(folder / "precious") == 0);
 }
 
 TEST_CASE("local_listener: what is no socket stays") {
