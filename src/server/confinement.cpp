@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -139,23 +140,54 @@ bool is_of_the_system(const std::string& directory) {
     return name == "/" || name == "/etc" || name == "/dev" || name.starts_with("/proc");
 }
 
+/// Whether nothing but "/" is above it, so that it may hold whole file systems.
+bool is_at_the_top(const std::string& directory) {
+    const std::unique_ptr<char, void (*)(void*)> real(::realpath(directory.c_str(), nullptr),
+                                                      &std::free);
+    return real != nullptr && std::string_view(real.get()).rfind('/') == 0;
+}
+
 /// The directories that must be searched for a file of that name: its own, and those of whatever
-/// links lead on from there, as to certificates that are renewed. Where such a directory is a link
-/// itself, those beside the one that it leads to, to which it may be led instead.
+/// links lead on from there, as to certificates that are renewed.
 std::vector<std::string> directories_to(const std::string& name) {
     std::vector<std::string> all;
     for (const auto& each : names_along_links(name)) {
-        const std::string own = directory_of(each);
-        all.push_back(own);
+        all.push_back(directory_of(each));
+    }
+    return all;
+}
+
+/// Where one of these is a link itself, those beside the one that it leads to, to which it may be
+/// led instead.
+std::vector<std::string> directories_beside(const std::vector<std::string>& directories) {
+    std::vector<std::string> all;
+    for (const auto& each : directories) {
         const auto ways =
-            names_along_links(own.ends_with('/') ? own.substr(0, own.size() - 1) : own);
+            names_along_links(each.ends_with('/') ? each.substr(0, each.size() - 1) : each);
         for (std::size_t i = 1; i < ways.size(); ++i) {
-            if (auto beside = directory_of(ways[i]); !is_of_the_system(beside)) {
-                all.push_back(std::move(beside));
-            }
+            all.push_back(directory_of(ways[i]));
         }
     }
     return all;
+}
+
+/// Allows to read what one of the links on the way to `name` may be led to. A directory at the top
+/// is much more than that, so there it is told that the link has to stay as it is.
+void allow_ways_beside(ruleset& rules, const std::string& name, std::vector<std::string>& lacking) {
+    const auto own = directories_to(name);
+    for (const auto& each : directories_beside(own)) {
+        if (is_of_the_system(each) || std::ranges::find(own, each) != own.end()) {
+            continue;
+        }
+        if (is_at_the_top(each)) {
+            lacking.push_back(
+                fmt::format("\"{}\" cannot be read anew if a link on the way leads elsewhere "
+                            "within \"{}\": better that was a directory of its own",
+                            name, each));
+            continue;
+        }
+        rules.allow(each, LANDLOCK_ACCESS_FS_READ_FILE);
+    }
 }
 
 /// Allows what `each` of the names is for, in every directory on the way to it.
@@ -185,6 +217,9 @@ void add_rules(ruleset& rules, const reach& what, std::vector<std::string>& lack
         rules.allow(each, reads);
     }
     allow_ways(rules, what.files_read, LANDLOCK_ACCESS_FS_READ_FILE, lacking);
+    for (const auto& each : what.files_read) {
+        allow_ways_beside(rules, each, lacking);
+    }
     allow_ways(rules, what.files_made, LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG,
                lacking);
     for (const auto& each : what.files_removed) {

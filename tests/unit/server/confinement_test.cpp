@@ -321,6 +321,24 @@ TEST_CASE("confine: a directory that is a link may be led to what lies beside it
     CHECK(came == std::vector<int>{0, 0, 0, EACCES});
 }
 
+TEST_CASE("confine: what is written goes beside the name and its target, and nowhere above") {
+    if (landlock_abi() < 2) {
+        MESSAGE("this kernel has no Landlock that will do");
+        return;
+    }
+    const place at;
+    std::filesystem::create_directories(at.at("data/others"));
+    std::filesystem::rename(at.at("logs"), at.at("data/logs"));
+    std::filesystem::create_symlink("data/logs", at.at("logs"));
+    const auto came = confined(at.whole(), [&at](auto tell) {
+        tell(opens(at.at("logs/access.log"), O_WRONLY | O_CREAT));
+        tell(opens(at.at("data/logs/access.log"), O_WRONLY | O_CREAT));
+        tell(opens(at.at("data/others/new"), O_WRONLY | O_CREAT));
+        tell(opens(at.at("data/new"), O_WRONLY | O_CREAT));
+    });
+    CHECK(came == std::vector<int>{0, 0, 0, EACCES, EACCES});
+}
+
 TEST_CASE("confine: a name among those of the system is told of") {
     const place at;
     auto what = at.whole();
