@@ -265,8 +265,15 @@ task<reply> do_host(session& user, std::string_view name) {
     if (!is_host_name(name)) {
         co_return reply{501, "Wanted: the name of a host, or an address in brackets"};
     }
-    auto root = user.shared.hosts == nullptr ? std::optional<vfs::path>(std::in_place)
-                                             : user.shared.hosts->root_of(name);
+    const auto& settings = user.shared.settings;
+    const auto* const hosts = user.shared.hosts;
+    std::optional<vfs::path> root;
+    if (settings.needs_host || !settings.host_without_name.empty()) {
+        // The whole tree is for nobody then, by whatever name.
+        root = hosts == nullptr ? std::nullopt : hosts->root_of_known(name);
+    } else {
+        root = hosts == nullptr ? std::optional<vfs::path>(std::in_place) : hosts->root_of(name);
+    }
     if (!root) {
         co_return reply{504, "There is no host of that name"};
     }

@@ -389,6 +389,8 @@ TEST_CASE("access: who does not say HOST gets the host that is for them, or does
     CHECK(user.code("USER ann") == 331);  // The host stays (section 3.2).
     CHECK(user.code("PASS secret") == 230);
     CHECK(user.code("SIZE er") == 213);
+    CHECK(user.code("REIN") == 220);
+    CHECK(user.code("HOST any.example.org") == 504);  // It would have the whole tree.
 
     settings.numbers.host_without_name = "gone.example.org";
     test_server gone(settings);  // As when the rules are read anew, without it.
@@ -407,6 +409,8 @@ TEST_CASE("access: who does not say HOST gets the host that is for them, or does
         CHECK(other.ask(line) == "530 Not without a host: send HOST first");
         CHECK(other.code("PASS secret") == 503);
     }
+    CHECK(other.code("HOST any.example.org") == 504);
+    CHECK(other.code("USER ann") == 530);
     CHECK(log_in_to(other, "bob.example", "ann") == 230);
     CHECK(other.code("REIN") == 220);
     CHECK(other.code("USER ann") == 530);
