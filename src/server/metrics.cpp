@@ -61,13 +61,16 @@ void read_requests(const reading& from, metric_samples& into) {
     static constexpr std::array<std::string_view, http::counters::classes> codes = {
         "1xx", "2xx", "3xx", "4xx", "5xx"};
     for (std::size_t row = 0; row < http::counted_methods.size(); ++row) {
+        std::array<std::uint64_t, codes.size()> all{};
         for (std::size_t code = 0; code < codes.size(); ++code) {
-            const auto all =
+            all[code] =
                 sum(from, [&](const core_reading& core) { return core.http.answers[row][code]; });
-            // A method that nobody uses is no series, but what everybody asks about is there.
-            if (all != 0 || (row == 0 && code == 1)) {
-                put(into, {{"method", http::counted_methods[row]}, {"code", codes[code]}}, all);
-            }
+        }
+        // A method that nobody uses is no series. Of the others all are there before there is
+        // anything to count: the first error is an increase.
+        const bool is_used = std::ranges::any_of(all, [](std::uint64_t each) { return each != 0; });
+        for (std::size_t code = 0; (is_used || row == 0) && code < codes.size(); ++code) {
+            put(into, {{"method", http::counted_methods[row]}, {"code", codes[code]}}, all[code]);
         }
     }
 }

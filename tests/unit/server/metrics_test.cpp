@@ -77,6 +77,9 @@ TEST_CASE("metrics: no two have one name, and names and help are as the formats 
 TEST_CASE("metrics: those of all cores are added up, and those of one have its number") {
     const auto text = write_metrics(some(), metrics_format::text);
     CHECK(has_line(text, "ferry_http_requests_total{method=\"GET\",code=\"2xx\"} 10"));
+    // The first error is an increase.
+    CHECK(has_line(text, "ferry_http_requests_total{method=\"GET\",code=\"5xx\"} 0"));
+    CHECK(text.find("method=\"PUT\"") == std::string::npos);
     CHECK(has_line(text, "ferry_sent_bytes_total{protocol=\"http\"} 200"));
     CHECK(has_line(text, "ferry_received_bytes_total{protocol=\"ftp\"} 2"));
     CHECK(has_line(text, "ferry_connections{protocol=\"http\"} 5"));
