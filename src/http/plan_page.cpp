@@ -13,9 +13,14 @@ task<response_plan> plan_page(const planning& plan) {
         co_return plan.error(status::method_not_allowed);
     }
     const auto made = co_await plan.shared.pages->make(
-        {.path = plan.asked.path, .accept = plan.asked.fields.first("Accept").value_or("")});
+        {.path = plan.asked.path,
+         .host = plan.asked.host,
+         .accept = plan.asked.fields.first("Accept").value_or("")});
     if (!made) {
         co_return plan.error(status::not_found);
+    }
+    if (made->is_misdirected) {
+        co_return plan.error(status::misdirected_request);
     }
     response_plan answer;
     answer.what = made->is_unavailable ? status::service_unavailable : status::ok;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "ferry/base/access_sink.hpp"
+#include "ferry/base/ascii.hpp"
 #include "ferry/base/log.hpp"
 #include "ferry/base/random.hpp"
 #include "ferry/base/wall_clock.hpp"
@@ -57,6 +58,25 @@ http::page text_page(std::string text, bool is_good) {
     return {.is_unavailable = !is_good,
             .content_type = "text/plain; charset=utf-8",
             .content = std::move(text)};
+}
+
+/// Whether who connects to `socket` is on this machine, over TCP.
+bool is_loopback(const unique_fd& socket) {
+    const auto at = net::local_endpoint(socket.get());
+    if (!at || at->family == net::address_family::local) {
+        return false;
+    }
+    return net::format_address(*at) == "::1" ||
+           (at->family == net::address_family::v4 && at->octets.front() == 127);
+}
+
+/// Whether a name that no resolver is asked for, or none at all; `host` may have a port.
+bool is_own_name(std::string_view host) {
+    if (host.empty() || host.starts_with('[')) {
+        return true;
+    }
+    const auto name = host.substr(0, host.find(':'));
+    return ascii::equal_ignoring_case(name, "localhost") || net::parse_address(name).has_value();
 }
 
 /// `asked` is for formats.
@@ -159,12 +179,18 @@ void admin_server::run() {
     vfs::digests digests(here, known_digests);
     no_log log;
     runtime::stop_scope never_drained;
+    door_pages pages_for_all(*this, false);
+    door_pages pages_for_loopback(*this, true);
     http::service service(here, parts_.numbers, *files, open_files, listings, digests, parts_.types,
-                          log, never_drained, nullptr, nullptr, nullptr, this);
+                          log, never_drained, nullptr, nullptr, nullptr, &pages_for_all);
+    http::service loopback_service(here, parts_.numbers, *files, open_files, listings, digests,
+                                   parts_.types, log, never_drained, nullptr, nullptr, nullptr,
+                                   &pages_for_loopback);
     runtime::permits turns(here, 1);
     runtime::event answered(**io_);
     here_ = &here;
     service_ = &service;
+    loopback_service_ = &loopback_service;
     turns_ = &turns;
     answered_ = &answered;
     for (const auto& each : parts_.cores) {
@@ -196,7 +222,9 @@ task<> admin_server::accept_all(admin_server& self, runtime::nursery& connection
             } else if (connections.children() < admin_connections_max) {
                 connections.start(
                     [](admin_server& owner, unique_fd client) -> task<> {
-                        co_await http::serve_connection(*owner.service_, std::move(client));
+                        auto& service =
+                            is_loopback(client) ? *owner.loopback_service_ : *owner.service_;
+                        co_await http::serve_connection(service, std::move(client));
                     },
                     std::ref(self), std::move(*accepted));
             }
@@ -205,6 +233,14 @@ task<> admin_server::accept_all(admin_server& self, runtime::nursery& connection
         }
     }
     co_await accepting.close();
+}
+
+task<std::optional<http::page>> admin_server::door_pages::make(http::page_request asked) {
+    if (is_loopback_ && !is_own_name(asked.host)) {
+        co_return http::page{.is_misdirected = true, .content_type = {}, .content = {}};
+    }
+    auto made = co_await of_.make(asked);
+    co_return made;
 }
 
 task<std::optional<http::page>> admin_server::make(http::page_request asked) {

@@ -45,19 +45,21 @@ struct admin_parts {
 
 /// Tells who operates the process how it fares, over HTTP at addresses of its own (decision 0040):
 /// `/metrics` for Prometheus, `/healthz` and `/readyz` for whoever starts processes, `/` for people
-/// and `/status.json` for that page. Nothing of the tree is there, and nobody logs in.
+/// and `/status.json` for that page. Nothing of the tree is there, and nobody logs in. Who connects
+/// to this machine's own addresses must ask for it as localhost or by its address: a browser that
+/// was told a name of the network's leads here asks by that name.
 ///
 /// It has a thread with a reactor of its own, so that it answers when a core is stuck, and until
 /// all of them have ended. It asks cores by messages (`core_question`), at most ten times a second
 /// however many ask it.
-class admin_server final : private http::page_source {
+class admin_server {
   public:
     /// Begins to serve; `failed` says whether it could.
     explicit admin_server(admin_parts parts);
     admin_server(const admin_server&) = delete;
     admin_server& operator=(const admin_server&) = delete;
     /// Ends it. Once the threads of all cores have ended.
-    ~admin_server() override;
+    ~admin_server();
 
     /// What kept it from serving, for a person; empty: nothing.
     [[nodiscard]] const std::string& failed() const noexcept { return failure_; }
@@ -74,11 +76,24 @@ class admin_server final : private http::page_source {
         admin_server& owner;
     };
 
+    /// The pages, for those who connect to an address of one kind.
+    class door_pages final : public http::page_source {
+      public:
+        door_pages(admin_server& of, bool is_loopback) noexcept
+            : of_(of), is_loopback_(is_loopback) {}
+        [[nodiscard]] runtime::task<std::optional<http::page>> make(
+            http::page_request asked) override;
+
+      private:
+        admin_server& of_;
+        bool is_loopback_;
+    };
+
     void run();
     static runtime::task<> serve(runtime::nursery& all, admin_server& self);
     static runtime::task<> accept_all(admin_server& self, runtime::nursery& connections,
                                       unique_fd socket);
-    [[nodiscard]] runtime::task<std::optional<http::page>> make(http::page_request asked) override;
+    [[nodiscard]] runtime::task<std::optional<http::page>> make(http::page_request asked);
     /// Of this moment, or a tenth of a second ago; null when it ends.
     [[nodiscard]] runtime::task<std::shared_ptr<const reading>> look();
     [[nodiscard]] reading read() const;
@@ -95,6 +110,7 @@ class admin_server final : private http::page_source {
     // Of its thread.
     runtime::core* here_ = nullptr;
     http::service* service_ = nullptr;
+    http::service* loopback_service_ = nullptr;  ///< For who connects to an address of loopback.
     runtime::permits* turns_ = nullptr;
     runtime::event* answered_ = nullptr;
     std::vector<std::unique_ptr<core_question>> questions_;

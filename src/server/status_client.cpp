@@ -16,6 +16,7 @@
 #include "ferry/base/units.hpp"
 #include "ferry/net/endpoint.hpp"
 #include "server/flag_values.hpp"
+#include "server/local_listener.hpp"
 #include "server/unix_address.hpp"
 
 namespace ferry::server {
@@ -23,7 +24,7 @@ namespace {
 
 constexpr std::string_view local_begin = "unix:";
 constexpr std::string_view question =
-    "GET /status.json HTTP/1.1\r\nHost: ferry\r\nConnection: close\r\n\r\n";
+    "GET /status.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 constexpr std::size_t answer_bytes_max = 8_MiB;
 /// For each of connecting, sending and receiving: an admin server waits two for a core.
 constexpr timeval patience{.tv_sec = 5, .tv_usec = 0};
@@ -45,13 +46,13 @@ unique_fd make_socket(int family) noexcept {
 
 std::expected<unique_fd, std::string> connect_to(std::string_view address) {
     if (address.starts_with(local_begin)) {
-        const std::string path(address.substr(local_begin.size()));
-        sockaddr_un at{};
-        if (path.empty() || path.size() >= sizeof at.sun_path) {
-            return std::unexpected(fmt::format("{} is no path of a socket", in_quotes(path)));
+        const auto door = parse_local_door(address.substr(local_begin.size()));
+        if (!door) {
+            return std::unexpected(door.error());
         }
+        sockaddr_un at{};
         at.sun_family = AF_UNIX;
-        std::ranges::copy(path, at.sun_path);
+        std::ranges::copy(door->path, at.sun_path);
         auto made = make_socket(AF_UNIX);
         if (::connect(made.get(), as_address(at), sizeof at) != 0) {
             return failed(address);
@@ -122,6 +123,9 @@ std::expected<std::string, std::string> fetch_status(std::string_view address) {
     char piece[16 * 1'024];
     while (answer.size() < answer_bytes_max) {
         const auto got = ::recv(socket->get(), piece, sizeof piece, 0);
+        if (got < 0 && errno == EINTR) {  // A window of another size, too.
+            continue;
+        }
         if (got < 0) {
             return failed(address);
         }

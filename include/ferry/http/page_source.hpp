@@ -11,11 +11,13 @@ namespace ferry::http {
 /// What is asked for. The views outlive the answer.
 struct page_request {
     std::string_view path;    ///< Of the target, still encoded; begins with '/'.
+    std::string_view host;    ///< Whom it is for (RFC 9110 section 7.2), with the port; or empty.
     std::string_view accept;  ///< What the first field of that name says (RFC 9110 section 12.5.1).
 };
 
 struct page {
     bool is_unavailable = false;  ///< 503 in place of 200 (RFC 9110 section 15.6.4).
+    bool is_misdirected = false;  ///< 421: there is no such host (section 15.5.20), no content.
     std::string content_type;
     std::string content_security_policy = {};  ///< Empty: none.
     std::string content;
