@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <utility>
 
 #include "ferry/net/connect.hpp"
@@ -115,9 +116,18 @@ void data_channel::keep(std::unique_ptr<net::stream> used) noexcept {
 
 task<> data_channel::drop_kept() {
     unread_.clear();
-    if (kept_) {
-        const auto old = std::move(kept_);
-        co_await old->close(net::farewell::orderly);
+    const auto old = std::move(kept_);
+    auto how = net::farewell::orderly;
+    for (bool is_closed = !old; !is_closed;) {  // Even a close takes a little memory (R14).
+        try {
+            co_await old->close(how);
+            is_closed = true;
+        } catch (const std::bad_alloc&) {
+            how = net::farewell::abort;
+        }
+        if (!is_closed) {
+            co_await here_.yield();
+        }
     }
 }
 

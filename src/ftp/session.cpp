@@ -335,10 +335,30 @@ task<net::farewell> attend(service& shared, net::plain_stream& tcp, net::tls_str
             co_return net::farewell::orderly;
         }
     }
-    const auto end = co_await runtime::with_nursery(shared.here, converse, std::ref(user));
-    log_end(user, end.why);
-    co_await user.data.drop_kept();
-    co_return end.how;
+    auto how = net::farewell::abort;
+    std::exception_ptr caught;
+    try {
+        const auto end = co_await runtime::with_nursery(shared.here, converse, std::ref(user));
+        how = end.how;
+        log_end(user, end.why);
+    } catch (...) {
+        caught = std::current_exception();
+    }
+    for (bool is_dropped = false; !is_dropped;) {  // As in `serve_session`.
+        try {
+            co_await user.data.drop_kept();
+            is_dropped = true;
+        } catch (const std::bad_alloc&) {
+            // Again, once others have had their turn.
+        }
+        if (!is_dropped) {
+            co_await shared.here.yield();
+        }
+    }
+    if (caught) {
+        std::rethrow_exception(caught);
+    }
+    co_return how;
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "ftp/transfer.hpp"
 
+#include <exception>
 #include <memory>
 #include <new>
 #include <utility>
@@ -153,20 +154,12 @@ transfer_end data_end(const error& why) noexcept {
     }
 }
 
-task<reply> carry_out(session& user, prepared_transfer what) {
-    running_transfer& progress = what.progress;
-    const bool was_kept = user.data.is_kept();
-    auto opened = co_await user.data
-                      .open({.local = user.control.local(), .peer = user.control.peer()},
-                            user.here.now() + user.shared.settings.data_connect_timeout)
-                      .in_scope(progress.scope());
-    if (!opened) {
-        co_return opened.error() == errc::cancelled
-            ? aborted()
-            : reply{425, "The data connection could not be opened"};
-    }
-    std::unique_ptr<net::stream> data = std::move(*opened);
+namespace {
 
+/// The rest of `carry_out`, over `data`: what throws leaves that open, all else closed or kept.
+task<reply> carry_out_over(session& user, prepared_transfer& what,
+                           std::unique_ptr<net::stream>& data, bool was_kept) {
+    running_transfer& progress = what.progress;
     const reply announcement{was_kept ? 125 : 150, std::move(what.announcement)};
     net::pacer sending =
         make_pacer(user, &auth::rates::download, &session::download, &auth::usage::download);
@@ -179,15 +172,17 @@ task<reply> carry_out(session& user, prepared_transfer what) {
     if (may_be_brief && what.work.is_done_at_once(*data, progress)) {
         user.replies.hold(announcement);
         progress.is_announced = true;
+        auto answer = final_reply(user, {}, what.work.use());
         co_await data->close(net::farewell::orderly);
-        co_return final_reply(user, {}, what.work.use());
+        co_return answer;
     }
 
     const auto announced = co_await user.replies.write(announcement);
     if (!announced) {
         user.life.request_stop();
+        auto answer = aborted();
         co_await data->close(net::farewell::abort);
-        co_return aborted();
+        co_return answer;
     }
     progress.is_announced = true;
     progress.show();
@@ -230,6 +225,43 @@ task<reply> carry_out(session& user, prepared_transfer what) {
     // What is sealed by the kernel is waited for until it has gone; ABOR ends that wait, too.
     co_await data->close(parting).in_scope(progress.scope());
     co_return answer;
+}
+
+}  // namespace
+
+task<reply> carry_out(session& user, prepared_transfer what) {
+    running_transfer& progress = what.progress;
+    const bool was_kept = user.data.is_kept();
+    auto opened = co_await user.data
+                      .open({.local = user.control.local(), .peer = user.control.peer()},
+                            user.here.now() + user.shared.settings.data_connect_timeout)
+                      .in_scope(progress.scope());
+    if (!opened) {
+        co_return opened.error() == errc::cancelled
+            ? aborted()
+            : reply{425, "The data connection could not be opened"};
+    }
+    std::unique_ptr<net::stream> data = std::move(*opened);
+
+    std::exception_ptr caught;
+    try {
+        auto answer = co_await carry_out_over(user, what, data, was_kept);
+        co_return answer;
+    } catch (...) {
+        caught = std::current_exception();
+    }
+    while (data) {  // Its receive may be in flight, and even a close takes a little memory (R14).
+        try {
+            co_await data->close(net::farewell::abort);
+            data.reset();
+        } catch (const std::bad_alloc&) {
+            // Again, once others have had their turn.
+        }
+        if (data) {
+            co_await user.here.yield();
+        }
+    }
+    std::rethrow_exception(caught);
 }
 
 }  // namespace ferry::ftp

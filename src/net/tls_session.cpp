@@ -62,6 +62,9 @@ std::string common_name_of(const X509* shown) {
 int tls_session::callbacks::write(BIO* wire, const char* octets, int size_bytes) {
     auto& self = *static_cast<tls_session*>(::BIO_get_data(wire));
     BIO_clear_retry_flags(wire);
+    if (self.is_out_of_memory_) {  // What comes behind a record that is lost could not be opened.
+        return -1;
+    }
     try {
         self.to_send_.append(octets, static_cast<std::size_t>(size_bytes));
     } catch (const std::bad_alloc&) {

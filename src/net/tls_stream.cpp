@@ -452,11 +452,16 @@ task<result<void>> tls_stream::flush(runtime::duration stall_timeout) {
     while (!session_->to_send().empty()) {
         sending_.clear();
         sending_.swap(session_->to_send());
-        const auto sent = co_await below_.send(octets_of(sending_), stall_timeout);
-        sending_.clear();
-        if (!sent) {
-            is_broken_ = true;  // No record begins in the middle of another.
-            co_return failure(sent.error());
+        try {
+            const auto sent = co_await below_.send(octets_of(sending_), stall_timeout);
+            sending_.clear();
+            if (!sent) {
+                is_broken_ = true;  // No record begins in the middle of another.
+                co_return failure(sent.error());
+            }
+        } catch (const std::bad_alloc&) {
+            is_broken_ = true;  // Nor behind one that is lost.
+            co_return failure(errc::exhausted);
         }
     }
     if (kernel_seals_ && session_->alert()) {

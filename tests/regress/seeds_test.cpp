@@ -48,6 +48,10 @@ constexpr auto lessons = std::to_array<lesson>({
     // Memory was out while an upload that had failed was dropped, and then it was to be kept
     // (ftp/storage.cpp). In debug builds.
     {"what is dropped is not kept, too", {.seed = 307, .faults = fault_level::heavy}},
+    // Memory was out as a transfer over TLS had ended, and the data connection went, unclosed, with
+    // a receive in flight (ftp/transfer.cpp). In debug builds.
+    {"what throws closes its data connection first",
+     {.seed = 22, .faults = fault_level::heavy, .has_tls = true}},
 });
 
 }  // namespace

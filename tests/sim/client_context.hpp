@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -101,6 +102,18 @@ struct network_insight {
     std::function<bool(int fd)> is_incoming_cut{};
 };
 
+class tls_clients;
+
+/// Where the server speaks TLS, if it does: then clients do as often as not.
+struct tls_doors {
+    std::shared_ptr<const tls_clients> by{};  ///< Null: it does not.
+    net::endpoint https{};
+    net::endpoint ftps{};  ///< Where it begins with the connection.
+    runtime::duration handshake_timeout = std::chrono::seconds(10);
+
+    [[nodiscard]] bool is_there() const noexcept { return by != nullptr; }
+};
+
 /// How something went on, for whoever goes on with the conversation.
 enum class outcome : std::uint8_t {
     fine,
@@ -118,6 +131,7 @@ struct client_context {
     std::string name;  ///< "http 3", for the report.
     net::endpoint http{};
     net::endpoint ftp{};
+    tls_doors tls{};
     server_numbers server{};
     packing_settings packing{};
     sites_settings sites{};

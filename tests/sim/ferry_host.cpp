@@ -10,8 +10,10 @@
 
 #include "client_context.hpp"
 #include "ferry/base/assert.hpp"
+#include "ferry/base/wall_clock.hpp"
 #include "ferry/http/upload_turns.hpp"
 #include "ferry/net/listener.hpp"
+#include "ferry/net/tls_server.hpp"
 #include "ferry/vfs/digest.hpp"
 #include "ferry/vfs/mount_table.hpp"
 #include "sim/scope.hpp"
@@ -24,6 +26,8 @@ namespace {
 
 constexpr std::uint16_t http_port = 80;
 constexpr std::uint16_t ftp_port = 21;
+constexpr std::uint16_t https_port = 443;
+constexpr std::uint16_t ftps_port = 990;
 constexpr std::size_t access_log_buffer_bytes = 64 * 1024;
 constexpr const char* access_log_path = "access.log";
 
@@ -136,6 +140,17 @@ class watched_tree final : public vfs::tree {
     sim::host& machine_;
 };
 
+net::endpoint at_port(std::uint16_t port) {
+    return net::parse_endpoint(fmt::format("10.0.0.1:{}", port)).value();
+}
+
+/// Terms of TLS for one life: tickets of another are no good, as their keys are gone.
+std::shared_ptr<const net::tls_server> make_tls(const net::tls_identity& identity) {
+    net::tls_settings terms{.identities = {identity},
+                            .tickets = std::make_shared<net::tls_ticket_keys>()};
+    return net::tls_server::make(terms).value();
+}
+
 std::unique_ptr<vfs::tree> open_served(const ferry_settings& settings) {
     auto root = vfs::open_local_tree(served_directory).value();
     if (settings.mounts.empty()) {
@@ -162,7 +177,7 @@ bool is_regular(disk& files, const std::string& name) {
 }  // namespace
 
 struct ferry_host::life {
-    life(sim::host& machine, const ferry_settings& settings)
+    life(sim::host& machine, const ferry_settings& settings, const net::tls_identity& identity)
         : offload(machine),
           users(std::make_shared<const auth::accounts>(settings.users, settings.anonymous)),
           types(http::media_types::built_in()),
@@ -193,6 +208,7 @@ struct ferry_host::life {
             .http = settings.http,
             .uploads = settings.parts_kept > runtime::duration::zero() ? &uploads : nullptr,
             .rules = settings.sites,
+            .tls = settings.has_tls ? make_tls(identity) : nullptr,
             .ftp = settings.ftp,
             .listings = settings.listings,
             .open_files = settings.open_files,
@@ -237,7 +253,12 @@ struct ferry_host::life {
 };
 
 ferry_host::ferry_host(sim::world& in, ferry_settings settings)
-    : settings_(std::move(settings)), machine_(in) {}
+    : settings_(std::move(settings)), machine_(in) {
+    if (settings_.has_tls) {
+        const sim::host::in_use here(machine_);
+        identity_ = net::make_self_signed({"ferry.example"}, read_wall_clock().seconds).value();
+    }
+}
 
 ferry_host::~ferry_host() {
     const sim::host::in_use here(machine_);
@@ -245,11 +266,19 @@ ferry_host::~ferry_host() {
 }
 
 net::endpoint ferry_host::http_address() {
-    return net::parse_endpoint(fmt::format("10.0.0.1:{}", http_port)).value();
+    return at_port(http_port);
 }
 
 net::endpoint ferry_host::ftp_address() {
-    return net::parse_endpoint(fmt::format("10.0.0.1:{}", ftp_port)).value();
+    return at_port(ftp_port);
+}
+
+net::endpoint ferry_host::https_address() {
+    return at_port(https_port);
+}
+
+net::endpoint ferry_host::ftps_address() {
+    return at_port(ftps_port);
 }
 
 void ferry_host::start() {
@@ -261,14 +290,29 @@ void ferry_host::start() {
     if (!lives_.empty()) {
         lives_.back()->close_files();
     }
-    auto& born = *lives_.emplace_back(std::make_unique<life>(machine_, settings_));
-    auto http_sockets = listen_everywhere(http_address(), settings_.cores);
-    auto ftp_sockets = listen_everywhere(ftp_address(), settings_.cores);
+    auto& born = *lives_.emplace_back(std::make_unique<life>(machine_, settings_, identity_));
+    struct place {
+        server::protocol speaks;
+        bool is_secure;
+        net::endpoint at;
+    };
+    std::vector<place> places{{server::protocol::http, false, http_address()},
+                              {server::protocol::ftp, false, ftp_address()}};
+    if (settings_.has_tls) {
+        places.push_back({server::protocol::http, true, https_address()});
+        places.push_back({server::protocol::ftp, true, ftps_address()});
+    }
+    std::vector<std::vector<unique_fd>> sockets;
+    for (const auto& each : places) {
+        sockets.push_back(listen_everywhere(each.at, settings_.cores));
+    }
     for (std::size_t core = 0; core < settings_.cores; ++core) {
         std::vector<server::door> doors;
-        doors.push_back(
-            {.speaks = server::protocol::http, .socket = std::move(http_sockets[core])});
-        doors.push_back({.speaks = server::protocol::ftp, .socket = std::move(ftp_sockets[core])});
+        for (std::size_t i = 0; i < places.size(); ++i) {
+            doors.push_back({.speaks = places[i].speaks,
+                             .is_secure = places[i].is_secure,
+                             .socket = std::move(sockets[i][core])});
+        }
         auto& made = born.cores.emplace_back(std::make_unique<server::core_server>(
             static_cast<unsigned>(core), *born.parts, std::move(doors)));
         FERRY_ASSERT(made->open().has_value());

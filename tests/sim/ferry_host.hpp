@@ -11,6 +11,7 @@
 #include "ferry/http/media_types.hpp"
 #include "ferry/http/rules.hpp"
 #include "ferry/net/endpoint.hpp"
+#include "ferry/net/tls_certificate.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "server/core_server.hpp"
 #include "sim/host.hpp"
@@ -37,6 +38,7 @@ struct ferry_settings {
     sim::reactor_options reactor;
     bool has_access_log = true;
     runtime::duration parts_kept{};  ///< As `--upload-part-keep`.
+    bool has_tls = false;            ///< AUTH TLS, and doors where TLS begins at once.
     /// Directories of the served one that are mounted where they are: names lead to the same files,
     /// by another way.
     std::vector<std::string> mounts;
@@ -60,6 +62,8 @@ class ferry_host {
     /// Where it listens, in every life.
     [[nodiscard]] static net::endpoint http_address();
     [[nodiscard]] static net::endpoint ftp_address();
+    [[nodiscard]] static net::endpoint https_address();
+    [[nodiscard]] static net::endpoint ftps_address();
 
     /// How many listings may hold more than a batch of names at a time.
     [[nodiscard]] std::size_t held_listings_max() const noexcept {
@@ -111,6 +115,7 @@ class ferry_host {
 
     ferry_settings settings_;
     sim::host machine_;
+    net::tls_identity identity_;                ///< The same in every life.
     std::vector<std::unique_ptr<life>> lives_;  // Dead ones too: events may still be about them.
     void check_homes(life& last, std::vector<std::string>& found);
 

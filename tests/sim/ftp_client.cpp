@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <utility>
 
 #include "ferry/runtime/wait.hpp"
 #include "ftp_plans.hpp"
 #include "ftp_rare.hpp"
+#include "ftp_secure.hpp"
 #include "ftp_session.hpp"
 #include "ftp_transfer.hpp"
 
@@ -264,17 +266,7 @@ task<outcome> begin_anew(ftp_session& user) {
                                                      .codes = [] { return std::vector{220}; },
                                                      .effect =
                                                          [&user](const ftp_reply&) {
-                                                             user.who.reset();
-                                                             user.claimed_name.reset();
-                                                             user.directory = "/";
-                                                             user.is_image = false;
-                                                             user.form = {};
-                                                             user.has_page_1047 = false;
-                                                             user.lists_as_dos = false;
-                                                             user.umask = "022";
-                                                             user.restart_offset = 0;
-                                                             user.extended_only = false;
-                                                             user.data_is_set_up = false;
+                                                             forget_all(user);
                                                              return std::string();
                                                          }}));
         if (went != outcome::fine) {
@@ -299,6 +291,43 @@ task<outcome> overlong_line(ftp_session& user) {
     co_return went;
 }
 
+/// Begins TLS where there is none, and then logs in again if somebody was; else PROT.
+task<outcome> change_protection(ftp_session& user) {
+    if (user.control.is_secure()) {
+        const auto changed = co_await protect_or_not(user);
+        co_return changed;
+    }
+    const bool was_logged_in = user.who.has_value();
+    auto went = co_await begin_tls_by_auth(user);
+    if (went == outcome::fine && was_logged_in) {
+        went = co_await log_in(user);
+    }
+    co_return went;
+}
+
+/// A connection that begins with TLS, or in clear.
+task<result<wire>> dial_ftp(client_context& context, const std::shared_ptr<tls_memory>& tls) {
+    const bool is_secure = context.tls.is_there() && context.chance(3);
+    auto connected = co_await dial(context, is_secure ? context.tls.ftps : context.ftp);
+    if (connected && is_secure) {
+        const auto begun = co_await begin_tls(context, *connected, tls);
+        if (!begun) {
+            co_return failure(begun.error());
+        }
+    }
+    co_return connected;
+}
+
+/// The session on a connection.
+ftp_session session_on(client_context& context, wire& control, std::shared_ptr<tls_memory> tls) {
+    const bool is_secure = control.is_secure();
+    return {.context = context,
+            .control = control,
+            .tls = std::move(tls),
+            .protects_data = is_secure,
+            .begins_protected = is_secure};
+}
+
 /// A transfer in another mode, and back to the stream.
 task<outcome> change_form(ftp_session& user) {
     auto& context = user.context;
@@ -321,6 +350,10 @@ task<outcome> change_form(ftp_session& user) {
 
 task<outcome> step(ftp_session& user) {
     auto& context = user.context;
+    if (context.tls.is_there() && context.chance(10)) {
+        const auto changed = co_await change_protection(user);
+        co_return changed;
+    }
     if (!is_plain(user.form)) {  // What should have changed it had no reply.
         const auto back = co_await return_to_plain(user);
         if (back != outcome::fine || !is_plain(user.form)) {
@@ -397,6 +430,9 @@ task<outcome> converse(ftp_session& user) {
     if (went == outcome::fine && context.chance(8)) {
         went = co_await send_batch(user);  // As a stranger.
     }
+    if (went == outcome::fine && context.tls.is_there() && context.chance(2)) {
+        went = co_await change_protection(user);
+    }
     if (went == outcome::fine) {
         went = co_await log_in(user);
     }
@@ -420,7 +456,8 @@ task<outcome> converse(ftp_session& user) {
 task<> run_ftp_client(client_context context) {
     const auto& scope = co_await runtime::current_scope();
     for (std::size_t i = 0; i < context.conversations && !scope.stop_requested(); ++i) {
-        auto connected = co_await dial(context, context.ftp);
+        const auto tls = std::make_shared<tls_memory>();
+        auto connected = co_await dial_ftp(context, tls);
         if (!connected) {
             if (!context.excused.any()) {
                 co_return;
@@ -428,9 +465,9 @@ task<> run_ftp_client(client_context context) {
             co_await pause(context);
             continue;
         }
-        ftp_session user{.context = context, .control = *connected};
+        auto user = session_on(context, *connected, tls);
         const auto went = co_await converse(user);
-        context.findings.count("ftp sessions");
+        context.findings.count(connected->is_secure() ? "ftps sessions" : "ftp sessions");
         if (went == outcome::broken) {
             co_return;
         }
@@ -439,11 +476,12 @@ task<> run_ftp_client(client_context context) {
 }
 
 task<bool> check_ftp_session(client_context& context) {
-    auto connected = co_await dial(context, context.ftp);
+    const auto tls = std::make_shared<tls_memory>();
+    auto connected = co_await dial_ftp(context, tls);
     if (!connected) {
         co_return false;
     }
-    ftp_session user{.context = context, .control = *connected};
+    auto user = session_on(context, *connected, tls);
     auto went = co_await read_greeting(user);
     if (went == outcome::fine) {
         went = co_await log_in(user);

@@ -206,8 +206,13 @@ task<> interrupt(ftp_session& user, interruption what) {
         }
         case interruption::abort_urgent: {
             // IP, then IAC DM with the DM urgent (RFC 854), then the command.
-            static_cast<void>(co_await user.control.send("\xff\xf4\xff", user.context.soon()));
-            static_cast<void>(user.control.send_urgent("\xf2"));
+            if (user.control.is_secure()) {  // Nothing of TLS is urgent: all in line.
+                static_cast<void>(
+                    co_await user.control.send("\xff\xf4\xff\xf2", user.context.soon()));
+            } else {
+                static_cast<void>(co_await user.control.send("\xff\xf4\xff", user.context.soon()));
+                static_cast<void>(user.control.send_urgent("\xf2"));
+            }
             static_cast<void>(co_await send_line(user, "ABOR"));
             break;
         }

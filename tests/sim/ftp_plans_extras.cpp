@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ftp_plans.hpp"
+#include "ftp_secure.hpp"
 
 namespace ferry::sim::test {
 namespace {
@@ -94,12 +95,16 @@ std::vector<planned_command> plan_permissions(ftp_session& user, const std::stri
     const std::string mode = modes[user.context.rng.below(modes.size())];
     const auto since = model.now();
     const auto path = user.in_model(argument);
-    const auto changes = model.changes(path);
     const bool is_site = user.context.chance(2);
     const auto codes = [&user, path, since, is_site] {
         return codes_of_change(user, path, since, is_site ? 200 : 213);
     };
     const bool was_settled = model.is_settled(path);
+    std::optional<model_tree::token> change;
+    if (user.may_change()) {
+        change = model.begin(path, {.kind = change_kind::set_mode});
+    }
+    const auto changes = model.changes(path);
     const auto was_set = std::make_shared<bool>(false);
     std::vector<planned_command> plans;
     plans.push_back(assemble(
@@ -108,6 +113,7 @@ std::vector<planned_command> plan_permissions(ftp_session& user, const std::stri
          .argument = is_site ? fmt::format("CHMOD {} {}", mode, argument)
                              : fmt::format("UNIX.mode={}; {}", mode, argument),
          .codes = codes,
+         .change = change,
          .effect = [is_site, mode, was_set, seen = user.seen(argument)](const ftp_reply& reply) {
              *was_set = true;
              return must_be(reply, is_site ? "Permissions are " + mode.substr(1)
@@ -377,7 +383,7 @@ planned_command draw_misuse(ftp_session& user) {
         {"RANG", "x", 501},
         {"RANG", "5 3", 501},
         {"SITE", "", 504},
-        {"SITE", "CPFR", 501},
+        {"SITE", "COPY x", 501},
         {"SITE", "CPTO x", 503},
         {"SITE", "IDLE x", 501},
         {"SITE", "MKDIR", 501},
@@ -387,6 +393,9 @@ planned_command draw_misuse(ftp_session& user) {
         {"SITE", "UTIME 2024 x", 501},
     });
     const auto& chosen = all[user.context.rng.below(all.size())];
+    if (user.context.tls.is_there() && is_about_tls(chosen.verb)) {
+        return draw_refusal(user);
+    }
     const bool sets_target = chosen.verb == "LPRT";
     const bool is_host = chosen.verb == "HOST";
     auto made = assemble(user, {.verb = std::string(chosen.verb),

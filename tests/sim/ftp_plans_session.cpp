@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "ftp_plans.hpp"
+#include "ftp_secure.hpp"
 
 namespace ferry::sim::test {
 namespace {
@@ -177,8 +178,14 @@ planned_command plan_mode(ftp_session& user, transfer_form form) {
 }
 
 planned_command draw_setting(ftp_session& user) {
+    if (user.context.tls.is_there() && user.context.chance(10)) {
+        return draw_refusal(user);
+    }
     const auto& chosen = settings[user.context.rng.below(settings.size())];
     const auto verb = upper(chosen.verb);
+    if (user.context.tls.is_there() && is_about_tls(verb)) {
+        return draw_refusal(user);
+    }
     planned_command made;
     made.verb = verb;
     made.line = std::string(chosen.verb);

@@ -5,6 +5,7 @@
 
 #include "ftp_listing.hpp"
 #include "ftp_plans.hpp"
+#include "ftp_secure.hpp"
 #include "ftp_transfer.hpp"
 
 namespace ferry::sim::test {
@@ -164,6 +165,10 @@ task<outcome> read_data(ftp_session& user, wire& data, data_candidates& candidat
         }
         const auto got = co_await data.fill(context.soon(), waits ? 900 : 64 * 1024);
         if (!got) {
+            if (got.error() == errc::invalid) {
+                judge_failure(context, got.error(), "reading a data connection", user.before);
+                co_return outcome::broken;
+            }
             if (got.error() == errc::timed_out) {
                 judge_failure(context, got.error(), "reading a data connection", user.before);
                 const bool is_excused = context.excused.silences || context.excused.server_ends;
@@ -189,10 +194,11 @@ task<outcome> read_data(ftp_session& user, wire& data, data_candidates& candidat
     co_return outcome::fine;
 }
 
-/// The network has ended the data connection before the server did.
+/// The network has ended the data connection before the server did, and nobody can tell: not so
+/// over TLS, which says where its end is.
 bool is_cut_short(const ftp_session& user, const wire& data) {
     const auto& tells = user.context.network.is_incoming_cut;
-    return tells && data.is_open() && tells(data.fd());
+    return tells && data.is_open() && !data.is_secure() && tells(data.fd());
 }
 
 /// REST, where the offset is not 0.
@@ -306,6 +312,11 @@ task<outcome> retrieve(ftp_session& user) {
         }
         data = std::move(*opened);
     }
+    close.what = aborts_at_once ? when : interruption::none;
+    const auto shielded = co_await protect_data(user, data, close);
+    if (shielded != outcome::fine) {
+        co_return close.final_code != 0 && shielded == outcome::over ? outcome::fine : shielded;
+    }
     close.what = when;
     form_decoder form(user.form, what.offset);
     auto arrived = outcome::fine;
@@ -329,6 +340,11 @@ task<outcome> retrieve(ftp_session& user) {
         if (arrived == outcome::broken) {
             co_return arrived;
         }
+    }
+    if (arrived == outcome::over && when == interruption::none && data.is_secure() &&
+        context.is_strict()) {
+        context.complain("a data connection over TLS has ended without a close_notify", "", line);
+        co_return outcome::broken;
     }
     const bool is_cut = is_cut_short(user, data);
     went = co_await read_final(user, close);
@@ -492,6 +508,11 @@ task<outcome> list(ftp_session& user) {
         }
         data = std::move(*opened);
     }
+    transfer_close close{.line = line};
+    const auto shielded = co_await protect_data(user, data, close);
+    if (shielded != outcome::fine) {
+        co_return close.final_code != 0 && shielded == outcome::over ? outcome::fine : shielded;
+    }
     bool is_cut = false;
     form_decoder form(user.form);
     form.expect_text();
@@ -499,7 +520,8 @@ task<outcome> list(ftp_session& user) {
     for (;;) {  // Bounded by the deadline of `fill` and what the server has to list.
         const auto got = co_await data.fill(context.soon());
         if (!got || !*got) {
-            if (!got && got.error() == errc::timed_out) {
+            if (!got && (got.error() == errc::timed_out || got.error() == errc::invalid ||
+                         context.is_strict())) {
                 judge_failure(context, got.error(), "reading a listing", line);
             }
             is_cut = !got;
@@ -516,7 +538,6 @@ task<outcome> list(ftp_session& user) {
         }
     }
     const bool is_ended_by_network = is_cut_short(user, data);
-    transfer_close close{.line = line};
     went = co_await read_final(user, close);
     if (went != outcome::fine) {
         co_return went;

@@ -154,6 +154,25 @@ std::optional<std::string> ftp_session::typed(const std::string& path) const {
     return std::nullopt;
 }
 
+void forget_all(ftp_session& user) {
+    user.who.reset();
+    user.claimed_name.reset();
+    user.directory = "/";
+    user.is_image = false;
+    user.form = {};
+    user.has_page_1047 = false;
+    user.lists_as_dos = false;
+    user.umask = "022";
+    user.restart_offset = 0;
+    user.rename_from.reset();
+    user.has_copy_source = false;
+    user.has_range = false;
+    user.extended_only = false;
+    user.data_is_set_up = false;
+    user.has_buffer_size = false;
+    user.protects_data = user.begins_protected;
+}
+
 std::optional<int> refused_by_table(const ftp_session& user, std::string_view verb,
                                     std::string_view argument) {
     const auto* const found = find_row(verb);
@@ -187,7 +206,12 @@ bool is_excused_reply(const client_context& context, int code) {
     }
     return (context.excused.server_ends && (code == 421 || code == 426)) ||
            (context.excused.resets && (code == 425 || code == 426)) ||
-           (context.excused.silences && (code == 425 || code == 426));
+           (context.excused.silences && (code == 425 || code == 426)) ||
+           // An end of a data connection that TLS has not made is none,
+           (context.tls.is_there() && context.excused.finishes && (code == 425 || code == 426)) ||
+           // and a session of keys that are too old, or that could not be read, is none to resume.
+           (context.tls.is_there() && (context.excused.faults || context.excused.clock_jumps) &&
+            code == 522);
 }
 
 planned_command assemble(ftp_session& user, command_parts parts) {

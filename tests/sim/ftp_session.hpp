@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,7 +36,12 @@ struct ftp_session {
     bool has_range = false;                    ///< RANG, the same.
     bool extended_only = false;
     bool data_is_set_up = false;
-    std::string cut_off{};  ///< The model's name of the replacement that was cut off last.
+    /// TLS sessions of the control connection, for its data connections to resume.
+    std::shared_ptr<tls_memory> tls = std::make_shared<tls_memory>();
+    bool has_buffer_size = false;   ///< PBSZ was sent.
+    bool protects_data = false;     ///< PROT P.
+    bool begins_protected = false;  ///< TLS began with the connection.
+    std::string cut_off{};          ///< The model's name of the replacement that was cut off last.
     /// An upload that was broken off behind a restart marker.
     struct marked_upload {
         std::string argument;
@@ -53,6 +59,9 @@ struct ftp_session {
     [[nodiscard]] std::optional<std::string> typed(const std::string& path) const;
     [[nodiscard]] bool may_change() const noexcept { return who && who->may_change; }
 };
+
+/// As it begins: after REIN, and behind AUTH, where all that came in clear counts for nothing.
+void forget_all(ftp_session& user);
 
 /// Whose parts of uploads that were cut off the server keeps and tells of: the account's, if it may
 /// change files and the transfer's octets are the file's; empty for nobody's.

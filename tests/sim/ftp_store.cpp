@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "ftp_plans.hpp"
+#include "ftp_secure.hpp"
 #include "ftp_transfer.hpp"
 
 namespace ferry::sim::test {
@@ -31,8 +33,10 @@ struct upload {
     std::optional<model_tree::token> change;
     cut_uploads parts;   ///< What it may go on with.
     std::string sealed;  ///< Records and pages in a stream, as they are sent.
-    /// The network has ended the data connection in order: what came is the whole for the server.
-    std::shared_ptr<bool> is_cut = std::make_shared<bool>(false);
+    /// The network has ended the data connection in order, behind so many octets: in clear what
+    /// came is the whole for the server.
+    std::shared_ptr<std::optional<std::uint64_t>> cut_behind =
+        std::make_shared<std::optional<std::uint64_t>>();
 
     [[nodiscard]] std::string line() const {
         switch (kind) {
@@ -162,9 +166,10 @@ void begin_change(ftp_session& user, upload& what) {
 /// The server has called, and the client has not taken the call: the network may have ended that
 /// connection before its first octet, and nobody here knows.
 void may_be_empty(ftp_session& user, const upload& what) {
-    // Of records, too: nothing is no record.
-    const bool ends_with_connection =
-        user.form.mode == transfer_form::stream && user.form.structure != file_structure::page;
+    // Of records, too: nothing is no record. TLS tells its end itself.
+    const bool ends_with_connection = user.form.mode == transfer_form::stream &&
+                                      user.form.structure != file_structure::page &&
+                                      !user.protects_data;
     if (what.change && user.context.excused.finishes && ends_with_connection) {
         auto empty = change_of(user, what);
         empty.octets = {};
@@ -194,17 +199,19 @@ void follow_cut(ftp_session& user, const wire& data, const upload& what) {
     // It may happen when the client is gone.
     const bool has_records =
         user.form.mode == transfer_form::stream && user.form.structure == file_structure::record;
-    if (marks_end(user.form) && !has_records) {  // The server can: the data say where they end.
-        context.network.when_cut(data.fd(),
-                                 [is_cut = what.is_cut](std::uint64_t) { *is_cut = true; });
+    // The server can: the data say where they end, or TLS does.
+    if (user.protects_data || (marks_end(user.form) && !has_records)) {
+        context.network.when_cut(data.fd(), [cut_behind = what.cut_behind](std::uint64_t octets) {
+            *cut_behind = octets;
+        });
         return;
     }
     context.network.when_cut(
         data.fd(),
-        [&model = context.model, &findings = context.findings, is_cut = what.is_cut,
+        [&model = context.model, &findings = context.findings, cut_behind = what.cut_behind,
          change = *what.change, whole = what.octets, is_image = user.is_image, form = user.form,
          sealed = what.sealed, path = what.path](std::uint64_t octets) {
-            *is_cut = true;
+            *cut_behind = octets;
             if (marks_end(form)) {
                 const auto records = whole_records(form, sealed, octets);
                 if (!records) {
@@ -368,6 +375,9 @@ bool read_unique_name(const ftp_reply& reply, std::string& name) {
 struct upload_end {
     int code = 0;  ///< Of the final reply; 0: there was none.
     bool breaks_off = false;
+    bool is_secure = false;  ///< The data went over TLS.
+    /// All that the network was given once the client had ended it in order; 0: it has not.
+    std::uint64_t sent_behind = 0;
 };
 
 /// Judges the final reply and tells the model. `went`: how the conversation went on till then.
@@ -390,15 +400,28 @@ outcome judge_end(ftp_session& user, const upload& what, upload_end end, outcome
     const bool may_be_busy =
         (what.kind == store_kind::appended || what.kind == store_kind::restarted) &&
         was_disputed(user, what);
+    const auto& cut_behind = *what.cut_behind;
     bool is_right = false;
     switch (end.code) {
         case 226:  // What was broken off has had no end, unless the network made one of it.
         case 250:
-            is_right =
-                (end.code == 250) == tells_end(user.form) && (!end.breaks_off || *what.is_cut);
+            is_right = (end.code == 250) == tells_end(user.form) &&
+                       (!end.breaks_off || cut_behind.has_value());
+            if (end.is_secure && !marks_end(user.form) && cut_behind &&
+                (end.sent_behind == 0 || *cut_behind < end.sent_behind)) {
+                context.complain(
+                    "an upload that TLS did not end was confirmed",
+                    fmt::format("cut behind {} of {} octets", *cut_behind, end.sent_behind),
+                    what.line());
+                return outcome::broken;
+            }
             break;
         case 426:
-            is_right = end.breaks_off || (*what.is_cut && marks_end(user.form));
+            is_right = end.breaks_off ||
+                       (cut_behind.has_value() && (marks_end(user.form) || end.is_secure));
+            break;
+        case 425:  // It broke off before the server had shaken hands.
+            is_right = end.breaks_off && end.is_secure;
             break;
         case 551:
             is_right = may_be_busy;
@@ -459,6 +482,16 @@ task<outcome> read_markers(ftp_session& user, const upload& what,
     co_return outcome::fine;
 }
 
+/// Ends a data connection in order; gives how many octets the network was given in all.
+task<std::uint64_t> end_upload(ftp_session& user, wire& data) {
+    if (data.is_secure() && tells_end(user.form)) {  // The server keeps it: it has no end to see.
+        co_await data.end_sending(user.context.soon());
+    } else {
+        co_await data.finish(user.context.soon());
+    }
+    co_return data.octets_sent();
+}
+
 /// Sends some of a file with restart markers, and then the connection ends, but not the file.
 task<outcome> break_off_marked(ftp_session& user, wire& data, const upload& what) {
     auto& context = user.context;
@@ -475,12 +508,12 @@ task<outcome> break_off_marked(ftp_session& user, wire& data, const upload& what
     }
     const auto sent = co_await data.send(
         sealed, context.here.now() + context.server.stall_timeout + context.server.slack);
+    upload_end end{.breaks_off = true, .is_secure = data.is_secure()};
     if (sent) {
-        data.close();
+        end.sent_behind = co_await end_upload(user, data);
     } else {
         data.reset();
     }
-    upload_end end{.breaks_off = true};
     const auto went = co_await read_markers(user, what, places, end);
     if (went == outcome::broken) {
         co_return went;
@@ -504,6 +537,8 @@ task<outcome> move_octets(ftp_session& user, wire& data, upload& what, interrupt
                            : context.rng.below(std::max<std::uint64_t>(
                                  100'000, what.octets.size_bytes() + what.octets.size_bytes() / 8));
     const bool is_image = user.is_image;
+    const bool is_secure = data.is_secure();
+    std::uint64_t sent_behind = 0;  // All that the network was given, once there was an end.
     bool took_all = co_await send_octets(user, data, what, is_image, count);
     co_await interrupt(user, when);
     close.what = when;
@@ -540,14 +575,17 @@ task<outcome> move_octets(ftp_session& user, wire& data, upload& what, interrupt
             }
         }
         if (took_all) {
-            data.close();
+            sent_behind = co_await end_upload(user, data);
         } else {
             data.reset();
         }
     }
-    const bool breaks_off = when == interruption::drop_data || aborts;
     const auto went = co_await read_final(user, close);
-    co_return judge_end(user, what, {.code = close.final_code, .breaks_off = breaks_off}, went);
+    const upload_end end{.code = close.final_code,
+                         .breaks_off = when == interruption::drop_data || aborts,
+                         .is_secure = is_secure,
+                         .sent_behind = sent_behind};
+    co_return judge_end(user, what, end, went);
 }
 
 task<outcome> store_drawn(ftp_session& user, upload what) {
@@ -657,6 +695,14 @@ task<outcome> store_drawn(ftp_session& user, upload what) {
         }
         data = std::move(*opened);
         follow_cut(user, data, what);
+    }
+    transfer_close early{.line = line};
+    const auto shielded = co_await protect_data(user, data, early);
+    if (shielded != outcome::fine) {
+        const auto concluded = conclude(user, what, early.final_code);
+        co_return concluded == outcome::fine&& shielded == outcome::over ? outcome::fine
+        : concluded == outcome::broken                                   ? concluded
+                                                                         : shielded;
     }
     went = co_await move_octets(user, data, what, when);
     if (data.is_open()) {

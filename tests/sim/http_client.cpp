@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -356,7 +357,7 @@ task<outcome> exchange(conversation& talk) {
     const auto answers_read = leaves ? context.rng.below(batch.size()) : batch.size();
     const bool half_closes = !context.is_persistent && !leaves && context.chance(12);
     if (half_closes) {
-        talk.peer.end_sending();
+        co_await talk.peer.end_sending(deadline);
     }
     answer_head before;
     for (std::size_t i = 0; i < answers_read; ++i) {
@@ -396,6 +397,19 @@ task<outcome> exchange(conversation& talk) {
         co_return ended;
     }
     co_return outcome::fine;
+}
+
+/// A connection over TLS, or in clear. The network may have ended it already.
+task<result<wire>> dial_http(client_context& context, const std::shared_ptr<tls_memory>& resumed) {
+    const bool is_secure = context.tls.is_there() && context.chance(2);
+    auto connected = co_await dial(context, is_secure ? context.tls.https : context.http);
+    if (connected && is_secure) {
+        const auto begun = co_await begin_tls(context, *connected, resumed);
+        if (!begun) {
+            co_return failure(begun.error());
+        }
+    }
+    co_return connected;
 }
 
 /// A head that never ends is answered with 408 in time, an idle connection closed without a word.
@@ -453,6 +467,10 @@ task<outcome> wait_for_timeout(conversation& talk) {
 
 task<outcome> converse(conversation& talk) {
     auto& context = talk.context;
+    if (talk.peer.is_secure()) {
+        context.findings.count(talk.peer.is_resumed() ? "https sessions resumed"
+                                                      : "https sessions");
+    }
     if (context.is_patient && !context.is_persistent && context.chance(40)) {
         const auto waited = co_await wait_for_timeout(talk);
         co_return waited;
@@ -486,9 +504,10 @@ task<outcome> converse(conversation& talk) {
 task<> run_http_client(client_context context) {
     validator_book book;
     tag_book stored;
+    const auto resumed = std::make_shared<tls_memory>();
     const auto& scope = co_await runtime::current_scope();
     for (std::size_t i = 0; i < context.conversations && !scope.stop_requested(); ++i) {
-        auto connected = co_await dial(context, context.http);
+        auto connected = co_await dial_http(context, resumed);
         if (!connected) {
             if (!context.excused.any()) {
                 co_return;
@@ -510,7 +529,8 @@ task<> run_http_client(client_context context) {
 }
 
 task<bool> check_http_answer(client_context& context, std::string path) {
-    auto connected = co_await dial(context, context.http);
+    const auto resumed = std::make_shared<tls_memory>();
+    auto connected = co_await dial_http(context, resumed);
     if (!connected) {
         co_return false;
     }

@@ -832,7 +832,7 @@ task<std::optional<outcome>> send_as_meant(conversation& talk, attempt& what) {
         co_await send_content(talk, std::string_view(what.framed).substr(0, count));
     switch (what.how) {
         case sending::ended:
-            talk.peer.end_sending();
+            co_await talk.peer.end_sending(context.soon());
             break;
         case sending::reset:
             talk.peer.reset();

@@ -42,7 +42,7 @@ task<> pump(passage& through, bool to_server) {
     for (;;) {
         const auto got = co_await from.fill(runtime::never);
         if (!got || !*got) {
-            to.end_sending();
+            co_await to.end_sending(runtime::never);
             co_return;
         }
         auto octets = std::exchange(from.input(), {});
@@ -63,11 +63,11 @@ task<> pump(passage& through, bool to_server) {
         }
         const auto sent = co_await to.send(octets, runtime::never);
         if (!sent) {
-            from.end_sending();
+            co_await from.end_sending(runtime::never);
             co_return;
         }
         if (!to_server && told.end_after > 0 && passed > told.end_after) {
-            to.end_sending();
+            co_await to.end_sending(runtime::never);
             co_return;
         }
     }

@@ -38,6 +38,9 @@ std::string how_to_replay(const run_options& options) {
     if (!options.has_extras) {
         line += " --no-extras";
     }
+    if (options.has_tls) {
+        line += " --tls";
+    }
     return line;
 }
 
@@ -132,6 +135,7 @@ int main(int argc, char** argv) {
     app.add_option("--events", events, "a file that gets every event, a line each");
     app.add_flag("--no-file-cache{false}", current.keeps_files, "the server keeps no file open");
     app.add_flag("--no-extras{false}", current.has_extras, "in no world clients ask for codings");
+    app.add_flag("--tls", current.has_tls, "the server speaks TLS in every world");
     app.add_flag("--every-nth", every_nth, "run each world once for every N");
     app.add_flag("--twice", runs_twice, "run each world twice: the trace must be the same");
     app.add_flag("--quiet", is_quiet, "one line of progress a world, details of violations only");

@@ -60,7 +60,7 @@ task<answer> ask(small_scene& on, std::string target, std::string fields = {}) {
     }
     if (!whole.is_short) {
         // Nothing may stand behind it: the next request would be answered wrong.
-        peer.end_sending();
+        co_await peer.end_sending(deadline);
         const auto more = co_await peer.fill(deadline);
         CHECK((more && !*more));
     }

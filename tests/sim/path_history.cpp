@@ -87,6 +87,8 @@ std::vector<node_state> apply(const change& what, const node_state& before) {
             made.modified = what.modified;
             return {made};
         }
+        case change_kind::set_mode:
+            return is_free ? std::vector<node_state>{} : std::vector{before};
         case change_kind::remove:
             if (is_free && what.parts.may_be_any()) {
                 return {absent_state()};

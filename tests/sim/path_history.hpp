@@ -54,6 +54,7 @@ enum class change_kind : std::uint8_t {
     make_directory,
     remove_directory,
     set_modified,
+    set_mode,   ///< Nobody sees it in the model; who goes on with the file may find it busy.
     move_away,  ///< The old name of a rename: whatever is there is gone.
     vanish,     ///< The same where nothing need have been there: what was in a renamed directory.
     arrive,     ///< The new name of a rename: one of `arriving`.

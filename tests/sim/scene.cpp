@@ -105,6 +105,7 @@ client_context scene::context(std::string name, std::size_t number) {
             .name = std::move(name),
             .http = settings_.http,
             .ftp = settings_.ftp,
+            .tls = settings_.tls,
             .server = settings_.numbers,
             .packing = settings_.packing,
             .sites = settings_.sites,

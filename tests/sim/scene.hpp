@@ -30,6 +30,7 @@ struct scene_settings {
     std::size_t crowd = 0;  ///< Files of one large directory; 0: there is none.
     net::endpoint http{};
     net::endpoint ftp{};
+    tls_doors tls{};
 };
 
 /// Who plays in a run besides the server: clients that come and go, a program that changes files

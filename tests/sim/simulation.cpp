@@ -20,6 +20,8 @@
 #include "server_sites.hpp"
 #include "sim/scope.hpp"
 #include "sim/world.hpp"
+#include "tls_chance.hpp"
+#include "tls_side.hpp"
 
 namespace ferry::sim::test {
 
@@ -53,6 +55,12 @@ constexpr auto sweep_time_max = 1s;
 // may become on its way, what has come, and the coroutines of two connections.
 constexpr std::size_t heap_per_http_connection_max = 256_KiB + 4 * net::input_bytes_max + 128_KiB;
 constexpr std::size_t heap_per_ftp_session_max = 384_KiB + net::input_bytes_max + 32_KiB;
+// Over TLS each of them holds besides, of which FTP's has two connections: what was opened, in
+// memory that has grown to twice as much; a piece as it was received; and a quantum in clear,
+// sealed, and on its way.
+// And of the process, which tickets were used.
+constexpr std::size_t heap_of_tickets = 2'048_KiB + 16_KiB;
+constexpr std::size_t heap_per_tls_max = 2 * net::input_bytes_max + 64_KiB + 3 * 128_KiB;
 // Where a directory is larger than that, and for as many listings as may hold all of one: each name
 // of it, twice while what holds them grows, and its row of the page.
 constexpr std::size_t heap_per_name_max = 640;
@@ -228,6 +236,13 @@ sites_settings draw_world_sites(const run_options& options) {
     return options.has_extras && own.below(4) == 0 ? draw_sites(own) : sites_settings{};
 }
 
+/// Whether the server speaks TLS, too. In none of the worlds of tests/regress: those stay as they
+/// are.
+bool has_tls(const run_options& options) {
+    ferry::random own(options.seed ^ 0x746C73A3U);
+    return options.has_tls || (options.has_extras && own.below(4) == 0);
+}
+
 ferry_settings draw_settings(const run_options& options, world& in, vfs::durability durability,
                              bool is_crowded) {
     ferry_settings drawn;
@@ -242,6 +257,7 @@ ferry_settings draw_settings(const run_options& options, world& in, vfs::durabil
     drawn.http.packing = draw_packing(options).how;
     drawn.sites = server_sites(draw_world_sites(options));
     drawn.users = server_accounts();
+    drawn.has_tls = has_tls(options);
     drawn.anonymous = auth::rights::read_only();
     if (in.chance(2)) {
         drawn.listings = {.reads_max = 1, .held_max = 1};
@@ -258,6 +274,7 @@ class run {
   public:
     run(const run_options& options, std::function<void(std::string_view)> follower)
         : options_(options),
+          chance_(options.seed),
           world_(options.seed),
           durability_(static_cast<vfs::durability>(world_.rng().below(3))),
           is_crowded_(may_be_crowded() && world_.chance(4)),
@@ -308,6 +325,11 @@ class run {
         }
         about.http = ferry_host::http_address();
         about.ftp = ferry_host::ftp_address();
+        if (has_tls(options_)) {
+            about.tls = {.by = std::make_shared<tls_clients>(),
+                         .https = ferry_host::https_address(),
+                         .ftps = ferry_host::ftps_address()};
+        }
         about.network = {.when_cut =
                              [this](int fd, std::function<void(std::uint64_t)> tell) {
                                  if (const auto found = clients_host_.connection(fd)) {
@@ -418,11 +440,12 @@ class run {
                                               directories.directories_max * heap_per_directory_max +
                                               2 * directories.bytes_max) +
             packing_bytes_max_;
-        const std::size_t allowed = heap_before_ + server_.cores() * per_core +
-                                    others * heap_per_http_connection_max +
-                                    sessions * heap_per_ftp_session_max +
-                                    std::min(others + sessions, server_.held_listings_max()) *
-                                        scene_->crowd() * heap_per_name_max;
+        const std::size_t allowed =
+            heap_before_ + (has_tls_ ? heap_of_tickets : 0) + server_.cores() * per_core +
+            others * heap_per_http_connection_max + sessions * heap_per_ftp_session_max +
+            (has_tls_ ? (others + 2 * sessions) * heap_per_tls_max : 0) +
+            std::min(others + sessions, server_.held_listings_max()) * scene_->crowd() *
+                heap_per_name_max;
         if (held > allowed) {
             fail("more memory than the connections may hold",
                  fmt::format("{} octets on the heap with {} HTTP connections and {} FTP sessions, "
@@ -637,6 +660,7 @@ class run {
     }
 
     run_options options_;
+    tls_chance chance_;
     world world_;
     vfs::durability durability_;
     report seen_;
@@ -650,6 +674,7 @@ class run {
     std::optional<runtime::core_tasks> tasks_;
     std::vector<doom> dooms_;
     std::size_t packing_bytes_max_ = bytes_max_of(draw_packing(options_));
+    bool has_tls_ = has_tls(options_);
     std::uint64_t crashes_ = 0;
     bool is_down_ = true;          // Not started, or crashed and not started again yet.
     std::size_t heap_before_ = 0;  // On the heap as the server was started last.

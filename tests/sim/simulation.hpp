@@ -43,6 +43,9 @@ struct run_options {
     /// In some worlds clients ask for codings, and the server has several sites. False: in none, so
     /// that worlds of before come again.
     bool has_extras = true;
+    /// The server speaks TLS in every world, and clients half the time. False: in every fourth, if
+    /// there are extras.
+    bool has_tls = false;
 };
 
 struct run_result {

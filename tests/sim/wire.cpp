@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <span>
+#include <utility>
 
 #include "ferry/base/kernel.hpp"
 #include "ferry/net/connect.hpp"
@@ -26,6 +27,19 @@ task<> pause(client_context& context) {
 }
 
 task<result<void>> wire::send(std::string_view octets, runtime::time_point deadline) {
+    if (!tls_) {
+        const auto sent = co_await send_octets(octets, deadline);
+        co_return sent;
+    }
+    if (!octets.empty()) {
+        tls_->write(octets);
+    }
+    const auto sealed = tls_->take();
+    const auto sent = co_await send_octets(sealed, deadline);
+    co_return sent;
+}
+
+task<result<void>> wire::send_octets(std::string_view octets, runtime::time_point deadline) {
     const auto left = std::as_bytes(std::span(octets));
     std::size_t done = 0;
     while (done < left.size()) {
@@ -39,6 +53,7 @@ task<result<void>> wire::send(std::string_view octets, runtime::time_point deadl
             co_return failure(sent.error());
         }
         done += static_cast<std::size_t>(*sent);
+        octets_sent_ += static_cast<std::uint64_t>(*sent);
     }
     co_return result<void>{};
 }
@@ -71,23 +86,107 @@ bool wire::send_urgent(std::string_view octets) noexcept {
            static_cast<ssize_t>(octets.size());
 }
 
-task<result<bool>> wire::fill(runtime::time_point deadline, std::size_t octets_max) {
-    const auto had = input_.size();
-    input_.resize(had + octets_max);
-    const auto room = std::as_writable_bytes(std::span(input_)).subspan(had);
+task<result<bool>> wire::receive(std::string& into, std::size_t octets_max,
+                                 runtime::time_point deadline) {
+    const auto had = into.size();
+    into.resize(had + octets_max);
+    const auto room = std::as_writable_bytes(std::span(into)).subspan(had);
     const auto got = co_await runtime::op_wait(
         here_->io(), runtime::opcode::receive, socket_.get(), deadline, [room](runtime::op& fresh) {
             fresh.args.receive = {.data = room.data(), .size_bytes = room.size()};
         });
-    input_.resize(had + (got ? static_cast<std::size_t>(*got) : 0));
+    into.resize(had + (got ? static_cast<std::size_t>(*got) : 0));
     if (!got) {
         co_return failure(got.error());
     }
     co_return *got != 0;
 }
 
-void wire::end_sending() noexcept {
+task<result<bool>> wire::fill(runtime::time_point deadline, std::size_t octets_max) {
+    if (!tls_) {
+        const auto got = co_await receive(input_, octets_max, deadline);
+        co_return got;
+    }
+    for (;;) {  // Bounded by the deadline.
+        const auto how = tls_->read(input_, octets_max);
+        if (how == tls_side::progress::done) {
+            co_return true;
+        }
+        if (how == tls_side::progress::ended) {
+            co_return false;
+        }
+        if (how != tls_side::progress::wants_input) {
+            co_return failure(explain(how));
+        }
+        const auto came = co_await receive_sealed(deadline);
+        if (!came) {
+            co_return failure(came.error());
+        }
+    }
+}
+
+task<result<void>> wire::receive_sealed(runtime::time_point deadline) {
+    constexpr std::size_t sealed_bytes_max = 64 * 1024;
+    std::string sealed;
+    const auto came = co_await receive(sealed, sealed_bytes_max, deadline);
+    if (!came) {
+        co_return failure(came.error());
+    }
+    if (!*came) {
+        co_return failure(errc::closed);
+    }
+    tls_->give(sealed);
+    co_return result<void>{};
+}
+
+error wire::explain(tls_side::progress how) const {
+    return {.code = how == tls_side::progress::broken ? errc::invalid : errc::reset};
+}
+
+task<result<void>> wire::begin_tls(const tls_clients& by, std::shared_ptr<tls_memory> resumed,
+                                   tls_side::version speaks, runtime::time_point deadline) {
+    tls_ = std::make_unique<tls_side>(by, std::move(resumed), speaks);
+    tls_->give(std::exchange(input_, {}));
+    for (;;) {  // Bounded by the deadline.
+        const auto how = tls_->shake_hands();
+        const auto ours = tls_->take();
+        const auto sent = co_await send_octets(ours, deadline);
+        if (how == tls_side::progress::done) {
+            co_return sent;
+        }
+        if (how != tls_side::progress::wants_input) {
+            co_return failure(explain(how));
+        }
+        if (!sent) {
+            co_return sent;
+        }
+        const auto came = co_await receive_sealed(deadline);
+        if (!came) {
+            co_return came;
+        }
+    }
+}
+
+task<> wire::end_sending(runtime::time_point deadline) {
+    if (tls_) {
+        tls_->end();
+        const auto last = tls_->take();
+        static_cast<void>(co_await send_octets(last, deadline));
+    }
     static_cast<void>(kernel::shutdown(socket_.get(), SHUT_WR));  // It may be gone already.
+}
+
+task<> wire::finish(runtime::time_point deadline) {
+    if (tls_) {
+        co_await end_sending(deadline);
+        bool goes_on = true;
+        while (goes_on) {  // Bounded by the deadline.
+            const auto got = co_await fill(deadline);
+            input_.clear();
+            goes_on = got && *got;
+        }
+    }
+    close();
 }
 
 void wire::reset() noexcept {
@@ -113,11 +212,27 @@ task<result<wire>> dial(client_context& context, const net::endpoint& to) {
     co_return wire(context.here, std::move(*connected));
 }
 
+task<result<void>> begin_tls(client_context& context, wire& on,
+                             std::shared_ptr<tls_memory> resumed) {
+    const auto speaks = context.chance(3) ? tls_side::version::only_1_2 : tls_side::version::any;
+    const auto begun =
+        co_await on.begin_tls(*context.tls.by, std::move(resumed), speaks, context.soon());
+    if (!begun) {
+        judge_failure(context, begun.error(), "shaking hands", "(TLS)");
+    }
+    co_return begun;
+}
+
 void judge_failure(client_context& context, const error& why, std::string_view doing,
                    std::string_view request) {
     const auto& excused = context.excused;
     if (why == errc::cancelled) {
         return;  // The run is over.
+    }
+    if (why == errc::invalid) {
+        context.complain("what the server says is no TLS", std::string(doing),
+                         std::string(request));
+        return;
     }
     if (why == errc::timed_out) {
         if (excused.silences || excused.server_ends) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -8,6 +10,7 @@
 #include "ferry/base/result.hpp"
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/runtime/task.hpp"
+#include "tls_side.hpp"
 
 namespace ferry::sim::test {
 
@@ -20,6 +23,17 @@ class wire {
 
     [[nodiscard]] bool is_open() const noexcept { return static_cast<bool>(socket_); }
     [[nodiscard]] int fd() const noexcept { return socket_.get(); }
+    [[nodiscard]] bool is_secure() const noexcept { return tls_ != nullptr; }
+
+    /// Shakes hands as the client of TLS; all that follows goes over it. What has come in clear by
+    /// then is the beginning of what the server says of it. Errors: as of `fill`.
+    [[nodiscard]] runtime::task<result<void>> begin_tls(const tls_clients& by,
+                                                        std::shared_ptr<tls_memory> resumed,
+                                                        tls_side::version speaks,
+                                                        runtime::time_point deadline);
+    [[nodiscard]] bool is_resumed() const noexcept { return tls_ && tls_->is_resumed(); }
+    /// Octets that the network was given.
+    [[nodiscard]] std::uint64_t octets_sent() const noexcept { return octets_sent_; }
 
     /// Sends all of `octets`. errc::timed_out, reset, ...
     [[nodiscard]] runtime::task<result<void>> send(std::string_view octets,
@@ -32,14 +46,19 @@ class wire {
     /// the socket did not take them.
     bool send_urgent(std::string_view octets) noexcept;
 
-    /// Waits until there is more in `input()`; false: the peer has ended its side. Errors:
-    /// errc::reset, timed_out, ...
+    /// Waits until there is more in `input()`; false: the peer has ended its side, over TLS by its
+    /// close_notify. Errors: errc::reset, timed_out, ...; closed: an end without close_notify;
+    /// invalid: what has come is no TLS.
     [[nodiscard]] runtime::task<result<bool>> fill(runtime::time_point deadline,
                                                    std::size_t octets_max = 64 * 1024);
     [[nodiscard]] std::string& input() noexcept { return input_; }
 
-    /// Ends our side; reading goes on.
-    void end_sending() noexcept;
+    /// Ends our side, over TLS with a close_notify; reading goes on. Whether it arrives shows in
+    /// what the peer says.
+    [[nodiscard]] runtime::task<> end_sending(runtime::time_point deadline);
+    /// Ends our side and waits for the end of the peer's, where only that makes sure that what was
+    /// sent arrives: what nobody reads, as tickets, would make a reset of our close. Then closes.
+    [[nodiscard]] runtime::task<> finish(runtime::time_point deadline);
     void close() noexcept { socket_.reset(); }
     /// Closes, and the peer sees a reset.
     void reset() noexcept;
@@ -47,13 +66,26 @@ class wire {
     void shrink_receive_buffer() noexcept;
 
   private:
+    [[nodiscard]] runtime::task<result<void>> send_octets(std::string_view octets,
+                                                          runtime::time_point deadline);
+    [[nodiscard]] runtime::task<result<bool>> receive(std::string& into, std::size_t octets_max,
+                                                      runtime::time_point deadline);
+    [[nodiscard]] runtime::task<result<void>> receive_sealed(runtime::time_point deadline);
+    [[nodiscard]] error explain(tls_side::progress how) const;
+
     runtime::core* here_ = nullptr;
     unique_fd socket_;
     std::string input_;
+    std::unique_ptr<tls_side> tls_;
+    std::uint64_t octets_sent_ = 0;
 };
 
 /// Connects to `to`. Complains when that fails without an excuse.
 [[nodiscard]] runtime::task<result<wire>> dial(client_context& context, const net::endpoint& to);
+
+/// Begins TLS on a connection, of a version that is drawn. Complains as `dial` does.
+[[nodiscard]] runtime::task<result<void>> begin_tls(client_context& context, wire& on,
+                                                    std::shared_ptr<tls_memory> resumed);
 
 /// What a failed wait means: noted as a violation where nothing excuses it. `doing` is what was
 /// waited for.

@@ -131,6 +131,10 @@ task<> out_of_memory(nursery& tasks, scene& on, std::size_t which, std::size_t& 
     CHECK(is_sent != has_happened);
     happened += has_happened ? 1 : 0;
     co_await on.stream.close(farewell::orderly);
+    co_await client_listens(on);
+    CHECK(much.starts_with(on.client_heard));
+    CHECK(
+        !on.client.has_failed());  // No record, and no close_notify, comes behind one that is lost.
 }
 
 unique_fd file_of(std::string_view content) {
