@@ -1,6 +1,7 @@
 #include "server/invocation.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -295,12 +296,6 @@ std::string address_given_twice(const config& settings) {
 
 std::string contradiction_in_tls(const config& settings) {
     const auto certificates = settings.tls_certs.size();
-    if (!settings.https.empty() && certificates == 0 && !settings.tls_self_signed) {
-        return "--https: there is no --tls-cert; --tls-self-signed makes one for developing";
-    }
-    if (!settings.ftps.empty() && certificates == 0 && !settings.tls_self_signed) {
-        return "--ftps: there is no --tls-cert; --tls-self-signed makes one for developing";
-    }
     if (settings.ftp_tls != ftp::tls_policy::allow && !wants_tls(settings)) {
         return "--ftp-tls: there is no --tls-cert; --tls-self-signed makes one for developing";
     }
@@ -320,18 +315,20 @@ std::string contradiction_in_tls(const config& settings) {
     if (settings.tls_client_accounts && !wants_clients) {
         return "--tls-client-accounts: --tls-client-certs is off";
     }
-    if (settings.http_tls != http_tls_policy::allow && settings.https.empty() &&
-        settings.trusted_proxies.empty() && settings.http_local.empty()) {
-        return "--http-tls login: there is no --https, so nobody could log in";
-    }
-    if (settings.http_redirect_to_https && settings.https.empty()) {
-        return "--http-redirect-to-https: there is no --https";
-    }
     return {};
 }
 
+/// Whether a service manager may have given this process sockets (sd_listen_fds(3)).
+bool has_sockets_given(const char* const* environment) {
+    const auto wanted = fmt::format("LISTEN_PID={}", ::getpid());
+    while (environment != nullptr && *environment != nullptr && *environment != wanted) {
+        ++environment;
+    }
+    return environment != nullptr && *environment != nullptr;
+}
+
 /// What no single value shows: that they fit together. Returns what is wrong, or nothing.
-std::string contradiction_in(const config& settings) {
+std::string contradiction_in(const config& settings, bool listens_there) {
     if (settings.root.empty() && settings.mounts.empty()) {
         return "DIR is missing: ferry [options] DIR; ferry --help says more";
     }
@@ -340,12 +337,9 @@ std::string contradiction_in(const config& settings) {
         return fmt::format("--mount /: {} besides the directory {}; the root is one of them",
                            in_quotes(root->directory), in_quotes(settings.root));
     }
-    if (settings.http.empty() && settings.http_local.empty() && settings.ftp.empty() &&
-        settings.https.empty() && settings.ftps.empty()) {
-        return "--http off and --ftp off: nothing to serve";
-    }
-    if (auto twice = address_given_twice(settings); !twice.empty()) {
-        return twice;
+    auto among_listeners = listens_there ? contradiction_in_listeners(settings) : std::string();
+    if (!among_listeners.empty()) {
+        return among_listeners;
     }
     if (auto wrong = contradiction_in_tls(settings); !wrong.empty()) {
         return wrong;
@@ -403,6 +397,31 @@ void warn_of_no_effect(config& settings) {
 
 }  // namespace
 
+std::string contradiction_in_listeners(const config& settings) {
+    if (settings.http.empty() && settings.http_local.empty() && settings.ftp.empty() &&
+        settings.https.empty() && settings.ftps.empty()) {
+        return "--http off and --ftp off: nothing to serve";
+    }
+    if (auto twice = address_given_twice(settings); !twice.empty()) {
+        return twice;
+    }
+    const bool has_certificate = !settings.tls_certs.empty() || settings.tls_self_signed;
+    if (!settings.https.empty() && !has_certificate) {
+        return "--https: there is no --tls-cert; --tls-self-signed makes one for developing";
+    }
+    if (!settings.ftps.empty() && !has_certificate) {
+        return "--ftps: there is no --tls-cert; --tls-self-signed makes one for developing";
+    }
+    if (settings.http_tls != http_tls_policy::allow && settings.https.empty() &&
+        settings.trusted_proxies.empty() && settings.http_local.empty()) {
+        return "--http-tls login: there is no --https, so nobody could log in";
+    }
+    if (settings.http_redirect_to_https && settings.https.empty()) {
+        return "--http-redirect-to-https: there is no --https";
+    }
+    return {};
+}
+
 std::expected<config, early_exit> parse(const invocation& started) {
     auto said = read_command_line(started.arguments);
     if (!said) {
@@ -450,7 +469,8 @@ std::expected<config, early_exit> parse(const invocation& started) {
             return std::unexpected(std::move(taken.error()));
         }
     }
-    if (auto wrong = contradiction_in(settings); !wrong.empty()) {
+    const bool listens_there = settings.check || !has_sockets_given(started.environment);
+    if (auto wrong = contradiction_in(settings, listens_there); !wrong.empty()) {
         return std::unexpected(usage_error(std::move(wrong)));
     }
     settings.warnings = unknown_variables(started.environment);

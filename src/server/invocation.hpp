@@ -32,7 +32,13 @@ struct early_exit {
 /// ("--cores", "FERRY_CORES", "ferry.toml:3: cores"), the value and the bounds, or for an unknown
 /// name the nearest.
 ///
+/// Where LISTEN_PID is this process, what listens is not looked at as a whole: the sockets that a
+/// service manager gives come in place of that (`contradiction_in_listeners`).
+///
 /// Cost: reads at most one file of 1 MiB. Blocking; call it before the runtime starts.
 [[nodiscard]] std::expected<config, early_exit> parse(const invocation& started);
+
+/// What keeps the endpoints of `settings` from being served together, for a person; empty: nothing.
+[[nodiscard]] std::string contradiction_in_listeners(const config& settings);
 
 }  // namespace ferry::server

@@ -718,7 +718,7 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
         return std::unexpected(std::move(rules.error()));
     }
     ready.rules = std::move(*rules);
-    if (settings.ftp_refuse_no_host && !ready.rules) {
+    if (settings.ftp_refuse_no_host && settings.rules_file.empty()) {
         return std::unexpected(
             "--ftp-without-host refuse: without --rules there is no host that could be named");
     }

@@ -37,6 +37,7 @@
 #include "server/core_server.hpp"
 #include "server/flag_values.hpp"
 #include "server/handed_sockets.hpp"
+#include "server/invocation.hpp"
 #include "server/rules_file.hpp"
 #include "server/service_manager.hpp"
 #include "server/start_up.hpp"
@@ -710,6 +711,9 @@ int run(const config& given, char* const* arguments) {
         handed = std::move(*came);
         if (const auto put = handed.put_into(settings); !put) {
             return refuse_to_start(put.error());
+        }
+        if (const auto wrong = contradiction_in_listeners(settings); !wrong.empty()) {
+            return refuse_to_start(wrong);
         }
     }
     const std::size_t core_count = count_cores(settings);

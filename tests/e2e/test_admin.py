@@ -352,7 +352,7 @@ def test_another_process_takes_over(t):
     def is_new(door):
         try:
             return json.loads(fetch(door, "/status.json"))["started"] > before
-        except OSError:  # The old process has just closed.
+        except (Failure, OSError):  # The old process has just closed what it had accepted.
             return False
     wait_for("the new process", lambda: all(is_new(At(port)) for _ in range(10)))
     wait_for("the same by the socket", lambda: is_new(Local(path)))
@@ -388,6 +388,13 @@ def test_who_says_nothing_is_let_go(t):
             return False
     wait_for("an answer", is_told)
     check.equal(server.process.poll(), None, "the server")
+
+
+def test_check_looks_where_its_socket_would_be(t):
+    run = subprocess.run([t.binary, "--admin", f"unix:{t.tmp()}/none/socket", "--check", t.tmp()],
+                         capture_output=True, text=True, timeout=20)
+    check.equal(run.returncode, 1, "its status")
+    check.contains(run.stderr, "No such file or directory", "why")
 
 
 @needs_root

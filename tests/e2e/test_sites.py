@@ -196,6 +196,13 @@ def test_bad_rules_keep_it_from_starting(t):
         check.contains(said.stderr, f'{rules}:3: redirect: to: "//evil.example" is no', "why")
 
 
+def test_a_host_that_nobody_could_name(t):
+    said = subprocess.run([t.binary, "--ftp-without-host", "refuse", "--check", t.tmp()],
+                          capture_output=True, text=True, timeout=20)
+    check.equal(said.returncode, 1, "its status")
+    check.contains(said.stderr, "without --rules there is no host that could be named", "why")
+
+
 def test_a_mount_as_a_site(t):
     """A host's root may be what is mounted, and no link of it leads into another mount."""
     root, other = t.tmp(), t.tmp()

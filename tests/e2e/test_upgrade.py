@@ -178,6 +178,7 @@ def test_it_is_no_child_of_the_starter(t):
         parent = int(file.read().rsplit(")", 1)[1].split()[1])
     check.holds(parent not in (server.pid, *beside), f"its parent: {parent}")
     check.equal(sum((succession.children_of(each) for each in beside), []), [], "children")
+    check.equal(server.wait(), 0, "status of the old process")
 
 
 def test_off(t):
@@ -256,7 +257,8 @@ def test_sockets_of_a_manager(t):
             os.dup2(each, 3 + i)
 
     with_own_number = ("sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh")
-    server = t.ferry(tree(t), "--user", "ann:secret", wrapper=with_own_number, endpoints=2,
+    server = t.ferry(tree(t), "--user", "ann:secret", "--http", "off", "--ftp", "off",
+                     "--drain-timeout", "3s", defaults=False, wrapper=with_own_number, endpoints=2,
                      preexec=place_sockets, pass_fds=(3, 4),
                      environment={"LISTEN_FDS": "2", "LISTEN_FDNAMES": "http:ftp"})
     line = t.closing(Line(server))

@@ -201,6 +201,17 @@ TEST_CASE("invocation: values that do not fit together") {
     CHECK(run({}, {"FERRY_MOUNT=/a=b,c\n/d=e"}).value().mounts.size() == 2);
     CHECK(refusal({"--http", "off", "--ftp", "off", "d"}) ==
           "--http off and --ftp off: nothing to serve");
+    // A service manager may have given sockets in their place, if it means this process.
+    const auto given = "LISTEN_PID=" + std::to_string(::getpid());
+    CHECK(run({"--http", "off", "--ftp", "off", "d"}, {given}));
+    CHECK_FALSE(run({"--http", "off", "--ftp", "off", "d"}, {given + "0"}));
+    CHECK_FALSE(run({"--http", "off", "--ftp", "off", "--check", "d"}, {given}));
+    server::config nothing;
+    CHECK(server::contradiction_in_listeners(nothing).empty());
+    nothing.http.clear();
+    nothing.ftp.clear();
+    CHECK(server::contradiction_in_listeners(nothing) ==
+          "--http off and --ftp off: nothing to serve");
     CHECK(refusal({"--http", "127.0.0.1:2121", "d"}) ==
           R"(--ftp: "127.0.0.1:2121" is --http's too)");
     CHECK(refusal({"--https", "127.0.0.1:8080", "--tls-self-signed", "d"}) ==
