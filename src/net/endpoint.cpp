@@ -105,6 +105,14 @@ endpoint unmapped(const endpoint& where) noexcept {
     return plain;
 }
 
+bool is_loopback(const endpoint& where) noexcept {
+    const auto at = unmapped(where);
+    constexpr decltype(at.octets) v6_loopback{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    return at.family == address_family::v4
+               ? at.octets.front() == 127
+               : at.family == address_family::v6 && at.octets == v6_loopback;
+}
+
 customer customer_of(const endpoint& where) noexcept {
     const auto at = unmapped(where);
     customer made{.prefix = 0, .is_v6 = at.family == address_family::v6};

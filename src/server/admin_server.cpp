@@ -63,11 +63,7 @@ http::page text_page(std::string text, bool is_good) {
 /// Whether who connects to `socket` is on this machine, over TCP.
 bool is_loopback(const unique_fd& socket) {
     const auto at = net::local_endpoint(socket.get());
-    if (!at || at->family == net::address_family::local) {
-        return false;
-    }
-    return net::format_address(*at) == "::1" ||
-           (at->family == net::address_family::v4 && at->octets.front() == 127);
+    return at && net::is_loopback(*at);
 }
 
 /// Whether a name that no resolver is asked for, or none at all; `host` may have a port.

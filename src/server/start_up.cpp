@@ -445,13 +445,7 @@ std::string why_no_start(const config& settings) {
 }
 
 bool is_seen_from_outside(const config& settings) {
-    const auto is_outside = [](const net::endpoint& at) {
-        const bool is_loopback_of_v6 =
-            at.family == net::address_family::v6 &&
-            at.octets == decltype(at.octets){0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
-        return !is_loopback_of_v6 &&
-               (at.family == net::address_family::v6 || at.octets.front() != 127);
-    };
+    const auto is_outside = [](const net::endpoint& at) { return !net::is_loopback(at); };
     return std::ranges::any_of(settings.http, is_outside) ||
            std::ranges::any_of(settings.https, is_outside) ||
            std::ranges::any_of(settings.ftp, is_outside) ||
@@ -544,18 +538,10 @@ std::string listen_for_admin(const config& settings, prepared& ready, handed_soc
     return {};
 }
 
-/// Whether nobody but this machine reaches `at` (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3).
-bool is_loopback(const net::endpoint& at) {
-    if (at.family == net::address_family::v4) {
-        return at.octets[0] == 127;
-    }
-    return net::format_address(at) == "::1";
-}
-
 /// Says which admin addresses are open to more than this machine.
 void warn_of_open_admin(const config& settings, std::vector<std::string>& warnings) {
     for (const auto& at : settings.admin) {
-        if (!is_loopback(at)) {
+        if (!net::is_loopback(at)) {
             warnings.push_back(
                 fmt::format("--admin {}: whoever reaches that address sees names of files and "
                             "users: no password protects it",

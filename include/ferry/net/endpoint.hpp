@@ -55,6 +55,10 @@ struct endpoint {
 /// v4 address it stands for, as a socket for both families reports its v4 peers. Others unchanged.
 [[nodiscard]] endpoint unmapped(const endpoint& where) noexcept;
 
+/// True when nobody but this machine reaches it (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3);
+/// a v4-mapped v6 address counts as its v4 form, one of the file system never.
+[[nodiscard]] bool is_loopback(const endpoint& where) noexcept;
+
 /// True when both name the same host, whatever the ports; a v4-mapped v6 address equals its v4
 /// form. The scope decides only where both have one.
 [[nodiscard]] bool same_address(const endpoint& a, const endpoint& b) noexcept;

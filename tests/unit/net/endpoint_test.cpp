@@ -158,3 +158,13 @@ TEST_CASE("endpoint: a local one is unix: as nginx's logs have it") {
         CHECK_FALSE(net::same_address(*made, net::endpoint{}));
     }
 }
+
+TEST_CASE("endpoint: what only this machine reaches") {
+    for (const char* text : {"127.0.0.1:1", "127.255.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"}) {
+        CHECK(net::is_loopback(net::parse_endpoint(text).value()));
+    }
+    for (const char* text : {"0.0.0.0:1", "128.0.0.1:1", "[::]:1", "[::127.0.0.1]:1", "[::2]:1"}) {
+        CHECK_FALSE(net::is_loopback(net::parse_endpoint(text).value()));
+    }
+    CHECK_FALSE(net::is_loopback({.family = net::address_family::local}));
+}
