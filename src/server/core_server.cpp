@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 #include <algorithm>
 
-#include <charconv>
 #include <chrono>
 #include <functional>
 #include <new>
+#include <optional>
 #include <string>
-#include <system_error>
 
+#include "ferry/auth/escapes.hpp"
 #include "ferry/base/log.hpp"
 #include "ferry/base/units.hpp"
 #include "ferry/net/listener.hpp"
@@ -32,19 +32,10 @@ std::shared_ptr<const http::sites> with_own_count(std::shared_ptr<const http::si
     return {std::make_shared<std::shared_ptr<const http::sites>>(std::move(shared)), rules};
 }
 
-/// `text` with the octets that it has as "%HH" (RFC 3986 section 2.1); what is none stays.
-std::string without_percents(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        unsigned octet = 0;
-        const auto digits = text[i] == '%' ? text.substr(i + 1, 2) : std::string_view();
-        const auto* const end = digits.data() + digits.size();
-        const auto got = std::from_chars(digits.data(), end, octet, 16);
-        const bool is_one = digits.size() == 2 && got.ec == std::errc() && got.ptr == end;
-        out += is_one ? static_cast<char>(octet) : text[i];
-        i += is_one ? 2U : 0U;
-    }
-    return out;
+/// The name in the tree: of HTTP a target that has been answered, so its escapes are right.
+std::string name_of(const net::shown_transfer& what, protocol speaks) {
+    const auto plain = speaks == protocol::http ? auth::unescape(what.name) : std::nullopt;
+    return plain.value_or(std::string(what.name));
 }
 
 transfer_reading read_transfer(const net::shown_transfer& what, protocol speaks,
@@ -52,7 +43,7 @@ transfer_reading read_transfer(const net::shown_transfer& what, protocol speaks,
     return {.protocol = std::string(what.protocol),
             .peer = net::format_address(what.peer),
             .user = std::string(what.user),
-            .name = speaks == protocol::http ? without_percents(what.name) : std::string(what.name),
+            .name = name_of(what, speaks),
             .is_upload = what.is_upload,
             .whole_bytes = what.whole_bytes,
             .moved_bytes = *what.moved_bytes,
