@@ -225,13 +225,13 @@ runtime::task<result<old_file>> find_content(runtime::core& here, const upload_t
 /// whoever may write a file need not be allowed to read it.
 runtime::task<result<old_file>> find_replaced(runtime::core& here, const upload_target& target,
                                               const upload::state& my) {
-    if (my.is_quick) {  // Mostly there is nothing, and that is known here.
+    if (my.is_quick) {  // Nothing or a file, and that is known here; a link leads elsewhere.
         const auto entry = co_await entry_of(here, my, my.name.c_str());
         if (!entry) {
             co_return failure(entry.error());
         }
-        if (!*entry) {
-            co_return old_file{};
+        if (!*entry || (*entry)->kind == file_kind::regular) {
+            co_return old_file{.status = *entry, .content = {}};
         }
     }
     const auto opened = co_await open_beneath(here, {.directory = target.root,
