@@ -25,7 +25,7 @@ namespace ferry::ftp::test {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr int patience_ms = 5'000;
+constexpr int patience_ms = 30'000;
 
 std::filesystem::path make_directory() {
     std::string name = std::filesystem::temp_directory_path() / "ferry-test-XXXXXX";
@@ -368,10 +368,11 @@ int client::code(std::string_view line) {
 }
 
 client& client::log_in(std::string_view name, std::string_view password) {
-    static_cast<void>(reply());
-    static_cast<void>(ask("USER " + std::string(name)));
-    if (code_of(ask("PASS " + std::string(password))) != 230) {
-        throw std::runtime_error("login failed");
+    const auto greeting = reply();
+    const auto asked = ask("USER " + std::string(name));
+    const auto answer = ask("PASS " + std::string(password));
+    if (code_of(answer) != 230) {
+        throw std::runtime_error("login failed: " + greeting + ", " + asked + ", " + answer);
     }
     return *this;
 }
