@@ -6,8 +6,8 @@
 #include <array>
 #include <optional>
 
-#include "auth/split.hpp"
 #include "ferry/base/quantities.hpp"
+#include "ferry/base/split.hpp"
 #include "ferry/base/units.hpp"
 
 namespace ferry::auth {

@@ -7,8 +7,8 @@
 #include <functional>
 #include <utility>
 
-#include "auth/split.hpp"
 #include "ferry/auth/escapes.hpp"
+#include "ferry/base/split.hpp"
 
 namespace ferry::auth {
 namespace {

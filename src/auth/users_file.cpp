@@ -6,10 +6,10 @@
 #include <optional>
 #include <utility>
 
-#include "auth/split.hpp"
 #include "ferry/auth/escapes.hpp"
 #include "ferry/auth/password.hpp"
 #include "ferry/base/ascii.hpp"
+#include "ferry/base/split.hpp"
 
 namespace ferry::auth {
 namespace {

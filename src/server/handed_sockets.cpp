@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "ferry/base/quantities.hpp"
+#include "ferry/base/split.hpp"
 #include "ferry/net/listener.hpp"
 #include "server/environment.hpp"
 #include "server/flag_values.hpp"
@@ -25,18 +26,6 @@ namespace {
 
 constexpr int first_fd = 3;  // As sd_listen_fds(3) has it.
 constexpr std::string_view schemes[] = {"http", "https", "ftp", "ftps"};
-
-std::vector<std::string> split_at_colons(std::string_view text) {
-    std::vector<std::string> parts;
-    for (;;) {
-        const auto colon = text.find(':');
-        parts.emplace_back(text.substr(0, colon));
-        if (colon == std::string_view::npos) {
-            return parts;
-        }
-        text.remove_prefix(colon + 1);
-    }
-}
 
 bool is_listening_stream(int socket) noexcept {
     int kind = 0;
@@ -156,7 +145,8 @@ std::expected<handed_sockets, std::string> handed_sockets::from_environment() {
     handed_sockets made;
     const auto process = parse_number(taken_out_of_environment("LISTEN_PID"));
     const auto count = parse_number(taken_out_of_environment("LISTEN_FDS"));
-    const auto names = split_at_colons(taken_out_of_environment("LISTEN_FDNAMES"));
+    const auto all_names = taken_out_of_environment("LISTEN_FDNAMES");
+    const auto names = split(all_names, ':');
     if (!process || !count || *process != static_cast<std::size_t>(::getpid())) {
         return made;  // Those of another, who has left the variables to this process.
     }
@@ -166,7 +156,7 @@ std::expected<handed_sockets, std::string> handed_sockets::from_environment() {
             return std::unexpected(fmt::format("LISTEN_FDS is {}, and there is no descriptor {}",
                                                *count, socket.release()));
         }
-        const std::string name = i < names.size() ? names[i] : std::string();
+        const auto name = i < names.size() ? names[i] : std::string_view();
         if (name == predecessor_name) {
             made.predecessor = std::move(socket);
             continue;
@@ -188,11 +178,11 @@ std::vector<std::string> handed_sockets::names_given() {
     if (parse_number(variable("LISTEN_PID")) != static_cast<std::size_t>(::getpid())) {
         return {};
     }
-    auto names = split_at_colons(variable("LISTEN_FDNAMES"));
-    std::erase_if(names, [](const std::string& each) {
+    auto names = split(variable("LISTEN_FDNAMES"), ':');
+    std::erase_if(names, [](std::string_view each) {
         return each.starts_with(own_prefix) || each == predecessor_name;
     });
-    return names;
+    return {names.begin(), names.end()};
 }
 
 std::expected<void, std::string> handed_sockets::put_into(config& settings) const {

@@ -1,6 +1,6 @@
-#include "auth/split.hpp"
+#include "ferry/base/split.hpp"
 
-namespace ferry::auth {
+namespace ferry {
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
     std::vector<std::string_view> parts;
@@ -14,4 +14,4 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
     }
 }
 
-}  // namespace ferry::auth
+}  // namespace ferry
