@@ -483,6 +483,7 @@ task<farewell> converse(conversation& talk) {
             }
             by->is_secure = talk.tls.has_value();
             by->may_say_password = may_say_password(talk);
+            by->reached = talk.plain.local();
             pace_for(talk, by->who);
         }
         request_body body(talk.peer(), asked, talk.unread().substr(talk.parser.consumed_bytes()),
@@ -490,7 +491,8 @@ task<farewell> converse(conversation& talk) {
                            .drain_bytes_max = settings.body_drain_bytes_max,
                            .stall_timeout = settings.body_timeout,
                            .drain_timeout = settings.header_timeout,
-                           .chunks = {.overhead_bytes_max = settings.head_bytes_max}});
+                           .chunks = {.overhead_bytes_max = settings.head_bytes_max},
+                           .ending = talk.shared.uploads_end.get()});
         ++talk.requests;
         const auto user = by ? std::string_view(by->user) : std::string_view();
         const bool may_go_on = asked.keep_alive &&
@@ -618,6 +620,7 @@ service::service(runtime::core& here, const options& settings, const vfs::tree& 
                 .types = types,
                 .access_log = access_log,
                 .draining = draining,
+                .uploads_end = std::make_unique<runtime::stop_scope>(),
                 .visitors = visitors,
                 .dates = {},
                 .archives = std::make_unique<runtime::permits>(here, settings.archives_max),
@@ -635,6 +638,10 @@ service::~service() = default;
 
 void service::use_rules(std::shared_ptr<const sites> fresh) noexcept {
     state_->rules = std::move(fresh);
+}
+
+void service::end_uploads() noexcept {
+    state_->uploads_end->request_stop();
 }
 
 const counters& service::counted() const noexcept {

@@ -308,7 +308,8 @@ task<response_plan> plan_response(service::state& shared, const request& asked,
                   .name = {},
                   .rules = {},
                   .is_secure = by.is_secure,
-                  .may_say_password = by.may_say_password};
+                  .may_say_password = by.may_say_password,
+                  .reached = by.reached};
     if (at == nullptr) {
         co_return plan.error(status::misdirected_request);
     }

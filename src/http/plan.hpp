@@ -39,6 +39,7 @@ struct service::state {
     const media_types& types;
     access_sink& access_log;
     runtime::stop_scope& draining;
+    std::unique_ptr<runtime::stop_scope> uploads_end;  ///< Of what clients send as content.
     auth::usage* visitors;
     date_cache dates;
     std::unique_ptr<runtime::permits> archives;  ///< Those that are sent at once.
@@ -86,6 +87,7 @@ struct requester {
     std::optional<logins::outcome> refused = {};  ///< Why a login is none: no answer but that one.
     bool is_secure = false;                       ///< It came over TLS.
     bool may_say_password = true;                 ///< See `options::logins_need_tls`.
+    net::endpoint reached = {};                   ///< Where the client has connected to.
 };
 
 /// Whether `asked` says who it is from, and there is anybody; else it is from a visitor.

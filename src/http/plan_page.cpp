@@ -12,10 +12,11 @@ task<response_plan> plan_page(const planning& plan) {
     if (plan.asked.method != method::get && plan.asked.method != method::head) {
         co_return plan.error(status::method_not_allowed);
     }
-    const auto made = co_await plan.shared.pages->make(
-        {.path = plan.asked.path,
-         .host = plan.asked.host,
-         .accept = plan.asked.fields.first("Accept").value_or("")});
+    const auto made =
+        co_await plan.shared.pages->make({.path = plan.asked.path,
+                                          .host = plan.asked.host,
+                                          .accept = plan.asked.fields.first("Accept").value_or(""),
+                                          .reached = plan.reached});
     if (!made) {
         co_return plan.error(status::not_found);
     }

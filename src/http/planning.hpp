@@ -47,6 +47,7 @@ struct planning {
     answer_rules rules;
     bool is_secure = false;        ///< It came over TLS.
     bool may_say_password = true;  ///< See `options::logins_need_tls`.
+    net::endpoint reached = {};    ///< Where the client has connected to.
     upload_state upload = {};
 
     [[nodiscard]] bool is_head() const noexcept { return asked.method == method::head; }

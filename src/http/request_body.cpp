@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ferry/base/units.hpp"
+#include "ferry/runtime/wait.hpp"
 
 namespace ferry::http {
 
@@ -174,7 +175,11 @@ task<result<std::string_view>> request_body::receive(std::uint64_t most) {
     }
     const auto room = static_cast<std::size_t>(std::min<std::uint64_t>(most, memory_bytes_));
     const auto until = std::min(deadline_, peer_.here().now() + limits_.stall_timeout);
-    const auto got = co_await peer_.receive(std::span(memory_.get(), room), until);
+    runtime::stop_scope scope(&co_await runtime::current_scope());
+    if (limits_.ending != nullptr) {
+        scope.follow(*limits_.ending);
+    }
+    const auto got = co_await peer_.receive(std::span(memory_.get(), room), until).in_scope(scope);
     if (!got) {
         co_return failure(got.error());
     }

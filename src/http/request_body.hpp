@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "ferry/net/stream.hpp"
+#include "ferry/runtime/stop.hpp"
 #include "ferry/runtime/time.hpp"
 #include "http/chunked_decoder.hpp"
 #include "http/content_reader.hpp"
@@ -23,6 +24,7 @@ struct body_limits {
     runtime::duration stall_timeout{};          ///< Without an octet.
     runtime::duration drain_timeout{};          ///< For all of a body nobody wants.
     chunked_limits chunks;
+    runtime::stop_scope* ending = nullptr;  ///< Once that stops nothing more is waited for.
 };
 
 /// The body of one request as it comes from the connection (RFC 9112 sections 6 and 7). Holds a

@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstring>
 #include <functional>
-#include <new>
 #include <system_error>
 #include <utility>
 
@@ -16,10 +15,10 @@
 #include "ferry/base/log.hpp"
 #include "ferry/base/random.hpp"
 #include "ferry/base/wall_clock.hpp"
-#include "ferry/net/listener.hpp"
 #include "ferry/runtime/epoll.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "ferry/vfs/mount_table.hpp"
+#include "server/accept_all.hpp"
 #include "server/metrics.hpp"
 #include "server/status_page.hpp"
 #include "server/version.hpp"
@@ -34,7 +33,8 @@ namespace {
 constexpr auto answer_time_max = std::chrono::seconds(2);
 /// What was read is good for as long: cores are not asked more often.
 constexpr auto fresh_for = std::chrono::milliseconds(100);
-constexpr auto accept_pause = std::chrono::milliseconds(200);
+/// For who is being answered when another process tells from there on.
+constexpr auto last_answers_time_max = std::chrono::seconds(3);
 constexpr unsigned receive_buffers = 64;
 
 /// The page's own script and style, and what it asks this server for; nothing from elsewhere.
@@ -58,12 +58,6 @@ http::page text_page(std::string text, bool is_good) {
     return {.is_unavailable = !is_good,
             .content_type = "text/plain; charset=utf-8",
             .content = std::move(text)};
-}
-
-/// Whether who connects to `socket` is on this machine, over TCP.
-bool is_loopback(const unique_fd& socket) {
-    const auto at = net::local_endpoint(socket.get());
-    return at && net::is_loopback(*at);
 }
 
 /// Whether a name that no resolver is asked for, or none at all; `host` may have a port.
@@ -123,17 +117,23 @@ constexpr auto pages = std::to_array<page_row>({
 
 }  // namespace
 
-admin_server::stop_message::stop_message(admin_server& of) noexcept
-    : posted([](runtime::posted& self) noexcept {
-          static_cast<stop_message&>(self).owner.stop_.request_stop();
-      }),
+admin_server::end_timer::end_timer(admin_server& of) noexcept
+    : timer([](timer& self) noexcept { static_cast<end_timer&>(self).owner.stop_.request_stop(); }),
       owner(of) {}
 
 admin_server::admin_server(admin_parts parts)
     : parts_(std::move(parts)),
       started_(seconds_since_1970()),
       io_(failure(errc::unavailable)),
-      stop_message_(*this) {
+      retire_message_(*this,
+                      [](runtime::posted& self) noexcept {
+                          static_cast<message&>(self).owner.begin_retirement();
+                      }),
+      stop_message_(*this,
+                    [](runtime::posted& self) noexcept {
+                        static_cast<message&>(self).owner.stop_.request_stop();
+                    }),
+      last_moment_(*this) {
     try {
         thread_ = std::thread([this] { run(); });
     } catch (const std::system_error& refused) {
@@ -147,16 +147,22 @@ admin_server::admin_server(admin_parts parts)
 }
 
 admin_server::~admin_server() {
-    stop();
+    if (io_ && !is_retired_) {
+        (*io_)->post(stop_message_);
+    }
     if (thread_.joinable()) {
         thread_.join();
     }
 }
 
-void admin_server::stop() noexcept {
-    if (io_ && !std::exchange(is_stopped_, true)) {
-        (*io_)->post(stop_message_);
-    }
+void admin_server::retire() noexcept {
+    is_retired_ = true;
+    (*io_)->post(retire_message_);
+}
+
+void admin_server::begin_retirement() noexcept {
+    retiring_.request_stop();
+    here_->io().timers().arm(last_moment_, here_->io().now() + last_answers_time_max);
 }
 
 void admin_server::run() {
@@ -174,72 +180,46 @@ void admin_server::run() {
     vfs::digest_cache known_digests;
     vfs::digests digests(here, known_digests);
     no_log log;
-    runtime::stop_scope never_drained;
-    door_pages pages_for_all(*this, false);
-    door_pages pages_for_loopback(*this, true);
     http::service service(here, parts_.numbers, *files, open_files, listings, digests, parts_.types,
-                          log, never_drained, nullptr, nullptr, nullptr, &pages_for_all);
-    http::service loopback_service(here, parts_.numbers, *files, open_files, listings, digests,
-                                   parts_.types, log, never_drained, nullptr, nullptr, nullptr,
-                                   &pages_for_loopback);
+                          log, retiring_, nullptr, nullptr, nullptr, this);
     runtime::permits turns(here, 1);
     runtime::event answered(**io_);
     here_ = &here;
     service_ = &service;
-    loopback_service_ = &loopback_service;
     turns_ = &turns;
     answered_ = &answered;
     for (const auto& each : parts_.cores) {
         questions_.push_back(std::make_unique<core_question>(*each, **io_, answered));
     }
     runtime::run_core(here, stop_, &admin_server::serve, std::ref(*this));
+    last_moment_.unlink();
 }
 
 task<> admin_server::serve(runtime::nursery& all, admin_server& self) {
     for (auto& each : self.parts_.sockets) {
-        all.start(&admin_server::accept_all, std::ref(self), std::ref(all), std::move(each));
+        all.start(&admin_server::receive_all, std::ref(self), std::ref(all), std::move(each));
     }
     co_return;
 }
 
-task<> admin_server::accept_all(admin_server& self, runtime::nursery& connections,
-                                unique_fd socket) {
-    runtime::core& here = *self.here_;
-    net::acceptor accepting(here, std::move(socket));
-    for (auto why = errc::reset; why != errc::cancelled;) {
-        if (why == errc::exhausted) {
-            static_cast<void>(co_await runtime::sleep_until(here, here.now() + accept_pause));
+task<> admin_server::receive_all(admin_server& self, runtime::nursery& connections,
+                                 unique_fd socket) {
+    reception by{.take = [&](unique_fd client) {
+        if (connections.children() < admin_connections_max) {
+            connections.start(
+                [](admin_server& owner, unique_fd of_client) -> task<> {
+                    co_await http::serve_connection(*owner.service_, std::move(of_client));
+                },
+                std::ref(self), std::move(client));
         }
-        why = errc::reset;
-        try {
-            auto accepted = co_await accepting.accept();
-            if (!accepted) {
-                why = accepted.error().code;
-            } else if (connections.children() < admin_connections_max) {
-                connections.start(
-                    [](admin_server& owner, unique_fd client) -> task<> {
-                        auto& service =
-                            is_loopback(client) ? *owner.loopback_service_ : *owner.service_;
-                        co_await http::serve_connection(service, std::move(client));
-                    },
-                    std::ref(self), std::move(*accepted));
-            }
-        } catch (const std::bad_alloc&) {
-            why = errc::exhausted;
-        }
-    }
-    co_await accepting.close();
-}
-
-task<std::optional<http::page>> admin_server::door_pages::make(http::page_request asked) {
-    if (is_loopback_ && !is_own_name(asked.host)) {
-        co_return http::page{.is_misdirected = true, .content_type = {}, .content = {}};
-    }
-    auto made = co_await of_.make(asked);
-    co_return made;
+    }};
+    co_await accept_all(*self.here_, self.retiring_, std::move(socket), std::move(by));
 }
 
 task<std::optional<http::page>> admin_server::make(http::page_request asked) {
+    if (net::is_loopback(asked.reached) && !is_own_name(asked.host)) {
+        co_return http::page{.is_misdirected = true, .content_type = {}, .content = {}};
+    }
     const auto row = std::ranges::find(pages, asked.path, &page_row::path);
     if (row == pages.end()) {
         co_return std::nullopt;

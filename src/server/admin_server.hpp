@@ -21,6 +21,7 @@
 #include "ferry/runtime/offload.hpp"
 #include "ferry/runtime/permits.hpp"
 #include "ferry/runtime/stop.hpp"
+#include "ferry/runtime/timers.hpp"
 #include "server/core_question.hpp"
 #include "server/core_server.hpp"
 #include "server/process_files.hpp"
@@ -52,48 +53,43 @@ struct admin_parts {
 /// It has a thread with a reactor of its own, so that it answers when a core is stuck, and until
 /// all of them have ended. It asks cores by messages (`core_question`), at most ten times a second
 /// however many ask it.
-class admin_server {
+class admin_server final : private http::page_source {
   public:
     /// Begins to serve; `failed` says whether it could.
     explicit admin_server(admin_parts parts);
     admin_server(const admin_server&) = delete;
     admin_server& operator=(const admin_server&) = delete;
     /// Ends it. Once the threads of all cores have ended.
-    ~admin_server();
+    /// One that is retired has 3 s for its last answers.
+    ~admin_server() override;
 
     /// What kept it from serving, for a person; empty: nothing.
     [[nodiscard]] const std::string& failed() const noexcept { return failure_; }
 
-    /// Ends it, for good: another process tells from here on. On the thread that made it.
-    void stop() noexcept;
+    /// Another process tells from here on: who has connected is answered, and nobody else. Once, on
+    /// the thread that made it.
+    void retire() noexcept;
 
     /// From now on the process is not ready. From any thread.
     void note_draining() noexcept { is_draining_ = true; }
 
   private:
-    struct stop_message : runtime::posted {
-        explicit stop_message(admin_server& of) noexcept;
+    struct message : runtime::posted {
+        message(admin_server& of, function on_delivery) noexcept : posted(on_delivery), owner(of) {}
         admin_server& owner;
     };
 
-    /// The pages, for those who connect to an address of one kind.
-    class door_pages final : public http::page_source {
-      public:
-        door_pages(admin_server& of, bool is_loopback) noexcept
-            : of_(of), is_loopback_(is_loopback) {}
-        [[nodiscard]] runtime::task<std::optional<http::page>> make(
-            http::page_request asked) override;
-
-      private:
-        admin_server& of_;
-        bool is_loopback_;
+    struct end_timer : runtime::timer {
+        explicit end_timer(admin_server& of) noexcept;
+        admin_server& owner;
     };
 
     void run();
+    void begin_retirement() noexcept;
     static runtime::task<> serve(runtime::nursery& all, admin_server& self);
-    static runtime::task<> accept_all(admin_server& self, runtime::nursery& connections,
-                                      unique_fd socket);
-    [[nodiscard]] runtime::task<std::optional<http::page>> make(http::page_request asked);
+    static runtime::task<> receive_all(admin_server& self, runtime::nursery& connections,
+                                       unique_fd socket);
+    [[nodiscard]] runtime::task<std::optional<http::page>> make(http::page_request asked) override;
     /// Of this moment, or a tenth of a second ago; null when it ends.
     [[nodiscard]] runtime::task<std::shared_ptr<const reading>> look();
     [[nodiscard]] reading read() const;
@@ -104,13 +100,15 @@ class admin_server {
     result<std::unique_ptr<runtime::reactor>> io_;
     std::string failure_;
     std::latch opened_{1};
-    stop_message stop_message_;
-    bool is_stopped_ = false;
+    message retire_message_;
+    message stop_message_;
     runtime::stop_scope stop_;
+    runtime::stop_scope retiring_;  ///< Nobody else is let in; who is there asks once more at most.
+    end_timer last_moment_;
+    bool is_retired_ = false;
     // Of its thread.
     runtime::core* here_ = nullptr;
     http::service* service_ = nullptr;
-    http::service* loopback_service_ = nullptr;  ///< For who connects to an address of loopback.
     runtime::permits* turns_ = nullptr;
     runtime::event* answered_ = nullptr;
     std::vector<std::unique_ptr<core_question>> questions_;

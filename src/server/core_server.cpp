@@ -14,6 +14,7 @@
 #include "ferry/base/units.hpp"
 #include "ferry/net/listener.hpp"
 #include "ferry/runtime/wait.hpp"
+#include "server/accept_all.hpp"
 
 namespace ferry::server {
 
@@ -21,9 +22,8 @@ using runtime::task;
 
 namespace {
 
-// After the descriptors or the memory ran out: long enough not to spin, short enough not to be
-// noticed.
-constexpr auto accept_pause = std::chrono::milliseconds(200);
+// Who has waited to be drained and is told that nothing comes of it.
+constexpr auto last_words_time_max = std::chrono::milliseconds(500);
 
 /// The same, counted apart: every request takes a pointer, and cores that shared the count would
 /// take its cache line from each other.
@@ -323,33 +323,21 @@ task<> core_server::serve_doors(runtime::nursery& connections, core_server& self
 }
 
 task<> core_server::accept_all(core_server& self, runtime::nursery& connections, door at) {
-    runtime::core& here = *self.here_;
-    net::acceptor accepting(here, std::move(at.socket));
-    runtime::stop_scope scope(&connections.scope());
-    scope.follow(self.accepting_);
-    for (auto why = errc::reset; why != errc::cancelled;) {
-        if (why != errc::reset) {
-            ++self.accept_pauses_;
-            // Not of one connection only: trying again at once would spin.
-            log::warning(why == errc::exhausted
-                             ? "accepting pauses: no descriptor or memory is left (ulimit -n)"
-                             : "accepting pauses: the listening socket fails");
-            static_cast<void>(co_await runtime::sleep_until(here, here.now() + accept_pause));
-        }
-        why = errc::reset;
-        try {
-            auto accepted = co_await accepting.accept().in_scope(scope);
-            if (accepted) {
-                ++self.counted_[static_cast<std::size_t>(at.speaks)].accepted;
-                self.admit(connections, at, std::move(*accepted));
-            } else {
-                why = accepted.error().code;
-            }
-        } catch (const std::bad_alloc&) {
-            why = scope.stop_requested() ? errc::cancelled : errc::exhausted;
-        }
-    }
-    co_await accepting.close();
+    auto listening = std::move(at.socket);
+    reception by{.take =
+                     [&](unique_fd came) {
+                         ++self.counted_[static_cast<std::size_t>(at.speaks)].accepted;
+                         self.admit(connections, at, std::move(came));
+                     },
+                 .pauses =
+                     [&self](errc why) {
+                         ++self.accept_pauses_;
+                         log::warning(why == errc::exhausted
+                                          ? "accepting pauses: no descriptor or memory is left "
+                                            "(ulimit -n)"
+                                          : "accepting pauses: the listening socket fails");
+                     }};
+    co_await server::accept_all(*self.here_, self.accepting_, std::move(listening), std::move(by));
 }
 
 /// A connection that is not served is a line of the access log without a request.
@@ -587,30 +575,47 @@ void core_server::begin_retirement() noexcept {
     if (draining_.stop_requested()) {
         return;  // Which ends sooner.
     }
-    retiring_ = true;
+    stage_ = stage::retiring;
     accepting_.request_stop();
     http_options_.requests_per_connection_max = 1;  // Which every next answer reaches.
+    wait_for(parts_.retirement_timeout);
+}
+
+/// Arms the timer, while there is anybody to wait for.
+void core_server::wait_for(runtime::duration most) noexcept {
     if (connections_ != nullptr) {
-        io_->timers().arm(drain_timer_, io_->now() + parts_.retirement_timeout);
+        io_->timers().arm(drain_timer_, io_->now() + most);
     }
 }
 
-/// Of the timer: who is retired is drained, who is drained is stopped.
+/// Of the timer: who is retired is drained, who is drained is told, who was told is stopped.
 void core_server::end_wait() noexcept {
-    if (retiring_) {
-        begin_drain();
-    } else {
-        stop_now();
+    switch (stage_) {
+        case stage::serving:
+        case stage::retiring:
+            begin_drain();
+            break;
+        case stage::draining:
+            begin_parting();
+            break;
+        case stage::parting:
+            stop_now();
+            break;
     }
 }
 
 void core_server::begin_drain() noexcept {
-    retiring_ = false;
+    stage_ = stage::draining;
     accepting_.request_stop();
     draining_.request_stop();
-    if (connections_ != nullptr) {
-        io_->timers().arm(drain_timer_, io_->now() + parts_.drain_timeout);
-    }
+    wait_for(parts_.drain_timeout);
+}
+
+/// What is not finished by now is cut off; who could be told in an answer is told.
+void core_server::begin_parting() noexcept {
+    stage_ = stage::parting;
+    http_->end_uploads();
+    wait_for(last_words_time_max);
 }
 
 void core_server::stop_now() noexcept {

@@ -200,6 +200,8 @@ class core_server {
 
     void begin_retirement() noexcept;
     void begin_drain() noexcept;
+    void begin_parting() noexcept;
+    void wait_for(runtime::duration most) noexcept;
     void end_wait() noexcept;
     void take_users() noexcept;
     void take_rules() noexcept;
@@ -269,7 +271,9 @@ class core_server {
     std::atomic<bool> beat_awaited_{false};
     std::atomic<bool> has_ended_{false};
     drain_timer drain_timer_;
-    bool retiring_ = false;                 ///< And not yet drained.
+    /// How far it has come on the way to its end.
+    enum class stage : std::uint8_t { serving, retiring, draining, parting };
+    stage stage_ = stage::serving;
     std::array<door_counts, 2> counted_{};  ///< By protocol.
     std::uint64_t accept_pauses_ = 0;
     bool stopping_ = false;

@@ -511,7 +511,7 @@ void supervise(cores& running, const supervised& what) {
         if (waited[2].revents != 0 && next.hear_successor() && seen == 0) {
             running.retire();
             if (admin != nullptr) {
-                admin->stop();  // Its successor tells from here on.
+                admin->retire();
             }
         }
         if (waited[3].revents != 0 && next.hear_predecessor()) {

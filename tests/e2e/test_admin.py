@@ -337,8 +337,31 @@ class At(Admin):
         self.port = port
 
 
+class Asking(threading.Thread):
+    """Asks at `door` all the time, on new connections, until `close`, which fails when an answer
+    was no good."""
+
+    def __init__(self, door):
+        super().__init__(daemon=True)
+        self.door, self.over, self.answers, self.wrong = door, threading.Event(), 0, []
+
+    def run(self):
+        while not self.over.is_set() and not self.wrong:
+            try:
+                check.equal(fetch(self.door, "/readyz"), b"ready\n", "the answer")
+                self.answers += 1
+            except (Failure, OSError) as error:
+                self.wrong.append(f"after {self.answers} answers: {type(error).__name__}: {error}")
+
+    def close(self):
+        self.over.set()
+        self.join()
+        check.equal(self.wrong, [], "what went wrong")
+
+
 def test_another_process_takes_over(t):
-    """SIGUSR2: at the same addresses the new process tells of itself; the old one tells no more."""
+    """SIGUSR2: at the same addresses the new process tells of itself; the old one tells no more, and
+    nobody who asks in that moment goes without an answer."""
     path = os.path.join(t.tmp(), "admin.sock")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -347,13 +370,19 @@ def test_another_process_takes_over(t):
                      f"127.0.0.1:{port}")
     line = t.closing(succession.Line(server))
     before = At(port).status()["started"]
+    asking = [Asking(door) for door in (At(port), At(port), At(port), Local(path))]
+    for each in asking:
+        each.start()
+    kept = t.closing(Connection(At(port)))
+    kept.ask("/readyz", host="localhost")
     line.upgrade()
+    kept.must_end("an idle connection")
+    for each in asking:
+        wait_for("more answers", lambda since=each.answers + 20: each.answers > since or each.wrong)
+        each.close()
 
     def is_new(door):
-        try:
-            return json.loads(fetch(door, "/status.json"))["started"] > before
-        except (Failure, OSError):  # The old process has just closed what it had accepted.
-            return False
+        return json.loads(fetch(door, "/status.json"))["started"] > before
     wait_for("the new process", lambda: all(is_new(At(port)) for _ in range(10)))
     wait_for("the same by the socket", lambda: is_new(Local(path)))
     check.equal(server.wait(), 0, "status of the old process")

@@ -153,6 +153,30 @@ def test_drain_timeout(t):
     download.close()
 
 
+def test_an_upload_that_is_cut_off_is_told(t):
+    """Whoever stores something and is too slow for the drain gets an answer, and no reset."""
+    server = serve(t, "--drain-timeout", "0s")
+    login = ("Authorization", "Basic YW5uOnNlY3JldA==")
+    uploads = []
+    for name, framing in (("by-length", ("Content-Length", "1000")),
+                          ("by-chunks", ("Transfer-Encoding", "chunked"))):
+        upload = t.closing(Connection(server))
+        upload.send(request(f"/{name}", method="PUT",
+                            fields=[login, framing, ("Expect", "100-continue")]))
+        check.equal(upload.read_response().status, 100, "what is said first")
+        upload.send(b"5\r\nsome \r\n")
+        uploads.append(upload)
+    server.signal(signal.SIGTERM)
+    for upload in uploads:
+        response = upload.read_response(seconds=20)
+        check.equal(response.status, 503, "what it is told")
+        check.holds(response.says_close, f"no Connection: close in {response}")
+        upload.must_end("behind that")
+    check.equal(server.wait(), 0, "status")
+    check.lacks(trees.names_in(server.root), b"by-length", "the names")
+    check.lacks(trees.names_in(server.root), b"by-chunks", "the names")
+
+
 def test_half_a_request_does_not_hold_it_up(t):
     server = serve(t, "--drain-timeout", "3s")
     half = t.closing(Connection(server))

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "ferry/net/endpoint.hpp"
 #include "ferry/runtime/task.hpp"
 
 namespace ferry::http {
@@ -13,6 +14,7 @@ struct page_request {
     std::string_view path;    ///< Of the target, still encoded; begins with '/'.
     std::string_view host;    ///< Whom it is for (RFC 9110 section 7.2), with the port; or empty.
     std::string_view accept;  ///< What the first field of that name says (RFC 9110 section 12.5.1).
+    net::endpoint reached;    ///< Where the client has connected to.
 };
 
 struct page {

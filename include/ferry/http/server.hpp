@@ -141,6 +141,10 @@ class service {
     /// there are no more connections.
     void forget_logins() noexcept;
 
+    /// Takes no more of what clients send as content: who is at it is answered, as a rule with 503,
+    /// for the last time. For who drains and has waited long enough. On the core.
+    void end_uploads() noexcept;
+
     /// What there has been so far. On the core.
     [[nodiscard]] const counters& counted() const noexcept;
     /// For connections that begin with TLS.
