@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "ferry/base/random.hpp"
 #include "ferry/runtime/wait.hpp"
@@ -33,6 +34,14 @@ struct ringer : timer {
         : timer([](timer& self) noexcept { static_cast<ringer&>(self).bell.announce(); }),
           bell(rung) {}
     event& bell;
+};
+
+/// Announces an event from another thread.
+struct knock : posted {
+    explicit knock(event& heard) noexcept
+        : posted([](posted& self) noexcept { static_cast<knock&>(self).door.announce(); }),
+          door(heard) {}
+    event& door;
 };
 
 task<> sleep_until_stopped(core& here, std::size_t& stopped) {
@@ -95,6 +104,29 @@ TEST_CASE("time: a moment already past is waited for no longer than a tick, and 
             },
             std::ref(log));
         CHECK(log.size() == 5);
+    }
+}
+
+TEST_CASE("time: a long turn is counted though no time is waited for behind it (R11)") {
+    for (const backend& under_test : backends()) {
+        if (!under_test.is_on_real_files) {
+            continue;  // Of a simulated one no turn takes any time.
+        }
+        CAPTURE(under_test.name);
+        machine host(under_test);
+        host.run_task([](nursery& home) -> task<> {
+            event knocked(home.here().io());
+            knock message(knocked);
+            std::thread other([&] {
+                std::this_thread::sleep_for(40ms);
+                home.here().io().post(message);
+            });
+            std::this_thread::sleep_for(15ms);
+            const auto came = co_await knocked.wait();
+            other.join();
+            REQUIRE(came.has_value());
+        });
+        CHECK(host.io().counters().stalls > 0);
     }
 }
 

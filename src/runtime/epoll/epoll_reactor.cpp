@@ -469,10 +469,10 @@ std::size_t epoll_reactor::wait_for_events(std::span<epoll_event> into, bool may
     const auto count = static_cast<int>(into.size());
     const time_point until = timers().next_wake();
     auto left = duration::zero();
-    if (may_sleep && until != never) {
+    if (may_sleep) {
         const auto ended = read_clock();
         stalls_.note(now(), ended);
-        left = std::max(until - ended, duration::zero());
+        left = until == never ? duration::zero() : std::max(until - ended, duration::zero());
     }
     const bool is_endless = may_sleep && until == never;
     if (has_precise_wait_) {

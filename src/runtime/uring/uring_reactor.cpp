@@ -471,12 +471,12 @@ void uring_reactor::submit_and_wait() noexcept {
     // ends.
     io_uring_cqe* first = nullptr;
     const time_point until = timers().next_wake();
+    const auto ended = read_clock();
+    stalls_.note(now(), ended);
     if (until == never) {
         mind_entry(io_uring_submit_and_wait(ring_.get(), 1));
         return;
     }
-    const auto ended = read_clock();
-    stalls_.note(now(), ended);
     const auto left = std::max(until - ended, duration::zero());
     __kernel_timespec timeout{.tv_sec = left.count() / 1'000'000'000,
                               .tv_nsec = left.count() % 1'000'000'000};
