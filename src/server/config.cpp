@@ -173,6 +173,32 @@ bool wants_tls(const config& settings) noexcept {
            settings.tls_self_signed;
 }
 
+std::optional<std::string> place_on_host(const config& settings, std::string_view path) {
+    const auto is_beneath = [](std::string_view name, std::string_view directory) {
+        return directory == "/" || name == directory ||
+               (name.starts_with(directory) && name[directory.size()] == '/');
+    };
+    std::string_view mounted = "/";
+    std::string_view directory = settings.root;
+    for (const auto& each : settings.mounts) {
+        if (is_beneath(each.path, path)) {
+            return std::nullopt;
+        }
+        if (is_beneath(path, each.path) && each.path.size() >= mounted.size()) {
+            if (each.options.names.are_any()) {
+                return std::nullopt;
+            }
+            mounted = each.path;
+            directory = each.directory;
+        }
+    }
+    if (directory.empty()) {
+        return std::string();  // In no directory that is served.
+    }
+    path.remove_prefix(mounted == "/" ? 0 : mounted.size());
+    return std::string(directory).append(path);
+}
+
 std::string describe(const config& settings, std::string_view io, const auth::accounts& users) {
     std::string out;
     append_files(out, settings);

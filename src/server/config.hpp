@@ -270,7 +270,7 @@ struct config {
     // This run.
     std::string config_file;  ///< The file that was read; empty: none.
     bool check = false;       ///< Say what would run, then exit.
-    /// What was said and has no effect, or is no option: a line each, for a person.
+    /// What was said and is no option: a line each, for a person.
     std::vector<std::string> warnings;
 
     friend bool operator==(const config&, const config&) = default;
@@ -278,6 +278,12 @@ struct config {
 
 /// True where anybody may speak TLS.
 [[nodiscard]] bool wants_tls(const config& settings) noexcept;
+
+/// Where `path` of the tree lies on this machine, as far as names tell, empty where in no directory
+/// that is served; nothing where other spellings may find it, and where it is on the way to a
+/// mount, so that it is there.
+[[nodiscard]] std::optional<std::string> place_on_host(const config& settings,
+                                                       std::string_view path);
 
 /// Says what would run, for `--check`: first in sentences, among them who may do what, `users` with
 /// those of the users file, and `io`, which says what would move the octets; then every option with

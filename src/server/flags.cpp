@@ -703,6 +703,88 @@ using flag_kind::duration;
 using flag_kind::size;
 using flag_kind::text;
 
+// What gives a flag no effect.
+
+constexpr auto never_idle = [](const config&) { return std::string_view(); };
+
+std::string_view no_ftp(const config& all) {
+    return all.ftp.empty() && all.ftps.empty() ? "there is no FTP" : "";
+}
+std::string_view no_http(const config& all) {
+    return all.http.empty() && all.http_local.empty() && all.https.empty() ? "there is no HTTP"
+                                                                           : "";
+}
+/// The admin server speaks HTTP, too.
+std::string_view no_http_at_all(const config& all) {
+    return all.admin.empty() && all.admin_local.empty() ? no_http(all) : "";
+}
+std::string_view no_clear_http(const config& all) {
+    return all.http.empty() && all.http_local.empty() ? "--http is off" : "";
+}
+std::string_view no_https(const config& all) {
+    return all.https.empty() ? "there is no --https" : "";
+}
+std::string_view nothing_over_tls(const config& all) {
+    return all.https.empty() && !no_ftp(all).empty()
+               ? "nothing has TLS: no --https, --ftps or --ftp"
+               : "";
+}
+std::string_view no_tls(const config& all) {
+    return wants_tls(all) ? nothing_over_tls(all) : "there is no TLS";
+}
+std::string_view no_ftp_over_tls(const config& all) {
+    return wants_tls(all) ? no_ftp(all) : "FTP has no TLS";
+}
+std::string_view never_clear_again(const config& all) {
+    const auto why = no_ftp_over_tls(all);
+    return why.empty() && all.ftp_tls == ftp::tls_policy::require
+               ? "--ftp-tls require lets nobody end it"
+               : why;
+}
+std::string_view no_least_rate(const config& all) {
+    const bool has_one =
+        (no_http(all).empty() && (all.send_rate_min != 0 || all.receive_rate_min != 0)) ||
+        (no_ftp(all).empty() && all.ftp_transfer_rate_min != 0);
+    return has_one ? "" : "there is no least rate";
+}
+std::string_view no_access_log(const config& all) {
+    return all.access_log.kind == access_log_kind::off ? "there is no --access-log" : "";
+}
+std::string_view no_compression(const config& all) {
+    return all.http_compress.empty() ? "--http-compress is off" : no_http(all);
+}
+std::string_view no_rate_of_requests(const config& all) {
+    return all.address_requests_rate == 0 ? "--address-requests-rate is off" : no_http(all);
+}
+std::string_view no_trusted_proxy(const config& all) {
+    return all.trusted_proxies.empty() ? "there is no --trusted-proxy" : no_http(all);
+}
+std::string_view no_user(const config& all) {
+    return all.users.empty() ? "there is no --user; accounts of --users-file have permissions of "
+                               "their own"
+                             : "";
+}
+std::string_view no_open_files(const config& all) {
+    return all.file_cache_entries == 0 ? "--file-cache-entries is off" : "";
+}
+std::string_view no_cache(const config& all) {
+    return all.listing_cache_bytes == 0 ? no_open_files(all) : "";
+}
+std::string_view no_ring(const config& all) {
+    return all.io == io_wish::epoll ? "--io is epoll" : "";
+}
+
+struct group_row {
+    std::string_view name;
+    std::string_view (*idle)(const config&);
+};
+/// Of those that are about one thing.
+constexpr auto groups = std::to_array<group_row>({{group::tls, no_tls},
+                                                  {group::http, no_http},
+                                                  {group::http_limits, no_http},
+                                                  {group::ftp, no_ftp},
+                                                  {group::ftp_limits, no_ftp}});
+
 constexpr auto table = std::to_array<flag>({
     {"http", "ADDR:PORT|unix:PATH|off", group::listening,
      "speak HTTP/1.1 (RFC 9112) here; repeatable; *:PORT is every address; unix:PATH is a socket "
@@ -727,13 +809,13 @@ constexpr auto table = std::to_array<flag>({
     {"passive-ports", "LO-HI", group::listening,
      "ports for passive FTP data connections (RFC 959 section 4.1.2, RFC 2428), taken at "
      "random; any: what the kernel picks",
-     text{ports_bounds, set_passive_ports, show_passive_ports}},
+     text{ports_bounds, set_passive_ports, show_passive_ports}, no_ftp},
     {"public-address", "[NETWORK=]ADDR,...", group::listening,
      "the IPv4 address a PASV reply names (RFC 959 section 4.1.2), for a server behind "
      "address translation: an address, a host name, which is looked up at the start, or auto, "
      "the one the client reached; with NETWORK for clients from there, such as "
      "192.168.0.0/16=auto,203.0.113.7",
-     text{public_address_bounds, set_public_address, show_public_address}},
+     text{public_address_bounds, set_public_address, show_public_address}, no_ftp},
     {"tcp-congestion", "NAME", group::listening,
      "congestion control of every connection, such as cubic or bbr (tcp(7), TCP_CONGESTION); "
      "system: what the machine uses",
@@ -748,7 +830,7 @@ constexpr auto table = std::to_array<flag>({
      "name that it asks for (RFC 6066 section 3), else the first; of two for the same names, one "
      "with an RSA key and one with an ECDSA key, the one that it can check; SIGHUP reads all of "
      "these files anew",
-     file_list<&config::tls_certs>()},
+     file_list<&config::tls_certs>(), nothing_over_tls},
     {"tls-key", "FILE", group::tls,
      "the private key of the --tls-cert in the same place (PEM); none: each is in the file of its "
      "certificate",
@@ -758,7 +840,7 @@ constexpr auto table = std::to_array<flag>({
      "vouches for itself (ECDSA P-256) is made at start: in memory, or into the files of "
      "--tls-cert "
      "and --tls-key",
-     flag_kind::toggle{&config::tls_self_signed}},
+     flag_kind::toggle{&config::tls_self_signed}, nothing_over_tls},
     {"tls-min", "1.2|1.3", group::tls,
      "the oldest version that is spoken; older ones than 1.2 are not safe (RFC 8996)",
      choice_of<&config::tls_min>(tls_floor_words)},
@@ -806,23 +888,23 @@ constexpr auto table = std::to_array<flag>({
      block_list<&config::proxy_protocol>()},
     {"trusted-proxy", "CIDR", group::access,
      "requests from here are whose --forwarded-field says: for logs, rules and limits; repeatable",
-     block_list<&config::trusted_proxies>()},
+     block_list<&config::trusted_proxies>(), no_http},
     {"forwarded-field", "FIELD", group::access,
      "where trusted proxies add whom they have a request from: X-Forwarded-For, or Forwarded (RFC "
      "7239); the other field is the client's own and not read",
-     choice_of<&config::forwarded_field>(forwarded_words)},
+     choice_of<&config::forwarded_field>(forwarded_words), no_trusted_proxy},
     {"address-connections-max", "COUNT", group::access,
      "connections of one address (of IPv6: 64 bits), FTP data connections aside; more: 503, 421",
      count{&config::address_connections_max, 0, 1'000'000, "off"}},
     {"address-requests-rate", "COUNT", group::access,
      "HTTP requests a second of one address; more: 429 (RFC 6585 section 4)",
-     count{&config::address_requests_rate, 0, 1'000'000, "off"}},
+     count{&config::address_requests_rate, 0, 1'000'000, "off"}, no_http},
     {"address-requests-burst", "COUNT", group::access,
      "requests that may come at once after a pause",
-     count{&config::address_requests_burst, 1, 1'000'000}},
+     count{&config::address_requests_burst, 1, 1'000'000}, no_rate_of_requests},
     {"address-send-rate-max", "SIZE", group::access,
      "octets a second of HTTP answers to one address; 0: as fast as they go",
-     size{&config::address_send_rate_max, 0, 1'024_GiB}},
+     size{&config::address_send_rate_max, 0, 1'024_GiB}, no_http},
     {"anonymous", "off|read|upload|PERMISSIONS", group::access,
      "what visitors without an account may do: over FTP (RFC 1635), where off lets none in; and "
      "over HTTP, where off is read, if --http-anonymous does not say otherwise; upload: read and "
@@ -831,7 +913,7 @@ constexpr auto table = std::to_array<flag>({
     {"http-anonymous", "same|off|read|upload|PERMISSIONS", group::access,
      "the same over HTTP alone, where everybody is one, with an account or without; off: only who "
      "logs in sees anything",
-     text{http_anonymous_bounds, set_http_anonymous, show_http_anonymous}},
+     text{http_anonymous_bounds, set_http_anonymous, show_http_anonymous}, no_http},
     {"anonymous-limits", "LIMITS|none", group::access,
      "limits of visitors without an account, as in a users file: sessions=N, per-address=N over "
      "FTP; quota=SIZE, files=N of the whole tree; "
@@ -856,7 +938,7 @@ constexpr auto table = std::to_array<flag>({
      file_or_off<&config::users_file>()},
     {"write", "", group::access,
      "users given by --user may store, replace, rename and remove files",
-     flag_kind::toggle{&config::write}},
+     flag_kind::toggle{&config::write}, no_user},
 
     {"root", "DIR", group::files, "the directory to serve: the same as the argument DIR",
      path_text<&config::root>()},
@@ -887,13 +969,13 @@ constexpr auto table = std::to_array<flag>({
     {"ftp-charset", "NAME", group::files,
      "what clients speak that have not asked for UTF-8 (OPTS UTF8 ON, RFC 2640): names that are "
      "stored in UTF-8 are shown to them and taken from them in that set, what it lacks as %XX",
-     text{
-         charset_bounds, set_ftp_charset,
-         [](const config& from) { return from.ftp_charset.empty() ? "utf-8" : from.ftp_charset; }}},
+     text{charset_bounds, set_ftp_charset,
+          [](const config& from) { return from.ftp_charset.empty() ? "utf-8" : from.ftp_charset; }},
+     no_ftp},
     {"ftp-ebcdic", "037|1047", group::files,
      "the code page of TYPE E (RFC 959 section 3.1.1.2) until a session asks for another by SITE "
      "EBCDIC",
-     choice_of<&config::ftp_ebcdic>(ebcdic_words)},
+     choice_of<&config::ftp_ebcdic>(ebcdic_words), no_ftp},
     {"upload-part-keep", "DURATION", group::files,
      "how long what came of an FTP upload that was cut off is kept, hidden (.ferry-part-*), for "
      "its "
@@ -916,7 +998,7 @@ constexpr auto table = std::to_array<flag>({
     {"http-archives-max", "COUNT", group::files,
      "archives of whole directories (?format=zip, ?format=tar) that each core sends at once; more "
      "wait as listings do, then 503; off: none are made, and pages offer none",
-     count{&config::http_archives_max, 0, 1'000, "off"}},
+     count{&config::http_archives_max, 0, 1'000, "off"}, no_http},
     {"file-cache-entries", "COUNT", group::files,
      "files and directories that each core keeps open for HTTP from their second use on, fewer "
      "where "
@@ -925,7 +1007,7 @@ constexpr auto table = std::to_array<flag>({
      count{&config::file_cache_entries, 0, 1'000'000, "off"}},
     {"file-cache-bytes", "SIZE", group::files,
      "contents of small files (8 KiB at most) among them that each core keeps in memory",
-     size{&config::file_cache_bytes, 0, 16_GiB}},
+     size{&config::file_cache_bytes, 0, 16_GiB}, no_open_files},
     {"listing-cache-bytes", "SIZE", group::files,
      "names, sizes and times of directories that each core keeps in memory from their second "
      "listing "
@@ -934,7 +1016,7 @@ constexpr auto table = std::to_array<flag>({
      size{&config::listing_cache_bytes, 0, 16_GiB}},
     {"file-cache-idle-timeout", "DURATION", group::files,
      "how long a file or a directory that nobody asks for stays in these caches",
-     duration{&config::file_cache_idle_timeout, 1s, 24h}},
+     duration{&config::file_cache_idle_timeout, 1s, 24h}, no_cache},
 
     {"access-log", "FILE|-|off", group::logs,
      "one line for each request, transfer, change and login; - is standard output; a file is "
@@ -944,10 +1026,11 @@ constexpr auto table = std::to_array<flag>({
      "how a line looks: combined, with the microseconds it took; json, an object; or a template "
      "with nginx's variables: '$remote_addr [$time_local] \"$request\" $status'",
      text{"combined, json, or a template", set_access_log_format,
-          [](const config& from) { return from.access_log_format; }}},
+          [](const config& from) { return from.access_log_format; }},
+     no_access_log},
     {"access-log-buffer-bytes", "SIZE", group::logs,
      "buffer of each core; while it is full, lines are dropped and counted",
-     size{&config::access_log_buffer_bytes, 4_KiB, 64_MiB}},
+     size{&config::access_log_buffer_bytes, 4_KiB, 64_MiB}, no_access_log},
     {"log-level", "LEVEL", group::logs,
      "the least important diagnostics to print on standard error",
      choice_of<&config::log_level>(level_words)},
@@ -970,7 +1053,7 @@ constexpr auto table = std::to_array<flag>({
      "buffers of 4 KiB on each core for what clients send",
      count{&config::receive_buffers, 16, 32'768, {}, true}},
     {"ring-entries", "COUNT", group::machine, "submission entries of each core's io_uring",
-     count{&config::ring_entries, 64, 16'384, {}, true}},
+     count{&config::ring_entries, 64, 16'384, {}, true}, no_ring},
     {"offload-threads", "COUNT", group::machine,
      "threads for what would hold a core up: listings, copies; without io_uring also the disk and "
      "changes of names; the last is never lent to a sync, a copy or the freeing of a large file; "
@@ -989,17 +1072,19 @@ constexpr auto table = std::to_array<flag>({
      "of it, or do not start",
      choice_of<&config::confine>(confine_words)},
     {"drain-timeout", "DURATION", group::machine,
-     "after the first SIGTERM or SIGINT, how long requests and transfers may still take",
+     "after the first SIGTERM or SIGINT, how long requests and transfers may still take; then they "
+     "are cut off",
      duration{&config::drain_timeout, 0ms, 1h}},
     {"upgrade-drain-timeout", "DURATION", group::machine,
      "after SIGUSR2 a new process takes the connections, and this one may finish what is under way "
-     "for so long; 0: SIGUSR2 does nothing, and no process is kept that could start another",
+     "for so long, then for --drain-timeout more as after SIGTERM; 0: SIGUSR2 does nothing, and no "
+     "process is kept that could start another",
      duration{&config::upgrade_drain_timeout, 0ms, 168h}},
     {"rate-window", "DURATION", group::machine,
      "over how long the least rates of clients, --send-rate-min, --receive-rate-min and "
      "--ftp-transfer-rate-min, are "
      "averaged",
-     duration{&config::rate_window, 100ms, 1h}},
+     duration{&config::rate_window, 100ms, 1h}, no_least_rate},
 
     {"http-index", "NAME", group::http,
      "what a directory is answered with if it has a file of that name; repeatable, the first that "
@@ -1023,16 +1108,16 @@ constexpr auto table = std::to_array<flag>({
     {"rules", "FILE|off", group::http,
      "redirects, fields, Cache-Control, error pages, CORS by path, and sites by host (TOML); "
      "SIGHUP reads it anew",
-     file_or_off<&config::rules_file>()},
+     file_or_off<&config::rules_file>(), never_idle},
     {"http-compress", "LIST|off", group::http,
      "codings (RFC 9110 section 8.4.1) that text is packed in for who accepts them, most preferred "
      "first: made once for each content and kept; files of 1 KiB at least, 2s after their last "
      "change at the earliest",
      text{compress_bounds, set_compress, show_compress}},
     {"http-compress-max", "SIZE", group::http, "larger files go as they are",
-     size{&config::http_compress_max, 1_KiB, 64_MiB}},
+     size{&config::http_compress_max, 1_KiB, 64_MiB}, no_compression},
     {"http-compress-cache-bytes", "SIZE", group::http, "packed contents that each core keeps",
-     size{&config::http_compress_cache_bytes, 64_KiB, 16_GiB}},
+     size{&config::http_compress_cache_bytes, 64_KiB, 16_GiB}, no_compression},
     {"http-digest-max", "SIZE", group::http,
      "larger files get no Repr-Digest and no Content-Digest when a client wants one (RFC 9530): it "
      "is made before the answer begins",
@@ -1045,7 +1130,7 @@ constexpr auto table = std::to_array<flag>({
      "requests in clear are sent to the first --https (308, RFC 9110 section 15.4.9), all but "
      "those "
      "beneath /.well-known/acme-challenge/ (RFC 8555)",
-     flag_kind::toggle{&config::http_redirect_to_https}},
+     flag_kind::toggle{&config::http_redirect_to_https}, no_clear_http},
     {"http-tls", "allow|login", group::http,
      "what must go over TLS: nothing; passwords (RFC 7617 section 4): in clear they are answered "
      "with 403, unread, unless a --trusted-proxy or a unix socket brings them",
@@ -1053,7 +1138,7 @@ constexpr auto table = std::to_array<flag>({
     {"http-hsts", "DURATION", group::http,
      "Strict-Transport-Security of answers over TLS: browsers ask in no other way for so long (RFC "
      "6797); 0: none",
-     duration{&config::http_hsts, 0ms, 17'520h}},
+     duration{&config::http_hsts, 0ms, 17'520h}, no_https},
 
     {"head-bytes-max", "SIZE", group::http_limits,
      "request line and fields; more: 431 (RFC 6585 section 5)",
@@ -1065,13 +1150,13 @@ constexpr auto table = std::to_array<flag>({
      "fields of a request; more: 431 (RFC 6585 section 5)", count{&config::fields_max, 10, 10'000}},
     {"header-timeout", "DURATION", group::http_limits,
      "from the first octet of a request head to its last; then 408 (RFC 9110 section 15.5.9)",
-     duration{&config::header_timeout, 100ms, 1h}},
+     duration{&config::header_timeout, 100ms, 1h}, no_http_at_all},
     {"idle-timeout", "DURATION", group::http_limits,
      "how long a connection may wait for its next request (RFC 9112 section 9.5)",
-     duration{&config::idle_timeout, 100ms, 24h}},
+     duration{&config::idle_timeout, 100ms, 24h}, no_http_at_all},
     {"send-timeout", "DURATION", group::http_limits,
      "how long a client may take none of an answer; then the connection is closed",
-     duration{&config::send_timeout, 100ms, 1h}},
+     duration{&config::send_timeout, 100ms, 1h}, no_http_at_all},
     {"send-rate-min", "SIZE", group::http_limits,
      "octets a second that a client must take of an answer, over --rate-window; slower ones are "
      "closed; what --anonymous-limits holds back does not count; 0: as slow as --send-timeout lets "
@@ -1106,7 +1191,7 @@ constexpr auto table = std::to_array<flag>({
      "each wrong password from an address doubles the time, 1s at first, that logins from there "
      "wait "
      "for their answer, up to this; beyond it 421; 0: nobody waits (RFC 2577 section 5)",
-     duration{&config::ftp_login_delay_max, 0ms, 1h}},
+     duration{&config::ftp_login_delay_max, 0ms, 1h}, never_idle},
     {"ftp-idle-timeout", "DURATION", group::ftp_limits,
      "how long a session may do nothing (RFC 1123 section 4.1.3.2 asks for 5m at least)",
      duration{&config::ftp_idle_timeout, 100ms, 24h}},
@@ -1133,26 +1218,26 @@ constexpr auto table = std::to_array<flag>({
      "what must go over TLS: nothing; the logins of all but visitors; everything, data "
      "connections, "
      "too (RFC 4217)",
-     choice_of<&config::ftp_tls>(ftp_tls_words)},
+     choice_of<&config::ftp_tls>(ftp_tls_words), no_ftp_over_tls},
     {"ftp-tls-reuse", "off|warn|require", group::ftp,
      "data connections over TLS must resume the session of their control connection, so that "
      "nobody "
      "else can take them; warn: a line in the log where one does not; off: for clients that "
      "cannot, such as Python's ftplib",
-     choice_of<&config::ftp_tls_reuse>(ftp_tls_reuse_words)},
+     choice_of<&config::ftp_tls_reuse>(ftp_tls_reuse_words), no_ftp_over_tls},
     {"ftp-tls-ccc", "", group::ftp,
      "clients may go back to commands in clear (CCC, RFC 4217 section 12.3), for firewalls that "
      "read "
      "them",
-     flag_kind::toggle{&config::ftp_tls_ccc}},
+     flag_kind::toggle{&config::ftp_tls_ccc}, never_clear_again},
 
     {"config", "FILE", group::this_run, "read options from this file too (TOML, the same names)",
-     path_text<&config::config_file>(), flag_scope::outside_files},
+     path_text<&config::config_file>(), nullptr, flag_scope::outside_files},
     {"check", "", group::this_run, "read everything, say what would run, and exit",
-     flag_kind::toggle{&config::check}, flag_scope::command_line},
+     flag_kind::toggle{&config::check}, nullptr, flag_scope::command_line},
     {"version", "", group::this_run, "print the version and exit", flag_kind::action::version,
-     flag_scope::command_line},
-    {"help", "", group::this_run, "print this and exit (also -h)", flag_kind::action::help,
+     nullptr, flag_scope::command_line},
+    {"help", "", group::this_run, "print this and exit (also -h)", flag_kind::action::help, nullptr,
      flag_scope::command_line},
 });
 
@@ -1273,6 +1358,34 @@ std::expected<void, std::string> assign_one(const flag& row, config& settings,
 
 std::span<const flag> flags() noexcept {
     return table;
+}
+
+std::vector<std::string> idle_flags(const config& settings) {
+    struct reason {
+        std::string_view why;
+        std::string names;
+    };
+    std::vector<reason> reasons;
+    const config normal;
+    for (const auto& row : table) {
+        const auto group = std::ranges::find(groups, row.group, &group_row::name);
+        const auto idle = row.idle == nullptr && group != groups.end() ? group->idle : row.idle;
+        const auto why = idle == nullptr ? std::string_view() : idle(settings);
+        if (why.empty() || show(row, settings) == show(row, normal)) {
+            continue;
+        }
+        const auto known = std::ranges::find(reasons, why, &reason::why);
+        if (known == reasons.end()) {
+            reasons.push_back({.why = why, .names = fmt::format("--{}", row.name)});
+        } else {
+            known->names += fmt::format(", --{}", row.name);
+        }
+    }
+    std::vector<std::string> lines;
+    for (const auto& each : reasons) {
+        lines.push_back(fmt::format("{}: {}", each.names, each.why));
+    }
+    return lines;
 }
 
 bool is_switch(const flag& row) noexcept {

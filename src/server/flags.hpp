@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "server/config.hpp"
 
@@ -87,11 +88,18 @@ struct flag {
     std::variant<flag_kind::toggle, flag_kind::count, flag_kind::size, flag_kind::duration,
                  flag_kind::choice, flag_kind::text, flag_kind::list, flag_kind::action>
         kind;
+    /// Why its value has no effect where the others say what they do: "there is no FTP"; empty: it
+    /// has one. Null: as its group has it.
+    std::string_view (*idle)(const config&) = nullptr;
     flag_scope scope = flag_scope::everywhere;
 };
 
 /// Every flag, in the order of help.
 [[nodiscard]] std::span<const flag> flags() noexcept;
+
+/// Those whose value is not the default and has no effect where the others say what they do, with
+/// why: a line for each reason, for a person.
+[[nodiscard]] std::vector<std::string> idle_flags(const config& settings);
 
 /// True for a flag that takes no value on the command line.
 [[nodiscard]] bool is_switch(const flag& row) noexcept;

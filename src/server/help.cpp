@@ -64,8 +64,8 @@ std::string bounds_and_default(const flag& row) {
 std::string help_text() {
     std::string out =
         "usage: ferry [options] DIR\n"
-        "       ferry passwd FILE NAME    (see --users-file)\n"
-        "       ferry top [ADDRESS]       (see --admin)\n"
+        "       ferry passwd [--method yescrypt|sha512crypt|bcrypt] FILE NAME\n"
+        "       ferry top [--once] [ADDRESS]    (see --users-file, --admin)\n"
         "\n"
         "Serves the files under the directory DIR over HTTP/1.1 and FTP:\n"
         "\n"

@@ -358,43 +358,6 @@ std::string contradiction_in(const config& settings, bool listens_there) {
     return {};
 }
 
-/// What is well said and does nothing.
-void warn_of_no_effect(config& settings) {
-    if (settings.write && settings.users.empty()) {
-        settings.warnings.emplace_back(
-            "--write: is for those of --user, and there are none; accounts of --users-file have "
-            "permissions of their own");
-    }
-    if (settings.access_log.kind == access_log_kind::off &&
-        settings.access_log_format != config{}.access_log_format) {
-        settings.warnings.emplace_back("--access-log-format: there is no --access-log");
-    }
-    const bool has_ftp = !settings.ftp.empty() || !settings.ftps.empty();
-    if (settings.http_hsts.count() != 0 && settings.https.empty()) {
-        settings.warnings.emplace_back("--http-hsts: there is no --https");
-    }
-    if ((!settings.tls_certs.empty() || settings.tls_self_signed) && settings.https.empty() &&
-        !has_ftp) {
-        settings.warnings.emplace_back(
-            "--tls-cert, --tls-self-signed: nothing has TLS: no --https, --ftps or --ftp");
-    }
-    const bool has_tls_of_ftp = has_ftp && wants_tls(settings);
-    if (settings.ftp_tls_ccc && !has_tls_of_ftp) {
-        settings.warnings.emplace_back("--ftp-tls-ccc: FTP has no TLS to end");
-    } else if (settings.ftp_tls_ccc && settings.ftp_tls == ftp::tls_policy::require) {
-        settings.warnings.emplace_back("--ftp-tls-ccc: --ftp-tls require lets nobody end it");
-    }
-    if (settings.ftp_tls_reuse != config{}.ftp_tls_reuse && !has_tls_of_ftp) {
-        settings.warnings.emplace_back("--ftp-tls-reuse: FTP has no TLS");
-    }
-    if (!settings.tls_ticket_keys.empty() && !wants_tls(settings)) {
-        settings.warnings.emplace_back("--tls-ticket-keys: there is no TLS");
-    }
-    if (!has_ftp && (settings.passive_ports || !settings.public_addresses.empty())) {
-        settings.warnings.emplace_back("--passive-ports, --public-address: there is no FTP");
-    }
-}
-
 }  // namespace
 
 std::string contradiction_in_listeners(const config& settings) {
@@ -474,7 +437,6 @@ std::expected<config, early_exit> parse(const invocation& started) {
         return std::unexpected(usage_error(std::move(wrong)));
     }
     settings.warnings = unknown_variables(started.environment);
-    warn_of_no_effect(settings);
     if (settings.target_bytes_max >= settings.head_bytes_max) {
         settings.target_bytes_max = settings.head_bytes_max / 2;  // A default gives way.
     }

@@ -19,6 +19,7 @@
 #include "ferry/base/ascii.hpp"
 #include "ferry/base/quantities.hpp"
 #include "ferry/base/unique_fd.hpp"
+#include "ferry/http/host_names.hpp"
 #include "server/read_whole.hpp"
 
 namespace ferry::server {
@@ -436,6 +437,11 @@ std::expected<std::shared_ptr<const http::sites>, std::string> load_rules(const 
         return std::unexpected(settings.rules_file.empty()
                                    ? why.text
                                    : at_line(settings.rules_file, why.line, why.text));
+    }
+    const auto& unnamed = settings.ftp_without_host;
+    if (!unnamed.empty() && !http::has_host(**made, unnamed)) {
+        return std::unexpected(fmt::format(
+            "--ftp-without-host {}: there is no host of that name in --rules", unnamed));
     }
     return std::move(*made);
 }

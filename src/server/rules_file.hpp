@@ -24,7 +24,7 @@ inline constexpr std::size_t rules_file_bytes_max = std::size_t{4} << 20U;
 /// What `settings` say of sites, with `config::rules_file` if there is one. Blocking.
 ///
 /// Errors, one line: of the above and of `http::make_sites`, with file and line; the file cannot be
-/// read, or is over `rules_file_bytes_max`.
+/// read, or is over `rules_file_bytes_max`; no host of theirs is `config::ftp_without_host`.
 [[nodiscard]] std::expected<std::shared_ptr<const http::sites>, std::string> load_rules(
     const config& settings);
 

@@ -26,6 +26,7 @@
 #include "server/directory_of.hpp"
 #include "server/file_calls.hpp"
 #include "server/flag_values.hpp"
+#include "server/flags.hpp"
 #include "server/rules_file.hpp"
 #include "server/silent_peers.hpp"
 #include "server/tls_sealer.hpp"
@@ -398,33 +399,18 @@ std::string why_no_listener(const config& settings) {
                                               : no_such_congestion(settings.tcp_congestion);
 }
 
-/// Where on the host a path of the tree is.
-std::string host_path_of(const config& settings, std::string_view path) {
-    std::string_view directory = settings.root;
-    std::string_view rest = path;
-    std::size_t longest = 0;
-    for (const auto& each : settings.mounts) {
-        const std::string_view at = each.path == "/" ? std::string_view() : each.path;
-        const bool is_beneath =
-            path.starts_with(at) && (path.size() == at.size() || path[at.size()] == '/');
-        if (is_beneath && (at.size() > longest || directory.empty())) {
-            longest = at.size();
-            directory = each.directory;
-            rest = path.substr(at.size());
-        }
-    }
-    return fmt::format("{}/{}", directory, rest);
-}
-
 /// What rules name and is not there. The server itself says so when it serves, too.
 void look_for_files_of(const config& settings, prepared& ready) {
     if (!ready.rules) {
         return;
     }
     for (const auto& each : http::files_of(*ready.rules)) {
+        const auto place = place_on_host(settings, each.name.text());
+        if (!place) {
+            continue;
+        }
         struct stat status{};
-        const bool is_there =
-            ::stat(host_path_of(settings, each.name.text()).c_str(), &status) == 0;
+        const bool is_there = ::stat(place->c_str(), &status) == 0;
         if (!is_there || S_ISDIR(status.st_mode) != each.name.wants_directory()) {
             ready.warnings.push_back(
                 fmt::format("rules: {}: {}: {}", each.what, in_quotes(each.name.text()),
@@ -670,6 +656,7 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
                                              handed_sockets& handed) {
     prepared ready;
     ready.warnings = settings.warnings;
+    std::ranges::move(idle_flags(settings), std::back_inserter(ready.warnings));
     auto shown = resolve_public_addresses(settings.public_addresses);
     if (!shown) {
         return std::unexpected(std::move(shown.error()));
@@ -707,11 +694,6 @@ std::expected<prepared, std::string> prepare(const config& settings, std::size_t
     if (settings.ftp_refuse_no_host && settings.rules_file.empty()) {
         return std::unexpected(
             "--ftp-without-host refuse: without --rules there is no host that could be named");
-    }
-    const auto& unnamed = settings.ftp_without_host;
-    if (!unnamed.empty() && (!ready.rules || !http::has_host(*ready.rules, unnamed))) {
-        return std::unexpected(fmt::format(
-            "--ftp-without-host {}: there is no host of that name in --rules", unnamed));
     }
     if (wants_tls(settings)) {
         auto sealer = choose_sealer(settings.tls_kernel, net::why_no_kernel_tls());

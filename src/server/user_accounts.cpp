@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -35,34 +34,6 @@ std::string refuse_rules(std::string_view whose, const mounted_directory& where)
         "the permissions of {} have rules for paths in the mount {:?}, where {} lets other "
         "spellings find the same files",
         whose, where.path, where.options.names.folds_case ? "fold" : "nfc");
-}
-
-/// Where `path` of the tree lies on this machine, as far as names tell; nothing where other
-/// spellings may find it, and where it is on the way to a mount, so that it is there.
-std::optional<std::string> place_on_host(const config& settings, std::string_view path) {
-    const auto is_beneath = [](std::string_view name, std::string_view directory) {
-        return directory == "/" || name == directory ||
-               (name.starts_with(directory) && name[directory.size()] == '/');
-    };
-    std::string_view mounted = "/";
-    std::string_view directory = settings.root;
-    for (const auto& each : settings.mounts) {
-        if (is_beneath(each.path, path)) {
-            return std::nullopt;
-        }
-        if (is_beneath(path, each.path) && each.path.size() >= mounted.size()) {
-            if (each.options.names.are_any()) {
-                return std::nullopt;
-            }
-            mounted = each.path;
-            directory = each.directory;
-        }
-    }
-    if (directory.empty()) {
-        return std::string();  // In no directory that is served.
-    }
-    path.remove_prefix(mounted == "/" ? 0 : mounted.size());
-    return std::string(directory).append(path);
 }
 
 /// Says what the accounts name and is not there: the first few, and how many more.

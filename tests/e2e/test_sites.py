@@ -9,6 +9,7 @@ import time
 from support import check, trees
 from support.case import needs_root
 from support.clients import run
+from support.ftp_wire import Control
 from support.http_wire import Connection, ask, fetch
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
@@ -201,6 +202,28 @@ def test_a_host_that_nobody_could_name(t):
                           capture_output=True, text=True, timeout=20)
     check.equal(said.returncode, 1, "its status")
     check.contains(said.stderr, "without --rules there is no host that could be named", "why")
+
+
+def test_the_host_of_who_names_none_stays(t):
+    """Rules without the host of --ftp-without-host are refused, at the start and read anew."""
+    rules = os.path.join(t.tmp(), "rules.toml")
+    with open(rules, "w", encoding="utf-8") as file:
+        file.write('[[host]]\nnames = "a.example"\nroot = "/a"\n')
+    why = "--ftp-without-host a.example: there is no host of that name in --rules"
+    server = t.ferry(trees.fill(t.tmp(), {"a/one.txt": b"1", "b/two.txt": b"2"}), "--rules", rules,
+                     "--ftp-without-host", "a.example")
+    with open(rules, "w", encoding="utf-8") as file:
+        file.write('[[host]]\nnames = "b.example"\nroot = "/b"\n')
+    server.signal(signal.SIGHUP)
+    deadline = time.monotonic() + 10
+    while f"the rules stay as they were: {why}" not in server.errors():
+        check.holds(time.monotonic() < deadline, "it does not say so")
+        time.sleep(0.02)
+    with Control(server) as session:
+        check.equal(session.login().lines_of("NLST"), [b"one.txt"], "what is there")
+    said = subprocess.run([t.binary, "--rules", rules, "--ftp-without-host", "a.example", "--check",
+                           server.root], capture_output=True, text=True, timeout=20)
+    check.equal((said.returncode, why in said.stderr), (1, True), said.stderr)
 
 
 def test_a_mount_as_a_site(t):

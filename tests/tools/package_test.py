@@ -167,7 +167,7 @@ def test_manual_page(package):
     told = run([os.path.join(package.tree, "usr/bin/ferry"), "--help"])
     for option in re.findall(r"^  (--[a-z-]+)", told, re.MULTILINE):
         wants(shown.stdout, rf"^ +{option}( |$)")
-    wants(shown.stdout, "^SIGNALS", r"^ +ferry passwd FILE NAME$")
+    wants(shown.stdout, "^SIGNALS", r"^ +ferry passwd .* FILE NAME$", "SIGUSR2")
 
 
 def complete(package, *words):
@@ -188,6 +188,14 @@ def test_completions(package):
         raise Failed(f"directories: {complete(package, 'ferry', '')}")
     if complete(package, "ferry", "pass") != ["passwd"]:
         raise Failed(f"pass: {complete(package, 'ferry', 'pass')}")
+    if complete(package, "ferry", "passwd", "-") != ["--method"]:
+        raise Failed(f"passwd -: {complete(package, 'ferry', 'passwd', '-')}")
+    if "bcrypt" not in complete(package, "ferry", "passwd", "--method", ""):
+        raise Failed(f"--method: {complete(package, 'ferry', 'passwd', '--method', '')}")
+    if os.path.basename(package.file) not in complete(package, "ferry", "passwd", ""):
+        raise Failed(f"files: {complete(package, 'ferry', 'passwd', '')}")
+    if complete(package, "ferry", "top", "-") != ["--once"] or complete(package, "ferry", "top", ""):
+        raise Failed(f"top -: {complete(package, 'ferry', 'top', '-')}")
     for file in ("zsh/vendor-completions/_ferry", "fish/vendor_completions.d/ferry.fish"):
         with open(os.path.join(package.tree, "usr/share", file), encoding="utf-8") as text:
             wants(text.read(), "run-as.*become this user")
@@ -209,6 +217,18 @@ def test_unit(package):
                if "is not executable" not in line and "man ferry" not in line]
     if strange:
         raise Failed("\n".join(strange))
+
+
+def test_walls(package):
+    """They are worth what README says, where systemd is installed to say so."""
+    unit = os.path.join(package.tree, "usr/lib/systemd/system/ferry.service")
+    try:
+        said = run(["systemd-analyze", "security", "--offline=yes", unit])
+    except FileNotFoundError:
+        return
+    score = re.search(r"Overall exposure level for ferry\.service: (\S+)", said)[1]
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        wants(file.read(), rf"systemd-analyze\s+security ferry` gives {re.escape(score)} of 10")
 
 
 def main(arguments):

@@ -38,6 +38,14 @@ class Option:
 
 
 @dataclasses.dataclass
+class Command:
+    """One that is said in place of options: `ferry top [--once] [ADDRESS]`."""
+    name: str
+    options: list
+    takes_file: bool
+
+
+@dataclasses.dataclass
 class Help:
     usage: list
     about: list     # Paragraphs, each a list of lines.
@@ -77,6 +85,17 @@ def read_help(text):
     return found
 
 
+def commands_of(help_text):
+    """Those of the lines of usage that begin with a word."""
+    found = []
+    for line in help_text.usage:
+        said = re.match(r"ferry ([a-z]+) (.*?)(?: {2,}|$)", line)
+        if said:
+            options = [Option(*each) for each in re.findall(r"\[--([a-z-]+)(?: (\S+))?\]", said[2])]
+            found.append(Command(said[1], options, "FILE" in said[2].split()))
+    return found
+
+
 def options_of(help_text):
     return [option for group in help_text.groups.values() for option in group]
 
@@ -112,6 +131,8 @@ def manual_page(help_text, version):
         ".TP", "SIGHUP", "Read the users file, the rules and the certificates anew. What cannot be "
         "read leaves the old in force, and says so.",
         ".TP", "SIGUSR1", "Open the access log anew, for who rotates it.",
+        ".TP", "SIGUSR2", "Start the program once more, hand the listening sockets to it, and finish "
+        "what is under way for \\fB\\-\\-upgrade\\-drain\\-timeout\\fR, once it serves.",
         ".SH EXIT STATUS", "0: it was told to end. 1: it could not start, and has said why. 2: the "
         "command line, the environment or the configuration file are not understood.",
         ".SH FILES", ".TP", "/etc/ferry/ferry.toml", "the configuration of the service",
@@ -120,8 +141,8 @@ def manual_page(help_text, version):
     return "\n".join(out) + "\n"
 
 
-def bash_completion(help_text):
-    options = options_of(help_text)
+def bash_cases(options):
+    """What bash does behind each option."""
     cases = []
     for option in options:
         if option.words:
@@ -138,17 +159,33 @@ def bash_completion(help_text):
         else:
             continue
         cases.append(f"        --{option.name}) {act}; return ;;")
+    return cases
+
+
+def bash_names(options):
     names = " ".join(f"--{option.name}" for option in options)
+    return f'compopt +o filenames 2>/dev/null; COMPREPLY=($(compgen -W "{names}" -- "$word"))'
+
+
+def bash_completion(help_text):
+    commands = commands_of(help_text)
+    out = ["# Completion of ferry for bash. Made of `ferry --help`.", "_ferry() {",
+           '    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=',
+           "    compopt -o filenames 2>/dev/null",
+           "    if ((COMP_CWORD > 1)); then command=${COMP_WORDS[1]}; fi"]
+    for command in commands:
+        otherwise = 'COMPREPLY=($(compgen -f -- "$word"))' if command.takes_file else "COMPREPLY=()"
+        out += [f"    if [[ $command == {command.name} ]]; then", "        case $before in",
+                *("    " + case for case in bash_cases(command.options)), "        esac",
+                "        case $word in", f"            -*) {bash_names(command.options)} ;;",
+                f"            *) {otherwise} ;;", "        esac", "        return", "    fi"]
+    options = options_of(help_text)
+    words = " ".join(command.name for command in commands)
     return "\n".join([
-        "# Completion of ferry for bash. Made of `ferry --help`.",
-        "_ferry() {",
-        '    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}',
-        "    compopt -o filenames 2>/dev/null",
-        "    case $before in", *cases, "    esac",
-        '    case $word in',
-        f'        -*) compopt +o filenames 2>/dev/null; COMPREPLY=($(compgen -W "{names}" -- "$word")) ;;',
+        *out, "    case $before in", *bash_cases(options), "    esac", "    case $word in",
+        f"        -*) {bash_names(options)} ;;",
         '        *) COMPREPLY=($(compgen -d -- "$word"))',
-        '           if ((COMP_CWORD == 1)); then COMPREPLY+=($(compgen -W "passwd top" -- "$word")); fi ;;',
+        f'           if ((COMP_CWORD == 1)); then COMPREPLY+=($(compgen -W "{words}" -- "$word")); fi ;;',
         "    esac", "}", "complete -F _ferry ferry", ""])
 
 
@@ -158,9 +195,9 @@ def first_sentence(option):
     return (before if before.count("(") == before.count(")") else text).strip()
 
 
-def zsh_completion(help_text):
+def zsh_lines(options):
     lines = []
-    for option in options_of(help_text):
+    for option in options:
         about = re.sub(r"([\[\]:\\])", r"\\\1", first_sentence(option)).replace("'", "'\\''")
         value = ""
         if option.words:
@@ -172,22 +209,42 @@ def zsh_completion(help_text):
         elif option.value:
             value = f":{option.name}: "
         lines.append(f"    '*--{option.name}[{about}]{value}' \\")
-    return "\n".join(["#compdef ferry", "# Made of `ferry --help`.", "_arguments \\", *lines,
-                      "    '*:directory:_files -/'", ""])
+    return lines
+
+
+def zsh_completion(help_text):
+    out = ["#compdef ferry", "# Made of `ferry --help`."]
+    commands = commands_of(help_text)
+    for command in commands:
+        out += [f"if (( CURRENT > 2 )) && [[ $words[2] == {command.name} ]]; then", "shift words",
+                "(( CURRENT-- ))", "_arguments \\", *zsh_lines(command.options),
+                f"    '*: :{'_files' if command.takes_file else ' '}'", "return", "fi"]
+    words = " ".join(command.name for command in commands)
+    return "\n".join([*out, f"(( CURRENT == 2 )) && compadd -- {words}", "_arguments \\",
+                      *zsh_lines(options_of(help_text)), "    '*:directory:_files -/'", ""])
+
+
+def fish_line(option, when):
+    about = first_sentence(option).replace("\\", "\\\\").replace("'", "\\'")
+    value = ""
+    if option.words:
+        value = f" -x -a '{' '.join(option.words)}'"
+    elif option.is_file or option.is_directory:
+        value = " -r"
+    elif option.value:
+        value = " -x"
+    return f"complete -c ferry -n '{when}' -l {option.name}{value}" + (f" -d '{about}'" if about else "")
 
 
 def fish_completion(help_text):
     lines = ["# Completion of ferry for fish. Made of `ferry --help`."]
-    for option in options_of(help_text):
-        about = first_sentence(option).replace("\\", "\\\\").replace("'", "\\'")
-        value = ""
-        if option.words:
-            value = f" -x -a '{' '.join(option.words)}'"
-        elif option.is_file or option.is_directory:
-            value = " -r"
-        elif option.value:
-            value = " -x"
-        lines.append(f"complete -c ferry -l {option.name}{value} -d '{about}'")
+    commands = commands_of(help_text)
+    none_of_them = "not __fish_seen_subcommand_from " + " ".join(each.name for each in commands)
+    for command in commands:
+        lines.append(f"complete -c ferry -n __fish_use_subcommand -a {command.name}")
+        lines += [fish_line(option, f"__fish_seen_subcommand_from {command.name}")
+                  for option in command.options]
+    lines += [fish_line(option, none_of_them) for option in options_of(help_text)]
     return "\n".join(lines) + "\n"
 
 

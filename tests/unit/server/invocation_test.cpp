@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ferry/base/unique_fd.hpp"
+#include "server/flags.hpp"
 #include "server/help.hpp"
 
 using namespace ferry;
@@ -256,8 +257,8 @@ TEST_CASE("invocation: help and version win over everything but an unknown name"
     CHECK(version.error().text == server::version_text());
 }
 
-TEST_CASE("invocation: what is said and has no effect is told, and keeps nobody from starting") {
-    const auto warnings = [](const words& arguments, const words& environment = {}) {
+TEST_CASE("invocation: a variable that is no option is told, and keeps nobody from starting") {
+    const auto warnings = [](const words& arguments, const words& environment) {
         return run(arguments, environment).value().warnings;
     };
     CHECK(
@@ -268,25 +269,51 @@ TEST_CASE("invocation: what is said and has no effect is told, and keeps nobody 
           words{"FERRY_USRES_FILE: no such option; did you mean FERRY_USERS_FILE?"});
     CHECK(warnings({"/srv"}, {"FERRY_QWERTYUIOP=x", "FERRY_HELP=1"}) ==
           words{"FERRY_QWERTYUIOP: no such option", "FERRY_HELP: no such option"});
-    CHECK(warnings({"--write", "/srv"}).size() == 1);
-    CHECK(warnings({"--write", "--users-file", "x", "/srv"}).size() == 1);
-    CHECK(warnings({"--write", "--user", "ann:x", "/srv"}).empty());
-    CHECK(warnings({"--access-log-format", "json", "/srv"}) ==
+}
+
+TEST_CASE("invocation: what is said and has no effect is told, and keeps nobody from starting") {
+    const auto idle = [](words arguments) {
+        arguments.emplace_back("/srv");
+        return server::idle_flags(run(arguments).value());
+    };
+    CHECK(idle({"--write"}).size() == 1);
+    CHECK(idle({"--write", "--users-file", "x"}).size() == 1);
+    CHECK(idle({"--write", "--user", "ann:x"}).empty());
+    CHECK(idle({"--access-log-format", "json"}) ==
           words{"--access-log-format: there is no --access-log"});
-    CHECK(warnings({"--access-log-format", "json", "--access-log", "-", "/srv"}).empty());
-    CHECK(warnings({"--http-hsts", "1h", "/srv"}) == words{"--http-hsts: there is no --https"});
-    CHECK(warnings({"--http-hsts", "1h", "--https", "*:1", "--tls-self-signed", "/srv"}).empty());
-    CHECK(warnings({"--ftp-tls-ccc", "/srv"}) == words{"--ftp-tls-ccc: FTP has no TLS to end"});
-    CHECK(warnings({"--ftp-tls-ccc", "--tls-self-signed", "--ftp-tls", "require", "/srv"}) ==
+    CHECK(idle({"--access-log-format", "json", "--access-log", "-"}).empty());
+    CHECK(idle({"--http-hsts", "1h"}) == words{"--http-hsts: there is no --https"});
+    CHECK(idle({"--http-hsts", "1h", "--https", "*:1", "--tls-self-signed"}).empty());
+    CHECK(idle({"--ftp-tls-ccc"}) == words{"--ftp-tls-ccc: FTP has no TLS"});
+    CHECK(idle({"--ftp-tls-ccc", "--tls-self-signed", "--ftp-tls", "require"}) ==
           words{"--ftp-tls-ccc: --ftp-tls require lets nobody end it"});
-    CHECK(warnings({"--ftp-tls-ccc", "--tls-self-signed", "/srv"}).empty());
-    CHECK(warnings({"--ftp-tls-reuse", "off", "--ftp", "off", "/srv"}) ==
+    CHECK(idle({"--ftp-tls-ccc", "--tls-self-signed"}).empty());
+    CHECK(idle({"--ftp-tls-reuse", "off", "--ftp", "off"}) ==
           words{"--ftp-tls-reuse: FTP has no TLS"});
-    CHECK(warnings({"--tls-cert", "x", "--ftp", "off", "/srv"}) ==
-          words{"--tls-cert, --tls-self-signed: nothing has TLS: no --https, --ftps or --ftp"});
-    CHECK(warnings({"--tls-cert", "x", "/srv"}).empty());
-    CHECK(warnings({"--tls-ticket-keys", "x", "/srv"}) ==
-          words{"--tls-ticket-keys: there is no TLS"});
-    CHECK(warnings({"--passive-ports", "2000-3000", "--ftp", "off", "/srv"}) ==
-          words{"--passive-ports, --public-address: there is no FTP"});
+    CHECK(idle({"--tls-cert", "x", "--tls-min", "1.3", "--ftp", "off"}) ==
+          words{"--tls-cert, --tls-min: nothing has TLS: no --https, --ftps or --ftp"});
+    CHECK(idle({"--tls-cert", "x", "--tls-min", "1.3"}).empty());
+    CHECK(idle({"--tls-ticket-keys", "x", "--tls-kernel", "off"}) ==
+          words{"--tls-kernel, --tls-ticket-keys: there is no TLS"});
+    CHECK(idle({"--passive-ports", "2000-3000", "--ftp-idle-timeout", "1m", "--ftp", "off"}) ==
+          words{"--passive-ports, --ftp-idle-timeout: there is no FTP"});
+    CHECK(idle({"--spa", "/a", "--idle-timeout", "2m", "--http", "off"}) ==
+          words{"--spa, --idle-timeout: there is no HTTP"});
+    CHECK(idle({"--idle-timeout", "2m", "--http", "off", "--admin", "*:1"}).empty());
+    CHECK(idle({"--forwarded-field", "forwarded"}) ==
+          words{"--forwarded-field: there is no --trusted-proxy"});
+    CHECK(idle({"--address-requests-burst", "5"}) ==
+          words{"--address-requests-burst: --address-requests-rate is off"});
+    CHECK(idle({"--http-compress", "off", "--http-compress-max", "1M"}) ==
+          words{"--http-compress-max: --http-compress is off"});
+    CHECK(idle({"--file-cache-entries", "off", "--file-cache-bytes", "1M",
+                "--file-cache-idle-timeout", "1m"}) ==
+          words{"--file-cache-bytes: --file-cache-entries is off"});
+    CHECK(idle({"--io", "epoll", "--ring-entries", "64"}) ==
+          words{"--ring-entries: --io is epoll"});
+    CHECK(idle({"--rate-window", "1m", "--send-rate-min", "0", "--receive-rate-min", "0",
+                "--ftp-transfer-rate-min", "0"})
+              .empty());
+    CHECK(idle({"--rate-window", "2m", "--send-rate-min", "0", "--receive-rate-min", "0",
+                "--ftp-transfer-rate-min", "0"}) == words{"--rate-window: there is no least rate"});
 }
