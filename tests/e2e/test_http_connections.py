@@ -401,6 +401,45 @@ def test_descriptors_return_to_base(t):
         must_settle(server, base, f"descriptors after round {round_}")
 
 
+def test_ten_thousand_idle_connections(t):
+    """threats.md, H4: each takes little, one more is refused, who is there is served, and all is
+    given back."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    count = min(10_000, hard // 2 - 200)  # Half of a server's descriptors are for files.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        server = t.ferry(trees.fill(t.tmp(), SITE), "--file-cache-idle-timeout", "1s",
+                         "--connections-max", str(count), "--idle-timeout", "5m",
+                         "--header-timeout", "5m")
+        base = warm(server, SITE)
+        before = resident_bytes(server)
+        crowd = []
+        with Connection(server) as honest, contextlib.closing(server.connect()) as asked:
+            crowd = [server.connect() for _ in range(count - 2)]
+            asked.sendall(request("/one.txt"))
+            for number, each in enumerate(crowd):
+                if number % 4 == 0:
+                    each.sendall(request("/hello.txt"))
+                elif number % 4 == 1:
+                    each.sendall(b"GET /hello.txt HTTP/1.1\r\nHo")
+            check.equal(honest.ask("/hello.txt").body, b"hello, world\n", "who is there")
+            for each in crowd[::4]:  # All have been served: memory is what it will be.
+                check.holds(each.recv(4096).startswith(b"HTTP/1.1 200"), "one of the crowd")
+            each_bytes = (resident_bytes(server) - before) // count
+            t.tell(f"{count} idle connections: {each_bytes} octets each")
+            check.holds(each_bytes < 16_384, f"{each_bytes} octets for a connection")
+            with server.connect() as beyond:
+                check.holds(beyond.recv(4096).startswith(b"HTTP/1.1 503"), "one more")
+            check.equal(honest.ask("/hello.txt").body, b"hello, world\n", "who is there")
+        for each in crowd:  # By a reset: no port of this machine waits for its end.
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            each.close()
+        must_settle(server, base, "descriptors")
+        check.equal(fetch(server, "/one.txt"), b"1\n", "another client")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def test_a_storm_of_resets(t):
     """threats.md, H4: connections that are reset as soon as they are made, or in mid-request."""
     server = t.ferry(trees.fill(t.tmp(), SITE), "--file-cache-idle-timeout", "1s")

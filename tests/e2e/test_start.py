@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import os
 import re
+import resource
 import socket
 import subprocess
 import time
@@ -11,6 +12,7 @@ import urllib.request
 
 from support import check, denied, trees, usage
 from support.case import needs_root, rows
+from support.ferry import CORES
 from support.ftp_wire import Control
 from support.http_wire import ask, fetch
 
@@ -313,6 +315,23 @@ def test_without_io_uring(t, row):
 
 
 @needs_root  # To be two ferries of one ordinary user whom nobody else is.
+def test_no_file_is_registered(t):
+    """threats.md, R9: a table of files in the ring would be bounded by RLIMIT_NOFILE; so few
+    descriptors still serve."""
+    def few_descriptors():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+
+    server = t.ferry(trees.fill(t.tmp(), {"one.txt": b"1\n"}), preexec=few_descriptors)
+    check.equal(fetch(server, "/one.txt"), b"1\n", "a file")
+    rings = [number for number, target in server.descriptors().items() if "io_uring" in target]
+    for ring in rings:
+        with open(f"/proc/{server.pid}/fdinfo/{ring}", encoding="ascii") as file:
+            told = file.read()
+        check.contains(told, "UserFiles:\t0\n", "files in a ring")
+    by_ring = "using io_uring\n" in server.errors()
+    check.equal(len(rings), CORES if by_ring else 0, "rings")
+
+
 def test_two_share_locked_memory(t):
     """threats.md, R8: it is counted by user. Who finds too little left serves by epoll, also when
     both take of it at the same time."""
