@@ -62,8 +62,22 @@ std::size_t sealed_size_of(std::string_view record) noexcept {
            std::size_t{static_cast<unsigned char>(record[4])};
 }
 
+/// HMAC with a secret for its key; null: memory is out.
+mac_context_owner keyed_hmac(EVP_MAC* hmac, const tls_suites::suite& suite,
+                             const tls_secret& secret) {
+    mac_context_owner made(::EVP_MAC_CTX_new(hmac));
+    std::string digest = suite.digest;
+    const OSSL_PARAM terms[] = {
+        ::OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0),
+        ::OSSL_PARAM_construct_end()};
+    if (made && ::EVP_MAC_init(made.get(), secret.octets.data(), secret.size_bytes, terms) != 1) {
+        made.reset();
+    }
+    return made;
+}
+
 /// HKDF-Expand-Label of no context, `out.size()` not over that of a digest: one block of HMAC
-/// (RFC 8446 section 7.1, RFC 5869 section 2.3).
+/// (RFC 8446 section 7.1, RFC 5869 section 2.3). Uses `hmac` up.
 bool expand(EVP_MAC_CTX* hmac, std::string_view label, std::span<unsigned char> out) {
     constexpr std::string_view prefix = "tls13 ";
     std::array<unsigned char, 32> info{};
@@ -81,8 +95,7 @@ bool expand(EVP_MAC_CTX* hmac, std::string_view label, std::span<unsigned char> 
     info[size_bytes++] = 1;  // The first block.
     std::array<unsigned char, EVP_MAX_MD_SIZE> block{};
     std::size_t block_bytes = 0;
-    const bool is_done = ::EVP_MAC_init(hmac, nullptr, 0, nullptr) == 1 &&
-                         ::EVP_MAC_update(hmac, info.data(), size_bytes) == 1 &&
+    const bool is_done = ::EVP_MAC_update(hmac, info.data(), size_bytes) == 1 &&
                          ::EVP_MAC_final(hmac, block.data(), &block_bytes, block.size()) == 1 &&
                          block_bytes >= out.size();
     if (is_done) {
@@ -149,16 +162,9 @@ result<tls_traffic_key> tls_traffic_key::make(const tls_suites& suites,
 /// The key of `secret_` in `key`, which has its size.
 bool tls_traffic_key::derive(const tls_suites& suites, std::span<unsigned char> key,
                              std::span<unsigned char> iv) const {
-    const mac_context_owner hmac(::EVP_MAC_CTX_new(suites.hmac()));
-    if (!hmac) {
-        return false;
-    }
-    std::string digest = suite_->digest;
-    const OSSL_PARAM terms[] = {
-        ::OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0),
-        ::OSSL_PARAM_construct_end()};
-    return ::EVP_MAC_init(hmac.get(), secret_.octets.data(), secret_.size_bytes, terms) == 1 &&
-           expand(hmac.get(), "key", key) && expand(hmac.get(), "iv", iv);
+    const auto hmac = keyed_hmac(suites.hmac(), *suite_, secret_);
+    return hmac && expand(hmac.get(), "key", key) &&
+           ::EVP_MAC_init(hmac.get(), nullptr, 0, nullptr) == 1 && expand(hmac.get(), "iv", iv);
 }
 
 std::optional<record_key> tls_traffic_key::describe(const tls_suites& suites) const {
@@ -181,16 +187,9 @@ bool tls_traffic_key::use_secret(const tls_suites& suites) {
 }
 
 bool tls_traffic_key::renew(const tls_suites& suites) {
-    const mac_context_owner hmac(::EVP_MAC_CTX_new(suites.hmac()));
-    if (!hmac) {
-        return false;
-    }
-    std::string digest = suite_->digest;
-    const OSSL_PARAM terms[] = {
-        ::OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0),
-        ::OSSL_PARAM_construct_end()};
+    const auto hmac = keyed_hmac(suites.hmac(), *suite_, secret_);
     tls_secret next{.octets = {}, .size_bytes = secret_.size_bytes};
-    if (::EVP_MAC_init(hmac.get(), secret_.octets.data(), secret_.size_bytes, terms) != 1 ||
+    if (!hmac ||
         !expand(hmac.get(), "traffic upd", std::span(next.octets).first(next.size_bytes))) {
         return false;
     }

@@ -2,6 +2,8 @@
 
 #include <openssl/err.h>
 #include <openssl/x509.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -24,6 +26,9 @@ constexpr std::uint64_t side_messages_max = 32;
 constexpr std::uint64_t octets_for_another = 1'048'576;
 
 constexpr std::size_t mark_bytes_max = 64;
+
+/// What OpenSSL makes room for before it looks at a message: as much as a record holds.
+constexpr std::size_t message_room_bytes = SSL3_RT_MAX_PLAIN_LENGTH;
 
 std::string subject_of(const X509* shown) {
     const bio_owner text(::BIO_new(::BIO_s_mem()));
@@ -91,6 +96,7 @@ int tls_session::callbacks::read(BIO* wire, char* into, int size_bytes) {
         self.why_ = "the ClientHello is too long";
         return -1;
     }
+    self.said_message_ = nullptr;
     std::memcpy(into, given.data(), given.size());
     self.taken_ += given.size();
     return static_cast<int>(given.size());
@@ -116,6 +122,9 @@ void tls_session::callbacks::see_message(int is_written, int, int kind, const vo
         return;
     }
     if (!self->has_shaken_hands_) {
+        if (kind == SSL3_RT_HANDSHAKE) {
+            self->said_message_ = is_written != 0 ? octets : nullptr;
+        }
         return;
     }
     // An alert of ours is the answer to something that was not wanted.
@@ -357,6 +366,7 @@ result<tls_session::progress> tls_session::shake_hands() {
     if (done == 1) {
         watches_hello_ = false;
         has_shaken_hands_ = true;
+        said_message_ = nullptr;
         is_resumed_ = ::SSL_session_reused(ssl_.get()) == 1;
         // By a ticket it had the mark of before; in it is that of this session by now.
         if (is_resumed_ && !has_seen_ticket_ && !take_mark(::SSL_get_session(ssl_.get()))) {
@@ -376,6 +386,21 @@ result<tls_session::progress> tls_session::shake_hands() {
         return progress::wants_input;
     }
     return failure(fail());
+}
+
+void tls_session::give_pages_back() noexcept {
+    if (said_message_ == nullptr) {
+        return;
+    }
+    const auto page_bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    // OpenSSL tells callbacks of it as of what is not theirs; it is memory that was written to.
+    auto* at = const_cast<void*>(said_message_);
+    auto left = message_room_bytes;
+    if (std::align(page_bytes, page_bytes, at, left) != nullptr) {
+        // Where memory is locked it fails, and they stay.
+        static_cast<void>(::madvise(at, left / page_bytes * page_bytes, MADV_DONTNEED));
+    }
+    said_message_ = nullptr;
 }
 
 /// Keeps what others ask for of the handshake, which OpenSSL's session takes along.

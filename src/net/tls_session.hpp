@@ -70,6 +70,10 @@ class tls_session {
     /// make room for all of it (threats.md, T3).
     [[nodiscard]] result<progress> shake_hands();
     [[nodiscard]] bool is_established() const noexcept;
+    /// While hands are shaken and the client has the word: gives the kernel the pages back in which
+    /// OpenSSL keeps messages, 16 KiB that hold nothing then and come again, zeroed, when they are
+    /// touched. For a client that stalls (threats.md, T3). Cost: a system call.
+    void give_pages_back() noexcept;
 
     struct reading {
         progress how = progress::done;
@@ -166,7 +170,10 @@ class tls_session {
     std::string_view cipher_;
     std::string client_subject_;
     std::string client_name_;
-    std::unique_ptr<traffic> traffic_;      ///< While hands are shaken.
+    std::unique_ptr<traffic> traffic_;  ///< While hands are shaken.
+    /// Where OpenSSL keeps messages, while nothing is in there that it will ask for: since it has
+    /// said one and until it is given anything; else null.
+    const void* said_message_ = nullptr;
     std::unique_ptr<tls_records> records_;  ///< Null: they are OpenSSL's.
     std::unique_ptr<ssl_st, ssl_freed> ssl_;
 };

@@ -39,6 +39,8 @@ constexpr std::size_t opening_bytes_min = 256;
 /// With the headers of the records that it comes in, be they as small as they like.
 constexpr std::size_t unfinished_hello_bytes_max = 24_KiB;
 
+/// Of what is left of a handshake's time: when its client has said nothing for so long, it stalls.
+constexpr int part_to_wait = 8;
 /// For the little that the peer is told when all else is over.
 constexpr auto goodbye_time_max = std::chrono::seconds(2);
 /// For the answers of TLS itself to what the peer sends.
@@ -163,7 +165,14 @@ task<result<void>> tls_stream::shake_hands(runtime::permits* turns, runtime::tim
             }
             continue;
         }
-        const auto filled = co_await below_.fill(deadline);
+        const auto now = here().now();
+        auto filled = co_await below_.fill(now + (deadline - now) / part_to_wait);
+        if (!filled && filled.error() == errc::timed_out) {
+            give_buffers_back();
+            session_->give_pages_back();
+            const auto late = co_await below_.fill(deadline);
+            filled = late;
+        }
         if (!filled) {
             co_return failure(filled.error());
         }
@@ -505,22 +514,24 @@ task<result<std::uint64_t>> tls_stream::send_by_kernel(file_message message,
     }
     patience_ = stall_timeout;
     std::uint64_t octets = message.head.size();
-    {
+    try {
         const turn mine(*this);
+        result<void> passed;
         if (message.body.size_bytes > 0) {
             const auto sent = co_await below_.send_file(message, stall_timeout);
-            if (!sent) {
-                is_broken_ = true;
-                co_return failure(sent.error());
-            }
-            octets = *sent;
+            octets = sent.value_or(0);
+            passed = sent ? result<void>{} : failure(sent.error());
         } else {
             const auto sent = co_await below_.send(message.head, stall_timeout);
-            if (!sent) {
-                is_broken_ = true;
-                co_return failure(sent.error());
-            }
+            passed = sent;
         }
+        if (!passed) {
+            is_broken_ = true;
+            co_return failure(passed.error());
+        }
+    } catch (const std::bad_alloc&) {
+        is_broken_ = true;  // How much of it has gone nobody knows.
+        co_return failure(errc::exhausted);
     }
     if (session_->has_to_say()) {
         const auto said = co_await flush(stall_timeout);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <new>
 
 #include "net/tls_openssl.hpp"
 
@@ -93,6 +94,10 @@ task<result<void>> kernel_like_stream::send(std::span<const std::byte> octets,
         static_cast<void>(co_await full->wait());
     }
     const auto goes = key ? std::as_bytes(std::span(sealed)) : octets;
+    if (lacks_memory) {
+        static_cast<void>(co_await below_.send(goes.first(goes.size() / 2), stall_timeout));
+        throw std::bad_alloc();
+    }
     const auto sent = co_await below_.send(goes, stall_timeout);
     co_return sent;
 }

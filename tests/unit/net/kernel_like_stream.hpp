@@ -23,6 +23,7 @@ class kernel_like_stream final : public net::stream {
     std::optional<net::record_key> key;  ///< Set: it seals.
     std::uint64_t file_octets = 0;       ///< Of files that went through it.
     runtime::event* full = nullptr;      ///< Set: what is sent waits for it.
+    bool lacks_memory = false;           ///< Of what is sent some goes, and then memory is out.
 
     bool seal_in_kernel(const net::record_key& by) noexcept override;
     runtime::task<result<void>> send_record(std::uint8_t kind, std::span<const std::byte> octets,

@@ -268,3 +268,22 @@ TEST_CASE("kernel_tls: what is wrong is said by an alert, behind what is being s
         CHECK(my.client.has_failed());  // By bad_record_mac.
     });
 }
+
+TEST_CASE("kernel_tls: behind what is lost for want of memory comes nothing (threats.md, R14)") {
+    scene on;
+    on.run([](nursery& tasks, scene& my) -> task<> {
+        co_await begin(tasks, my);
+        const auto content = pattern(300'000);
+        const auto file = file_of(content);
+        co_await send_whole(my, "", file.get(), content.size());
+        my.kernel.lacks_memory = true;
+        const auto lost = co_await my.stream.send(octets("half of this"), 5s);
+        CHECK(lost.error() == errc::exhausted);
+        my.kernel.lacks_memory = false;
+        const auto behind = co_await my.stream.send(octets("content"), 5s);
+        CHECK(behind.error() == errc::reset);
+        co_await end(my);
+        CHECK((my.heard == content));
+        CHECK(!my.client.has_ended());  // No close_notify either: it is not whole.
+    });
+}
