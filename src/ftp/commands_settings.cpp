@@ -11,6 +11,7 @@
 #include "ftp/address.hpp"
 #include "ftp/arguments.hpp"
 #include "ftp/commands.hpp"
+#include "ftp/commands_site.hpp"
 #include "ftp/digest_names.hpp"
 
 namespace ferry::ftp {
@@ -335,12 +336,17 @@ task<reply> do_opts(session& user, std::string_view argument) {
     co_return argument_refused({.code = errc::invalid});
 }
 
-/// HELP: of what there is, as FEAT: without TLS nothing of it.
+/// HELP: of what there is, as FEAT: without TLS nothing of it; HELP SITE X of what is behind SITE.
 task<reply> do_help(session& user, std::string_view argument) {
+    constexpr std::string_view site = "SITE ";
     if (!argument.empty()) {
         std::string verb;
         for (const char c : argument) {
             verb += ascii::to_upper(c);
+        }
+        if (verb.starts_with(site)) {
+            const auto about = describe_site_command(user, ascii::trim(verb.substr(site.size())));
+            co_return about ? reply{214, *about} : reply{502, "No such SITE command"};
         }
         const command* row = find_command(verb);
         if (row == nullptr || !row->is_there_for(user)) {

@@ -253,7 +253,8 @@ task<reply> site_dirstyle(session& user, std::string_view) {
                                                     : "MSDOS-like directory output is off"};
 }
 
-/// Says what there is and no more, from the same table that carries it out.
+/// Says what there is and no more, or of one how it is said, from the same table that carries it
+/// out.
 task<reply> site_help(session& user, std::string_view argument);
 
 /// SITE EBCDIC: the code page of TYPE E in this session, which RFC 959 leaves open.
@@ -275,11 +276,12 @@ task<reply> site_quota(session& user, std::string_view) {
     co_return reply{211, "Used: " + describe_quota(user)};
 }
 
-/// What a session does, for SITE WHO: "RETR /a/b 1024 octets", or for how long nothing.
+/// What a session does, for SITE WHO: "RETR /a/b 1024 octets", or for how long nothing. Where no
+/// octets go over a data connection, as for HASH, there are none to tell.
 std::string describe_doing(const session_activity::state& doing, runtime::time_point now) {
     if (!doing.verb.empty()) {
-        return fmt::format("{}{}{} {} octets", doing.verb, doing.name.empty() ? "" : " ",
-                           doing.name, doing.octets);
+        return fmt::format("{}{}{}{}", doing.verb, doing.name.empty() ? "" : " ", doing.name,
+                           doing.octets == 0 ? "" : fmt::format(" {} octets", doing.octets));
     }
     const auto idle = std::chrono::duration_cast<std::chrono::seconds>(now - doing.since);
     return fmt::format("idle {} s", std::max(idle, std::chrono::seconds::zero()).count());
@@ -322,7 +324,7 @@ constexpr auto site_commands = std::to_array<site_command>({
     {"CPTO", site_copy_to, "CPTO <sp> path (copy to)"},
     {"DIRSTYLE", site_dirstyle, "DIRSTYLE (LIST as MS-DOS has it, or as Unix)"},
     {"EBCDIC", site_ebcdic, "EBCDIC <sp> 037 or 1047 (of TYPE E)"},
-    {"HELP", site_help, "HELP"},
+    {"HELP", site_help, "HELP [<sp> SITE command]"},
     {"IDLE", site_idle, "IDLE [<sp> seconds]"},
     {"MKDIR", site_mkdir, "MKDIR <sp> path"},
     {"QUOTA", site_quota, "QUOTA"},
@@ -334,7 +336,18 @@ constexpr auto site_commands = std::to_array<site_command>({
     {"ZONE", site_zone, "ZONE (of the times in listings)"},
 });
 
-task<reply> site_help(session& user, std::string_view) {
+const site_command* find_site_command(std::string_view verb) noexcept {
+    const auto* const found = std::ranges::find_if(site_commands, [verb](const site_command& each) {
+        return ascii::equal_ignoring_case(each.verb, verb);
+    });
+    return found == site_commands.end() ? nullptr : found;
+}
+
+task<reply> site_help(session& user, std::string_view argument) {
+    if (const auto verb = ascii::trim(argument); !verb.empty()) {
+        const auto about = describe_site_command(user, verb);
+        co_return about ? reply{214, *about} : reply{504, "No such SITE command"};
+    }
     reply answer{214, "SITE commands"};
     for (const auto& each : site_commands) {
         if (each.is_there_for(user)) {
@@ -346,14 +359,20 @@ task<reply> site_help(session& user, std::string_view) {
 
 }  // namespace
 
+std::optional<std::string> describe_site_command(const session& user, std::string_view verb) {
+    const auto* const found = find_site_command(verb);
+    if (found == nullptr || !found->is_there_for(user)) {
+        return std::nullopt;
+    }
+    return std::string("SITE ").append(found->help);
+}
+
 task<reply> do_site(session& user, std::string_view argument) {
     const auto space = argument.find(' ');
     const auto verb = ascii::trim(argument.substr(0, space));
     const auto rest = space == std::string_view::npos ? "" : argument.substr(space + 1);
-    const auto found = std::ranges::find_if(site_commands, [verb](const site_command& each) {
-        return ascii::equal_ignoring_case(each.verb, verb);
-    });
-    if (found == site_commands.end()) {
+    const auto* const found = find_site_command(verb);
+    if (found == nullptr) {
         co_return reply{504, "No such SITE command"};
     }
     if (!found->is_there_for(user)) {

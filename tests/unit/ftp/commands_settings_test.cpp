@@ -61,6 +61,9 @@ TEST_CASE("settings: parameters of transfers and their codes") {
         {"OPTS MODE B", 504},
         {"HELP RETR", 214},
         {"HELP nosuch", 502},
+        {"HELP site chmod", 214},
+        {"HELP SITE nosuch", 502},
+        {"HELP SITE WHO", 502},
         {"PWD now", 501},
     };
     for (const auto& each : rows) {
