@@ -1,6 +1,7 @@
 """lftp, ncftp, tnftp, curl and wget over ftp://, active and passive, both ways."""
 
 import os
+import re
 import shutil
 
 from support import check, trees
@@ -105,6 +106,29 @@ def test_lftp_in_parallel(t):
     lftp(server, "mirror -R --parallel=8 got put", folder=folder)
     put = trees.contents(os.path.join(root, "put"))
     same_tree({b"f/" + name: content for name, content in put.items()}, files, "up")
+
+
+def test_lftp_pipelines(t):
+    """With sync-mode off lftp sends its commands without waiting for the replies before them."""
+    files = {b"f/%02d" % i: trees.octets(i, i * 311) for i in range(40)}
+    server, folder = t.ferry(trees.fill(t.tmp(), files), "--user", "ann:secret", "--write"), t.tmp()
+    said = lftp(server, "debug 5; mirror f got; mirror -R got f2", "set ftp:sync-mode off",
+                folder=folder).text
+    check.holds(re.search(r"---> .*\n---> ", said), "a command behind another")
+    got = trees.contents(os.path.join(folder, "got"))
+    same_tree({b"f/" + name: content for name, content in got.items()}, files, "down")
+    same_tree(trees.contents(os.path.join(server.root, "f2")), got, "up")
+
+
+def test_lftp_aborts(t):
+    """What reads the file goes away in the middle of it: ABOR, and the session goes on."""
+    server = t.shared(make_server)
+    said = lftp(server, "debug 5; cat size-3m.bin | head -c 1000 | wc -c; cat hello.txt",
+                "set ftp:use-abor yes", "set net:socket-buffer 4096", "set cmd:fail-exit no",
+                login="").text
+    check.contains(said, "1000", "what was read")
+    check.contains(said, "hello, world", "the next file")
+    check.contains(said, "ABOR", "what lftp said")
 
 
 def test_lftp_commands(t):

@@ -93,11 +93,11 @@ TEST_CASE("glob: two hundred stars cost no more than one") {
 }
 
 // A '[' that no ']' closes stands for itself, and this is not found out anew at every octet: that
-// would take minutes here.
+// would take a minute here.
 TEST_CASE("glob: sets that nothing closes cost no more than letters") {
     const auto half = std::string(120, '[');
     const auto pattern = "*" + half + "x" + half;
-    for (int i = 0; i < 1'000; ++i) {
+    for (int i = 0; i < 100; ++i) {
         CHECK_FALSE(matches_pattern(pattern, std::string(250, '[')));
     }
 }

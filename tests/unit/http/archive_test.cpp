@@ -259,7 +259,7 @@ TEST_CASE("archive: a directory too large for memory is in it, too (threats.md, 
     on.settings.list_sorted_max = 10;
     on.files.make_directory("many");
     std::vector<std::string> wanted{"top/", "top/many/"};
-    for (int i = 0; i < 600; ++i) {
+    for (int i = 0; i < 150; ++i) {  // More than are read at once.
         on.files.write("many/" + std::to_string(i), std::to_string(i));
         on.files.make_directory("many/d" + std::to_string(i));
         wanted.push_back("top/many/" + std::to_string(i));

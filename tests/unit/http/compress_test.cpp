@@ -64,7 +64,7 @@ std::string text(std::size_t size_bytes) {
 TEST_CASE("compress: what is packed unpacks to the same (RFC 1952, RFC 7932, RFC 8878)") {
     for (const auto how : {content_coding::gzip, content_coding::brotli, content_coding::zstd}) {
         CAPTURE(name_of(how));
-        for (const std::size_t size_bytes : {1'024U, 65'537U, 3U << 20U}) {
+        for (const std::size_t size_bytes : {1'024U, 65'537U, 1U << 20U}) {
             CAPTURE(size_bytes);
             const auto content = text(size_bytes);
             const auto packed = compress(content, how);
@@ -92,7 +92,7 @@ TEST_CASE("compress: what does not become an eighth smaller goes as it is") {
 }
 
 TEST_CASE("compress: a window of zstd is no larger than browsers take (RFC 9659)") {
-    const auto packed = compress(text(16U << 20U), content_coding::zstd);
+    const auto packed = compress(text((8U << 20U) + 1), content_coding::zstd);
     REQUIRE(packed);
     // RFC 8878 section 3.1.1.1: the descriptor says the window, or that it is the whole.
     const auto descriptor = static_cast<unsigned char>((*packed)[4]);

@@ -158,6 +158,9 @@ TEST_CASE("conditions: every combination agrees with the model (RFC 9110 section
         const std::string opaque(there.etag().tag().opaque);
         for (const std::string method : {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"}) {
             for (const bool exists : {true, false}) {
+                if (weak && !exists) {
+                    continue;  // Nothing has no tag that could be weak.
+                }
                 const auto current = exists ? std::optional(there) : std::nullopt;
                 for (const auto if_match : all_tags) {
                     for (const auto if_unmodified_since : all_dates) {
@@ -178,7 +181,7 @@ TEST_CASE("conditions: every combination agrees with the model (RFC 9110 section
                                 const auto got =
                                     evaluate_conditions(request.head(), current, clock);
                                 ++combinations;
-                                if (got != model(s)) {  // A check a row would be 31,104 assertions.
+                                if (got != model(s)) {  // A check a row would be 23,328 assertions.
                                     CAPTURE(method);
                                     CAPTURE(exists);
                                     CAPTURE(weak);
@@ -195,7 +198,7 @@ TEST_CASE("conditions: every combination agrees with the model (RFC 9110 section
             }
         }
     }
-    CHECK(combinations == 2 * 6 * 2 * 6 * 6 * 6 * 6);
+    CHECK(combinations == 3 * 6 * 6 * 6 * 6 * 6);
 }
 
 TEST_CASE("conditions: the examples everyone meets") {
