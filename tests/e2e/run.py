@@ -239,10 +239,13 @@ def without_root(modules):
     return [part for part in parts if part.waiting]
 
 
-def find_load_tool(ferry):
-    """ferry-ftp-load of the same build, if it is built: its tests need it."""
-    place = os.path.join(os.path.dirname(ferry), "..", "..", "tools", "ftp_load", "ferry-ftp-load")
-    return place if os.access(place, os.X_OK) else None
+def find_load_tools(ferry):
+    """ferry-ftp-load and ferry-http-load of the same build, as far as they are built: their tests need
+    them."""
+    tools = os.path.join(os.path.dirname(ferry), "..", "..", "tools")
+    places = [os.path.join(tools, kind, f"ferry-{kind.replace('_', '-')}")
+              for kind in ("ftp_load", "http_load")]
+    return [place for place in places if os.access(place, os.X_OK)]
 
 
 def main(arguments):
@@ -271,7 +274,7 @@ def main(arguments):
         print("no test matches", file=sys.stderr)
         return 2
     options.ferry = os.path.realpath(options.ferry)
-    load_tool = find_load_tool(options.ferry)
+    load_tools = find_load_tools(options.ferry)
     if not os.access(options.ferry, os.X_OK):
         print(f"{options.ferry} is no program; build it with tools/build", file=sys.stderr)
         print("0 passed, 1 failed")
@@ -281,8 +284,8 @@ def main(arguments):
     # A copy: a build in the meantime must not change what is tested.
     options.ferry = shutil.copy(options.ferry, os.path.join(folder, "ferry"))
     os.chmod(options.ferry, 0o755)
-    if load_tool:
-        os.chmod(shutil.copy(load_tool, os.path.join(folder, "ferry-ftp-load")), 0o755)
+    for place in load_tools:
+        os.chmod(shutil.copy(place, os.path.join(folder, os.path.basename(place))), 0o755)
     for name, owner in (("root", os.geteuid()), ("user", denied.USER)):
         os.mkdir(os.path.join(folder, name))
         if os.geteuid() == 0:

@@ -13,38 +13,23 @@
 #include "ferry/base/quantities.hpp"
 
 namespace ferry::ftp_load {
+
+using load::duration_in;
+using load::ending;
+using load::number_in;
+using load::size_in;
+using load::word_in;
+
 namespace {
 
-constexpr std::size_t connections_max = 60'000;
-constexpr std::size_t threads_max = 1'024;
 constexpr std::uint64_t weight_max = 1'000'000;
-constexpr std::uint64_t files_max = 100'000'000;
 constexpr std::uint64_t upload_bytes_max = std::uint64_t{1} << 50;
-constexpr std::uint64_t rate_max = 1'000'000'000;
-constexpr std::uint64_t operations_max = std::uint64_t{1} << 62;
 
 constexpr auto data_modes =
     std::to_array<std::pair<std::string_view, data_mode>>({{"epsv", data_mode::epsv},
                                                            {"pasv", data_mode::pasv},
                                                            {"eprt", data_mode::eprt},
                                                            {"port", data_mode::port}});
-constexpr auto io_wishes = std::to_array<std::pair<std::string_view, io_wish>>(
-    {{"auto", io_wish::automatic}, {"uring", io_wish::uring}, {"epoll", io_wish::epoll}});
-
-/// One word of `known`, in any case.
-template <class Value>
-CLI::Validator word_in(Value& into, std::span<const std::pair<std::string_view, Value>> known) {
-    return {[&into, known](std::string& text) {
-                for (const auto& [word, value] : known) {
-                    if (ascii::equal_ignoring_case(word, text)) {
-                        into = value;
-                        return std::string();
-                    }
-                }
-                return fmt::format("{} is not known", text);
-            },
-            ""};
-}
 
 /// "retr" or "retr=8,stor=1": what is wrong with it, or nothing.
 std::string take_workload(std::string_view text, std::vector<share>& into) {
@@ -67,45 +52,6 @@ std::string take_workload(std::string_view text, std::vector<share>& into) {
         }
         text.remove_prefix(comma + 1);
     }
-}
-
-/// 1 to `most`.
-CLI::Validator number_in(std::uint64_t& into, std::uint64_t most) {
-    return {[&into, most](std::string& text) {
-                const auto read = parse_number(text);
-                if (!read || *read == 0 || *read > most) {
-                    return fmt::format("{} is no number from 1 to {}", text, most);
-                }
-                into = *read;
-                return std::string();
-            },
-            ""};
-}
-
-CLI::Validator size_in(std::uint64_t& into, std::uint64_t most) {
-    return {[&into, most](std::string& text) {
-                const auto read = parse_size(text);
-                if (!read || *read > most) {
-                    return fmt::format("{} is no size up to {}: 10k, 1m and 1g are sizes", text,
-                                       show_size(most));
-                }
-                into = *read;
-                return std::string();
-            },
-            ""};
-}
-
-CLI::Validator duration_in(std::chrono::milliseconds& into) {
-    return {[&into](std::string& text) {
-                const auto read = parse_duration(text);
-                if (!read || *read <= std::chrono::milliseconds(0) ||
-                    *read > std::chrono::hours(24 * 365)) {
-                    return fmt::format("{} is no duration: 500ms, 10s and 2m are", text);
-                }
-                into = *read;
-                return std::string();
-            },
-            ""};
 }
 
 }  // namespace
@@ -145,10 +91,10 @@ std::expected<load_options, ending> parse_options(int argc, char** argv) {
             [&made](std::string& text) { return take_workload(text, made.workload); }, ""));
     app.add_option("-c,--connections", connections, "sessions at the same time [10]")
         ->type_name("N")
-        ->check(number_in(made.connections, connections_max));
+        ->check(number_in(made.connections, load::connections_max));
     app.add_option("-t,--threads", threads, "[one a CPU]")
         ->type_name("N")
-        ->check(number_in(made.threads, threads_max));
+        ->check(number_in(made.threads, load::threads_max));
     app.add_option("-d,--duration", duration,
                    "how long; operations under way at the end are cut off and count as none [10s]")
         ->type_name("TIME")
@@ -156,11 +102,11 @@ std::expected<load_options, ending> parse_options(int argc, char** argv) {
     auto* const counted =
         app.add_option("-n,--operations", operations, "so many in all, however long they take")
             ->type_name("N")
-            ->check(number_in(wanted_operations, operations_max));
+            ->check(number_in(wanted_operations, load::operations_max));
     app.add_option("-R,--rate", rate,
                    "operations a second in all; latency then counts from when one was due")
         ->type_name("N")
-        ->check(number_in(made.rate, rate_max));
+        ->check(number_in(made.rate, load::rate_max));
     app.add_option("-m,--mode", mode, "data connections: epsv, pasv, eprt or port [epsv]")
         ->type_name("WORD")
         ->check(word_in<data_mode>(made.data, data_modes));
@@ -173,7 +119,7 @@ std::expected<load_options, ending> parse_options(int argc, char** argv) {
         ->check(size_in(made.upload_bytes, upload_bytes_max));
     app.add_option("-f,--files", files, "how many numbers {} in a path stands for [1]")
         ->type_name("N")
-        ->check(number_in(made.files, files_max));
+        ->check(number_in(made.files, load::files_max));
     app.add_option("--upload-path", made.upload_path, "what stor writes, if not the URL's path")
         ->type_name("PATH");
     app.add_option("--timeout", timeout, "the longest wait for anything of the server [10s]")
@@ -185,7 +131,7 @@ std::expected<load_options, ending> parse_options(int argc, char** argv) {
     app.add_option("--json", made.json, "write all figures to this file, too")->type_name("FILE");
     app.add_option("--io", io, "auto, uring or epoll [auto]")
         ->type_name("WORD")
-        ->check(word_in<io_wish>(made.io, io_wishes));
+        ->check(word_in<load::io_wish>(made.io, load::io_wishes));
 
     try {
         app.parse(argc, argv);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "load/option_values.hpp"
 #include "operation.hpp"
 #include "target.hpp"
 
@@ -27,8 +28,6 @@ enum class tls_mode : std::uint8_t {
     by_command,  ///< AUTH TLS (RFC 4217 section 4).
     at_once,     ///< With the connection: ftps URLs.
 };
-
-enum class io_wish : std::uint8_t { automatic, uring, epoll };
 
 /// One operation and how often it is among all of them.
 struct share {
@@ -55,7 +54,7 @@ struct load_options {
     bool verify = false;
     bool latency = false;
     std::string json;
-    io_wish io = io_wish::automatic;
+    load::io_wish io = load::io_wish::automatic;
 
     [[nodiscard]] tls_mode security() const noexcept {
         if (where.is_ftps) {
@@ -65,14 +64,8 @@ struct load_options {
     }
 };
 
-/// Why the program ends before it has begun.
-struct ending {
-    int status = 0;
-    std::string text;
-};
-
 /// Reads the command line. Errors: what to print, and the status to end with: 0 of --help, else 2.
-[[nodiscard]] std::expected<load_options, ending> parse_options(int argc, char** argv);
+[[nodiscard]] std::expected<load_options, load::ending> parse_options(int argc, char** argv);
 
 /// "{}" in `path` replaced by `number`; without one, `path` as it is.
 [[nodiscard]] std::string numbered(const std::string& path, std::uint64_t number);

@@ -7,13 +7,19 @@
 
 #include "ferry/base/ascii.hpp"
 #include "ferry/base/quantities.hpp"
-#include "server/json_text.hpp"
+#include "load/figures.hpp"
 
 namespace ferry::ftp_load {
-namespace {
 
-constexpr double octets_per_mib = 1024.0 * 1024.0;
-constexpr auto shown_percentiles = std::to_array<double>({50, 75, 90, 99, 99.9});
+using load::counted;
+using load::histogram;
+using load::in_json;
+using load::latency_json;
+using load::octets_per_mib;
+using load::rate;
+using load::show_time;
+
+namespace {
 
 std::string_view name_of(data_mode mode) noexcept {
     switch (mode) {
@@ -41,28 +47,6 @@ std::string workload_text(const load_options& options) {
     return made;
 }
 
-std::string in_json(std::string_view text) {
-    std::string made = "\"";
-    server::append_json_text(made, text);
-    return made + '"';
-}
-
-std::string latency_json(const histogram& of) {
-    std::string made = fmt::format("{{\"mean\": {:.0f}", of.mean());
-    for (const double each : shown_percentiles) {
-        made += fmt::format(", \"p{}\": {}", each, of.percentile(each));
-    }
-    return made + fmt::format(", \"max\": {}}}", of.max());
-}
-
-std::string counted(std::size_t count, std::string_view what) {
-    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
-
-double rate(double count, double seconds) noexcept {
-    return seconds > 0 ? count / seconds : 0;
-}
-
 /// Which latency it is: a closed loop does not see what it kept from happening.
 std::string latency_words(const load_options& options) {
     if (options.rate != 0) {
@@ -74,18 +58,6 @@ std::string latency_words(const load_options& options) {
 }
 
 }  // namespace
-
-std::string show_time(double nanoseconds) {
-    constexpr auto units = std::to_array<std::string_view>({"ns", "us", "ms"});
-    for (const auto unit : units) {
-        if (nanoseconds < 999.5) {
-            const int decimals = nanoseconds < 9.995 ? 2 : (nanoseconds < 99.95 ? 1 : 0);
-            return fmt::format("{:.{}f}{}", nanoseconds, unit == "ns" ? 0 : decimals, unit);
-        }
-        nanoseconds /= 1000;
-    }
-    return fmt::format("{:.2f}s", nanoseconds);
-}
 
 std::string introduction(const run_facts& facts) {
     const auto& options = facts.options;
@@ -127,11 +99,7 @@ std::string report(const run_facts& facts) {
                     facts.interrupted ? "; interrupted" : "");
     if (facts.options.latency) {
         made += "Latency\n";
-        for (const double each : shown_percentiles) {
-            made += fmt::format("  {:>5}% {:>8}\n", each,
-                                show_time(static_cast<double>(together.percentile(each))));
-        }
-        made += fmt::format("     max {:>8}\n", show_time(static_cast<double>(together.max())));
+        made += load::latency_text(together);
         made += fmt::format("  {};\n  percentiles are up to {:.1f}% too high\n",
                             latency_words(facts.options), histogram::relative_error * 100);
     }

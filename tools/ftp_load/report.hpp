@@ -27,7 +27,4 @@ struct run_facts {
 /// The same and more as one JSON object (RFC 8259), times in nanoseconds.
 [[nodiscard]] std::string report_json(const run_facts& facts);
 
-/// "812ns", "37.5us", "4.21ms", "1.20s": three digits.
-[[nodiscard]] std::string show_time(double nanoseconds);
-
 }  // namespace ferry::ftp_load

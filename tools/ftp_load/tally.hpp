@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "histogram.hpp"
+#include "load/histogram.hpp"
 #include "operation.hpp"
 
 namespace ferry::ftp_load {
@@ -25,7 +25,7 @@ struct content_mark {
 /// What became of operations: of one thread while it runs, of all of them at the end.
 struct tally {
     struct row {
-        histogram latency;         ///< Nanoseconds of each operation that went well.
+        load::histogram latency;   ///< Nanoseconds of each operation that went well.
         std::uint64_t octets = 0;  ///< On data connections, those of operations cut off too.
         std::uint64_t failed = 0;
     };

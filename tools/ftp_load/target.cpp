@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "ferry/base/ascii.hpp"
-#include "ferry/base/quantities.hpp"
+#include "load/authority.hpp"
 
 namespace ferry::ftp_load {
 namespace {
@@ -49,40 +49,11 @@ bool take_login(std::string_view text, target& into) {
     return true;
 }
 
-bool take_host(std::string_view text, target& into) {
-    auto end = text.find(':');
-    if (text.starts_with('[')) {
-        end = text.find(']');
-        if (end == std::string_view::npos) {
-            return false;
-        }
-        into.host = text.substr(1, end - 1);
-        text.remove_prefix(end + 1);
-        if (text.empty()) {
-            return !into.host.empty();
-        }
-        if (text[0] != ':') {
-            return false;
-        }
-        end = 0;
-    } else {
-        into.host = text.substr(0, end);
-    }
-    if (end != std::string_view::npos) {
-        const auto port = parse_number(text.substr(end + 1));
-        if (!port || *port == 0 || *port > 65'535) {
-            return false;
-        }
-        into.port = static_cast<std::uint16_t>(*port);
-    }
-    return !into.host.empty() && std::ranges::none_of(into.host, ascii::is_control);
-}
-
 }  // namespace
 
 std::string target::show() const {
-    return fmt::format("{}://{}:{}/{}", is_ftps ? "ftps" : "ftp",
-                       host.contains(':') ? fmt::format("[{}]", host) : host, port, path);
+    const load::authority where{.host = host, .port = port};
+    return fmt::format("{}://{}/{}", is_ftps ? "ftps" : "ftp", where.show(), path);
 }
 
 std::expected<target, std::string> parse_url(std::string_view url) {
@@ -111,9 +82,12 @@ std::expected<target, std::string> parse_url(std::string_view url) {
         }
         authority.remove_prefix(at + 1);
     }
-    if (!take_host(authority, made)) {
+    auto where = load::parse_authority(authority, made.port);
+    if (!where) {
         return refused("no host, or no port from 1 to 65535");
     }
+    made.host = std::move(where->host);
+    made.port = where->port;
     auto path = decoded(slash < rest.size() ? rest.substr(slash + 1) : "");
     if (!path) {
         return refused("the path is not percent-encoded");

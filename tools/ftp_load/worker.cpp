@@ -7,8 +7,6 @@
 #include <functional>
 #include <utility>
 
-#include "ferry/base/random.hpp"
-#include "ferry/runtime/epoll.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "runtime/clock.hpp"
 
@@ -26,16 +24,6 @@ constexpr std::size_t buffers_bytes = 32 * 1024 * 1024;
 constexpr std::size_t buffer_bytes_min = 16 * 1024;
 constexpr std::size_t buffer_bytes_max = 512 * 1024;
 
-void add(std::atomic<std::uint64_t>& to, std::uint64_t what) noexcept {
-    // One thread writes it, so nothing is lost between the two.
-    to.store(to.load(std::memory_order_relaxed) + what, std::memory_order_relaxed);
-}
-
-/// How many of `total` are the part of the `which`th of `parts`.
-std::uint64_t part_of(std::uint64_t total, std::uint64_t which, std::uint64_t parts) noexcept {
-    return total / parts + (which < total % parts ? 1 : 0);
-}
-
 /// Between two operations of one connection with --rate; 0 without.
 runtime::duration interval_of(const load_options& options) noexcept {
     if (options.rate == 0) {
@@ -48,25 +36,15 @@ runtime::duration interval_of(const load_options& options) noexcept {
 
 }  // namespace
 
-worker::worker(std::size_t index, const load_plan& plan, std::optional<runtime::uring_grant> ring,
-               runtime::offload_pool& offload, std::atomic<bool>& is_anybody_in) noexcept
-    : index_(index),
-      plan_(plan),
-      ring_(std::move(ring)),
-      offload_(offload),
-      is_anybody_in_(is_anybody_in) {
+worker::worker(load::worker_place place, const load_plan& plan,
+               std::atomic<bool>& is_anybody_in) noexcept
+    : load::worker(std::move(place)), plan_(plan), is_anybody_in_(is_anybody_in) {
     for (const auto& each : plan_.options.workload) {
         weights_ += each.weight;
     }
 }
 
-result<void> worker::open() {
-    auto made = ring_ ? runtime::make_uring_reactor(std::move(*ring_), offload_)
-                      : runtime::make_epoll_reactor({}, offload_);
-    if (!made) {
-        return failure(made.error());
-    }
-    reactor_ = std::move(*made);
+result<void> worker::prepare() {
     if (plan_.options.security() != tls_mode::never) {
         auto tls = tls_client::make();
         if (!tls) {
@@ -74,46 +52,33 @@ result<void> worker::open() {
         }
         tls_ = std::move(*tls);
     }
-    here_ = std::make_unique<runtime::core>(static_cast<unsigned>(index_), *reactor_,
-                                            ferry::random(seed_from_kernel()));
     return {};
 }
 
-void worker::run() {
-    runtime::run_core(*here_, stop_, &worker::begin, std::ref(*this));
-    ended_ = runtime::read_clock();
-    end_timer_.unlink();
-}
-
-task<> worker::begin(runtime::nursery& bottom, worker& self) {
-    self.began_ = runtime::read_clock();
-    if (!self.plan_.options.operations) {
-        self.reactor_->timers().arm(self.end_timer_, self.began_ + self.plan_.options.duration);
+void worker::start(runtime::nursery& bottom) {
+    for (auto i = index(); i < plan_.options.connections; i += plan_.threads) {
+        bottom.start(&worker::drive, std::ref(*this), i);
     }
-    for (auto i = self.index_; i < self.plan_.options.connections; i += self.plan_.threads) {
-        bottom.start(&worker::drive, std::ref(self), i);
-    }
-    co_return;
 }
 
 task<> worker::drive(worker& self, std::size_t connection) {
     const auto& options = self.plan_.options;
     const auto budget = options.operations
-                            ? part_of(*options.operations, connection, options.connections)
+                            ? load::part_of(*options.operations, connection, options.connections)
                             : ~std::uint64_t{0};
     std::vector<std::byte> buffer(
         std::clamp(buffers_bytes * self.plan_.threads / options.connections, buffer_bytes_min,
                    buffer_bytes_max));
     const auto interval = interval_of(options);
-    auto due = self.began_ + interval * static_cast<std::int64_t>(connection) /
-                                 static_cast<std::int64_t>(options.connections);
+    auto due = self.began() + interval * static_cast<std::int64_t>(connection) /
+                                  static_cast<std::int64_t>(options.connections);
     runtime::stop_scope& scope = co_await runtime::current_scope();
-    client session(*self.here_, self.plan_.server, options, self.tls_.get());
+    client session(self.here(), self.plan_.server, options, self.tls_.get());
     for (std::uint64_t turn = 0; turn < budget && !scope.stop_requested(); ++turn) {
         const auto what = self.choose();
         auto begin = due;
         if (options.rate != 0) {
-            const auto waited = co_await runtime::sleep_until(*self.here_, due);
+            const auto waited = co_await runtime::sleep_until(self.here(), due);
             if (!waited) {
                 break;
             }
@@ -144,7 +109,7 @@ task<> worker::drive(worker& self, std::size_t connection) {
         if (!ended && ended.error().refuses_login &&
             !self.is_anybody_in_.load(std::memory_order_relaxed)) {
             self.refusal_ = fmt::format("{}: {}", ended.error().what, ended.error().said);
-            self.stop_.request_stop();  // It will not say anything else to the next one.
+            self.end_early();  // It will not say anything else to the next one.
             break;
         }
         if (!ended && ended.error().ends_session) {
@@ -153,7 +118,7 @@ task<> worker::drive(worker& self, std::size_t connection) {
                 break;
             }
             const auto waited =
-                co_await runtime::sleep_until(*self.here_, self.here_->now() + pause_after_failure);
+                co_await runtime::sleep_until(self.here(), self.here().now() + pause_after_failure);
             if (!waited) {
                 break;
             }
@@ -171,7 +136,7 @@ operation worker::choose() noexcept {
     if (workload.size() == 1) {
         return workload.front().what;
     }
-    auto drawn = here_->rng().below(weights_);
+    auto drawn = here().rng().below(weights_);
     for (const auto& each : workload) {
         if (drawn < each.weight) {
             return each.what;
@@ -273,15 +238,15 @@ void worker::record(operation what, const outcome<void>& ended, runtime::time_po
         const auto took = runtime::read_clock() - begin;
         row.latency.record(
             static_cast<std::uint64_t>(std::max<runtime::duration::rep>(took.count(), 0)));
-        add(so_far_.operations, 1);
+        load::add(counts().operations, 1);
     } else {
         ++row.failed;
         results_.count_error(fmt::format("{}: {}", name_of(what), ended.error().what),
                              ended.error().said);
-        add(so_far_.failed, 1);
+        load::add(counts().failed, 1);
     }
     const auto octets = results_.octets();
-    so_far_.octets.store(octets, std::memory_order_relaxed);
+    counts().octets.store(octets, std::memory_order_relaxed);
 }
 
 }  // namespace ferry::ftp_load

@@ -24,17 +24,6 @@ struct scene {
 
 }  // namespace
 
-TEST_CASE("report: times have three digits and the unit that fits") {
-    CHECK(show_time(0) == "0ns");
-    CHECK(show_time(812) == "812ns");
-    CHECK(show_time(1'000) == "1.00us");
-    CHECK(show_time(37'460) == "37.5us");
-    CHECK(show_time(999'400) == "999us");
-    CHECK(show_time(999'600) == "1.00ms");
-    CHECK(show_time(1'200'000'000) == "1.20s");
-    CHECK(show_time(75e9) == "75.00s");
-}
-
 TEST_CASE("report: rates are of the whole time, and only rows with something are there") {
     scene on;
     on.options.latency = true;

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace ferry::ftp_load {
+namespace ferry::load {
 
 /// How often which latency was seen, from 0 to the largest 64-bit number of nanoseconds: buckets as
 /// HdrHistogram has them, 128 to each doubling, so that what is read back is above what was
@@ -36,4 +36,4 @@ class histogram {
     double sum_ = 0;
 };
 
-}  // namespace ferry::ftp_load
+}  // namespace ferry::load

@@ -4,7 +4,7 @@
 #include <bit>
 #include <cmath>
 
-namespace ferry::ftp_load {
+namespace ferry::load {
 
 void histogram::record(std::uint64_t value) noexcept {
     // Up to 255 each value has a bucket; above, the first eight bits of it and its magnitude.
@@ -44,4 +44,4 @@ std::uint64_t histogram::percentile(double percent) const noexcept {
     return max_;
 }
 
-}  // namespace ferry::ftp_load
+}  // namespace ferry::load

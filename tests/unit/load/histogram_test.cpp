@@ -1,4 +1,4 @@
-#include "histogram.hpp"
+#include "load/histogram.hpp"
 
 #include <doctest/doctest.h>
 
@@ -6,7 +6,7 @@
 #include <limits>
 #include <memory>
 
-using ferry::ftp_load::histogram;
+using ferry::load::histogram;
 
 namespace {
 

@@ -1,0 +1,99 @@
+// ferry-http-load: puts an HTTP server under load (tools/ferry-http-load --help). As many threads
+// as asked for, each a core of ferry's runtime with its part of the connections; what they found is
+// put together when all have ended.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ferry/runtime/offload.hpp"
+#include "load/crew.hpp"
+#include "options.hpp"
+#include "report.hpp"
+#include "worker.hpp"
+
+namespace ferry::http_load {
+namespace {
+
+int give_up(const std::string& why) {
+    std::fputs(fmt::format("ferry-http-load: {}\n", why).c_str(), stderr);
+    return 1;
+}
+
+int run(load_options wanted) {
+    const auto signals = load::take_ending_signals();
+    load::raise_descriptor_limit();
+    const auto server = load::resolve(wanted.where.host, wanted.where.port);
+    if (!server) {
+        return give_up(server.error());
+    }
+    const auto threads =
+        std::min(wanted.connections, wanted.threads != 0 ? wanted.threads : load::usable_cpus());
+    const request_maker requests(wanted);
+    const load_plan plan{
+        .options = std::move(wanted), .server = *server, .threads = threads, .requests = requests};
+    const auto& options = plan.options;
+    auto rings = load::grant_rings(options.io, threads);
+    if (!rings) {
+        return give_up(rings.error());
+    }
+    const bool has_rings = !rings->empty();
+    runtime::offload_pool offload(runtime::offload_pool::threads_min);
+    std::vector<std::unique_ptr<worker>> workers;
+    std::vector<load::worker*> crew;
+    for (std::size_t i = 0; i < threads; ++i) {
+        load::worker_place place{.index = i, .ring = {}, .offload = &offload, .duration = {}};
+        if (has_rings) {
+            place.ring = std::move((*rings)[i]);
+        }
+        if (!options.operations) {
+            place.duration = options.duration;
+        }
+        workers.push_back(std::make_unique<worker>(std::move(place), plan));
+        crew.push_back(workers.back().get());
+    }
+    const auto results = std::make_unique<tally>();
+    run_facts facts{.options = options,
+                    .results = *results,
+                    .threads = threads,
+                    .seconds = 0,
+                    .backend = has_rings ? "io_uring" : "epoll",
+                    .interrupted = false};
+    const auto ended = load::work_together(crew, signals, [&facts] {
+        std::fputs(introduction(facts).c_str(), stdout);
+        std::fflush(stdout);
+    });
+    if (!ended) {
+        return give_up(ended.error());
+    }
+    facts.interrupted = *ended;
+    for (const auto& each : workers) {
+        results->add(each->results());
+    }
+    facts.seconds = load::seconds_of(crew);
+    std::fputs(report(facts).c_str(), stdout);
+    if (!options.json.empty() && !load::write_file(options.json, report_json(facts))) {
+        return give_up(fmt::format("{}: {}", options.json, std::strerror(errno)));
+    }
+    return results->latency.count() == 0 ? 1 : 0;
+}
+
+}  // namespace
+}  // namespace ferry::http_load
+
+int main(int argc, char** argv) {
+    auto wanted = ferry::http_load::parse_options(argc, argv);
+    if (!wanted) {
+        const auto& ending = wanted.error();
+        std::fputs(ending.text.c_str(), ending.status == 0 ? stdout : stderr);
+        return ending.status;
+    }
+    return ferry::http_load::run(std::move(*wanted));
+}
