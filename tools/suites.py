@@ -57,6 +57,9 @@ class Suite:
     beside: bool = False
 
 
+# Programs for tests against a server, beside it.
+LOAD_TOOLS = ("tools/ftp_load/ferry-ftp-load", "tools/http_load/ferry-http-load")
+
 SUITES = [
     Suite("lint", "the house rules (tools/lint)", quick=True,
           command=("tools/lint",)),
@@ -82,14 +85,14 @@ SUITES = [
     Suite("sim-nth-ftp", "the same in a short FTP session",
           command=("tools/sim", "--seeds", "1..2", "--clients", "ftp", "--every-nth")),
     Suite("e2e", "real clients against the release binary", build="release",
-          targets=("src/server/ferry", "tools/ftp_load/ferry-ftp-load"),
+          targets=("src/server/ferry", *LOAD_TOOLS),
           command=("python3", "tests/e2e/run.py", "--ferry", "build/release/ferry", "--jobs", "4",
                    "--again", "--io", "uring")),
     # But for what no backend has a part in.
     Suite("e2e-epoll", "the same as in a container: no io_uring, no root, no memory to lock",
-          build="release", targets=("src/server/ferry", "tools/ftp_load/ferry-ftp-load"), beside=True,
+          build="release", targets=("src/server/ferry", *LOAD_TOOLS), beside=True,
           command=("python3", "tests/e2e/run.py", "--ferry", "build/release/ferry", "--jobs", "4",
-                   "--again", "--contained", "--only", r"^(?!readme|manual|ftp_load)")),
+                   "--again", "--contained", "--only", r"^(?!readme|manual|ftp_load|http_load)")),
     Suite("package", "the Debian package is installed, serves and goes again", build="release",
           targets=("src/server/ferry", "tools/ftp_load/ferry-ftp-load"), beside=True,
           command=("python3", "tests/tools/package_test.py", "--ferry", "build/release/ferry",
@@ -105,6 +108,10 @@ SUITES = [
           targets=("src/server/ferry",), beside=True,
           command=("tools/soak", "--seconds", "12", "--rate", "150", "--ferry",
                    "build/release/ferry")),
+    Suite("bench", "tools/bench http measures and reports, for a moment", build="release", beside=True,
+          targets=("src/server/ferry", "tools/http_load/ferry-http-load",
+                   "bench/floor/ferry-bench-floor"),
+          command=("python3", "tests/tools/bench_test.py", "--ferry", "build/release/ferry")),
     Suite("crash", "kill -9 while clients upload, a few times (tools/crash does it 300 times)",
           build="release", targets=("src/server/ferry",), beside=True,
           command=("tools/crash", "--kills", "12", "--ferry", "build/release/ferry")),

@@ -1,7 +1,6 @@
 """tools/bench ftp and ftps: ferry and other FTP servers, driven by ferry-ftp-load."""
 
 import contextlib
-import dataclasses
 import datetime
 import ftplib
 import hashlib
@@ -14,16 +13,16 @@ import subprocess
 import tempfile
 import time
 
-from benchlib import ftp_peers
-from benchlib.surroundings import (FOREIGN_MAX, RELEASE, ROOT, SPREAD_MAX, Trouble, build,
-                                   busy_seconds, children_seconds, enter_namespace, machine, middle,
-                                   output_of, progress, tell, two_cpus)
+from benchlib import ftp_peers, unpacked
+from benchlib import results as kept
+from benchlib.ftp_workloads import IDLE_SESSIONS, SECURE_WORKLOADS, SMALL_FILES, WORKLOADS
+from benchlib.surroundings import (FOREIGN_MAX, RELEASE, ROOT, SPREAD_MAX, Trouble,
+                                   before_running, build, busy_seconds, children_seconds,
+                                   enter_namespace, machine, middle, output_of, progress, tell,
+                                   two_cpus)
 
 GIB = 1 << 30
-SMALL_FILES = 100
 NAMES = 10_000
-STREAMS = 16
-IDLE_SESSIONS = 200
 LINE = b"ftp://example.org/a-line-of-text-that-is-64-octets-with-its-end\n"
 LINE_CRLF = LINE[:-3] + b"\r\n"  # 64 octets too, for what is uploaded as text.
 SETTLE_SECONDS_MAX = 2
@@ -31,54 +30,6 @@ TOOL_TIMEOUT = "5s"
 WARM_PART = 0.1  # Of a round, before the first one.
 
 
-@dataclasses.dataclass(frozen=True)
-class Workload:
-    """One thing that is measured, as arguments of ferry-ftp-load."""
-    about: str
-    arguments: tuple  # "@" at the front of the path: the server's own folder for uploads.
-    path: str
-    operations: int  # Of a round.
-    per: str = "operation"  # What CPU is told for: "operation", or "GiB" of what was moved.
-    bar: tuple = ()  # Peer, and how much of its CPU ferry may take at most.
-    changes_listing: bool = False  # Before each operation a name comes or goes.
-
-
-WORKLOADS = {
-    "download-1g": Workload("1 GiB download", ("-w", "retr", "-c", "1"), "big.bin", 1, "GiB",
-                            ("vsftpd", 0.95)),
-    "upload-1g": Workload("1 GiB upload", ("-w", "stor", "-c", "1", "-s", "1g"), "@", 1, "GiB",
-                          ("pyftpdlib", 0.8)),
-    "streams-16": Workload("16 downloads of 64 MiB at once", ("-w", "retr", "-c", str(STREAMS)),
-                           "64m.bin", STREAMS, "GiB"),
-    "retr-epsv": Workload("RETR of 1 KiB, EPSV", ("-w", "retr", "-c", "8", "-m", "epsv", "-f",
-                                                  str(SMALL_FILES)), "small/{}.bin", 2000,
-                          bar=("pure-ftpd", 0.45)),
-    "stor-epsv": Workload("STOR of 1 KiB, EPSV", ("-w", "stor", "-c", "8", "-m", "epsv"), "@", 1000,
-                          bar=("pure-ftpd", 0.6)),
-    "login": Workload("login and QUIT", ("-w", "login", "-c", "8"), "", 500,
-                      bar=("pyftpdlib", 0.4)),
-    "list": Workload("LIST of 10,000", ("-w", "list", "-c", "1"), "names/", 10),
-    "mlsd": Workload("MLSD of 10,000, again", ("-w", "mlsd", "-c", "1"), "names/", 10,
-                     bar=("pure-ftpd", 0.25)),
-    "mlsd-changed": Workload("MLSD of 10,000, changed", ("-w", "mlsd", "-c", "1"), "names/", 5,
-                             bar=("pure-ftpd", 0.5), changes_listing=True),
-    "ascii-down": Workload("ASCII download of 256 MiB", ("-w", "retr", "-c", "1", "-a"), "text.txt",
-                           1, "GiB", ("vsftpd", 0.4)),
-    "ascii-up": Workload("ASCII upload of 256 MiB", ("-w", "stor", "-c", "1", "-a", "-s", "256m"),
-                         "@", 1, "GiB", ("pure-ftpd", 0.6)),
-    "retr-port": Workload("RETR of 1 KiB, PORT", ("-w", "retr", "-c", "8", "-m", "port", "-f",
-                                                  str(SMALL_FILES)), "small/{}.bin", 2000),
-    "stor-port": Workload("STOR of 1 KiB, PORT", ("-w", "stor", "-c", "8", "-m", "port"), "@", 1000),
-    "idle": Workload("an idle session, memory", (), "", IDLE_SESSIONS, "session"),
-}
-# Over TLS 1.3, data connections resuming the session of their control connection.
-SECURE_WORKLOADS = {
-    "download-1g": dataclasses.replace(WORKLOADS["download-1g"], bar=("pure-ftpd", 0.85)),
-    "upload-1g": dataclasses.replace(WORKLOADS["upload-1g"], bar=()),
-    "retr-epsv": dataclasses.replace(WORKLOADS["retr-epsv"], operations=500, bar=("vsftpd", 0.45)),
-    "stor-epsv": dataclasses.replace(WORKLOADS["stor-epsv"], operations=500, bar=()),
-    "login": dataclasses.replace(WORKLOADS["login"], operations=250, bar=()),
-}
 WARMING_COMMANDS = 3000  # More than a core has buffers.
 IDLE_BYTES_MAX = 4096  # Of user memory, of an idle session of ferry: its bar.
 
@@ -270,7 +221,7 @@ def run_tool(options, server, workload, operations, report):
          *(("--tls",) if options.secure else ()),
          f"ftp://{host}:{port}/{path}"],
         capture_output=True, text=True, check=False,
-        preexec_fn=lambda: os.sched_setaffinity(0, {options.client_cpu}))
+        preexec_fn=lambda: before_running(options.client_cpu))
     if done.returncode not in (0, 1):
         raise Trouble(f"{server.name}, {workload}: ferry-ftp-load ended with {done.returncode}:\n"
                       f"{done.stdout}{done.stderr}")
@@ -321,19 +272,6 @@ def change_listing(files, turn):
         os.unlink(extra)
 
 
-def memory_of(server):
-    """User memory in octets, what processes share counted once (Pss)."""
-    total = 0
-    for pid in server.processes():
-        try:
-            with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-                total += sum(int(line.split()[1]) * 1024 for line in file
-                             if line.startswith("Pss:"))
-        except (FileNotFoundError, ProcessLookupError):
-            pass  # It has just ended.
-    return total
-
-
 def log_in_and_stay(server):
     connection = socket.create_connection(server.url, timeout=60)
     with connection.makefile("rb") as lines:
@@ -361,11 +299,11 @@ def idle(options, name):
             each = sessions[turn % len(sessions)]
             each.sendall(b"NOOP\r\n")
             each.recv(4096)
-        before = memory_of(server)
+        before = server.memory()
         for _ in range(IDLE_SESSIONS):
             sessions.append(log_in_and_stay(server))
         time.sleep(0.2)  # What the last login freed is given back by then, if it is at all.
-        return {"memory": (memory_of(server) - before) / IDLE_SESSIONS, "foreign": 0.0}
+        return {"memory": (server.memory() - before) / IDLE_SESSIONS, "foreign": 0.0}
     finally:
         for each in sessions:
             each.close()
@@ -446,8 +384,8 @@ def bar_text(table, workload, costs):
 
 
 def report(table, results, unable):
-    """Prints the tables. Returns what was wrong with the surroundings, and the ratios."""
-    noise, ratios = [], {}
+    """Prints the tables. Returns what was wrong with the surroundings, the ratios and the bars."""
+    noise, ratios, bars = [], {}, {}
     for workload, by_server in results.items():
         what = table[workload]
         key = "memory" if workload == "idle" else "cpu"
@@ -478,13 +416,14 @@ def report(table, results, unable):
             tell(f"  ferry/{best} (the best of them) {ratios[workload][best]:.2f}")
         if bar := bar_text(table, workload, costs):
             tell(f"  {bar}")
+            bars[workload] = [{"text": bar, "is_met": bar.endswith("met")}]
     tell("\nMedians of the rounds; the percentage is their spread: highest less lowest, as a part of"
          "\nthe median. CPU: of all processes and threads of the server, of sessions that have ended,"
          "\ntoo, and the kernel's on their behalf; logins of the sessions are in it.")
     if noise:
         tell("\nThis run is NOISY; differences below that are none:")
         tell("\n".join("  " + line for line in noise))
-    return noise, ratios
+    return noise, ratios, bars
 
 
 def bench(options):
@@ -499,7 +438,7 @@ def bench(options):
         targets.append("src/server/ferry")
     build(*targets)
     options.ferry = os.path.realpath(options.ferry)
-    ftp_peers.unpack([name for name in options.servers if name != "ferry"])
+    unpacked.unpack([name for name in options.servers if name != "ferry"])
 
     congestion = enter_namespace(with_mounts=True)
     os.sched_setaffinity(0, {options.client_cpu})
@@ -538,12 +477,9 @@ def bench(options):
              f"{about['load']:.1f}\n"
              f"{', '.join(about['servers'].values())} ({about['commit']})")
         results |= measure(options, servers, unable)
-        noise, ratios = report(options.table, results, unable)
-        if options.json:
-            with open(options.json, "w", encoding="utf-8") as file:
-                json.dump({**about, "noise": noise, "unable": unable, "ratios": ratios,
-                           "results": results}, file, indent=1)
-                file.write("\n")
+        noise, ratios, bars = report(options.table, results, unable)
+        kept.write_reports(options, {**about, "noise": noise, "unable": unable, "ratios": ratios,
+                                     "bars": bars, "results": results})
     finally:
         for server in servers.values():
             server.stop()

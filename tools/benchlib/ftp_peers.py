@@ -1,76 +1,18 @@
-"""The FTP servers that tools/bench ftp measures: where they come from, and how each is started.
-
-They are Debian's packages, which conflict with each other and so cannot be installed side by side:
-they are unpacked into build/peers, and nothing of the system is changed.
-"""
+"""The FTP servers that tools/bench ftp measures: how each is started."""
 
 import ctypes
-import glob
 import os
-import platform
-import re
-import shutil
 import subprocess
-import sys
 
-from benchlib.surroundings import PEERS, ROOT, Server, Trouble, output_of
+from benchlib import unpacked
+from benchlib.surroundings import PEERS, Server, Trouble, output_of
 
-PACKAGES = {"vsftpd": "vsftpd", "pure-ftpd": "pure-ftpd", "proftpd": "proftpd-core",
-            "pyftpdlib": "python3-pyftpdlib"}
-EXTRA_PACKAGES = {"proftpd": ("proftpd-mod-crypto",)}  # TLS, for tools/bench ftps.
-SERVERS = ("ferry", *PACKAGES)
+OTHERS = ("vsftpd", "pure-ftpd", "proftpd", "pyftpdlib")
+SERVERS = ("ferry", *OTHERS)
 SECURE_SERVERS = tuple(name for name in SERVERS if name != "pyftpdlib")  # Its TLS is Python's.
 PORTS = {name: 2101 + number for number, name in enumerate(SERVERS)}
-UNPACKED = os.path.join(ROOT, "build", "peers")
 PYTHON = "/usr/bin/python3"  # Debian's: what its packages are made for.
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
-
-
-def unpack(names):
-    """Has the packages of these servers, and what else each needs, in build/peers."""
-    for name in names:
-        package = PACKAGES[name]
-        extra = EXTRA_PACKAGES.get(name, ())
-        root = os.path.join(UNPACKED, name)
-        if os.path.isdir(root) and (not extra or os.path.exists(os.path.join(root, "EXTRA"))):
-            continue
-        shutil.rmtree(root, ignore_errors=True)
-        if not shutil.which("apt-get"):
-            raise Trouble(f"{name} is Debian's package {package}, and this is no Debian system")
-        needed = needed_packages(package, extra)
-        if not needed:
-            subprocess.run(["apt-get", "-q", "update"], check=False, stdout=sys.stderr)
-            needed = needed_packages(package, extra)
-        scratch = root + ".new"
-        shutil.rmtree(scratch, ignore_errors=True)
-        os.makedirs(scratch)
-        # The sandbox of apt has no access to every place a checkout may be in.
-        done = subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download",
-                               *(needed or [package, *extra])], cwd=scratch, capture_output=True,
-                              text=True, check=False)
-        archives = glob.glob(os.path.join(scratch, "*.deb"))
-        if done.returncode != 0 or not archives:
-            raise Trouble(f"apt-get cannot download {' '.join(needed or [package])}:\n"
-                          f"{done.stdout[-2000:]}{done.stderr[-2000:]}")
-        for archive in archives:
-            if os.path.basename(archive).startswith(package + "_"):
-                with open(os.path.join(scratch, "VERSION"), "w", encoding="utf-8") as file:
-                    file.write(output_of(["dpkg-deb", "-f", archive, "Version"]))
-            subprocess.run(["dpkg-deb", "-x", archive, scratch], check=True)
-            os.unlink(archive)
-        if extra:
-            with open(os.path.join(scratch, "EXTRA"), "w", encoding="utf-8") as file:
-                file.write(" ".join(extra))
-        os.rename(scratch, root)
-
-
-def needed_packages(package, extra=()):
-    """What apt would install for these alone; where they are installed already, they themselves."""
-    said = subprocess.run(["apt-get", "-s", "--no-install-recommends", "install", package, *extra],
-                          capture_output=True, text=True, check=False,
-                          env={**os.environ, "LC_ALL": "C"}).stdout
-    found = re.findall(r"^Inst (\S+)", said, re.MULTILINE)
-    return found if package in found else ([package, *extra] if "already the newest" in said else [])
 
 
 def make_user(files, folder):
@@ -101,24 +43,12 @@ def configured(name, folder, files, secure):
               encoding="utf-8") as file:
         text = file.read()
     for word, value in (("FOLDER", folder), ("FILES", files), ("PORT", str(PORTS[name])),
-                        ("MODULES", os.path.join(UNPACKED, name, "usr", "lib", "proftpd"))):
+                        ("MODULES", os.path.join(unpacked.UNPACKED, name, "usr", "lib", "proftpd"))):
         text = text.replace(f"@{word}@", value)
     path = os.path.join(folder, name + ".conf")
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
     return path
-
-
-def unpacked_environment(name):
-    libraries = [os.path.join(UNPACKED, name, place, f"{platform.machine()}-linux-gnu")
-                 for place in ("usr/lib", "lib")]
-    return {"LD_LIBRARY_PATH": ":".join(libraries),
-            "PYTHONPATH": os.path.join(UNPACKED, name, "usr/lib/python3/dist-packages"),
-            "PYTHONDONTWRITEBYTECODE": "1"}
-
-
-def program(name):
-    return os.path.join(UNPACKED, name, "usr", "sbin", name)
 
 
 def make_certificate(folder):
@@ -141,17 +71,17 @@ def command_of(name, ferry, folder, files, cpu, secure):
                 "--anonymous", "all",
                 *(["--tls-cert", os.path.join(folder, "both.pem")] if secure else []), files]
     if name == "vsftpd":
-        return [program(name), configured(name, folder, files, secure)]
+        return [unpacked.program(name), configured(name, folder, files, secure)]
     if name == "pure-ftpd":
         # Anonymous only, may make directories, no limit on load or space, no names looked up,
         # no log, IPv4 alone.
-        return [program(name), "-4", "-S", f"127.0.0.1,{port}", "-e", "-M", "-c", "4096", "-C",
+        return [unpacked.program(name), "-4", "-S", f"127.0.0.1,{port}", "-e", "-M", "-c", "4096", "-C",
                 "4096", "-H", "-f", "none", "-m", "1000", "-L", "100000:2", "-g",
                 os.path.join(folder, "pure-ftpd.pid"),
                 *(["-Y", "1", "-2", os.path.join(folder, "both.pem")] if secure
                   else ["-Y", "0"])]
     if name == "proftpd":
-        return [program(name), "-n", "-q", "-c", configured(name, folder, files, secure)]
+        return [unpacked.program(name), "-n", "-q", "-c", configured(name, folder, files, secure)]
     return [PYTHON, os.path.join(PEERS, "pyftpdlib_server.py"), files, port]
 
 
@@ -160,7 +90,7 @@ def start(names, ferry, folder, files, cpu, secure=False):
     started = {}
     try:
         for name in names:
-            environment = unpacked_environment(name) if name in PACKAGES else None
+            environment = unpacked.environment(name) if name in OTHERS else None
             started[name] = Server(name, command_of(name, ferry, folder, files, cpu, secure),
                                    ("127.0.0.1", PORTS[name]), cpu, folder, environment)
         for server in started.values():
@@ -179,6 +109,5 @@ def versions(names, ferry):
         if name == "ferry":
             found[name] = output_of([ferry, "--version"])
         else:
-            with open(os.path.join(UNPACKED, name, "VERSION"), encoding="utf-8") as file:
-                found[name] = f"{PACKAGES[name]} {file.read()}"
+            found[name] = unpacked.version(name)
     return found

@@ -8,28 +8,41 @@ import json
 import os
 
 import charts
-from benchlib.ftp import SECURE_WORKLOADS, WORKLOADS
+from benchlib.ftp_workloads import SECURE_WORKLOADS, WORKLOADS
 from benchlib.surroundings import ROOT, middle
+from benchlib.web_workloads import MEASURES
+from benchlib.web_workloads import WORKLOADS as WEB
 
 FOLDER = os.path.join(ROOT, "bench", "results")
 # Kind of benchmark, what the page calls it, what its bars are.
-KINDS = (("http", "HTTP", "CPU of the server for a request, in microseconds"),
+KINDS = (("http", "HTTP", "CPU of the server for a request, in microseconds, where no other unit stands"),
          ("https", "HTTPS", "CPU of the server for a request or a handshake, in microseconds"),
          ("ftp", "FTP", "CPU of the server; of an idle session, its memory"),
          ("ftps", "FTPS", "CPU of the server, over TLS 1.3"))
-WEB_NAMES = {"1k": "1 KiB", "10k": "10 KiB", "100k": "100 KiB", "1m": "1 MiB",
-             "full": "whole handshake, and 1 KiB", "resumed": "resumed handshake, and 1 KiB"}
-NOT_A_SERVER = ("floor",)  # Answers a constant: what the machine's TCP alone costs.
+SECURE_WEB_NAMES = {"1k": "1 KiB", "1m": "1 MiB", "full": "whole handshake, and 1 KiB",
+                    "resumed": "resumed handshake, and 1 KiB"}
+NOT_A_SERVER = ("floor", "epoll")  # A constant: what the machine's TCP alone costs; ferry itself.
 ALIKE = 0.02  # Two costs that differ by less are called equal.
 
 
-def web_workload(name, by_server):
-    """Of http and https: microseconds a request."""
+def costs_of(by_server, key, factor=1, digits=3):
     costs = {}
     for server, rounds in by_server.items():
-        median, spread = middle(rounds, "cpu_microseconds")
-        costs[server] = {"median": round(median, 2), "spread": round(spread, 3)}
-    return {"name": WEB_NAMES[name], "unit": "us", "costs": costs}
+        median, spread = middle(rounds, key)
+        costs[server] = {"median": round(median * factor, digits), "spread": round(spread, 3)}
+    return costs
+
+
+def web_workload(name, by_server):
+    """Of http: mostly microseconds a request."""
+    key, _, unit = MEASURES[WEB[name].how]
+    return {"name": WEB[name].about, "unit": unit, "costs": costs_of(by_server, key, digits=2)}
+
+
+def secure_web_workload(name, by_server):
+    """Of https: microseconds a request."""
+    return {"name": SECURE_WEB_NAMES[name], "unit": "us",
+            "costs": costs_of(by_server, "cpu_microseconds", digits=2)}
 
 
 def ftp_workload(name, by_server, table):
@@ -39,11 +52,14 @@ def ftp_workload(name, by_server, table):
         key, factor, unit = "memory", 1 / 1024, "KiB"
     elif table[name].per == "GiB":
         factor, unit = 1, "s/GiB"
-    costs = {}
-    for server, rounds in by_server.items():
-        median, spread = middle(rounds, key)
-        costs[server] = {"median": round(median * factor, 3), "spread": round(spread, 3)}
-    return {"name": table[name].about, "unit": unit, "costs": costs}
+    return {"name": table[name].about, "unit": unit, "costs": costs_of(by_server, key, factor)}
+
+
+MAKERS = {"http": web_workload, "https": secure_web_workload,
+          "ftp": lambda name, by_server: ftp_workload(name, by_server, WORKLOADS),
+          "ftps": lambda name, by_server: ftp_workload(name, by_server, SECURE_WORKLOADS)}
+# A check of the client; figures of which more are better.
+NOT_COMPARED = ("wrk", "cores")
 
 
 def condense(report):
@@ -54,10 +70,57 @@ def condense(report):
         name: report[name] for name in ("ferry", "nginx", "h2o", "lighttpd") if name in report}
     kept["is_noisy"] = bool(report["noise"])
     kept["workloads"] = [
-        ftp_workload(name, by_server, SECURE_WORKLOADS if kind == "ftps" else WORKLOADS)
-        if kind.startswith("ftp") else web_workload(name, by_server)
-        for name, by_server in report["results"].items()]
+        MAKERS[kind](name, by_server) for name, by_server in report["results"].items()
+        if by_server and name not in NOT_COMPARED]
     return kept
+
+
+def bars_table(report):
+    """The bars ferry is held to, those that are missed first."""
+    words = {True: '<span class="well">met</span>', False: '<span class="ill">missed</span>',
+             None: "not to be told here"}
+    rows = [(html.escape(name), html.escape(bar["text"]), words[bar["is_met"]])
+            for name, bars in report.get("bars", {}).items() for bar in bars]
+    rows.sort(key=lambda row: row[2] != words[False])
+    if not rows:
+        return ""
+    return "<h2>What ferry is held to</h2>\n" + charts.table(("workload", "measured", ""), rows)
+
+
+def figures_table(report):
+    """All medians of a report."""
+    rows = []
+    for name, by_server in report["results"].items():
+        for server, rounds in by_server.items():
+            figures = [f"{key.replace('_', ' ')} {middle(rounds, key)[0]:,.4g}" for key in rounds[0]
+                       if isinstance(rounds[0][key], (int, float))]
+            calls = report.get("calls", {}).get(name, {}).get(server)
+            if calls is not None:
+                figures.append(f"system calls {calls:.2f}")
+            rows.append((html.escape(name), html.escape(server), html.escape(", ".join(figures))))
+    return "<h2>Figures</h2>\n" + charts.table(("workload", "server", "medians of the rounds"), rows)
+
+
+def page(report):
+    """A report as a page that stands alone."""
+    kept = condense(report)
+    name, about = next((name, about) for kind, name, about in KINDS if kind == report["kind"])
+    noise = "".join(f"<li>{html.escape(line)}</li>" for line in report["noise"])
+    parts = [section(report["kind"], name, about, kept), bars_table(report)]
+    if noise:
+        parts.append(f"<h2>Noise</h2>\n<ul>{noise}</ul>")
+    return charts.page(f"ferry measured: {name}", "\n".join([*parts, figures_table(report)]))
+
+
+def write_reports(options, report):
+    """What --json and --html ask for."""
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump(report, file, indent=1)
+            file.write("\n")
+    if options.html:
+        with open(options.html, "w", encoding="utf-8") as file:
+            file.write(page(report))
 
 
 def keep(files):

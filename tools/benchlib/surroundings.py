@@ -20,6 +20,7 @@ PEERS = os.path.join(ROOT, "bench", "peers")
 TICK = os.sysconf("SC_CLK_TCK")
 START_SECONDS_MAX = 10
 SPREAD_MAX = 0.10  # More between the rounds of one server: the run is noisy.
+PRIORITY = -10  # Of servers and clients.
 FOREIGN_MAX = 0.05  # More of the machine's CPU for others: the run is noisy.
 CLONE_NEWNET, CLONE_NEWUSER, CLONE_NEWNS = 0x40000000, 0x10000000, 0x00020000
 
@@ -176,17 +177,34 @@ class CpuGroup:
             pass  # It stays, empty, until the next boot.
 
 
-class Server:
-    """One process (with its children) on one CPU."""
+def before_running(*cpus):
+    """What a child does before it becomes a server or a client: it keeps to its CPUs, and goes before
+    what else the machine has to do, where that is allowed."""
+    os.sched_setaffinity(0, cpus)
+    os.setsid()  # For the kernel shares out time between sessions first, where it groups by them.
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+        with open("/proc/self/autogroup", "w", encoding="ascii") as file:
+            file.write(str(PRIORITY))
+    except OSError:
+        pass
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
-    def __init__(self, name, command, url, cpu, folder, environment=None):
+
+class Server:
+    """One process (with its children) on its CPUs: one, or several."""
+
+    def __init__(self, name, command, url, cpus, folder, environment=None, label=None):
         self.name = name
         self.url = url
-        self._log = os.path.join(folder, name + ".log")
-        self._group = CpuGroup(name)
+        label = label or name
+        self._log = os.path.join(folder, label + ".log")
+        self._group = CpuGroup(label)
 
         def prepare():
-            os.sched_setaffinity(0, {cpu})
+            before_running(*([cpus] if isinstance(cpus, int) else cpus))
             self._group.join()
 
         with open(self._log, "wb") as log:
@@ -198,9 +216,9 @@ class Server:
         with open(self._log, encoding="utf-8", errors="replace") as file:
             return file.read()
 
-    def wait_until_up(self):
+    def wait_until_up(self, seconds_max=START_SECONDS_MAX):
         host, port = self.url
-        limit = time.monotonic() + START_SECONDS_MAX
+        limit = time.monotonic() + seconds_max
         while True:
             try:
                 socket.create_connection((host, port), timeout=1).close()
@@ -233,6 +251,18 @@ class Server:
                 parts = file.read().rsplit(") ", 1)[1].split()
             ticks += sum(map(int, parts[11:15]))
         return ticks / TICK
+
+    def memory(self):
+        """User memory in octets, what processes share counted once (Pss)."""
+        total = 0
+        for pid in self.processes():
+            try:
+                with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+                    total += sum(int(line.split()[1]) * 1024 for line in file
+                                 if line.startswith("Pss:"))
+            except (FileNotFoundError, ProcessLookupError):
+                pass  # It has just ended.
+        return total
 
     def stop(self):
         if self.process.poll() is None:

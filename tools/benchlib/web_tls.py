@@ -2,7 +2,6 @@
 
 import datetime
 import http.client
-import json
 import os
 import re
 import shutil
@@ -12,14 +11,17 @@ import sys
 import tempfile
 import time
 
-from benchlib import web
+from benchlib import results as kept
+from benchlib import unpacked, web_load
 from benchlib.surroundings import (FOREIGN_MAX, PEERS, RELEASE, ROOT, SPREAD_MAX, Server, Trouble,
-                                   build, busy_seconds, children_seconds, enter_namespace, machine,
-                                   middle, output_of, progress, tell, two_cpus)
+                                   before_running, build, enter_namespace, machine, middle,
+                                   output_of, progress, tell, two_cpus)
+from benchlib.web_workloads import Workload
 
 SERVERS = ("ferry", "nginx", "h2o", "lighttpd")
 PORTS = {name: 8440 + number for number, name in enumerate(SERVERS)}
-PACKAGES = {"nginx": "nginx-light", "h2o": "h2o", "lighttpd": "lighttpd and lighttpd-mod-openssl"}
+SIZES = {"1k": 1 << 10, "1m": 1 << 20}
+WARM_SECONDS = 1
 HANDSHAKES = ("full", "resumed")
 WORKLOADS = ("1k", "1m", *HANDSHAKES)
 SHAKERS = 4  # Connections at a time: enough to keep the client's core busy.
@@ -57,11 +59,12 @@ def command_of(name, options, folder, cpu):
     if name == "nginx":
         # nginx looks for certificates beside its configuration.
         shutil.copy(os.path.join(PEERS, "nginx-tls.conf"), folder)
-        return ["nginx", "-p", folder, "-c", os.path.join(folder, "nginx-tls.conf"),
+        return [unpacked.program("nginx"), "-p", folder, "-c", os.path.join(folder, "nginx-tls.conf"),
                 *(["-g", "user root;"] if os.geteuid() == 0 else [])]
     if name == "h2o":
-        return ["h2o", "-c", os.path.join(PEERS, "h2o.conf")]
-    return ["lighttpd", "-D", "-f", os.path.join(PEERS, "lighttpd.conf")]
+        return [unpacked.program("h2o", "bin"), "-c", os.path.join(PEERS, "h2o.conf")]
+    return [unpacked.program("lighttpd"), "-D", "-f", os.path.join(PEERS, "lighttpd.conf"), "-m",
+            os.path.join(unpacked.UNPACKED, "lighttpd", "usr", "lib", "lighttpd")]
 
 
 def start(options, folder, cpu):
@@ -76,7 +79,8 @@ def start(options, folder, cpu):
         for name in options.servers:
             started[name] = Server(name, command_of(name, options, folder, cpu),
                                    ("127.0.0.1", PORTS[name]), cpu, folder,
-                                   None if name == "ferry" else environment)
+                                   None if name == "ferry" else
+                                   {**unpacked.environment(name), **environment})
         for server in started.values():
             server.wait_until_up()
     except BaseException:
@@ -111,28 +115,29 @@ def check_answers(servers, contents):
 
 def shake(server, kind, seconds, cpu):
     """One run of the client of handshakes."""
-    before = (server.cpu_seconds(), busy_seconds(), children_seconds(), time.monotonic())
+    meter, began = web_load.Meter(server), time.monotonic()
     done = subprocess.run(
         [sys.executable, os.path.join(PEERS, "tls_handshakes.py"), server.url[0],
          str(server.url[1]), kind, str(seconds), str(SHAKERS), "/1k.bin"],
         capture_output=True, text=True, check=False,
-        preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
-    after = (server.cpu_seconds(), busy_seconds(), children_seconds(), time.monotonic())
+        preexec_fn=lambda: before_running(cpu))
+    elapsed = time.monotonic() - began
     found = re.search(r"^REPORT (\d+) (\d+)$", done.stdout, re.MULTILINE)
     if done.returncode != 0 or not found or int(found[1]) == 0 or int(found[2]) > 0:
         raise Trouble(f"handshakes with {server.name} ended with {done.returncode}:\n"
                       f"{done.stdout}{done.stderr}")
     served = int(found[1])
-    cpu_seconds, busy, client, elapsed = (b - a for a, b in zip(before, after))
-    return {"requests_per_second": served / elapsed, "cpu_microseconds": cpu_seconds * 1e6 / served,
-            "server_busy": cpu_seconds / elapsed, "client_busy": client / elapsed,
-            "foreign": max(0.0, busy - cpu_seconds - client) / (elapsed * os.cpu_count())}
+    return {**meter.read(served), "requests_per_second": served / elapsed}
 
 
 def load(server, workload, seconds, options, cpu):
     if workload in HANDSHAKES:
         return shake(server, workload, seconds, cpu)
-    return web.load(server, workload, seconds, options, cpu, scheme="https")
+    what = Workload(f"{workload} over TLS", f"{workload}.bin", connections=options.connections)
+    numbers = web_load.load_by_wrk(what, server, seconds, [cpu], scheme="https")
+    if numbers["octets_per_request"] < SIZES[workload]:
+        raise Trouble(f"{server.name}, {workload}: {numbers['octets_per_request']:.0f} octets each")
+    return numbers
 
 
 def measure(options, servers, cpu):
@@ -141,7 +146,7 @@ def measure(options, servers, cpu):
     names = list(servers)
     for workload in options.workloads:
         for name in names:
-            load(servers[name], workload, web.WARM_SECONDS, options, cpu)
+            load(servers[name], workload, WARM_SECONDS, options, cpu)
         for round_ in range(options.rounds):
             # Another one begins each time: whoever comes first has no advantage.
             for name in names[round_ % len(names):] + names[:round_ % len(names)]:
@@ -153,8 +158,8 @@ def measure(options, servers, cpu):
 
 
 def report(results):
-    """Prints the table. Returns what was wrong with the surroundings."""
-    noise = []
+    """Prints the table. Returns what was wrong with the surroundings, and the bars."""
+    noise, bars = [], {}
     columns = "{:9} {:9} {:>11} {:>15} {:>8} {:>8} {:>8}"
     tell("\n" + columns.format("workload", "server", "a second", "CPU us each", "spread", "server",
                                "client"))
@@ -179,25 +184,26 @@ def report(results):
         if "ferry" in cpu and others:
             best = min(others, key=others.get)
             ratio = cpu["ferry"] / others[best]
-            tell(f"{'':20}ferry/{best} {ratio:.2f}, at most {most:.2f}: "
-                 f"{'met' if ratio <= most else 'MISSED'}")
+            bar = f"ferry/{best} {ratio:.2f}, at most {most:.2f}"
+            tell(f"{'':20}{bar}: {'met' if ratio <= most else 'MISSED'}")
+            bars[workload] = [{"text": bar, "is_met": ratio <= most}]
     tell("\nMedians of the rounds; spread: highest less lowest, as a part of the median. full and"
          "\nresumed: a connection with one request of 1 KiB.")
     if noise:
         tell("\nThis run is NOISY; differences below that are none:")
         tell("\n".join("  " + line for line in noise))
-    return noise
+    return noise, bars
 
 
 def bench(options):
     server_cpu, client_cpu = two_cpus()
-    for name in options.servers:
-        if name in PACKAGES and not shutil.which(name):
-            raise Trouble(f"{name} is not there: it is Debian's {PACKAGES[name]}")
+    if not shutil.which("wrk"):
+        raise Trouble("wrk is not there: it is Debian's wrk")
     if options.ferry is None:
         options.ferry = os.path.join(RELEASE, "ferry")
         build("src/server/ferry")
     options.ferry = os.path.realpath(options.ferry)
+    unpacked.unpack([name for name in options.servers if name != "ferry"])
     congestion = enter_namespace()
     os.sched_setaffinity(0, {client_cpu})
     folder = tempfile.mkdtemp(prefix="ferry-bench-")
@@ -207,7 +213,7 @@ def bench(options):
         os.mkdir(os.path.join(folder, "files"))
         contents = {}
         for size in ("1k", "1m"):
-            contents[size] = os.urandom(web.SIZES[size])
+            contents[size] = os.urandom(SIZES[size])
             with open(os.path.join(folder, "files", size + ".bin"), "wb") as file:
                 file.write(contents[size])
         make_certificate(folder)
@@ -229,11 +235,8 @@ def bench(options):
              f"({about['commit']})")
         tell(", ".join(f"{name} {cipher}" for name, cipher in ciphers.items()))
         results = measure(options, started, client_cpu)
-        noise = report(results)
-        if options.json:
-            with open(options.json, "w", encoding="utf-8") as file:
-                json.dump({**about, "noise": noise, "results": results}, file, indent=1)
-                file.write("\n")
+        noise, bars = report(results)
+        kept.write_reports(options, {**about, "noise": noise, "bars": bars, "results": results})
     finally:
         for server in started.values():
             server.stop()

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""tools/bench http in its shortest form: it starts servers, looks at answers, measures and reports.
+
+    tests/tools/bench_test.py --ferry PATH
+
+Without the other servers, which a machine without a network cannot have: nothing here says how fast
+anything is.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+WORKLOADS = ("1k", "pipelined", "304", "listing", "start")
+SECONDS_MAX = 120
+
+
+def problems(ferry, folder):
+    json_file, page_file = (os.path.join(folder, name) for name in ("report.json", "report.html"))
+    done = subprocess.run(
+        [os.path.join(ROOT, "tools", "bench"), "http", "--servers", "ferry,floor", "--workloads",
+         ",".join(WORKLOADS), "--rounds", "1", "--seconds", "0.2", "--ferry", ferry, "--json",
+         json_file, "--html", page_file],
+        capture_output=True, text=True, check=False, timeout=SECONDS_MAX)
+    if "no network namespace" in done.stderr or "one CPU only" in done.stderr:
+        print(f"skipped: {done.stderr.strip()}")
+        return []
+    if done.returncode != 0:
+        return [f"it ended with {done.returncode}:\n{done.stdout}{done.stderr}"]
+    found = []
+    with open(json_file, encoding="utf-8") as file:
+        said = json.load(file)
+    for workload in WORKLOADS:
+        numbers = said["results"].get(workload, {}).get("ferry", [{}])[0]
+        key = "start_milliseconds" if workload == "start" else "cpu_microseconds"
+        if not numbers.get(key, 0) > 0:
+            found.append(f"{workload}: no {key} of ferry in {numbers}")
+        if workload.split("-", maxsplit=1)[0] not in done.stdout:
+            found.append(f"{workload} is not in what it prints")
+    if not any("floor" in bar["text"] for bar in said["bars"]["1k"]):
+        found.append(f"no bar against the floor: {said['bars']['1k']}")
+    if not re.search(r"ferry: 1?[0-9.]+ x floor, at most 1.15 x: (met|MISSED)", done.stdout):
+        found.append(f"no bar is printed:\n{done.stdout}")
+    with open(page_file, encoding="utf-8") as file:
+        page = file.read()
+    for part in ("<svg", "prefers-color-scheme: dark", "What ferry is held to", "1 KiB"):
+        if part not in page:
+            found.append(f"the page lacks {part!r}")
+    if re.search(r'(src|href)="?https?:', page):
+        found.append("the page needs something from elsewhere")
+    return found
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ferry", required=True, metavar="PATH")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="ferry-bench-test-") as folder:
+        found = problems(os.path.realpath(options.ferry), folder)
+    for each in found:
+        print(each)
+    print(f"{0 if found else 1} passed, {len(found)} failed")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
