@@ -186,7 +186,8 @@ function chart(id, first, second, write) {
     section.append(plot);
   }
   const values = history.flatMap(each => [each[first], each[second]]).filter(Number.isFinite);
-  const most = Math.max(...values, 0) * 1.1 || 1;
+  const above = Math.max(...values, 0) * 1.1 || 1;
+  const most = values.every(Number.isInteger) ? Math.ceil(above) : above;
   const step = 600 / (points_max - 1), from = points_max - history.length;
   const path = which => {
     let text = "", pen = "M";
@@ -247,8 +248,8 @@ function show_transfers(now, seconds) {
     const left = each.rate > 0 ? (each.whole - each.moved) / each.rate : NaN;
     line.append(top, element("div", "sub", [each.protocol, each.user || "visitor", each.peer,
       octets(each.moved) + (each.whole ? " of " + octets(each.whole) : ""),
-      ...(done >= 0 ? [Math.floor(100 * done) + " %"] : []),
-      ...(left >= 1 ? [span(left) + " left"] : [])].join(" · ")));
+      ...(done >= 0 ? [Math.floor(100 * done) + "\u00a0%"] : []),
+      ...(left >= 1 ? [span(left).replaceAll(" ", "\u00a0") + "\u00a0left"] : [])].join(" · ")));
     if (done >= 0) {
       const progress = bar(done, each.upload ? "up" : "");
       progress.setAttribute("role", "progressbar");
