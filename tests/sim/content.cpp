@@ -231,6 +231,30 @@ std::string network_form(std::string_view stored) {
     return made;
 }
 
+std::string printed_form(std::string_view stored) {
+    std::string made;
+    bool is_at_start = true;
+    for (std::size_t at = 0; at < stored.size(); ++at) {
+        const char c = stored[at];
+        const bool is_end = stored.substr(at, 2) == "\r\n";
+        const bool is_page = is_at_start && c == '\f';
+        if (is_at_start) {
+            made += is_page ? '1' : ' ';
+        }
+        is_at_start = false;
+        if (is_end || c == '\n') {
+            made += "\r\n";
+            is_at_start = true;
+            at += is_end ? 1 : 0;
+        } else if (c == '\r') {
+            made += "\r\n+";
+        } else if (!is_page) {
+            made += c;
+        }
+    }
+    return made;
+}
+
 content stored_beginning(const content& whole, bool is_image, std::uint64_t octets) {
     if (is_image) {
         return whole.prefix(octets);

@@ -88,6 +88,10 @@ class content {
 /// 3.1.1.1). Written anew: the server's own conversion is what is tested.
 [[nodiscard]] std::string network_form(std::string_view stored);
 
+/// What TYPE A C makes of them: each line begins with how the paper moves to it, a line down, to
+/// the top of a page (of a FF) or not at all (behind a CR) (RFC 959 section 3.1.1.5.3).
+[[nodiscard]] std::string printed_form(std::string_view stored);
+
 /// What is stored when of an upload of `whole` only the first `octets` arrive, and then the end.
 /// In TYPE A (`is_image` false) octets are those of the network form, and `whole` is clean text: a
 /// line end of which only the CR came is stored as one.

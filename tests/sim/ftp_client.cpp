@@ -235,6 +235,10 @@ task<outcome> copy_or_compare(ftp_session& user) {
     if (!source || user.in_model(from) == user.in_model(to)) {
         co_return outcome::fine;  // Nobody could say what the copy is to hold.
     }
+    if (context.says_all && context.chance(2)) {
+        const auto copied = co_await carry_out(user, plan_copy(user, *source, from, to));
+        co_return copied;
+    }
     user.has_copy_source = false;
     auto went = co_await carry_out(user, plan_cpfr(user, from));
     if (went == outcome::fine && user.has_copy_source) {

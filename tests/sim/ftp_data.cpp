@@ -143,6 +143,11 @@ planned_command plan_active(ftp_session& user, data_way& way, const net::endpoin
 
 task<outcome> set_up_data(ftp_session& user, data_way& way) {
     auto& context = user.context;
+    if (user.kept.is_open()) {
+        way.is_kept = true;
+        user.data_is_set_up = true;
+        co_return outcome::fine;
+    }
     if (context.chance(3)) {
         // At the address the server sees: that of the control connection.
         const auto local = net::local_endpoint(user.control.fd());
@@ -174,6 +179,9 @@ task<outcome> set_up_data(ftp_session& user, data_way& way) {
 
 task<result<wire>> open_data(ftp_session& user, data_way& way) {
     auto& context = user.context;
+    if (way.is_kept) {
+        co_return std::move(user.kept);
+    }
     if (way.is_passive) {
         auto connected = co_await net::connect(context.here, {.to = way.to}, context.soon());
         if (!connected) {
@@ -188,6 +196,21 @@ task<result<wire>> open_data(ftp_session& user, data_way& way) {
         co_return failure(accepted.error());
     }
     co_return wire(context.here, unique_fd(static_cast<int>(*accepted)));
+}
+
+void take_announcement(ftp_session& user, const data_way& way, ftp_reply& reply) {
+    if (reply.code == (way.is_kept ? 125 : 150)) {
+        user.context.findings.count("ftp transfers over a kept connection", way.is_kept ? 1 : 0);
+        reply.code = 150;
+    } else if (reply.code == 125 || reply.code == 150) {
+        reply.code = 0;  // No reply at all is right with that.
+    }
+}
+
+bool keeps_data(ftp_session& user) {
+    const auto& excused = user.context.excused;
+    const bool may_end = excused.resets || excused.silences || excused.finishes;
+    return tells_end(user.form) && !may_end && user.context.says_all && user.context.chance(2);
 }
 
 interruption draw_interruption(client_context& context) {

@@ -36,6 +36,9 @@ namespace ferry::sim::test {
 [[nodiscard]] std::optional<content> what_is_copied(ftp_session& user, const std::string& argument);
 [[nodiscard]] planned_command plan_cpfr(ftp_session& user, std::string argument);
 [[nodiscard]] planned_command plan_cpto(ftp_session& user, content octets, std::string argument);
+/// SITE COPY: the same in one.
+[[nodiscard]] planned_command plan_copy(ftp_session& user, content octets, const std::string& from,
+                                        const std::string& to);
 [[nodiscard]] planned_command plan_xcrc(ftp_session& user, std::string argument);
 /// XMD5, XSHA and so on, or HASH.
 [[nodiscard]] planned_command plan_other_digest(ftp_session& user, std::string argument);

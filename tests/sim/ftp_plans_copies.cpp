@@ -168,14 +168,18 @@ planned_command plan_cpfr(ftp_session& user, std::string argument) {
                                }});
 }
 
-planned_command plan_cpto(ftp_session& user, content octets, std::string argument) {
+namespace {
+
+/// `argument`: of SITE.
+planned_command plan_copy_to(ftp_session& user, content octets, const std::string& to,
+                             std::string argument) {
     auto& model = user.context.model;
     const auto since = model.now();
-    const auto target = user.in_model(argument);
+    const auto target = user.in_model(to);
     const auto kind = user.who->may_change ? change_kind::replace : change_kind::create;
     const auto change = model.begin(target, {.kind = kind, .octets = std::move(octets)});
     auto made = assemble(
-        user, {.verb = "SITE", .argument = "CPTO " + argument, .codes = [&user, target, since] {
+        user, {.verb = "SITE", .argument = std::move(argument), .codes = [&user, target, since] {
                    return codes_of_copy(user, target, since);
                }});
     made.judge = [&user, change, judge_code = made.judge](const ftp_reply& reply) -> std::string {
@@ -192,6 +196,18 @@ planned_command plan_cpto(ftp_session& user, content octets, std::string argumen
     };
     made.lost = [&user, change] { user.context.model.unknown(change); };
     return made;
+}
+
+}  // namespace
+
+planned_command plan_cpto(ftp_session& user, content octets, std::string argument) {
+    return plan_copy_to(user, std::move(octets), argument, "CPTO " + argument);
+}
+
+planned_command plan_copy(ftp_session& user, content octets, const std::string& from,
+                          const std::string& to) {
+    return plan_copy_to(user, std::move(octets), to,
+                        fmt::format("COPY {} {}", quoted(from), quoted(to)));
 }
 
 planned_command plan_xcrc(ftp_session& user, std::string argument) {

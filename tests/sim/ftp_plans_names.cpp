@@ -189,8 +189,9 @@ planned_command plan_size(ftp_session& user, std::string argument) {
                  std::string sizes;
                  for (const auto& each : possible) {
                      const auto size =
-                         user.is_image ? each.octets.size_bytes()
-                                       : std::uint64_t{network_form(each.octets.octets()).size()};
+                         user.is_image
+                             ? each.octets.size_bytes()
+                             : std::uint64_t{text_form(user, each.octets.octets()).size()};
                      if (reply.text == fmt::format("{}", size) ||
                          each.kind == node_kind::anything) {
                          return std::string();

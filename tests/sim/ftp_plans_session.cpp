@@ -109,6 +109,7 @@ void apply_setting(ftp_session& user, const std::string& verb, const std::string
         user.has_page_1047 = argument.ends_with("1047");
     } else if (verb == "TYPE" && code == 200) {
         user.is_image = upper(argument).starts_with('L') || upper(argument).starts_with('I');
+        user.is_printed = false;
     } else if (verb == "REST") {
         user.restart_offset = code == 350 && argument == "17" ? 17 : 0;
     } else if (verb == "MODE" && code == 200) {
@@ -154,12 +155,18 @@ planned_command plan_user(ftp_session& user, std::string name) {
 }
 
 planned_command plan_type(ftp_session& user, bool is_image) {
+    // Of what the network cuts off nobody here could say what is stored.
+    const bool is_printed = !is_image && user.context.says_all && !user.context.excused.finishes &&
+                            user.context.chance(2);
     return assemble(user, {.verb = "TYPE",
-                           .argument = is_image ? "I" : "A",
+                           .argument = is_image     ? "I"
+                                       : is_printed ? "A C"
+                                                    : "A",
                            .codes = [] { return std::vector{200}; },
                            .effect =
-                               [&user, is_image](const ftp_reply&) {
+                               [&user, is_image, is_printed](const ftp_reply&) {
                                    user.is_image = is_image;
+                                   user.is_printed = is_printed;
                                    user.form.is_ebcdic = user.form.is_1047 = false;
                                    return std::string();
                                }});
@@ -171,6 +178,7 @@ planned_command plan_mode(ftp_session& user, transfer_form form) {
                            .codes = [] { return std::vector{200}; },
                            .effect =
                                [&user, form](const ftp_reply&) {
+                                   user.kept.close();
                                    user.form.mode = form;
                                    user.restart_offset = 0;
                                    return std::string();

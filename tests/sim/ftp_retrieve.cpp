@@ -24,7 +24,7 @@ class data_candidates {
     void add(const node_state& file, std::uint64_t offset) {
         candidate made{.file = file, .offset = offset, .text = {}};
         if (!user_.is_image) {
-            made.text = network_form(file.octets.octets());
+            made.text = text_form(user_, file.octets.octets());
         }
         all_.push_back(std::move(made));
     }
@@ -138,7 +138,7 @@ std::vector<int> right_codes(ftp_session& user, const retrieval& what, data_cand
         } else {
             const auto size = user.is_image
                                   ? each.octets.size_bytes()
-                                  : std::uint64_t{network_form(each.octets.octets()).size()};
+                                  : std::uint64_t{text_form(user, each.octets.octets()).size()};
             if (user.form.structure == file_structure::page && size > paged_octets_max) {
                 codes.push_back(550);
             } else if (what.offset > size) {
@@ -277,6 +277,7 @@ task<outcome> retrieve(ftp_session& user) {
     if (went != outcome::fine) {
         co_return went;
     }
+    take_announcement(user, way, reply);
     const auto refused = refused_by_table(user, "RETR", what.argument);
     user.restart_offset = 0;
     user.data_is_set_up = false;
@@ -372,12 +373,16 @@ task<outcome> retrieve(ftp_session& user) {
         }
         co_return outcome::broken;
     }
+    if (close.final_code == 250 && arrived == outcome::fine && keeps_data(user)) {
+        user.kept = std::move(data);
+    }
     co_return went;
 }
 
 task<outcome> stand_up(ftp_session& user) {
     auto& context = user.context;
     data_way way;
+    user.kept.close();
     auto went = co_await set_up_data(user, way);
     if (went != outcome::fine || !user.data_is_set_up) {
         co_return went;
@@ -455,6 +460,7 @@ task<outcome> list(ftp_session& user) {
     if (went != outcome::fine) {
         co_return went;
     }
+    take_announcement(user, way, reply);
     const auto refused = refused_by_table(user, verb, argument);
     user.restart_offset = 0;
     user.data_is_set_up = false;
@@ -560,6 +566,9 @@ task<outcome> list(ftp_session& user) {
         asked.is_directory = is_directory;
         const auto problem = judge_ftp_listing(user, asked, text, since);
         if (problem.empty()) {
+            if (!is_cut && keeps_data(user)) {
+                user.kept = std::move(data);
+            }
             co_return outcome::fine;
         }
         why += problem + "; ";

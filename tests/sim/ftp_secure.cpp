@@ -134,7 +134,7 @@ task<outcome> begin_tls_by_auth(ftp_session& user) {
 
 task<outcome> protect_data(ftp_session& user, wire& data, transfer_close& close) {
     auto& context = user.context;
-    if (!user.protects_data) {
+    if (!user.protects_data || data.is_secure()) {  // A kept one is.
         co_return outcome::fine;
     }
     const bool is_stranger = context.is_patient && context.chance(strangers);

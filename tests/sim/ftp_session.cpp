@@ -154,7 +154,13 @@ std::optional<std::string> ftp_session::typed(const std::string& path) const {
     return std::nullopt;
 }
 
+std::string text_form(const ftp_session& user, std::string_view stored) {
+    return user.is_printed ? printed_form(stored) : network_form(stored);
+}
+
 void forget_all(ftp_session& user) {
+    user.kept.close();
+    user.is_printed = false;
     user.who.reset();
     user.claimed_name.reset();
     user.directory = "/";

@@ -26,6 +26,7 @@ struct ftp_session {
     std::string home_root = "/";  ///< Of who is logged in: the root before SMNT.
     std::string directory = "/";  ///< As the user sees it.
     bool is_image = false;        ///< TYPE I, or E, which `form` tells from it.
+    bool is_printed = false;      ///< TYPE A C, else A N; only without `is_image`.
     data_form form{};             ///< Another only with `is_image`.
     bool has_page_1047 = false;   ///< By SITE EBCDIC, for the next TYPE E.
     bool lists_as_dos = false;    ///< By SITE DIRSTYLE.
@@ -36,6 +37,7 @@ struct ftp_session {
     bool has_range = false;                    ///< RANG, the same.
     bool extended_only = false;
     bool data_is_set_up = false;
+    wire kept{};  ///< A data connection that has served, and serves again (RFC 959 section 3.4).
     /// TLS sessions of the control connection, for its data connections to resume.
     std::shared_ptr<tls_memory> tls = std::make_shared<tls_memory>();
     bool has_buffer_size = false;   ///< PBSZ was sent.
@@ -59,6 +61,9 @@ struct ftp_session {
     [[nodiscard]] std::optional<std::string> typed(const std::string& path) const;
     [[nodiscard]] bool may_change() const noexcept { return who && who->may_change; }
 };
+
+/// What the TYPE that is set, A N or A C, makes of a file.
+[[nodiscard]] std::string text_form(const ftp_session& user, std::string_view stored);
 
 /// As it begins: after REIN, and behind AUTH, where all that came in clear counts for nothing.
 void forget_all(ftp_session& user);

@@ -337,7 +337,7 @@ task<bool> send_octets(ftp_session& user, wire& data, const upload& what, bool i
         context.findings.count("ftp octets stored", what.octets.size_bytes());
         co_return true;
     }
-    const auto text = is_image ? std::string() : network_form(what.octets.octets());
+    const auto text = is_image ? std::string() : text_form(user, what.octets.octets());
     const auto size = is_image ? what.octets.size_bytes() : text.size();
     count = std::min(count, size);
     const bool is_slow = context.chance(6);
@@ -539,6 +539,7 @@ task<outcome> move_octets(ftp_session& user, wire& data, upload& what, interrupt
     const bool is_image = user.is_image;
     const bool is_secure = data.is_secure();
     std::uint64_t sent_behind = 0;  // All that the network was given, once there was an end.
+    bool keeps = false;
     bool took_all = co_await send_octets(user, data, what, is_image, count);
     co_await interrupt(user, when);
     close.what = when;
@@ -562,25 +563,29 @@ task<outcome> move_octets(ftp_session& user, wire& data, upload& what, interrupt
             // Again from the beginning would be wrong: what is left of it.
             auto rest = what;
             const auto text_bytes =
-                is_image ? what.octets.size_bytes() : network_form(what.octets.octets()).size();
+                is_image ? what.octets.size_bytes() : text_form(user, what.octets.octets()).size();
             const auto done = std::min<std::uint64_t>(count, text_bytes);
             if (is_image) {
                 rest.octets = what.octets.suffix(done);
                 took_all = co_await send_octets(user, data, rest, true, whole);
             } else {
-                const auto text = network_form(what.octets.octets());
+                const auto text = text_form(user, what.octets.octets());
                 const auto sent = co_await data.send(
                     std::string_view(text).substr(static_cast<std::size_t>(done)), context.soon());
                 took_all = sent.has_value();
             }
         }
-        if (took_all) {
+        keeps = took_all && keeps_data(user);
+        if (took_all && !keeps) {
             sent_behind = co_await end_upload(user, data);
-        } else {
+        } else if (!took_all) {
             data.reset();
         }
     }
     const auto went = co_await read_final(user, close);
+    if (keeps && went == outcome::fine && close.final_code == 250) {
+        user.kept = std::move(data);
+    }
     const upload_end end{.code = close.final_code,
                          .breaks_off = when == interruption::drop_data || aborts,
                          .is_secure = is_secure,
@@ -644,6 +649,7 @@ task<outcome> store_drawn(ftp_session& user, upload what) {
     }
     ftp_reply reply;
     went = co_await read_reply(user, reply, context.soon(), line);
+    take_announcement(user, way, reply);
     const auto codes = right_codes(user, what);
     user.restart_offset = 0;
     user.data_is_set_up = false;

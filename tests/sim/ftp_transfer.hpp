@@ -10,16 +10,24 @@ namespace ferry::sim::test {
 /// How the client meets its data connection.
 struct data_way {
     bool is_passive = true;
-    net::endpoint to;     ///< Passive: where the server listens.
-    unique_fd listening;  ///< Active: where the client does.
+    bool is_kept = false;  ///< It is there already: from the transfer before.
+    net::endpoint to;      ///< Passive: where the server listens.
+    unique_fd listening;   ///< Active: where the client does.
 };
 
-/// Sets a data connection up, PASV, EPSV, PORT or EPRT. `over`: it ended, or there is none, which
-/// is excused; the session's `data_is_set_up` tells.
+/// Sets a data connection up, PASV, EPSV, PORT or EPRT, where none was kept. `over`: it ended, or
+/// there is none, which is excused; the session's `data_is_set_up` tells.
 [[nodiscard]] runtime::task<outcome> set_up_data(ftp_session& user, data_way& way);
 
 /// The data connection itself: dials, or takes the server's call.
 [[nodiscard]] runtime::task<result<wire>> open_data(ftp_session& user, data_way& way);
+
+/// The preliminary reply to a transfer, 150 for whoever looks at it next: a connection that was
+/// kept has 125 in its place, and no other has (RFC 959 section 5.4).
+void take_announcement(ftp_session& user, const data_way& way, ftp_reply& reply);
+
+/// Whether to keep the data connection of a transfer that went well for the next one.
+[[nodiscard]] bool keeps_data(ftp_session& user);
 
 /// Retrieves something, whole, from an offset, or with an interruption, and checks every octet.
 [[nodiscard]] runtime::task<outcome> retrieve(ftp_session& user);

@@ -25,7 +25,7 @@ run_options current;
 
 std::string how_to_replay(const run_options& options) {
     static constexpr const char* levels[] = {"none", "light", "heavy", "nth"};
-    static constexpr const char* casts[] = {"mixed", "http", "ftp", "persistent"};
+    static constexpr const char* casts[] = {"mixed", "http", "ftp", "persistent", "ftp-all"};
     std::string line = fmt::format("--seed {} --ops {} --faults {} --clients {}", options.seed,
                                    options.operations, levels[static_cast<int>(options.faults)],
                                    casts[static_cast<int>(options.clients)]);
@@ -129,8 +129,8 @@ int main(int argc, char** argv) {
     app.add_option("--ops", current.operations, "server operations before the liveness phase");
     app.add_option("--faults", faults, "none, light, heavy, or nth for --nth alone")
         ->check(CLI::IsMember({"none", "light", "heavy", "nth"}));
-    app.add_option("--clients", clients, "mixed, http, ftp or persistent")
-        ->check(CLI::IsMember({"mixed", "http", "ftp", "persistent"}));
+    app.add_option("--clients", clients, "mixed, http, ftp, persistent or ftp-all")
+        ->check(CLI::IsMember({"mixed", "http", "ftp", "persistent", "ftp-all"}));
     app.add_option("--nth", current.nth, "make the Nth thing fail that can, and nothing else");
     app.add_option("--events", events, "a file that gets every event, a line each");
     app.add_flag("--no-file-cache{false}", current.keeps_files, "the server keeps no file open");
@@ -152,6 +152,7 @@ int main(int argc, char** argv) {
     current.clients = clients == "http"         ? cast::http
                       : clients == "ftp"        ? cast::ftp
                       : clients == "persistent" ? cast::persistent
+                      : clients == "ftp-all"    ? cast::ftp_all
                                                 : cast::mixed;
     std::uint64_t first = current.seed;
     std::uint64_t last = current.seed;

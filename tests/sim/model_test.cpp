@@ -70,6 +70,14 @@ TEST_CASE("network_form: line ends as TYPE A has them") {
     CHECK(network_form("a\nb\r\nc\rd\n\n") == "a\r\nb\r\nc\rd\r\n\r\n");
 }
 
+TEST_CASE("printed_form: how the paper moves comes first, as TYPE A C has it") {
+    CHECK(printed_form("").empty());
+    CHECK(printed_form("a\nb\r\nc") == " a\r\n b\r\n c");
+    CHECK(printed_form("a\n\n") == " a\r\n \r\n");
+    CHECK(printed_form("\fpage\nx\fy") == "1page\r\n x\fy");
+    CHECK(printed_form("bold\rbold\r\rx\r") == " bold\r\n+bold\r\n+\r\n+x\r\n+");
+}
+
 TEST_CASE("stored_beginning: what is stored when the network ends an upload in the middle") {
     const content binary({.id = 1}, 100);
     CHECK(stored_beginning(binary, true, 40) == binary.prefix(40));

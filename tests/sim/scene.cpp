@@ -193,10 +193,11 @@ void scene::enter(runtime::core_tasks& tasks, cast who) {
             return;
         case cast::mixed:
         case cast::persistent:
+        case cast::ftp_all:
             break;
     }
-    const stay how = who == cast::persistent ? stay::lasting : stay::usual;
-    const std::size_t http = world_.rng().below(clients_each_max + 1);
+    const stay how = who == cast::mixed ? stay::usual : stay::lasting;
+    const std::size_t http = who == cast::ftp_all ? 0 : world_.rng().below(clients_each_max + 1);
     const std::size_t ftp = http == 0 ? 1 + world_.rng().below(clients_each_max)
                                       : world_.rng().below(clients_each_max + 1);
     for (std::size_t number = 0; number < http; ++number) {

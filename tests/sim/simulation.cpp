@@ -116,8 +116,8 @@ std::vector<std::string> choose_mounts(std::uint64_t seed) {
 }
 
 /// In every seventh world, not drawn either.
-bool copies_files(std::uint64_t seed) {
-    return seed % 7 == 3;
+bool copies_files(const run_options& options) {
+    return options.seed % 7 == 3 || options.clients == cast::ftp_all;
 }
 
 /// From a source of its own: the worlds of before, which had no file cache, stay as they were.
@@ -160,7 +160,7 @@ bool keeps_parts(const run_options& options) {
 /// has them: those stay as they are.
 bool says_all(const run_options& options) {
     ferry::random own(options.seed ^ 0x726172B3U);
-    return options.has_extras && own.below(3) == 0;
+    return options.clients == cast::ftp_all || (options.has_extras && own.below(3) == 0);
 }
 
 /// Clients that go on with their uploads over HTTP.
@@ -316,7 +316,7 @@ class run {
                              .excused = draw_excuses(),
                              .keeps_parts = keeps_parts(options_),
                              .resumes_uploads = resumes_uploads(options_),
-                             .copies_files = copies_files(options_.seed),
+                             .copies_files = copies_files(options_),
                              .says_all = says_all(options_),
                              .packing = told_of(draw_packing(options_)),
                              .sites = draw_world_sites(options_)};

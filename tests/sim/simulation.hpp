@@ -25,6 +25,7 @@ enum class cast : std::uint8_t {
     http,        ///< One HTTP client with a short conversation.
     ftp,         ///< One FTP client with a short session.
     persistent,  ///< As mixed, but each goes on for long on one connection.
+    ftp_all,     ///< As persistent, but of FTP alone, and they use all of it.
 };
 
 struct run_options {
