@@ -1,3 +1,6 @@
+// What a command of FTP costs to read. Expected: 70 ns of CPU for a command; a line without end 1
+// ns an octet or less, so that who sends one keeps the network busy and not the core.
+
 #include "ftp/line_parser.hpp"
 
 #include <benchmark/benchmark.h>

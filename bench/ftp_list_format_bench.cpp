@@ -62,7 +62,7 @@ BENCHMARK(name_line);
 
 void facts_line(benchmark::State& state) {
     run(state, [](std::string& out, const vfs::directory_entry& entry) {
-        ftp::append_facts_line(out, entry, {.rights = {.read = true}});
+        ftp::append_facts_line(out, entry, {.rights = auth::rights::read_only()});
     });
 }
 BENCHMARK(facts_line);

@@ -1,4 +1,5 @@
-// What an HTTP-date costs to write and to read.
+// What an HTTP-date costs to write and to read. Expected: 15 ns for the one of an answer, which is
+// kept for its second (decision 0016).
 
 #include <benchmark/benchmark.h>
 

@@ -1,4 +1,5 @@
-// What an entity tag costs to make and to find in a list.
+// What an entity tag costs to make and to find in a list. Expected: 27 ns to make one (decision
+// 0016).
 
 #include <benchmark/benchmark.h>
 

@@ -1,4 +1,5 @@
-// What the head of an answer costs: a file's 200 with everything, and a 304.
+// What the head of an answer costs: a file's 200 with everything, and a 304. Expected: a tenth of a
+// microsecond (93 ns in decision 0016), which is why heads are not kept.
 
 #include <benchmark/benchmark.h>
 

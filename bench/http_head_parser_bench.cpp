@@ -1,4 +1,5 @@
-// What one request head costs: wrk's, and one of a browser with 12 fields.
+// What one request head costs: wrk's, and one of a browser with 12 fields. Expected: 0.1 us and 0.4
+// to 0.7, nearly all of it llhttp's; more means that octets are copied or fields read twice.
 
 #include <benchmark/benchmark.h>
 

@@ -1,3 +1,5 @@
+// What TYPE E costs: each octet by a table. Expected: 3.5 GB/s of CPU each way.
+
 #include "ferry/vfs/ebcdic.hpp"
 
 #include <benchmark/benchmark.h>

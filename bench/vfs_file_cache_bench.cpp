@@ -1,5 +1,7 @@
 // What a file costs an answer: opened and closed each time, found in the cache, and the miss that
-// puts it there. Three directories deep, in a temporary folder. The numbers behind decision 0016.
+// puts it there. Three directories deep, in a temporary folder. Expected, in ns: 4,000
+// opened each time, 450 found (of it 400 for the look at the queue of changes), 45 found again in
+// the same batch, 35,000 for the miss (decision 0016).
 
 #include <benchmark/benchmark.h>
 #include <sys/stat.h>

@@ -1,5 +1,6 @@
 // What a mount table adds to an operation: a tree that answers at once, asked alone, as the root of
-// a table, and as a mount in it. The number behind src/decisions/0015.
+// a table, and as a mount in it. Expected, in ns: 13,
+// 50 to 70 as the root, 90 to 120 as a mount (decision 0015): nothing beside the 2 us of an open.
 
 #include <benchmark/benchmark.h>
 

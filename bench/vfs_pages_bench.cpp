@@ -1,3 +1,5 @@
+// What STRU P costs. Expected: 15 GB/s of CPU out, 20 in: a copy, for heads are few.
+
 #include "ferry/vfs/pages.hpp"
 
 #include <benchmark/benchmark.h>

@@ -1,4 +1,6 @@
-// What it costs to turn a client's octets into a name inside the tree.
+// What it costs to turn a client's octets into a name inside the tree. Expected, in ns of CPU: 20
+// to 90 for names as they are asked for, 150 for one full of dots, 16,000 for the longest there can
+// be.
 
 #include <benchmark/benchmark.h>
 

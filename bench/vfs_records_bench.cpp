@@ -1,3 +1,5 @@
+// What STRU R costs. Expected: 8 GB/s of CPU out, 7 in: a copy, and no more than text costs.
+
 #include "ferry/vfs/records.hpp"
 
 #include <benchmark/benchmark.h>
