@@ -39,6 +39,9 @@ class no_content final : public content_reader {
     [[nodiscard]] runtime::task<result<std::span<const std::byte>>> next() override {
         co_return std::span<const std::byte>();
     }
+    [[nodiscard]] runtime::task<result<void>> tell(std::string_view) override {
+        co_return result<void>{};
+    }
     [[nodiscard]] head_refusal refusal() const noexcept override {
         return {.what = status::bad_request, .reason = {}};
     }

@@ -18,8 +18,8 @@
 #include "ferry/runtime/offload.hpp"
 #include "ferry/runtime/uring.hpp"
 #include "ferry/vfs/digest.hpp"
+#include "ferry/vfs/hasher.hpp"
 #include "site_of_a_file.hpp"
-#include "vfs/hasher.hpp"
 
 using namespace ferry;
 using namespace ferry::runtime;
