@@ -297,6 +297,7 @@ task<result<std::uint64_t>> plain_stream::send_file(file_message message,
                 fresh.args.send_file = {.head = message.head.data(),
                                         .head_bytes = message.head.size(),
                                         .file = message.body.fd,
+                                        .identity = message.body.identity,
                                         .offset = message.body.offset,
                                         .size_bytes = message.body.size_bytes};
             });

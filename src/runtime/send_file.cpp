@@ -18,7 +18,8 @@ file_window send_file_window(const op& what) noexcept {
             .size_bytes = static_cast<std::uint32_t>(quantum - file_sent)};
 }
 
-send_file_need advance_send_file(op& what, const page_cache& pages, bool pages_were_read) noexcept {
+send_file_need advance_send_file(op& what, page_cache& pages, time_point now,
+                                 bool pages_were_read) noexcept {
     const auto& args = what.args.send_file;
     if (args.head_bytes == 0 && args.size_bytes == 0) {
         pollfd room{.fd = what.fd, .events = POLLOUT, .revents = 0};
@@ -47,7 +48,8 @@ send_file_need advance_send_file(op& what, const page_cache& pages, bool pages_w
         if (window.size_bytes == 0) {
             return over(0);
         }
-        if (!pages_were_read && !pages.holds(args.file, window)) {
+        if (!pages_were_read &&
+            !pages.holds({.fd = args.file, .identity = args.identity}, window, now)) {
             return send_file_need::pages;
         }
         auto offset = static_cast<off64_t>(window.offset);

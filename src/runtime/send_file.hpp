@@ -25,7 +25,7 @@ enum class send_file_need : std::uint8_t {
 /// all only waits until its socket is writable as poll(2) has it. `pages_were_read`: its window has
 /// been read into memory just now, so it is sent whatever `pages` says, or it would go round in
 /// circles.
-[[nodiscard]] send_file_need advance_send_file(op& what, const page_cache& pages,
+[[nodiscard]] send_file_need advance_send_file(op& what, page_cache& pages, time_point now,
                                                bool pages_were_read) noexcept;
 
 }  // namespace ferry::runtime

@@ -93,6 +93,7 @@ struct send_file_args {
     const std::byte* head = nullptr;  ///< Sent before the file; may be empty.
     std::size_t head_bytes = 0;
     int file = -1;
+    std::uint32_t identity = 0;  ///< Of the file, as in `file_span`.
     std::uint64_t offset = 0;
     std::uint64_t size_bytes = 0;
 };

@@ -33,6 +33,12 @@ struct metadata {
     friend bool operator==(const metadata&, const metadata&) = default;
 };
 
+/// The same for each open of one file, most likely another for every other; never 0.
+[[nodiscard]] inline std::uint32_t identity_of(const metadata& status) noexcept {
+    constexpr std::uint64_t odd = 0x9E37'79B9'7F4A'7C15;  // 2^64 by the golden ratio.
+    return static_cast<std::uint32_t>((status.inode * odd ^ status.device) * odd >> 32U) | 1U;
+}
+
 /// Files changed less than this ago may change again without their time of change showing it.
 inline constexpr std::int64_t settled_after_seconds = 2;
 

@@ -54,6 +54,7 @@ class node {
     /// `size_bytes` octets from `offset` on, to be sent while this node lives. Regular files only.
     [[nodiscard]] runtime::file_span span(runtime::file_span part) const noexcept {
         part.fd = fd_.get();
+        part.identity = identity_of(status_);
         return part;
     }
 

@@ -364,7 +364,7 @@ attempt epoll_reactor::try_receive_provided(op& what) noexcept {
 }
 
 attempt epoll_reactor::go_on_sending(op& what, bool pages_were_read) noexcept {
-    switch (advance_send_file(what, pages_, pages_were_read)) {
+    switch (advance_send_file(what, pages_, now(), pages_were_read)) {
         case send_file_need::nothing:
             return attempt::over;
         case send_file_need::room:

@@ -318,7 +318,7 @@ void uring_reactor::prepare(op& what, io_uring_sqe& entry) noexcept {
 /// Moves a send_file on as far as it goes without waiting. True: over, with `result` set. False:
 /// the ring waits for room in the socket or for the file's pages.
 bool uring_reactor::go_on_sending(op& what) noexcept {
-    switch (advance_send_file(what, pages_, what.stage == warmed)) {
+    switch (advance_send_file(what, pages_, now(), what.stage == warmed)) {
         case send_file_need::nothing:
             return true;
         case send_file_need::room:
