@@ -1,5 +1,6 @@
 #include "ferry/vfs/file_cache.hpp"
 
+#include <cerrno>
 #include <functional>
 #include <span>
 #include <string_view>
@@ -22,6 +23,10 @@ namespace {
 
 constexpr runtime::duration look_every = std::chrono::seconds(1);
 
+// Of the entries, those of names that are not there: whoever makes names up must not push out what
+// there is.
+constexpr std::size_t absent_share = 8;
+
 // Of one core. Each has the directories on its way open, besides what is kept (threats.md, H6).
 constexpr unsigned keeps_at_once_max = 4;
 
@@ -35,7 +40,19 @@ std::size_t hash_of(const path& name) noexcept {
 struct file_cache::state {
     struct entry final : trail, runtime::list_node {
         explicit entry(state& of) noexcept : owner(of) {}
+        ~entry() override { hold(nullptr); }
         void on_broken() noexcept override { owner.drop_later(*this); }
+
+        /// Keeps `fresh` in place of what it has kept.
+        void hold(shared_file_ptr fresh) noexcept {
+            if (file) {
+                file->kept_as_ = nullptr;
+            }
+            file = std::move(fresh);
+            if (file) {
+                file->kept_as_ = this;
+            }
+        }
 
         state& owner;
         std::string name;  ///< Empty: it is not in the table yet.
@@ -89,6 +106,7 @@ struct file_cache::state {
     [[nodiscard]] bool is_worth_keeping(const path& name) noexcept;
     [[nodiscard]] bool has_room_for(std::uint64_t body_bytes) noexcept;
     [[nodiscard]] entry* find(const path& name) noexcept;
+    void note_use(entry& hit) noexcept;
     [[nodiscard]] shared_file_ptr use(entry& hit) noexcept;
     [[nodiscard]] task<result<shared_file_ptr>> open_anew(const path& name);
     [[nodiscard]] task<result<shared_file_ptr>> open_again(entry& known, const path& name);
@@ -108,6 +126,7 @@ struct file_cache::state {
     unsigned keeps_under_way = 0;
     std::uint64_t looked_at = 0;  ///< The arrivals that the last look was younger than.
     std::size_t bodies_bytes = 0;
+    std::size_t absent = 0;  ///< Of `entries`.
     counters count;
     table entries;
     runtime::intrusive_list<entry> by_use;  ///< Least recently used first.
@@ -137,6 +156,7 @@ void file_cache::state::remove(entry& gone) noexcept {
     if (gone.file->body) {
         bodies_bytes -= gone.file->body->size();
     }
+    absent -= gone.file->is_absent ? 1U : 0U;
     entries.erase(entries.find(gone.name));
 }
 
@@ -161,16 +181,21 @@ file_cache::state::entry* file_cache::state::find(const path& name) noexcept {
         return nullptr;
     }
     // A file whose name says "directory" is an error that the tree knows.
-    const bool is_fit = found->second->file->file.is_directory() || !name.wants_directory();
+    const auto& file = *found->second->file;
+    const bool is_fit = file.is_absent || file.file.is_directory() || !name.wants_directory();
     return is_fit ? found->second.get() : nullptr;
 }
 
-shared_file_ptr file_cache::state::use(entry& hit) noexcept {
+void file_cache::state::note_use(entry& hit) noexcept {
     ++count.hits;
     hit.was_used = true;
     hit.used_at = here.now();
     hit.unlink();
     by_use.push_back(hit);
+}
+
+shared_file_ptr file_cache::state::use(entry& hit) noexcept {
+    note_use(hit);
     return hit.file;
 }
 
@@ -235,7 +260,10 @@ task<result<shared_file_ptr>> file_cache::state::open_again(entry& known, const 
     known.opened_at = begun - limits.trusted_max + limits.trusted_max / 16;
     const shared_file_ptr file = known.file;
     auto fresh = co_await open_anew(name);
-    bool is_same = fresh && is_unchanged(file->file.status(), (*fresh)->file.status());
+    const bool is_absent = !fresh && fresh.error() == errc::not_found;
+    bool is_same = file->is_absent
+                       ? is_absent
+                       : fresh && is_unchanged(file->file.status(), (*fresh)->file.status());
     if (is_same && file->body) {
         // No time says so when a page is written to by mmap(2) for a second time.
         is_same = co_await fill(**fresh);
@@ -250,8 +278,12 @@ task<result<shared_file_ptr>> file_cache::state::open_again(entry& known, const 
         co_return fresh;
     }
     still->opened_at = begun;
-    if (file->body) {
-        still->file = *fresh;  // As many octets as before.
+    if (file->is_absent) {
+        note_use(*still);
+        co_return fresh;
+    }
+    if (file->body && file->body != (*fresh)->body) {
+        still->hold(*fresh);  // As many octets as before.
     }
     co_return use(*still);
 }
@@ -280,6 +312,16 @@ task<result<shared_file_ptr>> file_cache::state::open_and_keep(const path& name,
     const auto way = co_await watch_way(here, *watch, *fresh, place);
     auto opened = co_await open_anew(name);
     if (!opened || !way) {
+        // The way has been watched as far as there is any, the first name that is not there
+        // included.
+        const bool is_absent =
+            !opened && opened.error() == errc::not_found && !way && way.error() == errc::not_found;
+        if (is_absent && limits.keeps_absence && absent < limits.entries_max / absent_share &&
+            !fresh->is_broken()) {
+            auto none = std::make_shared<shared_file>(node({}, {}));
+            none->is_absent = true;
+            keeping.has_succeeded = keep(std::move(fresh), name, std::move(none));
+        }
         co_return opened;
     }
     shared_file_ptr file = *opened;
@@ -325,12 +367,13 @@ bool file_cache::state::keep(std::unique_ptr<entry> fresh, const path& name, sha
         return false;
     }
     const std::size_t body_bytes = file->body ? file->body->size() : 0;
-    fresh->file = std::move(file);
+    fresh->hold(std::move(file));
     fresh->used_at = here.now();
     auto& kept = *fresh;
     kept.name = name.text();
     entries.emplace(kept.name, std::move(fresh));
     bodies_bytes += body_bytes;
+    absent += kept.file->is_absent ? 1U : 0U;
     by_use.push_back(kept);
     ++count.kept;
     not_empty.announce();
@@ -351,7 +394,11 @@ task<result<shared_file_ptr>> file_cache::open(const path& name) {
     my.look_if_anything_arrived();
     if (auto* const hit = my.find(name)) {
         if (hit->opened_at + my.limits.trusted_max > my.here.now()) {
-            co_return my.use(*hit);
+            auto used = my.use(*hit);
+            if (used->is_absent) {
+                co_return failure(errc::not_found, ENOENT);
+            }
+            co_return used;
         }
         auto opened = co_await my.open_again(*hit, name);
         co_return opened;
@@ -365,6 +412,26 @@ task<result<shared_file_ptr>> file_cache::open(const path& name) {
     }
     auto opened = co_await my.open_anew(name);
     co_return opened;
+}
+
+shared_file_ptr file_cache::absence_of(const path& name) noexcept {
+    auto* const kept = state_->watch ? state_->find(name) : nullptr;
+    return kept != nullptr && kept->file->is_absent ? kept->file : nullptr;
+}
+
+bool file_cache::use_again(const shared_file& known) noexcept {
+    state& my = *state_;
+    if (!my.watch) {
+        return false;
+    }
+    my.look_if_anything_arrived();
+    auto* const kept = static_cast<state::entry*>(known.kept_as_);
+    if (kept == nullptr || kept->is_broken() ||
+        kept->opened_at + my.limits.trusted_max <= my.here.now()) {
+        return false;
+    }
+    my.note_use(*kept);
+    return true;
 }
 
 task<> file_cache::run() {

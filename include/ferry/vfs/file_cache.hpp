@@ -23,6 +23,12 @@ struct shared_file {
     node file;
     /// All of a small file, as long as `file_cache::bounds` says.
     std::optional<std::string> body;
+    /// There is no such name: no answer is made of `file` (`file_cache::absence_of`).
+    bool is_absent = false;
+
+  private:
+    friend class file_cache;
+    void* kept_as_ = nullptr;  ///< The cache's own; null: it does not keep it.
 };
 using shared_file_ptr = std::shared_ptr<shared_file>;
 
@@ -43,6 +49,9 @@ class file_cache {
         std::size_t entries_max = 1'024;     ///< Files and directories; 0: nothing is kept.
         std::size_t body_bytes_max = 8'192;  ///< Of a file that is kept in memory whole.
         std::size_t bodies_bytes_max = 4 * 1'024 * 1'024;  ///< Of all of them.
+        /// That a name is not there is kept, too. Not in a tree that finds names by other
+        /// spellings.
+        bool keeps_absence = false;
         /// As long after its last use it makes no room for another.
         runtime::duration kept_min = std::chrono::seconds(5);
         /// What could not be kept is opened for each answer as long, and then tried again.
@@ -64,11 +73,19 @@ class file_cache {
     ~file_cache();
 
     /// What `tree::open` gives for `name`, from the cache where it has it. A name is kept from its
-    /// second use on: what is asked for once costs no watches. Errors as `tree::open`; they are not
-    /// kept. Cost of a hit: a read(2) of the queue for each batch of arrivals, and a look into a
-    /// table; it never suspends. Of the first kept miss: an open and a watch more for each
-    /// directory on the way.
+    /// second use on: what is asked for once costs no watches. Errors as `tree::open`; none is kept
+    /// but that a name is not there. Cost of a hit: a read(2) of the queue for each batch of
+    /// arrivals, and a look into a table; it never suspends. Of the first kept miss: an open and a
+    /// watch more for each directory on the way.
     [[nodiscard]] runtime::task<result<shared_file_ptr>> open(const path& name);
+
+    /// Whether `known`, which `open` gave, is what the cache would give for its name at this
+    /// moment, and counts it as given. False is no answer: ask `open`. Cost: a read(2) of the queue
+    /// for each batch of arrivals; never suspends.
+    [[nodiscard]] bool use_again(const shared_file& known) noexcept;
+
+    /// What stands for the fact that there is no `name`, for `use_again`; null: it is not kept.
+    [[nodiscard]] shared_file_ptr absence_of(const path& name) noexcept;
 
     /// Closes what idles and what has changed unasked, once a second while there is anything, until
     /// it is asked to stop. Run it beside the service.

@@ -65,6 +65,11 @@ task<answer> ask_cache(core& here, file_cache& files, std::string_view name) {
     co_return got;
 }
 
+task<shared_file_ptr> ask_file(core&, file_cache& files, std::string_view name) {
+    const auto file = co_await files.open(at(name));
+    co_return file ? *file : nullptr;
+}
+
 /// The content that is in memory.
 task<std::string> ask_body(core&, file_cache& files, std::string_view name) {
     const auto file = co_await files.open(at(name));
@@ -251,6 +256,88 @@ TEST_CASE("file cache: every change is seen by the next request, whatever it was
         run_shell(on.files, "rm -rf d; mkdir -p d/e; echo last > d/e/f");
         CHECK(on.ask(each.asked) == on.ask_uncached(each.asked));
     }
+}
+
+TEST_CASE("file cache: that a name is not there is kept until it is") {
+    struct change {
+        std::string_view asked;
+        std::string commands;
+    };
+    const std::vector<change> changes = {
+        {"/d/none", "echo 1 > d/none"},
+        {"/d/none", "mkdir d/none"},
+        {"/d/none", "ln -s ../other d/none"},
+        {"/d/none", "mv other d/none"},
+        {"/d/none", "rmdir d"},
+        {"/d/none", "mv full d/none"},
+        {"/d/none", "mv d gone; mv full d"},
+        {"/d/none", "ln -s ../full/none d/none"},
+        {"/d/none/", "mkdir d/none"},
+        {"/no/way/there", "mkdir no"},
+        {"/no/way/there", "mkdir -p no/way; echo 1 > no/way/there"},
+        {"/link/none", "echo 1 > d/none"},
+        {"/link/none", "ln -sfn full link"},
+        {"/dangling", "echo 1 > d/target"},
+        {"/dangling", "ln -sfn other dangling"},
+    };
+    for (const auto& each : changes) {
+        CAPTURE(each.asked);
+        CAPTURE(each.commands);
+        cached_site on({.keeps_absence = true, .trusted_max = std::chrono::hours(1)});
+        run_shell(on.files,
+                  "mkdir d full; echo 1 > full/none; echo other > other; ln -s d link; "
+                  "ln -s d/target dangling");
+        on.warm(each.asked);
+        REQUIRE(on.is_hit(each.asked));
+        CHECK(on.ask(each.asked) == on.ask_uncached(each.asked));
+        const auto absent = on.cache.absence_of(at(each.asked));
+        REQUIRE(absent);
+        CHECK(on.cache.use_again(*absent));
+        run_shell(on.files, each.commands);
+        on.machine.io.note_arrival();
+        const auto fresh = on.ask_uncached(each.asked);
+        CHECK_FALSE(on.cache.use_again(*absent));
+        CHECK(on.ask(each.asked) == fresh);
+        CHECK(on.ask(each.asked) == fresh);
+        CHECK(on.ask(each.asked) == fresh);
+    }
+}
+
+TEST_CASE("file cache: names that are not there take an eighth of it at most") {
+    cached_site on({.entries_max = 16, .keeps_absence = true});
+    for (int i = 0; i < 10; ++i) {
+        on.warm(fmt::format("/none{}", i));
+    }
+    CHECK(on.cache.size() == 2);
+    on.files.write("a", "one");
+    on.warm("/a");
+    CHECK(on.cache.size() == 3);
+}
+
+TEST_CASE("file cache: what it gave is used again as long as it is the same") {
+    cached_site on;
+    on.files.write("a", "one");
+    on.warm("/a");
+    const auto kept = on.machine.run(&ask_file, std::ref(on.cache), std::string_view("/a"));
+    REQUIRE(kept);
+    CHECK(on.cache.use_again(*kept));
+    CHECK_FALSE(on.cache.absence_of(at("/a")));
+    run_shell(on.files, "echo two > b; mv b a");
+    CHECK(on.cache.use_again(*kept));  // Nobody has asked for it since.
+    on.machine.io.note_arrival();
+    CHECK_FALSE(on.cache.use_again(*kept));
+    on.warm("/a");
+    CHECK_FALSE(on.cache.use_again(*kept));  // That is another.
+    on.cache.clear();
+    CHECK_FALSE(on.cache.use_again(*kept));
+
+    cached_site untrusting({.trusted_max = runtime::duration::zero()});
+    untrusting.files.write("a", "one");
+    untrusting.warm("/a");
+    const auto old =
+        untrusting.machine.run(&ask_file, std::ref(untrusting.cache), std::string_view("/a"));
+    REQUIRE(old);
+    CHECK_FALSE(untrusting.cache.use_again(*old));
 }
 
 TEST_CASE("file cache: a change elsewhere leaves an entry alone") {
