@@ -49,6 +49,10 @@ class client {
     [[nodiscard]] const net::endpoint& address() const noexcept { return address_; }
     /// Its requests may be from different addresses.
     [[nodiscard]] bool is_proxy() const noexcept { return is_proxy_; }
+    /// Nobody is to be found out in its requests, and they are not counted.
+    [[nodiscard]] bool is_free() const noexcept {
+        return !is_proxy_ && (!use_ || policy_.table->limits().requests_per_second == 0);
+    }
     /// How fast answers may go to the address. What it points to lives until the request after the
     /// next: by then nothing may draw from it.
     [[nodiscard]] net::pacer::rate sending_rate() const noexcept;

@@ -96,6 +96,8 @@ struct conversation {
     std::string batch;         ///< Answers to send.
     std::uint64_t number = 0;  ///< `runtime::core::number_connection`.
     std::size_t requests = 0;
+    answer_cache::sight known =
+        {};                       ///< What was found of the present request before it was parsed.
     runtime::time_point began{};  ///< When the first octets of the present request were there.
 
     /// As fast as who asks may be.
@@ -126,14 +128,34 @@ task<result<void>> flush(conversation& talk) {
     co_return sent;
 }
 
-/// Reads until a head is whole or refused. Fails when the conversation is over without an answer:
-/// errc::closed for every peaceful end, errc::timed_out for a head that came too slowly, else an
-/// error after which nothing can be sent.
+head_limits limits_of(const options& settings) noexcept {
+    return {.head_bytes_max = settings.head_bytes_max,
+            .target_bytes_max = settings.target_bytes_max,
+            .fields_max = settings.fields_max};
+}
+
+answer_context context_of(const conversation& talk) noexcept {
+    const auto* const accounts = talk.shared.accounts.get();
+    return {.is_secure = talk.tls.has_value(),
+            .has_accounts = accounts != nullptr && accounts->has_accounts()};
+}
+
+/// Looks at the head of a request, or what there is of it. Where `talk.known` has the answer, it is
+/// whole and not parsed.
+head_progress look_at_head(conversation& talk) {
+    talk.known = talk.parser.is_idle() ? talk.shared.answers.find(talk.unread(), context_of(talk))
+                                       : answer_cache::sight{};
+    return talk.known.answer != nullptr ? head_progress::complete
+                                        : talk.parser.parse(talk.unread());
+}
+
+/// Reads until a head is whole or refused (`look_at_head`). Fails when the conversation is over
+/// without an answer: errc::closed for every peaceful end, errc::timed_out for a head that came too
+/// slowly, else an error after which nothing can be sent.
 task<result<head_progress>> read_head(conversation& talk) {
     runtime::core& here = talk.shared.here;
     talk.began = here.now();
-    auto progress =
-        talk.unread().empty() ? head_progress::incomplete : talk.parser.parse(talk.unread());
+    auto progress = talk.unread().empty() ? head_progress::incomplete : look_at_head(talk);
     auto head_deadline = runtime::never;
     while (progress == head_progress::incomplete) {
         // What is answered goes out before anything is waited for.
@@ -174,7 +196,7 @@ task<result<head_progress>> read_head(conversation& talk) {
             talk.began = here.now();
         }
         talk.peer().take_input(talk.buffer);
-        progress = talk.parser.parse(talk.unread());
+        progress = look_at_head(talk);
     }
     co_return progress;
 }
@@ -319,29 +341,33 @@ std::uint64_t count_head_bytes(const response_plan& plan) noexcept {
     return plan.message.find(end) + end.size();
 }
 
+/// What became of one request.
 struct outcome {
+    status what = status::internal_server_error;
     std::string_view user = {};
-    std::uint64_t head_bytes = 0;  ///< Of the answer.
-    std::uint64_t body_bytes = 0;  ///< Of the request.
+    std::uint64_t head_bytes = 0;      ///< Of the answer,
+    std::uint64_t body_bytes = 0;      ///< and of its content.
+    std::uint64_t received_bytes = 0;  ///< Of the request, its content included.
     bool is_broken_off = false;
 };
 
 static_assert(counted_methods.size() == static_cast<std::size_t>(method::other) + 2);
+constexpr std::size_t row_of_nothing = counted_methods.size() - 1;
+
+constexpr std::size_t row_of(method which) noexcept {
+    return static_cast<std::size_t>(which);
+}
 
 /// Adds one answer to what is counted.
-void count(conversation& talk, const request* asked, const response_plan& plan,
-           const outcome& how) noexcept {
+void count(conversation& talk, std::size_t method_row, const outcome& how) noexcept {
     auto& counted = talk.shared.counted;
-    const auto row =
-        asked == nullptr ? counted_methods.size() - 1 : static_cast<std::size_t>(asked->method);
-    ++counted.answers[row][code_of(plan.what) / 100U - 1U];
+    ++counted.answers[method_row][code_of(how.what) / 100U - 1U];
     counted.broken_off += how.is_broken_off ? 1U : 0U;
     counted.took.add(talk.shared.here.now() - talk.began);
 }
 
-/// One line of the access log.
-void report(conversation& talk, const request* asked, const response_plan& plan, outcome how) {
-    count(talk, asked, plan, how);
+/// One line of the access log, if there is one. `asked` is null for a head that could not be read.
+void log_request(conversation& talk, const request* asked, const outcome& how) {
     access_sink& log = talk.shared.access_log;
     if (!log.wants_records()) {
         return;
@@ -354,12 +380,12 @@ void report(conversation& talk, const request* asked, const response_plan& plan,
                          .method = {},
                          .target = {},
                          .protocol = {},
-                         .status = code_of(plan.what),
-                         .body_bytes = plan.body_bytes,
+                         .status = code_of(how.what),
+                         .body_bytes = how.body_bytes,
                          .referer = {},
                          .user_agent = {}};
     record.duration = std::chrono::duration_cast<std::chrono::microseconds>(took);
-    record.sent_bytes = how.head_bytes + plan.body_bytes;
+    record.sent_bytes = how.head_bytes + how.body_bytes;
     record.connection = talk.number;
     record.peer_port = talk.from.address().port;
     record.local_port = talk.peer().local().port;
@@ -380,7 +406,7 @@ void report(conversation& talk, const request* asked, const response_plan& plan,
     record.referer = asked->fields.only(field::referer).value_or("");
     record.user_agent = asked->fields.only(field::user_agent).value_or("");
     record.host = asked->host;
-    record.received_bytes = talk.parser.consumed_bytes() + how.body_bytes;
+    record.received_bytes = how.received_bytes;
     record.fields = &fields;
     log.record(record);
 }
@@ -400,7 +426,12 @@ task<farewell> refuse(conversation& talk, const head_refusal& why) {
     const auto head_bytes = count_head_bytes(plan);
     talk.batch += plan.message;
     const auto sent = co_await flush(talk);
-    report(talk, nullptr, plan, {.head_bytes = head_bytes, .is_broken_off = !sent});
+    const outcome how{.what = plan.what,
+                      .head_bytes = head_bytes,
+                      .body_bytes = plan.body_bytes,
+                      .is_broken_off = !sent};
+    count(talk, row_of_nothing, how);
+    log_request(talk, nullptr, how);
     co_return sent ? farewell::linger : farewell::abort;
 }
 
@@ -428,11 +459,119 @@ bool may_say_password(const conversation& talk) noexcept {
            talk.plain.local().family == net::address_family::local;
 }
 
+/// The file that the known answer to the present request was made of, if the answer is still that
+/// and nothing about the connection asks for more than it. Null: the request is to be parsed.
+vfs::shared_file_ptr file_of_known(conversation& talk) noexcept {
+    if (talk.paced_for || !talk.from.is_free() || is_certified(talk) ||
+        talk.requests + 1 >= talk.shared.settings.requests_per_connection_max ||
+        talk.shared.draining.stop_requested()) {
+        return nullptr;
+    }
+    auto file = talk.known.answer->file.lock();
+    return file && talk.shared.open_files.use_again(*file) ? std::move(file) : nullptr;
+}
+
+/// Answers the present request, which is not parsed, by the known answer, made of `file`.
+task<result<void>> answer_again(conversation& talk, vfs::shared_file_ptr file) {
+    kept_answer& known = *talk.known.answer;  // Until something is waited for.
+    talk.shared.answers.refresh(known);
+    ++talk.requests;
+    talk.used += known.request_head.size();
+    talk.batch += known.message;
+    outcome how{.what = known.what,
+                .head_bytes = known.head_bytes,
+                .body_bytes = known.message.size() - known.head_bytes + known.part.size_bytes,
+                .received_bytes = known.request_head.size()};
+    const auto row = row_of(known.method);
+    const auto asked = known.asked;
+    result<void> sent;
+    if (known.part.size_bytes != 0 && !file->body) {
+        net::send_plan sending;
+        sending.add(octets_of(talk.batch));
+        sending.add(
+            file->file.span({.offset = known.part.offset, .size_bytes = known.part.size_bytes}));
+        std::uint64_t sent_bytes = 0;
+        sent = co_await net::execute(
+            talk.peer(), sending, {.stall_timeout = talk.shared.settings.send_timeout}, sent_bytes);
+        if (!sent) {
+            how.body_bytes = sent_bytes - std::min(sent_bytes, talk.batch.size());
+            how.is_broken_off = true;
+        }
+        talk.batch.clear();
+    } else if (known.part.size_bytes != 0) {
+        talk.batch += std::string_view(*file->body)
+                          .substr(static_cast<std::size_t>(known.part.offset),
+                                  static_cast<std::size_t>(known.part.size_bytes));
+    }
+    count(talk, row, how);
+    if (asked) {
+        log_request(talk, &asked->head(), how);
+        if (!sent) {
+            log_broken_answer(asked->head(), sent.error());
+        }
+    }
+    if (sent && talk.batch.size() >= batch_bytes_max) {
+        sent = co_await flush(talk);
+    }
+    co_return sent;
+}
+
+/// Keeps an answer that was planned and is not sent yet, if it depends on nothing but the request's
+/// octets and a file (`response_plan::made_of`), and is asked for again.
+void keep_answer(conversation& talk, const request& asked, const response_plan& plan,
+                 std::size_t head_bytes) noexcept {
+    const auto seen = talk.known;
+    if (!plan.made_of || seen.head_bytes != talk.parser.consumed_bytes() ||
+        asked.framing != body_framing::none || plan.then != after::keep_alive ||
+        plan.body_bytes >= shown_bytes_min) {
+        return;
+    }
+    const bool is_page = is_error(plan.what);
+    if (plan.body_bytes != 0 && !is_page && !plan.file && !plan.made_of->body) {
+        return;  // Read for this answer alone.
+    }
+    try {
+        if (!talk.shared.answers.wants(seen.hash)) {
+            return;
+        }
+        auto fresh = std::make_unique<kept_answer>();
+        fresh->request_head = talk.unread().substr(0, seen.head_bytes);
+        fresh->message = plan.message.substr(0, is_page ? plan.message.size() : head_bytes);
+        fresh->head_bytes = head_bytes;
+        fresh->file = plan.made_of;
+        fresh->part = {.offset = plan.part.offset, .size_bytes = is_page ? 0 : plan.body_bytes};
+        fresh->what = plan.what;
+        fresh->method = asked.method;
+        fresh->context = context_of(talk);
+        fresh->hash = seen.hash;
+        if (talk.shared.access_log.wants_records()) {
+            auto again = std::make_shared<head_parser>(limits_of(talk.shared.settings));
+            if (again->parse(fresh->request_head) != head_progress::complete) {
+                return;
+            }
+            fresh->asked = std::move(again);
+        }
+        talk.shared.answers.keep(std::move(fresh));
+    } catch (const std::bad_alloc&) {
+        // It is planned anew each time.
+    }
+}
+
 /// Answers requests until one is the last. Gives how to part from the client.
 task<farewell> converse(conversation& talk) {
     for (;;) {  // Bounded by `requests_per_connection_max` and the peer: each turn costs it a
                 // request.
-        const auto progress = co_await read_head(talk);
+        auto progress = co_await read_head(talk);
+        if (progress && talk.known.answer != nullptr) {
+            if (auto file = file_of_known(talk)) {
+                const auto sent = co_await answer_again(talk, std::move(file));
+                if (!sent) {
+                    co_return farewell::abort;
+                }
+                continue;
+            }
+            progress = talk.parser.parse(talk.unread());
+        }
         if (!progress) {
             if (progress.error() == errc::timed_out) {
                 const auto parting = co_await refuse(
@@ -518,12 +657,16 @@ task<farewell> converse(conversation& talk) {
             plan = std::move(made);
         }
         const auto head_bytes = count_head_bytes(plan);
+        keep_answer(talk, asked, plan, head_bytes);
         const auto sent = co_await execute(talk, asked, user, plan);
-        report(talk, &asked, plan,
-               {.user = user,
-                .head_bytes = head_bytes,
-                .body_bytes = body.received_bytes(),
-                .is_broken_off = !sent});
+        const outcome how{.what = plan.what,
+                          .user = user,
+                          .head_bytes = head_bytes,
+                          .body_bytes = plan.body_bytes,
+                          .received_bytes = talk.parser.consumed_bytes() + body.received_bytes(),
+                          .is_broken_off = !sent};
+        count(talk, row_of(asked.method), how);
+        log_request(talk, &asked, how);
         if (!sent) {
             log_broken_answer(asked, sent.error());
             co_return farewell::abort;  // The client has part of an answer: a reset says so.
@@ -625,6 +768,7 @@ service::service(runtime::core& here, const options& settings, const vfs::tree& 
                 .dates = {},
                 .archives = std::make_unique<runtime::permits>(here, settings.archives_max),
                 .packed = std::make_unique<coded_bodies>(here, settings.packing),
+                .answers = answer_cache(here, settings.answer_cache_bytes),
                 .rules = make_sites({}).value(),
                 .accounts = accounts == nullptr
                                 ? nullptr
@@ -638,6 +782,7 @@ service::~service() = default;
 
 void service::use_rules(std::shared_ptr<const sites> fresh) noexcept {
     state_->rules = std::move(fresh);
+    state_->answers.clear();
 }
 
 void service::end_uploads() noexcept {
@@ -690,21 +835,18 @@ task<> serve_connection(service& shared, unique_fd socket, net::arrival how) {
                 is_silent = !tls;
             }
         }
-        conversation talk{
-            .shared = inside,
-            .plain = secure ? static_cast<net::stream&>(*secure) : peer,
-            .from = client(policy, inside.settings.proxies_say, peer.peer(),
-                           place ? std::move(*place) : net::address_place()),
-            .paced_for = {},
-            .paced = {},
-            .tls = std::move(tls),
-            .idle = idle,
-            .parser = head_parser({.head_bytes_max = inside.settings.head_bytes_max,
-                                   .target_bytes_max = inside.settings.target_bytes_max,
-                                   .fields_max = inside.settings.fields_max}),
-            .buffer = {},
-            .batch = {},
-            .number = inside.here.number_connection()};
+        conversation talk{.shared = inside,
+                          .plain = secure ? static_cast<net::stream&>(*secure) : peer,
+                          .from = client(policy, inside.settings.proxies_say, peer.peer(),
+                                         place ? std::move(*place) : net::address_place()),
+                          .paced_for = {},
+                          .paced = {},
+                          .tls = std::move(tls),
+                          .idle = idle,
+                          .parser = head_parser(limits_of(inside.settings)),
+                          .buffer = {},
+                          .batch = {},
+                          .number = inside.here.number_connection()};
         set_pace(talk, nullptr);
         if (is_silent && secure && secure->heard_clear_text()) {
             parting = co_await refuse_clear_text(peer, inside.settings.send_timeout);

@@ -165,7 +165,11 @@ task<response_plan> plan_get(planning& plan) {
                 co_return std::move(*page);
             }
         }
-        co_return plan.error(status_for(found.error().code));
+        auto made = plan.error(status_for(found.error().code));
+        if (made.what == status::not_found && plan.who.is_visitor()) {
+            made.made_of = plan.shared.open_files.absence_of(*name);
+        }
+        co_return made;
     }
     if ((*found)->file.is_directory()) {
         auto made = co_await plan_directory(plan, *name);
@@ -334,8 +338,12 @@ task<response_plan> plan_response(service::state& shared, const request& asked,
     } else {
         made = co_await plan_method(plan, content);
     }
+    if (at->clean_urls || at->spa) {
+        made.made_of.reset();  // Whether there are other files played a part.
+    }
     if (is_error(made.what) && !made.is_problem && !at->errors.empty()) {
         auto with_page = co_await with_error_page(plan, std::move(made));
+        with_page.made_of.reset();
         co_return with_page;
     }
     co_return made;

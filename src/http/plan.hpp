@@ -13,6 +13,7 @@
 #include "ferry/runtime/task.hpp"
 #include "ferry/vfs/file_cache.hpp"
 #include "ferry/vfs/tree.hpp"
+#include "http/answer_cache.hpp"
 #include "http/body_source.hpp"
 #include "http/byteranges.hpp"
 #include "http/client.hpp"
@@ -44,6 +45,7 @@ struct service::state {
     date_cache dates;
     std::unique_ptr<runtime::permits> archives;  ///< Those that are sent at once.
     std::unique_ptr<coded_bodies> packed;
+    answer_cache answers;
     std::shared_ptr<const sites> rules;
     std::unique_ptr<logins> accounts;  ///< Null: there are none.
     upload_turns* uploads = nullptr;   ///< Null: no upload goes on.
@@ -67,6 +69,9 @@ struct response_plan {
     vfs::shared_file_ptr file;
     coded_bodies::body_ptr packed;
     byte_range part;
+    /// The same request gets the same answer as long as the file cache keeps this file, or that it
+    /// is absent. Null: other things play a part in it.
+    vfs::shared_file_ptr made_of;
     /// More of it, each behind its text, and what ends the body (RFC 9110 section 14.6).
     std::vector<body_part> further_parts;
     std::string body_end;

@@ -332,6 +332,9 @@ task<response_plan> plan_directory(const planning& plan, const vfs::path& name) 
                 continue;  // Else one visitor of a drop box could close it for all.
             }
             auto made = co_await plan_file(plan, *index, std::move(*page));
+            if (each != plan.at.index.front()) {
+                made.made_of.reset();  // Those before it may come to be.
+            }
             co_return made;
         }
         if (!page && page.error() != errc::not_found) {

@@ -286,6 +286,14 @@ task<std::string> make_digest(const planning& plan, field which, const vfs::path
     co_return digest_value(*by, made->value);
 }
 
+/// Whether the answer depends on nothing but the octets of the request and the file as it is, which
+/// no time and nothing that lies beside it will change.
+bool is_of_file_alone(const planning& plan, const representation& sent, bool was_chosen) noexcept {
+    return !was_chosen && plan.who.is_visitor() && !wants_digest(plan.asked) &&
+           sent.current.last_modified_is_strong() &&
+           sent.file->file.status().modified.seconds <= plan.now.seconds;
+}
+
 }  // namespace
 
 task<response_plan> plan_file(const planning& plan, const vfs::path& name,
@@ -294,7 +302,8 @@ task<response_plan> plan_file(const planning& plan, const vfs::path& name,
     const compression& packing = plan.shared.settings.packing;
     auto sent = as_it_is(plan, std::move(file));
     sent.varies = packing.uses_files_beside || is_packed_here(packing, type, sent.size_bytes);
-    if (sent.varies && plan.asked.fields.has(field::accept_encoding) && !wants_digest(plan.asked)) {
+    const bool has_choice = sent.varies && plan.asked.fields.has(field::accept_encoding);
+    if (has_choice && !wants_digest(plan.asked)) {
         sent = co_await choose(plan, name, type, std::move(sent));
     }
     auto selected = select(plan, sent.current, sent.size_bytes);
@@ -371,10 +380,14 @@ task<response_plan> plan_file(const planning& plan, const vfs::path& name,
                                     ? static_cast<std::size_t>(selected.part.size_bytes)
                                     : 0));
     append_head(made.message, head);
+    if (is_of_file_alone(plan, sent, has_choice)) {
+        made.made_of = sent.file;
+    }
     if (plan.is_head() || selected.part.size_bytes == 0) {
         co_return made;
     }
     made.body_bytes = selected.part.size_bytes;
+    made.part = selected.part;
     if (selected.part.size_bytes <= inline_body_bytes_max) {
         const bool whole = co_await append_body(plan, made.message, sent, selected.part);
         if (!whole) {
@@ -382,7 +395,6 @@ task<response_plan> plan_file(const planning& plan, const vfs::path& name,
         }
         co_return made;
     }
-    made.part = selected.part;
     made.file = sent.file;
     made.packed = sent.packed;
     co_return made;

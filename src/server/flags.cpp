@@ -1014,6 +1014,11 @@ constexpr auto table = std::to_array<flag>({
      "on; every change is seen at once (inotify), so only on file systems of this machine; 0: each "
      "listing reads the directory",
      size{&config::listing_cache_bytes, 0, 16_GiB}},
+    {"answer-cache-bytes", "SIZE", group::files,
+     "answers of HTTP, made of files in the cache, that each core keeps in memory from their "
+     "second "
+     "making on: to the same octets they are the same as long as the file is; 0: each is made anew",
+     size{&config::answer_cache_bytes, 0, 16_GiB}},
     {"file-cache-idle-timeout", "DURATION", group::files,
      "how long a file or a directory that nobody asks for stays in these caches",
      duration{&config::file_cache_idle_timeout, 1s, 24h}, no_cache},

@@ -108,6 +108,13 @@ std::uint16_t port_of_https(const config& settings, const std::vector<listening>
                                                                        : std::uint16_t{0};
 }
 
+/// Whether no name finds what is spelled otherwise.
+bool finds_exact_names(const config& settings) noexcept {
+    return std::ranges::none_of(settings.mounts, [](const mounted_directory& each) {
+        return each.options.names.are_any();
+    });
+}
+
 http::options http_options(const config& settings, const prepared& ready,
                            net::address_table& table) {
     return {.addresses = policy_of(settings, protocol::http, table),
@@ -139,6 +146,7 @@ http::options http_options(const config& settings, const prepared& ready,
                         .size_bytes_max = settings.http_compress_max,
                         .cache_bytes_max = settings.http_compress_cache_bytes,
                         .uses_files_beside = settings.http_precompressed},
+            .answer_cache_bytes = settings.answer_cache_bytes,
             .digest_bytes_max = settings.http_digest_max,
             .certificates_log_in = settings.tls_client_accounts,
             .logins_need_tls = settings.http_tls == http_tls_policy::login,
@@ -811,6 +819,7 @@ int run(const config& given, char* const* arguments) {
         .open_files = {.entries_max = ready->file_cache_entries,
                        .body_bytes_max = http::inline_body_bytes_max,
                        .bodies_bytes_max = settings.file_cache_bytes,
+                       .keeps_absence = finds_exact_names(settings),
                        .idle_max = settings.file_cache_idle_timeout},
         .kept_listings = {.bytes_max = settings.listing_cache_bytes,
                           .idle_max = settings.file_cache_idle_timeout},

@@ -133,7 +133,14 @@ vfs::file_cache::bounds draw_open_files(const run_options& options) {
     if (!options.keeps_files || own.below(6) == 0) {
         drawn.entries_max = 0;
     }
+    drawn.keeps_absence = own.below(4) != 0;
     return drawn;
+}
+
+/// The same for what is kept of answers.
+std::size_t draw_answer_cache_bytes(const run_options& options) {
+    ferry::random own(options.seed ^ 0x616E7377U);
+    return options.keeps_files && own.below(5) != 0 ? 2_KiB << own.below(5) : 0;
 }
 
 /// The same for what is kept of directories.
@@ -255,6 +262,7 @@ ferry_settings draw_settings(const run_options& options, world& in, vfs::durabil
     drawn.ftp.durability = drawn.http.durability = durability;
     drawn.parts_kept = keeps_parts(options) ? runtime::duration(24h) : runtime::duration::zero();
     drawn.http.packing = draw_packing(options).how;
+    drawn.http.answer_cache_bytes = draw_answer_cache_bytes(options);
     drawn.sites = server_sites(draw_world_sites(options));
     drawn.users = server_accounts();
     drawn.has_tls = has_tls(options);
@@ -439,7 +447,7 @@ class run {
                                         : heap_per_listing_cache_max +
                                               directories.directories_max * heap_per_directory_max +
                                               2 * directories.bytes_max) +
-            packing_bytes_max_;
+            packing_bytes_max_ + answers_bytes_max_;
         const std::size_t allowed =
             heap_before_ + (has_tls_ ? heap_of_tickets : 0) + server_.cores() * per_core +
             others * heap_per_http_connection_max + sessions * heap_per_ftp_session_max +
@@ -674,6 +682,8 @@ class run {
     std::optional<runtime::core_tasks> tasks_;
     std::vector<doom> dooms_;
     std::size_t packing_bytes_max_ = bytes_max_of(draw_packing(options_));
+    // Besides its texts each holds what was a file; and there are its places.
+    std::size_t answers_bytes_max_ = 3 * draw_answer_cache_bytes(options_);
     bool has_tls_ = has_tls(options_);
     std::uint64_t crashes_ = 0;
     bool is_down_ = true;          // Not started, or crashed and not started again yet.

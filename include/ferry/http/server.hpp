@@ -93,6 +93,7 @@ struct options {
     /// Archives of directories that each core sends at once; 0: none are made.
     std::size_t archives_max = 4;
     compression packing;
+    std::size_t answer_cache_bytes = 8 * 1'024 * 1'024;  ///< Of each core (decision 0042); 0: none.
     /// Of a file whose digest is wanted (RFC 9530); of larger ones none is made.
     std::uint64_t digest_bytes_max = std::uint64_t{1} << 30U;
     bool certificates_log_in = false;  ///< The account of the common name.

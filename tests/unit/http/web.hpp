@@ -89,7 +89,7 @@ struct web {
     record_keeper log;
     runtime::stop_scope draining;
     options settings;  ///< May be changed before `run`.
-    vfs::file_cache open_files{here, *tree, {}};
+    vfs::file_cache open_files{here, *tree, {.keeps_absence = true}};
     vfs::listing_bounds listings{here, {}};
     vfs::digest_cache known_digests;
     vfs::digests digests{here, known_digests};

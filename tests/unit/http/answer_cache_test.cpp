@@ -1,0 +1,252 @@
+#include "http/answer_cache.hpp"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ferry/http/rules.hpp"
+#include "http/plan.hpp"
+#include "web.hpp"
+
+using namespace ferry;
+using namespace ferry::http;
+using namespace ferry::http::test;
+using net_test::pattern;
+using runtime::nursery;
+using runtime::task;
+
+namespace {
+
+std::string get(std::string_view target, std::string_view lines = "") {
+    return fmt::format("GET {} HTTP/1.1\r\nHost: a\r\n{}\r\n", target, lines);
+}
+
+/// A file that was changed long ago: what is said of it does not change by itself.
+void write_settled(const web& on, std::string_view name, std::string_view content) {
+    const std::string fresh = std::string(name) + ".new";
+    on.files.write(fresh, content);
+    const timespec times[] = {{.tv_sec = 1'000'000'000, .tv_nsec = 0},
+                              {.tv_sec = 1'000'000'000, .tv_nsec = 0}};
+    REQUIRE(::utimensat(AT_FDCWD, (on.files / fresh).c_str(), times, 0) == 0);
+    REQUIRE(::rename((on.files / fresh).c_str(), (on.files / name).c_str()) == 0);
+}
+
+/// Without the value of Date.
+std::string timeless(const answer& whole) {
+    std::string text = whole.status_line + '\n';
+    for (const auto& [name, value] : whole.fields) {
+        text += name + ':' + (name == "Date" ? std::string("then") : value) + '\n';
+    }
+    return text + whole.body;
+}
+
+/// Asks `count` times on one connection. Gives the answers.
+task<std::vector<std::string>> ask(web& my, visit& guest, const std::string& request,
+                                   std::size_t count) {
+    std::vector<std::string> all;
+    for (std::size_t i = 0; i < count; ++i) {
+        co_await say(my, guest, request);
+        const auto got = co_await next_answer(my, guest, request.starts_with("HEAD"));
+        all.push_back(timeless(got));
+    }
+    co_return all;
+}
+
+/// An answer that nobody can give, for the table alone.
+std::unique_ptr<kept_answer> make_answer(std::string request_head, std::uint64_t hash) {
+    auto made = std::make_unique<kept_answer>();
+    made->request_head = std::move(request_head);
+    made->message =
+        fmt::format("{}Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n", status_line(status::ok));
+    made->head_bytes = made->message.size();
+    made->hash = hash;
+    return made;
+}
+
+}  // namespace
+
+TEST_CASE("answer cache: whatever is asked again gets the same answer, and it is kept") {
+    const std::string large = pattern(30'000, 5);
+    for (const std::string& request :
+         {get("/small.txt"), get("/small.txt", "Range: bytes=1-3\r\n"), get("/empty.txt"),
+          get("/large.bin"), get("/large.bin", "Range: bytes=100-20000\r\n"),
+          std::string("HEAD /large.bin HTTP/1.1\r\nHost: a\r\n\r\n"),
+          get("/small.txt", "If-Modified-Since: Sun, 09 Sep 2001 01:46:40 GMT\r\n"), get("/dir/"),
+          get("/small.txt?download"), get("/missing"),
+          std::string("HEAD /dir/missing/x HTTP/1.1\r\nHost: a\r\n\r\n")}) {
+        web on;
+        write_settled(on, "small.txt", "small");
+        write_settled(on, "empty.txt", "");
+        write_settled(on, "large.bin", large);
+        on.files.make_directory("dir");
+        write_settled(on, "dir/index.html", "<p>index");
+        std::vector<std::string> answers;
+        std::size_t kept_bytes = 0;
+        std::uint64_t parsed_heads = 0;
+        on.run([&](nursery& tasks, web& my) -> task<> {
+            auto& guest = my.arrive(tasks);
+            answers = co_await ask(my, guest, request, 8);
+            kept_bytes = my.shared.inside().answers.size_bytes();
+            parsed_heads = my.open_files.counted().hits;
+            ::shutdown(guest.client.get(), SHUT_WR);
+            co_await until_over(my, guest);
+        });
+        CAPTURE(request);
+        CHECK(kept_bytes > 0);
+        CHECK(parsed_heads > 0);
+        for (const auto& each : answers) {
+            CHECK(each == answers.front());
+        }
+        const auto& log = on.log.kept;
+        REQUIRE(log.size() == 8);
+        for (const auto& each : log) {
+            CHECK(each.target == log.front().target);
+            CHECK(each.host == "a");
+            CHECK(each.status == log.front().status);
+            CHECK(each.body_bytes == log.front().body_bytes);
+            CHECK(each.sent_bytes == log.front().sent_bytes);
+            CHECK(each.received_bytes == request.size());
+        }
+    }
+}
+
+TEST_CASE("answer cache: many at once, with others in between, are answered in order") {
+    web on;
+    write_settled(on, "a.txt", "one");
+    write_settled(on, "b.txt", "two");
+    std::string text;
+    for (int i = 0; i < 60; ++i) {
+        text += get("/a.txt") + get(i % 7 == 0 ? "/missing" : "/b.txt");
+    }
+    text += get("/a.txt", "Connection: close\r\n");
+    std::string answers;
+    on.run([&](nursery& tasks, web& my) -> task<> {
+        auto& guest = my.arrive_saying(tasks, text);
+        co_await until_over(my, guest);
+        while (guest.hears.how == net_test::ending::still_open) {
+            co_await net_test::pause(my.here, std::chrono::milliseconds(1));
+        }
+        answers = guest.hears.octets;
+    });
+    for (int i = 0; i < 60; ++i) {
+        CHECK(take_answer(answers).body == "one");
+        const auto second = take_answer(answers);
+        CHECK(second.status == (i % 7 == 0 ? 404 : 200));
+    }
+    CHECK(take_answer(answers).field("Connection") == "close");
+    CHECK(answers.empty());
+}
+
+TEST_CASE("answer cache: what has changed before a request is seen by its answer") {
+    web on;
+    write_settled(on, "a.txt", "first");
+    on.run([](nursery& tasks, web& my) -> task<> {
+        auto& guest = my.arrive(tasks);
+        const std::string request = get("/a.txt");
+        const auto before = co_await ask(my, guest, request, 6);
+        CHECK(before.back().ends_with("first"));
+        CHECK(my.shared.inside().answers.size_bytes() > 0);
+
+        write_settled(my, "a.txt", "other");  // As long, and as old.
+        const auto replaced = co_await ask(my, guest, request, 6);
+        for (const auto& each : replaced) {
+            CHECK(each.ends_with("other"));
+        }
+
+        my.files.write("a.txt", "in place");
+        const auto written = co_await ask(my, guest, request, 2);
+        CHECK(written.front().ends_with("in place"));
+
+        write_settled(my, "a.txt", "again");
+        const auto warm = co_await ask(my, guest, request, 6);
+        CHECK(warm.back().ends_with("again"));
+        CHECK(::unlink((my.files / "a.txt").c_str()) == 0);
+        const auto gone = co_await ask(my, guest, request, 1);
+        CHECK(gone.front().find(" 404 ") != std::string::npos);
+        const auto absent = co_await ask(my, guest, request, 6);
+        CHECK(absent.back() == gone.front());
+        write_settled(my, "a.txt", "back");
+        const auto back = co_await ask(my, guest, request, 2);
+        CHECK(back.front().ends_with("back"));
+        ::shutdown(guest.client.get(), SHUT_WR);
+        co_await until_over(my, guest);
+    });
+}
+
+TEST_CASE("answer cache: rules that are read anew count from then on") {
+    web on;
+    write_settled(on, "a.txt", "text");
+    on.run([](nursery& tasks, web& my) -> task<> {
+        auto& guest = my.arrive(tasks);
+        const auto before = co_await ask(my, guest, get("/a.txt"), 6);
+        CHECK(before.back().find("X-New:") == std::string::npos);
+        auto made = make_sites({.standard = {.headers = {{.set = {{"X-New", "yes"}}}}}});
+        CHECK(made.has_value());
+        if (made) {
+            my.shared.use_rules(std::move(*made));
+        }
+        const auto after = co_await ask(my, guest, get("/a.txt"), 2);
+        CHECK(after.front().find("X-New:yes") != std::string::npos);
+        ::shutdown(guest.client.get(), SHUT_WR);
+        co_await until_over(my, guest);
+    });
+}
+
+TEST_CASE("answer cache: the table has answers to whole heads in their context alone") {
+    web on;
+    answer_cache table(on.here, 1 << 20U);
+    const std::string head = get("/x");
+    const answer_context clear{};
+    CHECK(table.find(head.substr(0, head.size() - 1), clear).head_bytes == 0);
+    CHECK(table.find("POST" + head, clear).head_bytes == 0);
+    const auto seen = table.find(head + "GET", clear);
+    CHECK(seen.head_bytes == head.size());
+    CHECK_FALSE(table.wants(seen.hash));  // For the first time.
+    CHECK(table.wants(seen.hash));
+    table.keep(make_answer(head, seen.hash));
+    CHECK(table.find(head, clear).answer != nullptr);
+    CHECK(table.find(head + head, clear).answer != nullptr);
+    CHECK(table.find(head, {.is_secure = true}).answer == nullptr);
+    CHECK(table.find(head, {.has_accounts = true}).answer == nullptr);
+    CHECK(table.find(get("/y"), clear).answer == nullptr);
+    CHECK(table.find(head, clear).answer != nullptr);
+    auto& kept = *table.find(head, clear).answer;
+    table.refresh(kept);
+    CHECK(kept.message.find("1994") == std::string::npos);
+    CHECK(kept.message.ends_with(" GMT\r\n\r\n"));
+    table.clear();
+    CHECK(table.size_bytes() == 0);
+    CHECK(table.find(head, clear).answer == nullptr);
+}
+
+TEST_CASE("answer cache: no more is kept than the limit, and what is used stays") {
+    constexpr std::size_t bytes_max = 16 * 1'024;
+    web on;
+    answer_cache table(on.here, bytes_max);
+    for (int i = 0; i < 1'000; ++i) {
+        const auto head = get(fmt::format("/{}", i));
+        const auto hash = table.find(head, {}).hash;
+        static_cast<void>(table.wants(hash));
+        if (table.wants(hash)) {
+            auto fresh = make_answer(head, hash);
+            const auto used = std::make_shared<vfs::shared_file>(vfs::node({}, {}));
+            fresh->file = used;  // Gone at once: it may be pushed out.
+            table.keep(std::move(fresh));
+        }
+        CHECK(table.size_bytes() <= bytes_max);
+    }
+    CHECK(table.size_bytes() > bytes_max / 4);
+
+    answer_cache none(on.here, 0);
+    CHECK(none.find(get("/x"), {}).head_bytes == 0);
+    CHECK_FALSE(none.wants(1));
+}
