@@ -56,6 +56,8 @@ class client {
     /// How fast answers may go to the address. What it points to lives until the request after the
     /// next: by then nothing may draw from it.
     [[nodiscard]] net::pacer::rate sending_rate() const noexcept;
+    /// Gives away the place of the connection; no request follows.
+    [[nodiscard]] net::address_place give_away_place() noexcept { return std::move(place_); }
 
   private:
     const net::access_policy& policy_;

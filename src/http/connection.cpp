@@ -31,8 +31,6 @@ namespace {
 
 // Answers of pipelined requests gather up to this much before they are sent in one go.
 constexpr std::size_t batch_bytes_max = 64 * 1024;
-// How long an idle connection may still ask when the server drains.
-constexpr auto last_request_time_max = std::chrono::milliseconds(500);
 // What has less content is over before anybody could look at it.
 constexpr std::uint64_t shown_bytes_min = 256 * 1024;
 
@@ -99,6 +97,9 @@ struct conversation {
     answer_cache::sight known =
         {};                       ///< What was found of the present request before it was parsed.
     runtime::time_point began{};  ///< When the first octets of the present request were there.
+    bool may_pause = false;       ///< Somebody takes it between two requests.
+    bool has_paused = false;      ///< It has ended for this, and idles out at `idle_end`.
+    runtime::time_point idle_end{};
 
     /// As fast as who asks may be.
     [[nodiscard]] net::stream& peer() noexcept {
@@ -170,9 +171,14 @@ task<result<head_progress>> read_head(conversation& talk) {
         if (is_idle) {
             std::string().swap(talk.buffer);  // An idle connection holds no buffer.
             std::string().swap(talk.batch);
-            filled = co_await talk.peer()
-                         .fill(here.now() + talk.shared.settings.idle_timeout)
-                         .in_scope(talk.idle);
+            talk.idle_end = here.now() + talk.shared.settings.idle_timeout;
+            // What remembers a rate is not given away.
+            const auto until =
+                talk.may_pause && !talk.paced
+                    ? std::min(talk.idle_end, here.now() + talk.shared.settings.pause_after)
+                    : talk.idle_end;
+            filled = co_await talk.peer().fill(until).in_scope(talk.idle);
+            talk.has_paused = until < talk.idle_end && !filled && filled.error() == errc::timed_out;
             if (!filled && filled.error() == errc::cancelled) {
                 // The server drains. A client that is used to the connection may be asking at this
                 // moment, and has no way to tell a lost request from one half done (threats.md,
@@ -702,6 +708,20 @@ task<farewell> converse(conversation& talk) {
     }
 }
 
+/// Leaves a connection that pauses to the caller. False: something has come meanwhile.
+task<bool> leave(conversation& talk, net::plain_stream& peer, idle_connection& into) {
+    auto socket = co_await peer.give_away();
+    if (!socket) {
+        co_return false;
+    }
+    into = {.socket = std::move(socket),
+            .until = talk.idle_end,
+            .place = talk.from.give_away_place(),
+            .number = talk.number,
+            .requests = talk.requests};
+    co_return true;
+}
+
 /// Tells who asks in clear where TLS is to be.
 task<farewell> refuse_clear_text(net::stream& peer, runtime::duration stall_timeout) {
     constexpr std::string_view words =
@@ -807,7 +827,8 @@ void service::forget_logins() noexcept {
     }
 }
 
-task<> serve_connection(service& shared, unique_fd socket, net::arrival how) {
+task<> serve_connection(service& shared, unique_fd socket, net::arrival how,
+                        idle_connection* between) {
     service::state& inside = shared.inside();
     net::plain_stream peer(
         inside.here, std::move(socket),
@@ -835,18 +856,27 @@ task<> serve_connection(service& shared, unique_fd socket, net::arrival how) {
                 is_silent = !tls;
             }
         }
-        conversation talk{.shared = inside,
-                          .plain = secure ? static_cast<net::stream&>(*secure) : peer,
-                          .from = client(policy, inside.settings.proxies_say, peer.peer(),
-                                         place ? std::move(*place) : net::address_place()),
-                          .paced_for = {},
-                          .paced = {},
-                          .tls = std::move(tls),
-                          .idle = idle,
-                          .parser = head_parser(limits_of(inside.settings)),
-                          .buffer = {},
-                          .batch = {},
-                          .number = inside.here.number_connection()};
+        conversation talk{
+            .shared = inside,
+            .plain = secure ? static_cast<net::stream&>(*secure) : peer,
+            .from = client(policy, inside.settings.proxies_say, peer.peer(),
+                           place ? std::move(*place) : net::address_place()),
+            .paced_for = {},
+            .paced = {},
+            .tls = std::move(tls),
+            .idle = idle,
+            .parser = head_parser({.head_bytes_max = inside.settings.head_bytes_max,
+                                   .target_bytes_max = inside.settings.target_bytes_max,
+                                   .fields_max = inside.settings.fields_max}),
+            .buffer = {},
+            .batch = {},
+            .number = between != nullptr && between->number != 0 ? between->number
+                                                                 : inside.here.number_connection(),
+            .requests = between != nullptr ? between->requests : 0,
+            .may_pause = between != nullptr && !secure && !how.has_proxy_header};
+        if (between != nullptr && !between->said.empty()) {
+            peer.begin_with(std::move(between->said));
+        }
         set_pace(talk, nullptr);
         if (is_silent && secure && secure->heard_clear_text()) {
             parting = co_await refuse_clear_text(peer, inside.settings.send_timeout);
@@ -855,7 +885,16 @@ task<> serve_connection(service& shared, unique_fd socket, net::arrival how) {
         } else if (refused) {
             parting = co_await turn_away(talk, *refused);
         } else {
-            parting = co_await converse(talk);
+            for (bool goes_on = true; goes_on;) {
+                parting = co_await converse(talk);
+                goes_on = std::exchange(talk.has_paused, false);
+                if (goes_on) {
+                    const bool is_left = co_await leave(talk, peer, *between);
+                    if (is_left) {
+                        co_return;
+                    }
+                }
+            }
         }
     } catch (const std::bad_alloc&) {
         log::error("http: a connection was dropped: memory is out");

@@ -349,6 +349,24 @@ task<result<void>> plain_stream::send_record(std::uint8_t kind, std::span<const 
     }
 }
 
+void plain_stream::begin_with(std::string octets) noexcept {
+    note_received(octets.size());
+    input_ = std::move(octets);
+    consumed_ = 0;
+    announce_again();
+}
+
+task<unique_fd> plain_stream::give_away() {
+    here_.io().cancel(receive_);
+    while (receive_.in_flight) {
+        static_cast<void>(co_await arrived_.wait_through_stop());
+    }
+    if (has_news_ || has_ended_ || !input().empty()) {
+        co_return unique_fd();
+    }
+    co_return std::move(socket_);
+}
+
 void plain_stream::shut_down_sending() noexcept {
     // Fails only when the peer is gone already, which the next read will say.
     static_cast<void>(kernel::shutdown(socket_.get(), SHUT_WR));

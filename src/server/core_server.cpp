@@ -174,6 +174,7 @@ result<void> core_server::open() {
         hosts_.use(rules);
         http_->use_rules(std::move(rules));
     }
+    silent_ = std::make_unique<net::waiting_room>(*here_, draining_, http::last_request_time_max);
     ftp_ = std::make_unique<ftp::service>(ftp::service{.here = *here_,
                                                        .settings = parts_.ftp,
                                                        .files = parts_.files,
@@ -429,12 +430,64 @@ void core_server::admit(runtime::nursery& connections, const door& at, unique_fd
 task<> core_server::run_connection(core_server& self, protocol speaks, unique_fd&& socket,
                                    [[maybe_unused]] place_taken&& place, net::arrival&& how) {
     switch (speaks) {
-        case protocol::http:
-            co_await http::serve_connection(*self.http_, std::move(socket), std::move(how));
+        case protocol::http: {
+            http::idle_connection between;
+            co_await http::serve_connection(*self.http_, std::move(socket), std::move(how),
+                                            &between);
+            if (between.socket) {
+                self.let_wait(std::move(place), std::move(between));
+            }
             break;
+        }
         case protocol::ftp:
             co_await ftp::serve_session(*self.ftp_, std::move(socket), std::move(how));
             break;
+    }
+}
+
+/// Who waits has neither coroutine nor stream.
+class core_server::silent_client final : public net::waiting_room::guest {
+  public:
+    silent_client(core_server& of, place_taken place, http::idle_connection between) noexcept
+        : owner_(of),
+          place_(std::move(place)),
+          address_place_(std::move(between.place)),
+          number_(between.number),
+          requests_(between.requests) {}
+
+  private:
+    void go_on(unique_fd socket, std::string octets) override {
+        http::idle_connection between{.socket = std::move(socket),
+                                      .place = std::move(address_place_),
+                                      .number = number_,
+                                      .requests = requests_,
+                                      .said = std::move(octets)};
+        owner_.connections_->start(&core_server::go_on, std::ref(owner_), std::move(place_),
+                                   std::move(between));
+    }
+
+    core_server& owner_;
+    place_taken place_;
+    net::address_place address_place_;
+    std::uint64_t number_;
+    std::size_t requests_;
+};
+
+void core_server::let_wait(place_taken place, http::idle_connection between) {
+    const auto until = between.until;
+    auto socket = std::move(between.socket);
+    silent_->take(*connections_,
+                  std::make_unique<silent_client>(*this, std::move(place), std::move(between)),
+                  std::move(socket), until);
+}
+
+task<> core_server::go_on(core_server& self, place_taken&& place, http::idle_connection&& between) {
+    net::arrival how;
+    how.place = std::move(between.place);
+    auto socket = std::move(between.socket);
+    co_await http::serve_connection(*self.http_, std::move(socket), std::move(how), &between);
+    if (between.socket) {
+        self.let_wait(std::move(place), std::move(between));
     }
 }
 

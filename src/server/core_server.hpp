@@ -16,6 +16,7 @@
 #include "ferry/http/server.hpp"
 #include "ferry/http/upload_turns.hpp"
 #include "ferry/net/tls_stream.hpp"
+#include "ferry/net/waiting_room.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/nursery.hpp"
 #include "ferry/runtime/permits.hpp"
@@ -39,8 +40,8 @@ namespace ferry::server {
 
 /// The connections of the process, over all cores: two counters that change with a connection,
 /// never with a request. The kernel spreads connections unevenly, so shares of a core would refuse
-/// early.
-struct connection_counts {
+/// early. On a line of their own: what lies beside them is read for each request.
+struct alignas(64) connection_counts {
     const std::size_t connections_max;
     const std::size_t ftp_sessions_max;  ///< Out of `connections_max`.
     std::atomic<std::size_t> connections{0};
@@ -107,8 +108,9 @@ struct door {
 
 /// Everything of one core: ring, protocols, connections. Made and run on its own thread (`open`,
 /// `run`), told to end from the main thread (`drain`, `stop`), destroyed after every core's thread
-/// has ended.
-class core_server {
+/// has ended. The main thread makes them one after the other: none shares a line with its
+/// neighbour.
+class alignas(64) core_server {
   public:
     core_server(unsigned index, const shared_parts& parts, std::vector<door> doors);
     core_server(const core_server&) = delete;
@@ -221,6 +223,10 @@ class core_server {
     /// connection.
     static runtime::task<> run_connection(core_server& self, protocol speaks, unique_fd&& socket,
                                           place_taken&& place, net::arrival&& how);
+    class silent_client;
+    static runtime::task<> go_on(core_server& self, place_taken&& place,
+                                 http::idle_connection&& between);
+    void let_wait(place_taken place, http::idle_connection between);
     struct refusal;
     struct refusals_of;
     static const refusals_of& refusals(protocol speaks) noexcept;
@@ -251,6 +257,7 @@ class core_server {
     listed_types types_;  ///< Of FTP.
     std::unique_ptr<http::service> http_;
     std::unique_ptr<ftp::service> ftp_;
+    std::unique_ptr<net::waiting_room> silent_;  ///< Clients of HTTP between two requests.
     runtime::stop_scope never_stopped_;
     std::optional<runtime::core_tasks> tasks_;
     std::shared_ptr<const auth::accounts> users_;

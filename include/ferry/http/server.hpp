@@ -73,6 +73,9 @@ struct options {
     runtime::duration header_timeout =
         std::chrono::seconds(10);  ///< For a whole head, from its first octet.
     runtime::duration idle_timeout = std::chrono::seconds(60);  ///< Between requests.
+    /// Who is silent for this long is given away, if somebody takes him (`serve_connection`): not
+    /// sooner, for that costs the busy more than the memory is worth.
+    runtime::duration pause_after = std::chrono::seconds(1);
     runtime::duration send_timeout = std::chrono::seconds(30);  ///< Without any progress.
     net::minimum_rate send_rate_min = {};     ///< How fast a client takes its answers.
     net::minimum_rate receive_rate_min = {};  ///< How fast the content of its requests comes.
@@ -160,10 +163,29 @@ class service {
     std::unique_ptr<state> state_;
 };
 
+/// How long an idle connection may still ask when the server drains.
+inline constexpr auto last_request_time_max = std::chrono::milliseconds(500);
+
+/// A connection between two requests that has been silent for a while: all that is to be known to
+/// go on with it when its client asks again.
+struct idle_connection {
+    unique_fd socket;             ///< None: the connection is over.
+    runtime::time_point until{};  ///< It idles out then.
+    net::address_place place;     ///< Of its address.
+    std::uint64_t number = 0;     ///< `runtime::core::number_connection`; 0: it has none yet.
+    std::size_t requests = 0;     ///< Answered so far.
+    std::string said = {};        ///< What its client has said then; for whoever goes on.
+};
+
 /// Serves one client until it leaves, misbehaves, idles out or asks to close (RFC 9112 section 9).
 /// Takes the socket. Never fails: whatever ends the conversation is logged here, at its only owner.
 /// When the server drains, the answer under way is the last.
+///
+/// `between`: where it leaves a connection that pauses, to be closed when its time has come, or
+/// gone on with by another call that finds there what the first has left. Null: who pauses is
+/// waited for here, with some KiB of memory.
 [[nodiscard]] runtime::task<> serve_connection(service& shared, unique_fd socket,
-                                               net::arrival how = {});
+                                               net::arrival how = {},
+                                               idle_connection* between = nullptr);
 
 }  // namespace ferry::http

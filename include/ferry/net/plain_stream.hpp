@@ -60,6 +60,11 @@ class plain_stream final : public stream {
     /// What `input()` holds, if anything, is news to the next `fill`: for who has read the
     /// beginning of a connection and leaves the rest to others.
     void announce_again() noexcept { has_news_ = !input().empty(); }
+    /// `octets` have arrived before all others: for who read them before there was the stream.
+    void begin_with(std::string octets) noexcept;
+    /// Gives the socket away with nothing under way on it, and is over. None, and the stream goes
+    /// on: something has arrived meanwhile, or it has ended.
+    [[nodiscard]] runtime::task<unique_fd> give_away();
     /// From now on `peer()` is `other`, on whose behalf a proxy has connected.
     void speak_for(const endpoint& other) noexcept { peer_ = other; }
     void shut_down_sending() noexcept override;

@@ -877,7 +877,57 @@ task<> serve_with_fault(nursery&, web& on, unique_fd socket, std::size_t which, 
     happened = fault.has_happened();
 }
 
+/// Serves one connection and waits for it while it pauses; counts the pauses.
+task<> serve_with_pauses(web& on, visit& guest, unique_fd socket, std::size_t& pauses) {
+    idle_connection between;
+    co_await serve_connection(on.shared, std::move(socket), {}, &between);
+    while (between.socket) {
+        ++pauses;
+        CHECK(between.until > on.here.now());
+        auto came = co_await net_test::hear_some(on.here, between.socket.get());
+        if (came.how != ending::still_open) {
+            break;
+        }
+        between.said = std::move(came.octets);
+        auto next = std::move(between.socket);
+        co_await serve_connection(on.shared, std::move(next), {}, &between);
+    }
+    guest.is_over = true;
+}
+
 }  // namespace
+
+TEST_CASE("connection: one that is silent is given away, and goes on as it was") {
+    web on;
+    on.settings.pause_after = 5ms;
+    on.settings.requests_per_connection_max = 3;
+    on.files.write("small.txt", "small");
+    on.run([](nursery& tasks, web& my) -> task<> {
+        auto ends = net_test::connect_ends();
+        visit guest{.client = std::move(ends.far)};
+        std::size_t pauses = 0;
+        tasks.start(serve_with_pauses, std::ref(my), std::ref(guest), std::move(ends.near),
+                    std::ref(pauses));
+        for (std::size_t i = 1; i <= 3; ++i) {
+            while (pauses < i) {
+                co_await pause(my.here, 1ms);
+            }
+            const auto asked = get("/small.txt");
+            co_await say(my, guest, asked.substr(0, 7));
+            co_await pause(my.here, 10ms);  // Half a head is no silence.
+            co_await say(my, guest, asked.substr(7));
+            const auto answer = co_await next_answer(my, guest);
+            CHECK(answer.status == 200);
+            CHECK(answer.body == "small");
+            CHECK((answer.field("Connection") == "close") == (i == 3));
+        }
+        co_await until_over(my, guest);
+        CHECK(pauses == 3);
+    });
+    REQUIRE(on.log.kept.size() == 3);
+    CHECK(on.log.kept[0].connection != 0);
+    CHECK(on.log.kept[0].connection == on.log.kept[2].connection);
+}
 
 // Goal: want of memory costs one connection, never the process, a descriptor or a wrong answer
 // (threats.md, R14). Method: the first allocation fails, then the second, and so on until there are
