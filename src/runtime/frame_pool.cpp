@@ -3,21 +3,24 @@
 #include <array>
 #include <new>
 
+#include "ferry/base/units.hpp"
+
 namespace ferry::runtime {
 namespace {
 
 constexpr std::size_t step_bytes = 64;
 constexpr std::size_t pooled_bytes_max = 2'048;
 constexpr std::size_t classes = pooled_bytes_max / step_bytes;
+// Octets, not frames: a crowd that has gone must not leave its frames behind, which are large.
 // Under AddressSanitizer nothing is kept: a pool would hide the use of a dead frame from it.
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
-constexpr std::size_t kept_per_class_max = 0;
+constexpr std::size_t kept_bytes_per_class_max = 0;
 #else
-constexpr std::size_t kept_per_class_max = 4'096;
+constexpr std::size_t kept_bytes_per_class_max = 256_KiB;
 #endif
 #else
-constexpr std::size_t kept_per_class_max = 4'096;
+constexpr std::size_t kept_bytes_per_class_max = 256_KiB;
 #endif
 
 struct free_block {
@@ -33,7 +36,7 @@ struct free_list {
 /// ends.
 struct thread_lists {
     std::array<free_list, classes> lists;
-    std::size_t kept_max = kept_per_class_max;
+    std::size_t kept_bytes_max = kept_bytes_per_class_max;
 
     ~thread_lists() { clear(); }
     void clear() noexcept {
@@ -72,7 +75,7 @@ void free_frame(void* frame, std::size_t size_bytes) noexcept {
         return;
     }
     auto& list = local.lists[index];
-    if (list.kept >= local.kept_max) {
+    if ((list.kept + 1) * (index + 1) * step_bytes > local.kept_bytes_max) {
         ::operator delete(frame, (index + 1) * step_bytes);
         return;
     }
@@ -83,7 +86,7 @@ void free_frame(void* frame, std::size_t size_bytes) noexcept {
 }
 
 void keep_frames(bool kept) noexcept {
-    local.kept_max = kept ? kept_per_class_max : 0;
+    local.kept_bytes_max = kept ? kept_bytes_per_class_max : 0;
     if (!kept) {
         local.clear();
     }
