@@ -856,24 +856,22 @@ task<> serve_connection(service& shared, unique_fd socket, net::arrival how,
                 is_silent = !tls;
             }
         }
-        conversation talk{
-            .shared = inside,
-            .plain = secure ? static_cast<net::stream&>(*secure) : peer,
-            .from = client(policy, inside.settings.proxies_say, peer.peer(),
-                           place ? std::move(*place) : net::address_place()),
-            .paced_for = {},
-            .paced = {},
-            .tls = std::move(tls),
-            .idle = idle,
-            .parser = head_parser({.head_bytes_max = inside.settings.head_bytes_max,
-                                   .target_bytes_max = inside.settings.target_bytes_max,
-                                   .fields_max = inside.settings.fields_max}),
-            .buffer = {},
-            .batch = {},
-            .number = between != nullptr && between->number != 0 ? between->number
-                                                                 : inside.here.number_connection(),
-            .requests = between != nullptr ? between->requests : 0,
-            .may_pause = between != nullptr && !secure && !how.has_proxy_header};
+        conversation talk{.shared = inside,
+                          .plain = secure ? static_cast<net::stream&>(*secure) : peer,
+                          .from = client(policy, inside.settings.proxies_say, peer.peer(),
+                                         place ? std::move(*place) : net::address_place()),
+                          .paced_for = {},
+                          .paced = {},
+                          .tls = std::move(tls),
+                          .idle = idle,
+                          .parser = head_parser(limits_of(inside.settings)),
+                          .buffer = {},
+                          .batch = {},
+                          .number = between != nullptr && between->number != 0
+                                        ? between->number
+                                        : inside.here.number_connection(),
+                          .requests = between != nullptr ? between->requests : 0,
+                          .may_pause = between != nullptr && !secure && !how.has_proxy_header};
         if (between != nullptr && !between->said.empty()) {
             peer.begin_with(std::move(between->said));
         }

@@ -98,13 +98,12 @@ TEST_CASE("plan: bodies up to 8 KiB are in memory, larger ones in the file (data
         if (size_bytes <= 8'192) {
             CHECK((made.inline_body == content));
             CHECK_FALSE(made.plan.file);
-            CHECK(made.plan.part.size_bytes == 0);
         } else {
             CHECK(made.inline_body.empty());
             REQUIRE(made.plan.file);
-            CHECK(made.plan.part.offset == 0);
-            CHECK(made.plan.part.size_bytes == size_bytes);
         }
+        CHECK(made.plan.part.offset == 0);
+        CHECK(made.plan.part.size_bytes == size_bytes);
     }
 }
 
