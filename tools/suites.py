@@ -242,15 +242,22 @@ def show(log, why):
     print("----", flush=True)
 
 
-# doctest has such a heading above what a case said; one that said something and passed makes the
-# numbers differ, and then nothing is run again.
+# doctest puts a rule and this heading above what a case said, be it an error or a word in passing.
+RULE = re.compile(r"^={60,}$", re.MULTILINE)
 HEADING = re.compile(r"^TEST CASE:  (.+)$", re.MULTILINE)
+ERROR = re.compile(r"^\S+:\d+: (?:FATAL )?ERROR: ", re.MULTILINE)
+
+
+def failed_cases(text):
+    """The names of the doctest cases that `text` tells of as failed."""
+    return sorted({heading[1] for part in RULE.split(text)
+                   if ERROR.search(part) and (heading := HEADING.search(part))})
 
 
 def pass_alone(program, log, count):
     """True when the few doctest cases that failed, as `log` has them, pass when run by themselves."""
     said = text_of(log)
-    names = sorted(set(HEADING.findall(said)))
+    names = failed_cases(said)
     if not DOCTEST.search(said) or len(names) != count.failed or count.failed > UNSTEADY_MAX:
         return False
     # A comma would begin another pattern; `?` is any one octet.

@@ -65,6 +65,14 @@ class Programs(unittest.TestCase):
         self.assertIn("CHECK( a ) is NOT correct!", self.printed.getvalue())
         self.assertIn("a_test.cpp:10: ERROR", suites.FAILED[0])
 
+    def test_who_only_says_something_is_not_run_again(self):
+        word = HEADING.format(line=3, name="talks").replace("ERROR: CHECK( a ) is NOT correct!",
+                                                            "MESSAGE: all is well")
+        self.assertEqual(self.run_as(word + said_by_doctest(["fails"], 5), 1,
+                                     said_by_doctest([], 1)), (6, 0))
+        with open(self.asked, encoding="utf-8") as file:
+            self.assertIn("--test-case=fails\n", file.read())
+
     def test_what_fails_again_has_failed(self):
         self.assertEqual(self.run_as(said_by_doctest(["a"], 5), 1, said_by_doctest(["a"], 0), 1),
                          (5, 1))
