@@ -314,7 +314,6 @@ def test_without_io_uring(t, row):
     check.equal(fetch(server, "/one.txt"), b"1\n", "by choice")
 
 
-@needs_root  # To be two ferries of one ordinary user whom nobody else is.
 def test_no_file_is_registered(t):
     """threats.md, R9: a table of files in the ring would be bounded by RLIMIT_NOFILE; so few
     descriptors still serve."""
@@ -332,6 +331,7 @@ def test_no_file_is_registered(t):
     check.equal(len(rings), CORES if by_ring else 0, "rings")
 
 
+@needs_root  # To be two ferries of one ordinary user whom nobody else is.
 def test_two_share_locked_memory(t):
     """threats.md, R8: it is counted by user. Who finds too little left serves by epoll, also when
     both take of it at the same time."""

@@ -342,8 +342,9 @@ task<outcome> retrieve(ftp_session& user) {
             co_return arrived;
         }
     }
+    const bool leaves = (co_await runtime::current_scope()).stop_requested();  // Of its own accord.
     if (arrived == outcome::over && when == interruption::none && data.is_secure() &&
-        context.is_strict()) {
+        context.is_strict() && !leaves) {
         context.complain("a data connection over TLS has ended without a close_notify", "", line);
         co_return outcome::broken;
     }
