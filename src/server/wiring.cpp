@@ -619,6 +619,9 @@ unique_fd block_signals() {
 
 // At the end a log that nobody reads must not keep the process.
 constexpr auto finish_time_max = std::chrono::milliseconds(500);
+// Of a file that is kept in memory whole: what is there leaves with its head in one send, which up
+// to here costs less than sendfile(2) beside it (bench/NOTES.md, 2026-11-27).
+constexpr std::size_t kept_body_bytes_max = 16'384;
 
 void tell_failed_write(int os_errno) noexcept {
     try {
@@ -817,7 +820,7 @@ int run(const config& given, char* const* arguments) {
                            std::move(ready->public_addresses)),
         .listings = {.reads_max = settings.list_reads_max, .held_max = settings.list_held_max},
         .open_files = {.entries_max = ready->file_cache_entries,
-                       .body_bytes_max = http::inline_body_bytes_max,
+                       .body_bytes_max = kept_body_bytes_max,
                        .bodies_bytes_max = settings.file_cache_bytes,
                        .keeps_absence = finds_exact_names(settings),
                        .idle_max = settings.file_cache_idle_timeout},
