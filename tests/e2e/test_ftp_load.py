@@ -5,11 +5,11 @@ import os
 import signal
 import socket
 import subprocess
-import threading
 
 from support import check
 from support.case import Failure, rows
 from support.clients import run
+from support.scripted import Scripted
 
 SMALL = b"0123456789abcde\n" * 64
 
@@ -156,35 +156,23 @@ def test_nobody_listens(t):
     check.equal(said["errors"], {"retr: connect: cannot be reached": 2}, "errors")
 
 
-class Scripted:
-    """A server of one session after the other that says what it is told to: RETR's contents in
-    turn, or instead of some verb's reply other octets (None: it falls silent)."""
+class ScriptedSessions(Scripted):
+    """Says in each session what it is told to: RETR's contents in turn, or instead of some verb's
+    reply other octets (None: it falls silent)."""
 
     def __init__(self, contents=(b"abc",), size=None, **said):
         self.contents, self.size, self.said = list(contents), size, said
-        self.door = socket.create_server(("127.0.0.1", 0))
-        self.ftp_port = self.door.getsockname()[1]
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-        self.thread.start()
+        super().__init__()
 
-    def close(self):
-        self.door.shutdown(socket.SHUT_RDWR)  # Ends the wait for the next session.
-        self.door.close()
-        self.thread.join()
+    @property
+    def ftp_port(self):
+        return self.port
 
-    def serve(self):
-        while True:
-            try:
-                control, _ = self.door.accept()
-            except OSError:
-                return
-            with control, control.makefile("rb") as lines:
-                try:
-                    control.sendall(self.said.get("greeting", b"220 x\r\n"))
-                    for line in lines:
-                        self.answer(control, line.decode().split()[0])
-                except OSError:
-                    pass  # The client has seen enough.
+    def talk(self, connection):
+        with connection.makefile("rb") as lines:
+            connection.sendall(self.said.get("greeting", b"220 x\r\n"))
+            for line in lines:
+                self.answer(connection, line.decode().split()[0])
 
     def answer(self, control, verb):
         ordinary = {"USER": b"331 x\r\n", "PASS": b"230 x\r\n", "TYPE": b"200 x\r\n",
@@ -228,7 +216,7 @@ LIES = [Lie("shorter-than-size", "retr: another length than SIZE said", size=4),
 
 @rows(LIES)
 def test_what_a_server_gets_wrong(t, row):
-    server = t.closing(Scripted(**row.said))
+    server = t.closing(ScriptedSessions(**row.said))
     _, said = load(t, "-n", "2", "-c", "1", "--verify", "--timeout", "200ms", url(server, "x"),
                    status=None)
     check.holds(row.error in said["errors"], f"{row.error!r} is not in {said['errors']}")
@@ -236,7 +224,7 @@ def test_what_a_server_gets_wrong(t, row):
 
 def test_a_server_that_is_right(t):
     """So that what the lies are told by is not the scripted server's own."""
-    server = t.closing(Scripted(size=3))
+    server = t.closing(ScriptedSessions(size=3))
     _, said = load(t, "-n", "3", "-c", "1", "--verify", url(server, "x"))
     check.equal((said["done"], said["errors"], said["octets"]), (3, {}, 9), "what it found")
 

@@ -3,13 +3,12 @@
 import json
 import os
 import signal
-import socket
 import subprocess
-import threading
 
 from support import check
 from support.case import Failure, rows
 from support.clients import run
+from support.scripted import Scripted
 
 SMALL = b"0123456789abcde\n" * 64
 
@@ -105,37 +104,23 @@ def test_nobody_listens(t):
     check.equal(said["errors"], {"cannot be reached": 2}, "errors")
 
 
-class Scripted:
-    """A server that answers each request of each connection with the next of `answers`, the last one
-    again and again."""
+class ScriptedAnswers(Scripted):
+    """Answers each request of each connection with the next of `answers`, the last one again and again."""
 
     def __init__(self, *answers):
         self.answers = list(answers)
-        self.door = socket.create_server(("127.0.0.1", 0))
-        self.http_port = self.door.getsockname()[1]
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-        self.thread.start()
+        super().__init__()
 
-    def close(self):
-        self.door.shutdown(socket.SHUT_RDWR)  # Ends the wait for the next connection.
-        self.door.close()
-        self.thread.join()
+    @property
+    def http_port(self):
+        return self.port
 
-    def serve(self):
-        while True:
-            try:
-                connection, _ = self.door.accept()
-            except OSError:
-                return
-            with connection:
-                try:
-                    while connection.recv(65536):
-                        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-                        connection.sendall(answer)
-                        if b"close" in answer:
-                            break
-                except OSError:
-                    pass  # The client has seen enough.
+    def talk(self, connection):
+        while connection.recv(65536):
+            answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+            connection.sendall(answer)
+            if b"close" in answer:
+                break
 
 
 class Lie:
@@ -155,7 +140,7 @@ LIES = [Lie("second-is-shorter", "2 octets of content, not 3", answer(b"abc"), a
 
 @rows(LIES)
 def test_lie_is_found(t, row):
-    server = Scripted(*row.answers)
+    server = ScriptedAnswers(*row.answers)
     try:
         _, said = load(t, "-n", "2", "-c", "1", url(server))
     finally:
@@ -166,7 +151,7 @@ def test_lie_is_found(t, row):
 
 
 def test_server_that_closes_is_connected_to_again(t):
-    server = Scripted(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc")
+    server = ScriptedAnswers(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc")
     try:
         _, said = load(t, "-n", "3", "-c", "1", url(server))
     finally:
@@ -175,7 +160,7 @@ def test_server_that_closes_is_connected_to_again(t):
 
 
 def test_silence_times_out(t):
-    server = Scripted(b"HTTP/1.1 200 OK\r\n")
+    server = ScriptedAnswers(b"HTTP/1.1 200 OK\r\n")
     try:
         _, said = load(t, "-n", "1", "-c", "1", "--timeout", "100ms", url(server), status=1)
     finally:
