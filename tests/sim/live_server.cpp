@@ -71,6 +71,7 @@ live_server::live_server(const model_tree& model, const server_numbers& numbers)
     files_ = std::move(*opened);
     files_->close_on(offload_);
     files_->count_for(homes_, {});
+    files_->note_replacements(replacements_);
     parts_ = std::make_unique<server::shared_parts>(server::shared_parts{
         .files = *files_,
         .users = users_,

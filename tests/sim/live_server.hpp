@@ -14,6 +14,7 @@
 #include "ferry/runtime/nursery.hpp"
 #include "ferry/runtime/offload.hpp"
 #include "ferry/vfs/digest.hpp"
+#include "ferry/vfs/replacements.hpp"
 #include "model_tree.hpp"
 #include "seed_tree.hpp"
 #include "server/core_server.hpp"
@@ -49,6 +50,7 @@ class live_server {
     void serve();
 
     std::filesystem::path directory_;
+    vfs::replacement_table replacements_{{}};
     std::unique_ptr<vfs::tree> files_;
     std::shared_ptr<const auth::accounts> users_;
     auth::session_counts sessions_;
