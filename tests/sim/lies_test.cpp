@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -198,10 +199,10 @@ TEST_CASE("clients: wrong octets on a data connection are noticed") {
         }
         lying_proxy honest(run.machine.here(), server.ftp(), {.name = "none", .is_ftp = true});
         run.machine.run(&talk_through, std::ref(run), std::cref(server), std::ref(honest));
-        for (const auto& each : run.findings.violations()) {
-            CHECK_MESSAGE(each.rule == "octets of a file are wrong", run.findings.describe());
-            is_noticed = true;
-        }
+        // A digest of them that is wrong may be seen first.
+        is_noticed = std::ranges::any_of(run.findings.violations(), [](const auto& each) {
+            return each.rule == "octets of a file are wrong";
+        });
     }
     CHECK(is_noticed);
 }
