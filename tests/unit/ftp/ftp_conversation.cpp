@@ -18,8 +18,8 @@
 #include <utility>
 
 #include "../allocation_faults.hpp"
+#include "../vfs/troubled_tree.hpp"
 #include "ferry/net/endpoint.hpp"
-#include "troubled_tree.hpp"
 
 namespace ferry::ftp::test {
 namespace {
@@ -105,7 +105,7 @@ test_server::~test_server() {
 
 void test_server::run() {
     if (settings_.has_troubled_names) {
-        files_ = make_troubled(std::move(files_));
+        files_ = vfs_test::make_troubled(std::move(files_));
     }
     files_->keep_parts(settings_.parts_kept);
     files_->count_for(homes_, {});

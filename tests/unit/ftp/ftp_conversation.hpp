@@ -44,7 +44,7 @@ struct server_settings {
     const host_table* hosts = nullptr;
     std::shared_ptr<const net::tls_server> tls = {};  ///< Null: there is no TLS.
     auth::permissions of_ann = auth::rights::all();
-    bool has_troubled_names = false;  ///< As of `make_troubled`.
+    bool has_troubled_names = false;  ///< As of `vfs_test::make_troubled`.
     /// Which allocation of the first session fails, 1 being its first; 0: none.
     std::size_t failing_allocation = 0;
 };

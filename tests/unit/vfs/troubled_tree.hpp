@@ -4,10 +4,10 @@
 
 #include "ferry/vfs/tree.hpp"
 
-namespace ferry::ftp::test {
+namespace ferry::vfs_test {
 
 /// `files`, but names whose last component begins with "broken" or "full" fail in what needs the
 /// disk: errc::io, errc::no_space. For replies that no disk of a test gives.
 [[nodiscard]] std::unique_ptr<vfs::tree> make_troubled(std::unique_ptr<vfs::tree> files);
 
-}  // namespace ferry::ftp::test
+}  // namespace ferry::vfs_test

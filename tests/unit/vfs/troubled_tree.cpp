@@ -7,7 +7,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace ferry::ftp::test {
+namespace ferry::vfs_test {
 namespace {
 
 using runtime::core;
@@ -124,4 +124,4 @@ std::unique_ptr<vfs::tree> make_troubled(std::unique_ptr<vfs::tree> files) {
     return std::make_unique<troubled_tree>(std::move(files));
 }
 
-}  // namespace ferry::ftp::test
+}  // namespace ferry::vfs_test
