@@ -23,16 +23,20 @@ bool has_extension(const vfs::path& name) noexcept {
     return name.name().contains('.');
 }
 
-/// A regular file that visitors may read; null where there is none.
-task<vfs::shared_file_ptr> open_page(const planning& plan, const vfs::path& name) {
+/// A regular file that visitors may read; null where there is none. Fails where the server could
+/// not find that out: what else would be answered may be wrong.
+task<result<vfs::shared_file_ptr>> open_page(const planning& plan, const vfs::path& name) {
     if (!plan.rights_at(name).has(auth::right::read)) {
         co_return nullptr;
     }
     auto found = co_await plan.open(name);
+    if (!found && is_server_error(status_for(found.error().code))) {
+        co_return found;
+    }
     if (!found || (*found)->file.is_directory()) {
         co_return nullptr;
     }
-    co_return std::move(*found);
+    co_return found;
 }
 
 /// All of a small file; nothing where it cannot be read or has become shorter.
@@ -117,9 +121,12 @@ task<std::optional<response_plan>> plan_clean_page(const planning& plan) {
     }
     auto file = co_await open_page(plan, *name);
     if (!file) {
+        co_return plan.error(status_for(file.error().code));
+    }
+    if (!*file) {
         co_return std::nullopt;
     }
-    auto made = co_await plan_file(plan, *name, std::move(file));
+    auto made = co_await plan_file(plan, *name, std::move(*file));
     co_return made;
 }
 
@@ -155,11 +162,14 @@ task<std::optional<response_plan>> plan_single_page(planning& plan, errc why) {
     }
     auto file = co_await open_page(plan, *plan.at.spa);
     if (!file) {
+        co_return plan.error(status_for(file.error().code));
+    }
+    if (!*file) {
         co_return std::nullopt;
     }
     // What is said of the page, and how long it may be kept, is not said of the path.
     plan.rules.path = plan.at.in_site(*plan.at.spa).text();
-    auto made = co_await plan_file(plan, *plan.at.spa, std::move(file));
+    auto made = co_await plan_file(plan, *plan.at.spa, std::move(*file));
     co_return made;
 }
 
@@ -168,10 +178,11 @@ task<response_plan> with_error_page(const planning& plan, response_plan made) {
     if (name == nullptr) {
         co_return made;
     }
-    auto file = co_await open_page(plan, *name);
-    if (!file) {
+    auto found = co_await open_page(plan, *name);
+    if (!found || !*found) {
         co_return made;
     }
+    auto file = std::move(*found);
     const auto size_bytes = file->file.status().size_bytes;
     const bool is_small = size_bytes <= inline_body_bytes_max;
     std::optional<std::string> content;

@@ -59,6 +59,11 @@ enum class status : std::uint16_t {
     return code_of(what) >= 400;
 }
 
+/// True for 5xx: the request may have been right (RFC 9110 section 15.6).
+[[nodiscard]] constexpr bool is_server_error(status what) noexcept {
+    return code_of(what) >= 500;
+}
+
 /// The reason phrase, such as "Not Found" (RFC 9110 section 15).
 [[nodiscard]] std::string_view reason_phrase(status what) noexcept;
 

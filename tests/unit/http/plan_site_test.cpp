@@ -25,12 +25,20 @@ namespace {
 struct ruled_site : http::test::planned_site {
     explicit ruled_site(const rules& written, options numbers = {})
         : planned_site(std::move(numbers)) {
+        go_by(written);
+    }
+    ruled_site(site_rules written, troubled names) : planned_site(options{}, names) {
+        go_by({.standard = std::move(written)});
+    }
+    explicit ruled_site(site_rules written, options numbers = {})
+        : ruled_site(rules{.standard = std::move(written)}, std::move(numbers)) {}
+
+  private:
+    void go_by(const rules& written) {
         auto made = make_sites(written);
         REQUIRE_MESSAGE(made.has_value(), (made ? "" : made.error().text));
         shared.use_rules(std::move(*made));
     }
-    explicit ruled_site(site_rules written, options numbers = {})
-        : ruled_site(rules{.standard = std::move(written)}, std::move(numbers)) {}
 };
 
 options visitors_may(std::string_view permissions) {
@@ -130,6 +138,21 @@ TEST_CASE("plan: clean URLs, one address for a page") {
     CHECK(on.get("/nothing.html").head.status == 404);
     // Its address without the end would be one with another end.
     CHECK(on.get("/v1.2.html").inline_body == "version");
+}
+
+// RFC 9110 section 15.6.1: what would be answered without the page may be wrong.
+TEST_CASE("plan: a page that the disk does not give is the server's error, not another answer") {
+    ruled_site on(site_rules{.spa = "/broken app.html", .clean_urls = true},
+                  ruled_site::troubled{});
+    on.files.make_directory("broken");
+    on.put("broken.html", "page");
+    on.put("broken/a", "a");
+    on.put("broken app.html", "app");
+    on.put("page.html", "page");
+    CHECK(on.get("/broken").head.status == 500);  // Not the redirection to the directory's listing.
+    CHECK(on.get("/route").head.status == 500);   // Not 404.
+    CHECK(on.get("/page").inline_body == "page");
+    CHECK(on.get("/none.js").head.status == 404);
 }
 
 TEST_CASE("plan: how often the tree is asked for a name that is none, and for a page") {

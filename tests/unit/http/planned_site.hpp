@@ -67,6 +67,7 @@ class given_content final : public content_reader {
 /// A tree of files and the service that plans answers from it.
 struct planned_site : service_on_tree {
     explicit planned_site(options numbers) : service_on_tree(std::move(numbers)) {}
+    planned_site(options numbers, troubled names) : service_on_tree(std::move(numbers), names) {}
 
     /// The answer to the head `request`, whose lines end in LF here, without an empty line at its
     /// end.

@@ -7,6 +7,7 @@
 
 #include "../vfs/scratch.hpp"
 #include "../vfs/test_core.hpp"
+#include "../vfs/troubled_tree.hpp"
 #include "ferry/base/access_sink.hpp"
 #include "ferry/http/media_types.hpp"
 #include "ferry/http/server.hpp"
@@ -28,6 +29,11 @@ class no_log final : public access_sink {
 /// A tree of files and the service that answers from it, without a socket.
 struct service_on_tree {
     explicit service_on_tree(options numbers) : settings(std::move(numbers)) {}
+    /// The same with names as of `vfs_test::make_troubled`.
+    struct troubled {};
+    service_on_tree(options numbers, troubled)
+        : tree(vfs_test::make_troubled(vfs::open_local_tree(files.root().c_str()).value())),
+          settings(std::move(numbers)) {}
 
     vfs_test::scratch files;
     vfs_test::test_core machine;
