@@ -6,7 +6,7 @@ order, in a root directory that is an overlay of this machine's; what `docker ru
 does to a process is done by hand. Long form, in a Debian that has nothing but its base, as the recipe's
 FROM has, with the network for apt-get:
 
-    python3 tests/tools/container_test.py --ferry PATH --load PATH --bare
+    python3 tests/tools/container_test.py --build DIR --bare
 """
 
 import argparse
@@ -167,7 +167,7 @@ class Container:
     """The container, serving, made when it is first asked for."""
 
     def __init__(self, options, folder):
-        run([os.path.join(ROOT, "tools", "package"), "-o", folder, "--built", options.ferry, options.load])
+        run([os.path.join(ROOT, "tools", "package"), "-o", folder, "--built", options.build])
         space = os.path.join(folder, "space")
         os.mkdir(space)
         # Its own loopback, unless apt-get is to fetch something.
@@ -259,11 +259,10 @@ def test_5_is_of_the_base_it_names(container):
 
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ferry", required=True, help="the binary under test")
-    parser.add_argument("--load", required=True, help="ferry-ftp-load of the same build")
+    parser.add_argument("--build", required=True, help="the directory of the build under test")
     parser.add_argument("--bare", action="store_true", help="in a Debian of its own; some minutes")
     options = parser.parse_args(arguments)
-    options.ferry, options.load = os.path.realpath(options.ferry), os.path.realpath(options.load)
+    options.build = os.path.realpath(options.build)
     passed = failed = 0
     with tempfile.TemporaryDirectory(prefix="ferry-container-", ignore_cleanup_errors=True) as folder:
         os.chmod(folder, 0o755)

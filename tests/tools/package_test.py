@@ -4,7 +4,7 @@ Method: the package is made of the binaries under test and installed, by dpkg, i
 its own: an overlay of this machine's, in namespaces of its own, so that nothing here changes and the
 ports 80 and 21 are free. Long form, a Debian that has nothing but its base:
 
-    python3 tests/tools/package_test.py --ferry PATH --load PATH --bare
+    python3 tests/tools/package_test.py --build DIR --bare
 """
 
 import argparse
@@ -54,6 +54,9 @@ with ftplib.FTP("127.0.0.1", timeout=20) as ftp:
     ftp.login()
     ftp.retrbinary("RETR hello.txt", print)
 PYTHON
+say load
+ferry-http-load -c 1 -t 1 -d 200ms http://127.0.0.1/hello.txt
+ferry-ftp-load -c 1 -t 1 -d 200ms ftp://127.0.0.1/hello.txt
 say rotate
 mv /var/log/ferry/access.log /var/log/ferry/access.log.1; kill -USR1 $server
 n=0; until [ -e /var/log/ferry/access.log ]; do
@@ -121,8 +124,7 @@ class Package:
 
     def __init__(self, options, folder):
         self.folder = folder
-        made = run([os.path.join(ROOT, "tools", "package"), "-o", folder, "--built",
-                    options.ferry, options.load])
+        made = run([os.path.join(ROOT, "tools", "package"), "-o", folder, "--built", options.build])
         self.file = re.search(r"^(/\S+\.deb)$", made, re.MULTILINE)[1]
         self.tree = os.path.join(folder, "tree")
         run(["dpkg-deb", "-x", self.file, self.tree])
@@ -137,6 +139,10 @@ def test_installs_and_serves(package):
           "^ferry 750$")
     wants(part(package.said, "check"), r"^HTTP/1\.1 on \S+:80$", "/srv/ferry")
     wants(part(package.said, "serve"), r"^b'served\\n'\nb'served\\n'$")
+
+
+def test_has_the_load_tools(package):
+    wants(part(package.said, "load"), r"^Running 200ms of GET http://", r"^Running 200ms of retr ")
 
 
 def test_logs_are_rotated(package):
@@ -233,8 +239,7 @@ def test_walls(package):
 
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ferry", required=True, help="the binary under test")
-    parser.add_argument("--load", required=True, help="ferry-ftp-load of the same build")
+    parser.add_argument("--build", required=True, help="the directory of the build under test")
     parser.add_argument("--bare", action="store_true", help="in a Debian of its own; some minutes")
     options = parser.parse_args(arguments)
     passed = failed = 0

@@ -137,7 +137,8 @@ def manual_page(help_text, version):
         "command line, the environment or the configuration file are not understood.",
         ".SH FILES", ".TP", "/etc/ferry/ferry.toml", "the configuration of the service",
         ".TP", "/etc/ferry/users", "accounts, made by \\fBferry passwd\\fR",
-        ".SH SEE ALSO", "\\fBferry\\-ftp\\-load\\fR, which loads FTP servers; systemctl(1), logrotate(8)"]
+        ".SH SEE ALSO", "\\fBferry\\-http\\-load\\fR and \\fBferry\\-ftp\\-load\\fR, which load servers; "
+        "systemctl(1), logrotate(8)"]
     return "\n".join(out) + "\n"
 
 
