@@ -18,8 +18,9 @@ class tls_session::callbacks {
     static long control(BIO* wire, int what, long number, void* pointer);
     static void see_message(int is_written, int version, int kind, const void* octets,
                             std::size_t size_bytes, SSL* session, void* unused);
-    /// The secrets of TLS 1.3 as they are made (RFC 9850 has their names).
-    static void see_secret(const SSL* session, const char* line);
+    /// The secrets of TLS 1.3 as they are made (`tls_secret_watch`).
+    static void hear_secret(void* session, bool is_client,
+                            std::span<const unsigned char> secret) noexcept;
     static int choose_protocol(SSL* session, const unsigned char** chosen,
                                unsigned char* chosen_bytes, const unsigned char* offered,
                                unsigned offered_bytes, void* unused);

@@ -28,8 +28,6 @@ using key_owner = std::unique_ptr<EVP_PKEY, freed_by<::EVP_PKEY_free>>;
 using context_owner = std::unique_ptr<SSL_CTX, freed_by<::SSL_CTX_free>>;
 using cipher_owner = std::unique_ptr<EVP_CIPHER, freed_by<::EVP_CIPHER_free>>;
 using cipher_context_owner = std::unique_ptr<EVP_CIPHER_CTX, freed_by<::EVP_CIPHER_CTX_free>>;
-using mac_owner = std::unique_ptr<EVP_MAC, freed_by<::EVP_MAC_free>>;
-using mac_context_owner = std::unique_ptr<EVP_MAC_CTX, freed_by<::EVP_MAC_CTX_free>>;
 using general_names_owner = std::unique_ptr<GENERAL_NAMES, freed_by<::GENERAL_NAMES_free>>;
 
 /// What OpenSSL says of the last thing that failed, for a person, and forgets it.

@@ -1,8 +1,6 @@
 #include "net/tls_records.hpp"
 
-#include <openssl/core_names.h>
 #include <openssl/err.h>
-#include <openssl/params.h>
 
 #include <algorithm>
 #include <cstring>
@@ -47,62 +45,18 @@ struct suite_row {
     std::uint16_t id;
     record_key::cipher kind;
     const char* cipher;
-    const char* digest;
+    tls_digest digest;
     std::size_t key_bytes;
-    std::size_t secret_bytes;
 };
 constexpr auto suite_rows = std::to_array<suite_row>({
-    {0x1301, record_key::cipher::aes_128_gcm, "AES-128-GCM", "SHA256", 16, 32},
-    {0x1302, record_key::cipher::aes_256_gcm, "AES-256-GCM", "SHA384", 32, 48},
-    {0x1303, record_key::cipher::chacha20_poly1305, "ChaCha20-Poly1305", "SHA256", 32, 32},
+    {0x1301, record_key::cipher::aes_128_gcm, "AES-128-GCM", tls_digest::sha256, 16},
+    {0x1302, record_key::cipher::aes_256_gcm, "AES-256-GCM", tls_digest::sha384, 32},
+    {0x1303, record_key::cipher::chacha20_poly1305, "ChaCha20-Poly1305", tls_digest::sha256, 32},
 });
 
 std::size_t sealed_size_of(std::string_view record) noexcept {
     return std::size_t{static_cast<unsigned char>(record[3])} << 8U |
            std::size_t{static_cast<unsigned char>(record[4])};
-}
-
-/// HMAC with a secret for its key; null: memory is out.
-mac_context_owner keyed_hmac(EVP_MAC* hmac, const tls_suites::suite& suite,
-                             const tls_secret& secret) {
-    mac_context_owner made(::EVP_MAC_CTX_new(hmac));
-    std::string digest = suite.digest;
-    const OSSL_PARAM terms[] = {
-        ::OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0),
-        ::OSSL_PARAM_construct_end()};
-    if (made && ::EVP_MAC_init(made.get(), secret.octets.data(), secret.size_bytes, terms) != 1) {
-        made.reset();
-    }
-    return made;
-}
-
-/// HKDF-Expand-Label of no context, `out.size()` not over that of a digest: one block of HMAC
-/// (RFC 8446 section 7.1, RFC 5869 section 2.3). Uses `hmac` up.
-bool expand(EVP_MAC_CTX* hmac, std::string_view label, std::span<unsigned char> out) {
-    constexpr std::string_view prefix = "tls13 ";
-    std::array<unsigned char, 32> info{};
-    std::size_t size_bytes = 0;
-    const auto put = [&](std::string_view octets) {
-        std::memcpy(info.data() + size_bytes, octets.data(), octets.size());
-        size_bytes += octets.size();
-    };
-    info[size_bytes++] = 0;
-    info[size_bytes++] = static_cast<unsigned char>(out.size());
-    info[size_bytes++] = static_cast<unsigned char>(prefix.size() + label.size());
-    put(prefix);
-    put(label);
-    info[size_bytes++] = 0;  // The context is empty.
-    info[size_bytes++] = 1;  // The first block.
-    std::array<unsigned char, EVP_MAX_MD_SIZE> block{};
-    std::size_t block_bytes = 0;
-    const bool is_done = ::EVP_MAC_update(hmac, info.data(), size_bytes) == 1 &&
-                         ::EVP_MAC_final(hmac, block.data(), &block_bytes, block.size()) == 1 &&
-                         block_bytes >= out.size();
-    if (is_done) {
-        std::copy_n(block.begin(), out.size(), out.begin());
-    }
-    ::OPENSSL_cleanse(block.data(), block.size());
-    return is_done;
 }
 
 /// OpenSSL's octets are unsigned char; ours are of any kind.
@@ -117,11 +71,7 @@ auto* octets_at(Octet* at) noexcept {
 
 }  // namespace
 
-tls_secret::~tls_secret() {
-    ::OPENSSL_cleanse(octets.data(), octets.size());
-}
-
-tls_suites::tls_suites() : hmac_(::EVP_MAC_fetch(nullptr, "HMAC", nullptr)) {
+tls_suites::tls_suites() {
     for (std::size_t i = 0; i < suites_.size(); ++i) {
         const auto& row = suite_rows[i];
         suites_[i] = {.id = row.id,
@@ -129,20 +79,19 @@ tls_suites::tls_suites() : hmac_(::EVP_MAC_fetch(nullptr, "HMAC", nullptr)) {
                       .cipher = cipher_owner(::EVP_CIPHER_fetch(nullptr, row.cipher, nullptr)),
                       .digest = row.digest,
                       .key_bytes = row.key_bytes,
-                      .secret_bytes = row.secret_bytes};
+                      .secret_bytes = digest_bytes(row.digest)};
     }
     ::ERR_clear_error();  // What is not there is not found.
 }
 
 const tls_suites::suite* tls_suites::find(std::uint16_t id) const noexcept {
     const auto* const found = std::ranges::find(suites_, id, &suite::id);
-    return found == suites_.end() || !found->cipher || !hmac_ ? nullptr : found;
+    return found == suites_.end() || !found->cipher ? nullptr : found;
 }
 
 // ----------------------------------------------------------------------------------- one direction
 
-result<tls_traffic_key> tls_traffic_key::make(const tls_suites& suites,
-                                              const tls_suites::suite& suite,
+result<tls_traffic_key> tls_traffic_key::make(const tls_suites::suite& suite,
                                               const tls_secret& secret, std::uint64_t sequence,
                                               bool is_sealing) {
     FERRY_ASSERT(secret.size_bytes == suite.secret_bytes);
@@ -151,7 +100,7 @@ result<tls_traffic_key> tls_traffic_key::make(const tls_suites& suites,
     made.context_.reset(::EVP_CIPHER_CTX_new());
     made.secret_ = secret;
     made.is_sealing_ = is_sealing;
-    if (!made.context_ || !made.use_secret(suites)) {
+    if (!made.context_ || !made.use_secret()) {
         ::ERR_clear_error();
         return failure(errc::exhausted);
     }
@@ -160,25 +109,22 @@ result<tls_traffic_key> tls_traffic_key::make(const tls_suites& suites,
 }
 
 /// The key of `secret_` in `key`, which has its size.
-bool tls_traffic_key::derive(const tls_suites& suites, std::span<unsigned char> key,
-                             std::span<unsigned char> iv) const {
-    const auto hmac = keyed_hmac(suites.hmac(), *suite_, secret_);
-    return hmac && expand(hmac.get(), "key", key) &&
-           ::EVP_MAC_init(hmac.get(), nullptr, 0, nullptr) == 1 && expand(hmac.get(), "iv", iv);
+bool tls_traffic_key::derive(std::span<unsigned char> key,
+                             std::span<unsigned char> iv) const noexcept {
+    return expand_label(suite_->digest, secret_.used(), {.text = "key"}, key) &&
+           expand_label(suite_->digest, secret_.used(), {.text = "iv"}, iv);
 }
 
-std::optional<record_key> tls_traffic_key::describe(const tls_suites& suites) const {
+record_key tls_traffic_key::describe() const noexcept {
     record_key made{.how = suite_->kind, .sequence = sequence_};
-    if (!derive(suites, std::span(made.key).first(suite_->key_bytes), made.iv)) {
-        ::ERR_clear_error();
-        return std::nullopt;
-    }
+    const bool is_done = derive(std::span(made.key).first(suite_->key_bytes), made.iv);
+    FERRY_ASSERT(is_done);
     return made;
 }
 
-bool tls_traffic_key::use_secret(const tls_suites& suites) {
+bool tls_traffic_key::use_secret() {
     std::array<unsigned char, 32> key{};
-    const bool is_done = derive(suites, std::span(key).first(suite_->key_bytes), iv_) &&
+    const bool is_done = derive(std::span(key).first(suite_->key_bytes), iv_) &&
                          ::EVP_CipherInit_ex(context_.get(), suite_->cipher.get(), nullptr,
                                              key.data(), nullptr, is_sealing_ ? 1 : 0) == 1;
     ::OPENSSL_cleanse(key.data(), key.size());
@@ -186,15 +132,14 @@ bool tls_traffic_key::use_secret(const tls_suites& suites) {
     return is_done;
 }
 
-bool tls_traffic_key::renew(const tls_suites& suites) {
-    const auto hmac = keyed_hmac(suites.hmac(), *suite_, secret_);
+bool tls_traffic_key::renew() {
     tls_secret next{.octets = {}, .size_bytes = secret_.size_bytes};
-    if (!hmac ||
-        !expand(hmac.get(), "traffic upd", std::span(next.octets).first(next.size_bytes))) {
+    if (!expand_label(suite_->digest, secret_.used(), {.text = "traffic upd"},
+                      std::span(next.octets).first(next.size_bytes))) {
         return false;
     }
     secret_ = next;
-    return use_secret(suites);
+    return use_secret();
 }
 
 /// RFC 8446 section 5.3.
@@ -453,7 +398,7 @@ result<void> tls_records::take_message(std::span<const std::byte> octets, std::s
     if (is_asked > 1) {
         return failure(refuse(illegal_parameter, "a KeyUpdate of an unknown kind", to_send));
     }
-    if (!reading_.renew(*suites_)) {
+    if (!reading_.renew()) {
         return failure(refuse(internal_error, "keys cannot be renewed", to_send));
     }
     return is_asked == 1 && !is_over_ ? renew_own_key(to_send) : result<void>{};
@@ -470,7 +415,7 @@ result<void> tls_records::renew_own_key(std::string& to_send) {
     const auto had = to_send.size();
     to_send.resize(had + message.size() + tls_traffic_key::added_bytes);
     if (!writing_.seal(handshake_record, std::as_bytes(std::span(message)), to_send.data() + had) ||
-        !writing_.renew(*suites_)) {
+        !writing_.renew()) {
         ::ERR_clear_error();
         is_broken_ = true;
         is_over_ = true;
@@ -553,7 +498,7 @@ void tls_records::tell(const std::array<unsigned char, 2>& said, std::string& to
 }
 
 std::optional<record_key> tls_records::sealing_key() const {
-    return is_over() ? std::nullopt : writing_.describe(*suites_);
+    return is_over() ? std::nullopt : std::optional(writing_.describe());
 }
 
 result<void> tls_records::note_sealed(std::uint64_t octets) {

@@ -11,6 +11,7 @@
 
 #include "ferry/base/result.hpp"
 #include "net/kernel_tls.hpp"
+#include "net/tls_key_schedule.hpp"
 #include "net/tls_openssl.hpp"
 
 namespace ferry::net {
@@ -26,7 +27,7 @@ class tls_suites {
         std::uint16_t id = 0;  ///< 0x1301, ...
         record_key::cipher kind = record_key::cipher::aes_128_gcm;
         cipher_owner cipher;
-        std::string digest;  ///< Its name.
+        tls_digest digest = tls_digest::sha256;
         std::size_t key_bytes = 0;
         std::size_t secret_bytes = 0;
     };
@@ -35,27 +36,16 @@ class tls_suites {
 
     /// Null: one of those that are not ferry's.
     [[nodiscard]] const suite* find(std::uint16_t id) const noexcept;
-    [[nodiscard]] EVP_MAC* hmac() const noexcept { return hmac_.get(); }
 
   private:
     std::array<suite, 3> suites_;
-    mac_owner hmac_;
-};
-
-/// A secret of one direction, as the key schedule has it (RFC 8446 section 7.1).
-struct tls_secret {
-    std::array<unsigned char, 48> octets{};
-    std::size_t size_bytes = 0;  ///< 0: there is none.
-
-    ~tls_secret();
 };
 
 /// The protection of records in one direction (RFC 8446 section 5.2).
 class tls_traffic_key {
   public:
     /// `sequence` records were protected with it already. Errors: errc::exhausted.
-    [[nodiscard]] static result<tls_traffic_key> make(const tls_suites& suites,
-                                                      const tls_suites::suite& suite,
+    [[nodiscard]] static result<tls_traffic_key> make(const tls_suites::suite& suite,
                                                       const tls_secret& secret,
                                                       std::uint64_t sequence, bool is_sealing);
 
@@ -71,16 +61,16 @@ class tls_traffic_key {
     [[nodiscard]] bool open(std::string_view record, std::byte* into);
 
     /// Goes over to the next key (RFC 8446 section 7.2). False: memory is out.
-    [[nodiscard]] bool renew(const tls_suites& suites);
+    [[nodiscard]] bool renew();
 
     [[nodiscard]] std::uint64_t sequence() const noexcept { return sequence_; }
-    /// What the next record is protected with; nothing where memory is out.
-    [[nodiscard]] std::optional<record_key> describe(const tls_suites& suites) const;
+    /// What the next record is protected with.
+    [[nodiscard]] record_key describe() const noexcept;
 
   private:
-    [[nodiscard]] bool derive(const tls_suites& suites, std::span<unsigned char> key,
-                              std::span<unsigned char> iv) const;
-    [[nodiscard]] bool use_secret(const tls_suites& suites);
+    [[nodiscard]] bool derive(std::span<unsigned char> key,
+                              std::span<unsigned char> iv) const noexcept;
+    [[nodiscard]] bool use_secret();
     void next_nonce(unsigned char* nonce) noexcept;
 
     const tls_suites::suite* suite_ = nullptr;
@@ -121,8 +111,7 @@ class tls_records {
     /// close_notify (RFC 8446 section 6.1). Idempotent.
     [[nodiscard]] result<void> end(std::string& to_send);
 
-    /// By what our next record is sealed; nothing where it is to be sealed here: memory is out, or
-    /// our side is over.
+    /// By what our next record is sealed; nothing where our side is over.
     [[nodiscard]] std::optional<record_key> sealing_key() const;
     /// Somebody else seals from now on. Nothing is written here any more, and alerts are in
     /// `to_tell`, not in `to_send`. A peer that asks for another key of ours (RFC 8446 section

@@ -19,6 +19,7 @@
 #include "ferry/base/wall_clock.hpp"
 #include "net/tls_callbacks.hpp"
 #include "net/tls_contexts.hpp"
+#include "net/tls_derivation.hpp"
 #include "net/tls_ocsp.hpp"
 
 namespace ferry::net {
@@ -153,7 +154,6 @@ bool set_terms(SSL_CTX* context, const tls_settings& settings) {
     SSL_CTX_set_max_cert_list(context, client_chain_bytes_max);
     ::SSL_CTX_set_max_early_data(context, 0);
     ::SSL_CTX_set_msg_callback(context, &tls_session::callbacks::see_message);
-    ::SSL_CTX_set_keylog_callback(context, &tls_session::callbacks::see_secret);
     ::SSL_CTX_set_alpn_select_cb(context, &tls_session::callbacks::choose_protocol, nullptr);
     if (settings.tickets) {
         ::SSL_CTX_set_num_tickets(context, 1);
@@ -331,7 +331,11 @@ std::expected<std::unique_ptr<identity>, std::string> make_identity(
     const tls_settings& settings, std::vector<std::string> names) {
     auto made = std::make_unique<identity>();
     made->names = std::move(names);
-    made->context.reset(::SSL_CTX_new(::TLS_server_method()));
+    const auto properties = derivation_properties();
+    if (!properties) {
+        return refusal(properties.error());
+    }
+    made->context.reset(::SSL_CTX_new_ex(nullptr, *properties, ::TLS_server_method()));
     if (!made->context || !set_terms(made->context.get(), settings) ||
         !set_session_context(made->context.get(), settings)) {
         return refusal(take_tls_error());

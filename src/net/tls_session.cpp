@@ -15,6 +15,7 @@
 #include "ferry/base/wall_clock.hpp"
 #include "net/tls_callbacks.hpp"
 #include "net/tls_contexts.hpp"
+#include "net/tls_derivation.hpp"
 
 namespace ferry::net {
 
@@ -135,33 +136,20 @@ void tls_session::callbacks::see_message(int is_written, int, int kind, const vo
     }
 }
 
-void tls_session::callbacks::see_secret(const SSL* session, const char* line) {
-    auto* const self = of(session);
-    if (self == nullptr || self->has_shaken_hands_) {
-        return;
-    }
-    const std::string_view text(line);
-    const auto label_end = text.find(' ');
-    const auto random_end = text.find(' ', label_end + 1);
-    const auto label = text.substr(0, label_end);
-    const bool is_client = label == "CLIENT_TRAFFIC_SECRET_0";
-    if ((!is_client && label != "SERVER_TRAFFIC_SECRET_0") || random_end == text.npos) {
-        return;
-    }
+void tls_session::callbacks::hear_secret(void* session, bool is_client,
+                                         std::span<const unsigned char> secret) noexcept {
+    auto& self = *static_cast<tls_session*>(session);
     try {
-        if (!self->traffic_) {
-            self->traffic_ = std::make_unique<traffic>();
+        if (!self.traffic_) {
+            self.traffic_ = std::make_unique<traffic>();
         }
     } catch (const std::bad_alloc&) {
-        self->is_out_of_memory_ = true;
+        self.is_out_of_memory_ = true;
         return;
     }
-    auto& secret = is_client ? self->traffic_->client : self->traffic_->server;
-    const auto digits = text.substr(random_end + 1);
-    std::size_t size_bytes = 0;
-    ::OPENSSL_hexstr2buf_ex(secret.octets.data(), secret.octets.size(), &size_bytes, digits.data(),
-                            '\0');
-    secret.size_bytes = size_bytes;
+    auto& kept = is_client ? self.traffic_->client : self.traffic_->server;
+    kept.size_bytes = std::min(secret.size(), kept.octets.size());
+    std::ranges::copy(secret.first(kept.size_bytes), kept.octets.begin());
 }
 
 int tls_session::callbacks::choose_protocol(SSL* session, const unsigned char** chosen,
@@ -356,7 +344,10 @@ std::size_t tls_session::whole_records(std::string_view octets) noexcept {
 result<tls_session::progress> tls_session::shake_hands() {
     offered_ = offered_.substr(0, taken_ + whole_records(offered_.substr(taken_)));
     ::ERR_clear_error();
-    const int done = ::SSL_do_handshake(ssl_.get());
+    const int done = [this] {
+        const tls_secret_watch watch(&callbacks::hear_secret, this);
+        return ::SSL_do_handshake(ssl_.get());
+    }();
     if (!has_answered_hello_ && ::SSL_get_state(ssl_.get()) != TLS_ST_BEFORE) {
         has_answered_hello_ = true;
         // In that state OpenSSL may have asked for another hello; of 1.2 there is one only.
@@ -426,10 +417,8 @@ result<void> tls_session::take_records_over() {
             secrets->server.size_bytes != suite->secret_bytes) {
             return {};
         }
-        auto reading =
-            tls_traffic_key::make(*suites, *suite, secrets->client, secrets->read, false);
-        auto writing =
-            tls_traffic_key::make(*suites, *suite, secrets->server, secrets->written, true);
+        auto reading = tls_traffic_key::make(*suite, secrets->client, secrets->read, false);
+        auto writing = tls_traffic_key::make(*suite, secrets->server, secrets->written, true);
         if (!reading || !writing) {
             return failure(errc::exhausted);
         }

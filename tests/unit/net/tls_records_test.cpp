@@ -81,8 +81,7 @@ struct both_ends {
     tls_traffic_key key(std::string_view whose, std::uint64_t sequence, bool is_sealing) {
         std::string octets(whose);
         octets.resize(suite.secret_bytes, 's');
-        return tls_traffic_key::make(*suites, suite, secret_of(octets), sequence, is_sealing)
-            .value();
+        return tls_traffic_key::make(suite, secret_of(octets), sequence, is_sealing).value();
     }
 
     /// A record of the client.
@@ -164,9 +163,8 @@ TEST_CASE("tls_records: opens and seals what others have sealed and opened (RFC 
     const auto& suite = *suites->find(aes_128);
     // The server's ticket was its first record.
     tls_records server(
-        suites,
-        tls_traffic_key::make(*suites, suite, secret_of(from_hex(client_secret)), 0, false).value(),
-        tls_traffic_key::make(*suites, suite, secret_of(from_hex(server_secret)), 1, true).value());
+        suites, tls_traffic_key::make(suite, secret_of(from_hex(client_secret)), 0, false).value(),
+        tls_traffic_key::make(suite, secret_of(from_hex(server_secret)), 1, true).value());
     const auto come = from_hex(client_content) + from_hex(client_end);
     std::string_view left = come;
     std::string some(100, '\0');
@@ -310,12 +308,12 @@ TEST_CASE("tls_records: keys are renewed both ways (RFC 8446 section 4.6.3)") {
     for (const char wants : {'\0', '\1', '\1', '\0'}) {
         CAPTURE(int{wants});
         REQUIRE(on.give(on.seal(handshake, key_update(wants))));
-        REQUIRE(on.sealing.renew(*on.suites));
+        REQUIRE(on.sealing.renew());
         REQUIRE(on.give(on.seal(content, ".")));
         if (wants == 1) {
             CHECK(on.open_next() ==
                   std::pair<unsigned char, std::string>(handshake, key_update(0)));
-            REQUIRE(on.opening.renew(*on.suites));
+            REQUIRE(on.opening.renew());
         }
         CHECK(on.to_send.empty());
         REQUIRE(on.server.write(octets("by a new key"), on.to_send));
@@ -326,7 +324,7 @@ TEST_CASE("tls_records: keys are renewed both ways (RFC 8446 section 4.6.3)") {
         const auto message = key_update(0);
         REQUIRE(on.give(on.seal(handshake, message.substr(0, 3))));
         REQUIRE(on.give(on.seal(handshake, message.substr(3))));
-        REQUIRE(on.sealing.renew(*on.suites));
+        REQUIRE(on.sealing.renew());
         REQUIRE(on.give(on.seal(content, "!")));
         CHECK(on.heard.back() == '!');
     }
@@ -343,7 +341,7 @@ TEST_CASE("tls_records: a key is not used for more records than it is good for (
     CHECK(on.open_next().first == content);
     CHECK(on.open_next().first == content);
     CHECK(on.open_next() == std::pair<unsigned char, std::string>(handshake, key_update(0)));
-    REQUIRE(on.opening.renew(*on.suites));
+    REQUIRE(on.opening.renew());
     CHECK(on.open_next().first == content);
     CHECK(on.open_next().second == pattern(3 * 16'384 + 5).substr(3 * 16'384));
     CHECK(on.to_send.empty());
@@ -364,7 +362,7 @@ TEST_CASE("tls_records: what is no content comes to an end (threats.md, T1)") {
         int taken = 0;
         while (taken < 1'000 && on.give(on.seal(handshake, key_update(1)))) {
             ++taken;
-            REQUIRE(on.sealing.renew(*on.suites));
+            REQUIRE(on.sealing.renew());
         }
         CHECK(taken >= 8);
         CHECK(taken < 100);
