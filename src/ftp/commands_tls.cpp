@@ -33,7 +33,8 @@ net::tls_terms terms_of(const session& user, std::string mark) {
             .protocol = {},
             .mark = std::move(mark),
             .usual_name = user.security.host,
-            .counts = &user.shared.counted.handshakes};
+            .counts = &user.shared.counted.handshakes,
+            .buffers = user.shared.sealing};
 }
 
 void note_agreement(session_security& made, const net::tls_facts& facts) {

@@ -29,6 +29,9 @@ constexpr std::size_t quantum_bytes = 112_KiB;
 constexpr std::uint64_t kernel_file_bytes_min = 128_KiB;
 /// And of which a key protects all (RFC 8446 section 5.5), for the kernel does not renew it.
 constexpr std::uint64_t kernel_file_bytes_max = 128 * 1'024 * 1_MiB;
+/// From so much on what is sealed is sent from where it lies, while it is in the processor's cache:
+/// through the ring it would leave behind what all others seal in the same turn.
+constexpr std::size_t large_bytes_min = 16_KiB;
 /// What is received at a time for who receives in bulk; more than a record.
 constexpr std::size_t bulk_bytes = 64_KiB;
 /// Of what is opened at once: content, its kind and its padding.
@@ -50,8 +53,12 @@ std::span<const std::byte> octets_of(std::string_view text) noexcept {
     return std::as_bytes(std::span(text));
 }
 
+std::span<std::byte> room_at(char* text, std::size_t size_bytes) noexcept {
+    return std::as_writable_bytes(std::span(text, size_bytes));
+}
+
 std::span<std::byte> room_in(std::string& text) noexcept {
-    return std::as_writable_bytes(std::span(text));
+    return room_at(text.data(), text.size());
 }
 
 }  // namespace
@@ -106,6 +113,7 @@ task<result<void>> tls_stream::begin(tls_terms terms) {
     }
     session_ = std::move(*made);
     may_seal_in_kernel_ = seals_in_kernel;
+    buffers_ = terms.buffers;
     const auto shaken = co_await shake_hands(terms.turns, deadline);
     if (!shaken) {
         is_broken_ = shaken.error() != errc::invalid;
@@ -461,12 +469,22 @@ task<result<void>> tls_stream::flush(runtime::duration stall_timeout) {
     while (!session_->to_send().empty()) {
         sending_.clear();
         sending_.swap(session_->to_send());
+        auto left = octets_of(sending_);
+        const bool is_large = left.size() >= large_bytes_min;
+        if (is_large) {
+            left = left.subspan(below_.send_at_once(left));
+        }
         try {
-            const auto sent = co_await below_.send(octets_of(sending_), stall_timeout);
+            if (!left.empty()) {
+                const auto sent = co_await below_.send(left, stall_timeout);
+                if (!sent) {
+                    is_broken_ = true;  // No record begins in the middle of another.
+                    co_return failure(sent.error());
+                }
+            }
             sending_.clear();
-            if (!sent) {
-                is_broken_ = true;  // No record begins in the middle of another.
-                co_return failure(sent.error());
+            if (is_large && buffers_ != nullptr) {
+                buffers_->give_back(sending_);
             }
         } catch (const std::bad_alloc&) {
             is_broken_ = true;  // Nor behind one that is lost.
@@ -559,9 +577,9 @@ task<result<void>> tls_stream::send(std::span<const std::byte> octets,
             }
             continue;
         }
-        const auto sealed = session_->write(part);
+        const auto sealed = seal(part);
         if (!sealed) {
-            co_return failure(sealed.error() == errc::exhausted ? errc::exhausted : errc::reset);
+            co_return failure(sealed.error());
         }
         const auto sent = co_await flush(stall_timeout);
         if (!sent) {
@@ -569,6 +587,20 @@ task<result<void>> tls_stream::send(std::span<const std::byte> octets,
         }
     }
     co_return result<void>{};
+}
+
+/// Seals one quantum at most, for `flush`.
+result<void> tls_stream::seal(std::span<const std::byte> octets) {
+    auto& sealed = session_->to_send();
+    if (buffers_ != nullptr && octets.size() >= large_bytes_min && sealed.empty() &&
+        sealed.capacity() < octets.size()) {
+        sealed = buffers_->take();
+    }
+    const auto written = session_->write(octets);
+    if (!written) {
+        return failure(written.error() == errc::exhausted ? errc::exhausted : errc::reset);
+    }
+    return {};
 }
 
 task<result<std::uint64_t>> tls_stream::send_file(file_message message,
@@ -596,29 +628,38 @@ task<result<std::uint64_t>> tls_stream::send_file(file_message message,
         }
         co_return part.size();
     }
-    const auto wanted =
-        static_cast<std::size_t>(std::min<std::uint64_t>(message.body.size_bytes, quantum_bytes));
     // The head goes into the same records as the file.
     const auto head_bytes = message.head.size();
-    const auto clear = std::make_unique_for_overwrite<std::byte[]>(head_bytes + wanted);
-    std::ranges::copy(message.head, clear.get());
+    const auto wanted = static_cast<std::size_t>(
+        std::min<std::uint64_t>(message.body.size_bytes, quantum_bytes - head_bytes));
     std::size_t octets = head_bytes;
-    if (wanted > 0) {
-        const auto read = co_await op_wait(here().io(), opcode::read, message.body.fd,
-                                           runtime::never, [&](op& fresh) {
-                                               fresh.args.read = {.data = clear.get() + head_bytes,
-                                                                  .size_bytes = wanted,
-                                                                  .offset = message.body.offset};
-                                           });
-        if (!read) {
-            co_return failure(read.error());
+    {
+        seal_buffers::lease clear(buffers_);
+        clear.text.resize_and_overwrite(head_bytes + wanted, [&](char* text, std::size_t size) {
+            std::ranges::copy(message.head, room_at(text, head_bytes).begin());
+            return size;
+        });
+        if (wanted > 0) {
+            auto* const into = room_in(clear.text).data() + head_bytes;
+            const auto read = co_await op_wait(
+                here().io(), opcode::read, message.body.fd, runtime::never, [&](op& fresh) {
+                    fresh.args.read = {
+                        .data = into, .size_bytes = wanted, .offset = message.body.offset};
+                });
+            if (!read) {
+                co_return failure(read.error());
+            }
+            if (*read == 0) {
+                co_return failure(errc::closed);
+            }
+            octets += static_cast<std::size_t>(*read);
         }
-        if (*read == 0) {
-            co_return failure(errc::closed);
+        const auto sealed = seal(octets_of(clear.text).first(octets));
+        if (!sealed) {
+            co_return failure(sealed.error());
         }
-        octets += static_cast<std::size_t>(*read);
     }
-    const auto sent = co_await send(std::span(clear.get(), octets), stall_timeout);
+    const auto sent = co_await flush(stall_timeout);
     if (!sent) {
         co_return failure(sent.error());
     }

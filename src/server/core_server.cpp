@@ -191,6 +191,7 @@ result<void> core_server::open() {
                                                        .draining = draining_,
                                                        .tls = &tls_,
                                                        .handshakes = handshakes_.get(),
+                                                       .sealing = &sealing_,
                                                        .hosts = &hosts_,
                                                        .types = &types_,
                                                        .open_files = open_files_.get()});
@@ -374,7 +375,7 @@ void core_server::refuse(const door& at, unique_fd socket, const refusal& why) {
 }
 
 /// TLS as `at` has it; none where it begins in clear.
-net::tls_terms core_server::terms_for(const door& at) const {
+net::tls_terms core_server::terms_for(const door& at) {
     if (!at.is_secure) {
         return {};
     }
@@ -385,7 +386,8 @@ net::tls_terms core_server::terms_for(const door& at) const {
         .protocol = at.speaks == protocol::http ? "http/1.1" : "",
         .mark = {},
         .usual_name = {},
-        .counts = at.speaks == protocol::http ? &http_->handshakes() : &ftp_->counted.handshakes};
+        .counts = at.speaks == protocol::http ? &http_->handshakes() : &ftp_->counted.handshakes,
+        .buffers = &sealing_};
 }
 
 /// What the address of a connection says: errors are those of `net::access_policy::admit`.

@@ -233,7 +233,7 @@ class alignas(64) core_server {
     void report_refusal(const door& at, int socket, const refusal& why);
     void refuse(const door& at, unique_fd socket, const refusal& why);
     [[nodiscard]] result<net::arrival> receive(protocol speaks, int socket) const;
-    [[nodiscard]] net::tls_terms terms_for(const door& at) const;
+    [[nodiscard]] net::tls_terms terms_for(const door& at);
     void admit(runtime::nursery& connections, const door& at, unique_fd socket);
 
     unsigned index_;
@@ -263,6 +263,7 @@ class alignas(64) core_server {
     std::shared_ptr<const auth::accounts> users_;
     std::shared_ptr<const net::tls_server> tls_;
     std::unique_ptr<runtime::permits> handshakes_;  ///< That compute at once.
+    net::seal_buffers sealing_;
     runtime::rarely_shared<fresh_accounts> fresh_users_;
     runtime::rarely_shared<fresh_rules> fresh_rules_;
     runtime::rarely_shared<fresh_tls> fresh_tls_;

@@ -21,6 +21,7 @@
 #include "ferry/net/address_rules.hpp"
 #include "ferry/net/endpoint.hpp"
 #include "ferry/net/rate_floor.hpp"
+#include "ferry/net/seal_buffers.hpp"
 #include "ferry/net/tls_server.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/permits.hpp"
@@ -143,6 +144,7 @@ struct service {
     /// it: there is no TLS.
     const std::shared_ptr<const net::tls_server>* tls = nullptr;
     runtime::permits* handshakes = nullptr;   ///< Of the core: those that compute at once.
+    net::seal_buffers* sealing = nullptr;     ///< Of the core: what TLS seals files in.
     const host_table* hosts = nullptr;        ///< Null: any host is the whole tree.
     const media_type_table* types = nullptr;  ///< Null: none is known.
     /// Of the core, of `files`; null: every file is opened for each transfer.

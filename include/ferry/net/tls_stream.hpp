@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "ferry/net/activity.hpp"
+#include "ferry/net/seal_buffers.hpp"
 #include "ferry/net/stream.hpp"
 #include "ferry/net/tls_server.hpp"
 #include "ferry/runtime/permits.hpp"
@@ -30,6 +31,7 @@ struct tls_terms {
     /// first of all.
     std::string usual_name{};
     handshake_counts* counts = nullptr;  ///< Outlives the handshake. Null: nobody counts.
+    seal_buffers* buffers = nullptr;     ///< Of the core; null: memory is asked for each time.
 };
 
 /// What was agreed on.
@@ -127,6 +129,7 @@ class tls_stream final : public stream {
     void open_into_input();
     void end_with(const error& why) noexcept;
     void forget_input() noexcept;
+    [[nodiscard]] result<void> seal(std::span<const std::byte> octets);
     void give_buffers_back() noexcept;
 
     std::unique_ptr<stream> own_;
@@ -137,6 +140,7 @@ class tls_stream final : public stream {
     std::string bulk_;  ///< Sealed, received for `receive`.
     std::size_t bulk_used_ = 0;
     std::string sending_;
+    seal_buffers* buffers_ = nullptr;
     runtime::event sent_;
     bool is_sending_ = false;
     bool may_seal_in_kernel_ = false;  ///< It was not asked yet.
