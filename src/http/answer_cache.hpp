@@ -36,7 +36,8 @@ struct kept_answer {
     status what = status::ok;
     http::method method = http::method::get;
     answer_context context;
-    std::shared_ptr<const head_parser> asked;  ///< Has read `request_head`; null: nobody logs it.
+    std::shared_ptr<const head_parser> asked;  ///< Has read octets like `request_head`, and
+                                               ///< holds them; null: nobody logs it.
 
     // The cache's own.
     std::uint64_t hash = 0;

@@ -522,6 +522,13 @@ task<result<void>> answer_again(conversation& talk, vfs::shared_file_ptr file) {
     co_return sent;
 }
 
+/// What the access log says of a request that is answered again. Its octets are its own: the answer
+/// that is kept may be dropped while it is sent.
+struct logged_request {
+    std::string octets;
+    head_parser parser;  ///< Has read them.
+};
+
 /// Keeps an answer that was planned and is not sent yet, if it depends on nothing but the request's
 /// octets and a file (`response_plan::made_of`), and is asked for again.
 void keep_answer(conversation& talk, const request& asked, const response_plan& plan,
@@ -551,11 +558,12 @@ void keep_answer(conversation& talk, const request& asked, const response_plan& 
         fresh->context = context_of(talk);
         fresh->hash = seen.hash;
         if (talk.shared.access_log.wants_records()) {
-            auto again = std::make_shared<head_parser>(limits_of(talk.shared.settings));
-            if (again->parse(fresh->request_head) != head_progress::complete) {
+            auto again = std::make_shared<logged_request>(
+                fresh->request_head, head_parser(limits_of(talk.shared.settings)));
+            if (again->parser.parse(again->octets) != head_progress::complete) {
                 return;
             }
-            fresh->asked = std::move(again);
+            fresh->asked = {again, &again->parser};
         }
         talk.shared.answers.keep(std::move(fresh));
     } catch (const std::bad_alloc&) {

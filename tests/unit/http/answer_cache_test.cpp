@@ -146,6 +146,35 @@ TEST_CASE("answer cache: many at once, with others in between, are answered in o
     CHECK(answers.empty());
 }
 
+TEST_CASE("answer cache: an answer that is dropped while it is given is logged as it was asked") {
+    web on;
+    write_settled(on, "large.bin", pattern(200'000));
+    on.run([](nursery& tasks, web& my) -> task<> {
+        auto& guest = my.arrive(tasks);
+        net_test::shrink_buffers(guest.client.get());
+        net_test::shrink_buffers(guest.served);
+        const auto request = get("/large.bin", "User-Agent: test/1\r\n");
+        const auto before = co_await ask(my, guest, request, 4);
+        CHECK(my.shared.inside().answers.size_bytes() > 0);
+        co_await say(my, guest, request);
+        co_await net_test::pause(my.here, std::chrono::milliseconds(10));
+        REQUIRE(my.log.kept.size() == 4);  // It waits for the client.
+        my.shared.use_rules(make_sites({}).value());
+        REQUIRE(my.shared.inside().answers.size_bytes() == 0);
+        // What it was kept in is used for something else.
+        const std::vector<std::string> others(1'000, std::string(request.size(), 'Z'));
+        const auto answer = co_await next_answer(my, guest);
+        CHECK(answer.body.size() == 200'000);
+        ::shutdown(guest.client.get(), SHUT_WR);
+        co_await until_over(my, guest);
+        REQUIRE(my.log.kept.size() == 5);
+        for (const auto& each : my.log.kept) {
+            CHECK(each.target == "/large.bin");
+            CHECK(each.user_agent == "test/1");
+        }
+    });
+}
+
 TEST_CASE("answer cache: what has changed before a request is seen by its answer") {
     web on;
     write_settled(on, "a.txt", "first");
