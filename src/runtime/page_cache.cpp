@@ -83,16 +83,29 @@ bool page_cache::holds(const file_span& file, file_window window, time_point now
     const auto tick = static_cast<std::uint32_t>(now.time_since_epoch().count() >> tick_shift);
     const auto mark =
         mark_of(file.identity, window.offset / block_bytes, is_part ? 0 : window.size_bytes);
-    auto& place = seen_[mark % seen_.size()];
-    if (place.mark == mark && tick - place.when < trusted_ticks) {
-        return true;
+    // What is remembered makes no room: a crowd of stretches that is larger than the table would
+    // push each other out for ever.
+    seen* place = nullptr;
+    for (auto& each : seen_[mark % seen_.size()].all) {
+        const bool is_trusted = tick - each.when < trusted_ticks;
+        if (each.mark == mark) {
+            if (is_trusted) {
+                return true;
+            }
+            place = &each;
+            break;
+        }
+        if (!is_trusted || each.mark == 0) {
+            place = &each;
+        }
     }
-    const bool is_whole_block = is_part && holds_block(file.fd, window);
+    // Counting a block takes longer than counting its part: in vain, if there is no place for it.
+    const bool is_whole_block = is_part && place != nullptr && holds_block(file.fd, window);
     if (!is_whole_block && !ask(file.fd, window)) {
         return false;
     }
-    if (is_whole_block || !is_part) {
-        place = {.mark = mark, .when = tick};
+    if (place != nullptr && (is_whole_block || !is_part)) {
+        *place = {.mark = mark, .when = tick};
     }
     return true;
 }

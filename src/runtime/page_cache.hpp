@@ -32,11 +32,15 @@ class page_cache {
         std::uint32_t mark = 0;
         std::uint32_t when = 0;  ///< In ticks of 2^20 ns.
     };
+    /// The places of one mark: a line of the processor's cache.
+    struct alignas(64) places {
+        std::array<seen, 8> all{};
+    };
     [[nodiscard]] bool ask(int file, file_window window) const noexcept;
     [[nodiscard]] bool holds_block(int file, file_window window) const noexcept;
 
     bool cachestat_works_;
-    std::array<seen, 2'048> seen_{};
+    std::array<places, 256> seen_{};
 };
 
 }  // namespace ferry::runtime

@@ -85,3 +85,30 @@ TEST_CASE("page_cache: parts from the middle are remembered by the block they li
     CHECK(!pages.holds(span, part(65'536), now));
     CHECK(pages.holds(span, {.offset = 2 * quantum, .size_bytes = quantum}, now + 100ms));
 }
+
+// Goal: a crowd of stretches that fits is remembered whole, and one that does not fit keeps what
+// was remembered first. Method: one file under many identities.
+TEST_CASE("page_cache: many stretches do not push each other out") {
+    constexpr std::uint32_t fitting = 1'024;
+    constexpr std::uint32_t crowd = 8 * fitting;
+    page_cache pages;
+    const auto file = make_file(4'096);
+    const file_window whole{.offset = 0, .size_bytes = 4'096};
+    const time_point now{1h};
+    for (std::uint32_t i = 1; i <= crowd; ++i) {
+        REQUIRE(pages.holds({.fd = file.get(), .identity = i}, whole, now));
+    }
+    if (!make_cold(file.get(), pages, now)) {
+        MESSAGE("skipped: its files do not leave memory");
+        return;
+    }
+    std::uint32_t of_fitting = 0;
+    std::uint32_t of_all = 0;
+    for (std::uint32_t i = 1; i <= crowd; ++i) {
+        const bool is_known = pages.holds({.fd = file.get(), .identity = i}, whole, now + 100ms);
+        of_fitting += is_known && i <= fitting ? 1 : 0;
+        of_all += is_known ? 1 : 0;
+    }
+    CHECK(of_fitting >= fitting * 97 / 100);
+    CHECK(of_all == 2 * fitting);
+}
