@@ -2,8 +2,9 @@
 // parsing, no file names, no limits, no log. What tools/bench holds ferry and its peers against:
 // the difference to this is what a server itself costs; this is what TCP costs.
 //
-//     ferry-bench-floor ADDRESS PORT FILE
+//     ferry-bench-floor ADDRESS PORT FILE [OCTETS]
 //
+// With OCTETS it answers so many of a large FILE, from a random place of it each time.
 // One thread, one ring: multishot accept, multishot receive from provided buffers. FILE up to 16
 // KiB goes out with its head in one send from memory; larger ones by inline sendfile(2) behind the
 // head, which is what the data path of ferry does too (datapath facts 1 and 2).
@@ -65,14 +66,16 @@ struct connection {
     unsigned waiting = 0;       ///< Requests not answered yet.
     std::size_t matched = 0;    ///< Octets of `head_end` that the last piece ended with.
     std::size_t head_sent = 0;  ///< Of the answer under way.
-    off_t body_sent = 0;        ///< Of the answer under way, where it comes from the file.
+    off_t body_from = 0;        ///< Where in the file the answer under way begins,
+    off_t body_sent = 0;        ///< and how much of it is sent, where it comes from there.
     bool answering = false;     ///< A send or a wait for room is in flight.
     bool ended = false;         ///< The peer sends no more: close when nothing is in flight.
 };
 
 class floor_server {
   public:
-    floor_server(int listener, const char* file);
+    /// `part_bytes`: of each answer; 0: it is the whole file.
+    floor_server(int listener, const char* file, std::size_t part_bytes);
     void run();
 
   private:
@@ -85,11 +88,14 @@ class floor_server {
     void received(int fd, const io_uring_cqe& done);
     void answer(int fd);
     void send_file(int fd);
+    off_t next_place() noexcept;
     void let_go(int fd);
 
     int listener_;
     int file_ = -1;
+    std::size_t file_bytes_ = 0;
     std::size_t body_bytes_ = 0;
+    std::uint64_t random_ = 0x9E37'79B9'7F4A'7C15;
     std::string answer_;  ///< The head; and the body behind it where that is small.
     io_uring ring_{};
     io_uring_buf_ring* buffers_ = nullptr;
@@ -97,14 +103,18 @@ class floor_server {
     std::vector<connection> connections_;
 };
 
-floor_server::floor_server(int listener, const char* file)
+floor_server::floor_server(int listener, const char* file, std::size_t part_bytes)
     : listener_(listener),
       file_(checked(file, open(file, O_RDONLY | O_CLOEXEC))),
       memory_(std::size_t{buffer_count} * buffer_bytes),
       connections_(descriptors_max) {
     struct stat status{};
     checked(file, fstat(file_, &status));
-    body_bytes_ = static_cast<std::size_t>(status.st_size);
+    file_bytes_ = static_cast<std::size_t>(status.st_size);
+    body_bytes_ = part_bytes == 0 ? file_bytes_ : part_bytes;
+    if (body_bytes_ > file_bytes_ || (part_bytes != 0 && part_bytes <= send_bytes_max)) {
+        give_up("OCTETS", EINVAL);
+    }
     answer_ =
         "HTTP/1.1 200 OK\r\nServer: floor\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
         "Content-Type: application/octet-stream\r\nContent-Length: " +
@@ -285,6 +295,14 @@ void floor_server::answer(int fd) {
     let_go(fd);
 }
 
+/// Where the next answer is from (xorshift).
+off_t floor_server::next_place() noexcept {
+    random_ ^= random_ << 13U;
+    random_ ^= random_ >> 7U;
+    random_ ^= random_ << 17U;
+    return static_cast<off_t>(random_ % (file_bytes_ - body_bytes_ + 1));
+}
+
 /// Sends until all is answered or the socket is full; then it waits for room through the ring.
 void floor_server::send_file(int fd) {
     auto& at = connections_[static_cast<std::size_t>(fd)];
@@ -294,9 +312,12 @@ void floor_server::send_file(int fd) {
             sent = send(fd, answer_.data() + at.head_sent, answer_.size() - at.head_sent,
                         MSG_MORE | MSG_NOSIGNAL | MSG_DONTWAIT);
             at.head_sent += sent > 0 ? static_cast<std::size_t>(sent) : 0;
+            at.body_from = next_place();
         } else {
-            sent = sendfile(fd, file_, &at.body_sent,
-                            body_bytes_ - static_cast<std::size_t>(at.body_sent));
+            off_t offset = at.body_from + at.body_sent;
+            sent =
+                sendfile(fd, file_, &offset, body_bytes_ - static_cast<std::size_t>(at.body_sent));
+            at.body_sent += sent > 0 ? static_cast<off_t>(sent) : 0;
             if (at.body_sent == static_cast<off_t>(body_bytes_)) {
                 at.head_sent = 0;
                 at.body_sent = 0;
@@ -358,9 +379,10 @@ int make_listener(const char* address, const char* port_text) {
 
 int main(int count, char** arguments) {
     std::signal(SIGPIPE, SIG_IGN);  // sendfile(2) to a client that left has no flag against it.
-    if (count != 4) {
-        std::fprintf(stderr, "usage: ferry-bench-floor ADDRESS PORT FILE\n");
+    if (count != 4 && count != 5) {
+        std::fprintf(stderr, "usage: ferry-bench-floor ADDRESS PORT FILE [OCTETS]\n");
         return 2;
     }
-    floor_server(make_listener(arguments[1], arguments[2]), arguments[3]).run();
+    const auto part_bytes = count == 5 ? std::strtoul(arguments[4], nullptr, 10) : 0;
+    floor_server(make_listener(arguments[1], arguments[2]), arguments[3], part_bytes).run();
 }

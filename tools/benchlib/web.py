@@ -46,8 +46,8 @@ class Scene:
 
     def server(self, name, workload):
         """The server that answers this; a floor is one for each content."""
-        key = (name, workload.floor if name == "floor" else "")
-        return self._started(key, constant=self.path_of(workload.floor))
+        constant = (self.path_of(workload.floor), workload.floor_bytes)
+        return self._started((name, constant if name == "floor" else ""), constant=constant)
 
     def server_with_log(self, name):
         return self._started((name, "log"), log=True)
@@ -102,6 +102,15 @@ def whole(scene, name):
         return file.read()
 
 
+def keep_page(scene, workload, names):
+    """Makes the file of a floor that is not there what the first server answers."""
+    connection = http.client.HTTPConnection(*scene.server(names[0], workload).url, timeout=30)
+    _, page = web_rounds.get(connection, workload.path)
+    connection.close()
+    with open(scene.path_of(workload.floor), "wb") as file:
+        file.write(page)
+
+
 def check_answer(scene, name, workload):
     """Status, length and octets of what is going to be measured, twice on one connection."""
     server = scene.server(name, workload)
@@ -121,7 +130,9 @@ def check_answer(scene, name, workload):
         answer, body = web_rounds.get(connection, path, fields)
         said = f"{answer.status} with {len(body)} octets"
         if name == "floor":
-            expect(server, path, answer.status == 200 and body == whole(scene, workload.floor), said)
+            right = len(body) == workload.floor_bytes if workload.floor_bytes else \
+                body == whole(scene, workload.floor)
+            expect(server, path, answer.status == 200 and right, said)
             continue
         expect(server, path, answer.status == workload.status, said)
         length = answer.getheader("Content-Length")
@@ -163,12 +174,15 @@ def measure(options, scene):
         results[key] = {name: [] for name in names}
         if workload.how not in ("start", "idle", "cores"):
             calls[key] = {}
+            if workload.floor and not os.path.exists(scene.path_of(workload.floor)):
+                keep_page(scene, workload, names)
             for name in names:
                 progress(f"{key}: looking at the answers of {name}")
                 check_answer(scene, name, workload)
                 if workload.how != "wrk" and not workload.requests:
                     web_load.run_tool(workload, scene.server(name, workload), 0, scene.folder,
-                                      scene.client_cpus, WARM_TURNS * workload.connections)
+                                      scene.client_cpus,
+                                      workload.warm_requests or WARM_TURNS * workload.connections)
                 if counts_calls and workload.how == "load":
                     calls[key][name] = web_load.count_calls(
                         workload, scene.server(name, workload), scene.folder, scene.client_cpus,

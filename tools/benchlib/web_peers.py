@@ -28,7 +28,8 @@ class Maker:
         self.started = []
 
     def start(self, name, cpus, cores=1, log=False, files=None, constant=None):
-        """A server that is up. `cpus`: where it may run. `constant`: what a floor answers with.
+        """A server that is up. `cpus`: where it may run. `constant`: what a floor answers with, a
+        file and how many octets of it (0: all).
         `log`: it writes an access log."""
         server = self.launch(name, cpus, cores, log, files, constant)
         server.wait_until_up()
@@ -67,7 +68,8 @@ class Maker:
                     "--log-level", "warning", "--http-precompressed", "--address-connections-max",
                     "off", "--access-log", self._log_file(label) if log else "off", files]
         if name == "floor":
-            return [self._options.floor, "127.0.0.1", str(port), constant]
+            path, octets = constant
+            return [self._options.floor, "127.0.0.1", str(port), path, *([str(octets)] * bool(octets))]
         path = self._configured(name, label, port, cores, log, files)
         if name == "nginx":
             return [unpacked.program("nginx"), "-p", self._folder, "-c", path,

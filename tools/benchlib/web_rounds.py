@@ -100,7 +100,7 @@ def connect_idle(server, count):
 def idle(scene, name, workload):
     """User memory of a connection that idles, of a server that has just begun, and what many of them
     do to the 99th percentile of one client that does not."""
-    server = scene.maker.start(name, [scene.server_cpu], constant=scene.path_of("1k.bin"))
+    server = scene.maker.start(name, [scene.server_cpu], constant=(scene.path_of("1k.bin"), 0))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     connections = []
     active = dataclasses.replace(WORKLOADS["1k"], connections=1)

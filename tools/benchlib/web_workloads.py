@@ -38,9 +38,11 @@ class Workload:
     arguments: tuple = ()  # Of ferry-http-load.
     connections: int = 64
     requests: int = 0  # Of a round, where it has no fixed time.
+    warm_requests: int = 0  # Before the first round; 0: some of each connection.
     status: int = 200
     fields: tuple = ()
     floor: str = ""  # The file that the floor answers with; empty: no floor.
+    floor_bytes: int = 0  # Of it, from a random place each time; 0: all of it.
     how: str = "load"
     bars: tuple = ()
 
@@ -67,9 +69,10 @@ WORKLOADS = {
     "404": Workload("404 Not Found", "is-not-there.bin", status=404, floor="empty.bin",
                     bars=(Bar(0.85),)),
     "random": Workload("one of 10,000 files of 1 KiB", "many/{}.bin", ("-f", str(FILES)),
+                       warm_requests=20 * FILES,  # Each is asked for some times.
                        floor="1k.bin", bars=(Bar(0.6),)),
     "ranges": Workload("64 KiB at random out of 1 GiB", "big.bin",
-                       ("--range", "64k", "--range-of", "1g"), status=206, floor="64k.bin",
+                       ("--range", "64k", "--range-of", "1g"), status=206, floor="big.bin", floor_bytes=64 * KIB,
                        bars=(Bar(0.7),)),
     "precompressed": Workload("10 KiB of text, packed beforehand", "packed/text.txt",
                               fields=("Accept-Encoding: gzip",), floor="packed/text.txt.gz",
@@ -79,6 +82,7 @@ WORKLOADS = {
     "listing": Workload("listing of 1,000, one of them new", "names/", how="changed", requests=60,
                         bars=(Bar(0.4),)),
     "listing-again": Workload("listing of 1,000, as it was", "names/", connections=8,
+                              floor="names.html",  # As large as ferry's.
                               bars=(Bar(0.05),)),
     "log": Workload("1 KiB, what the access log adds", how="log",
                     bars=(Bar(0.2, "", "added_microseconds"),)),
