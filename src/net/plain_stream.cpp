@@ -281,8 +281,17 @@ task<result<void>> plain_stream::send(std::span<const std::byte> octets,
 }
 
 std::size_t plain_stream::send_at_once(std::span<const std::byte> octets) noexcept {
-    const auto sent =
-        kernel::send(socket_.get(), octets.data(), octets.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    return send_now(octets, 0);
+}
+
+std::size_t plain_stream::send_ahead(std::span<const std::byte> octets) noexcept {
+    return send_now(octets, MSG_MORE);
+}
+
+/// As much as there is room for, with these flags of send(2) besides those it always has.
+std::size_t plain_stream::send_now(std::span<const std::byte> octets, int flags) noexcept {
+    const auto sent = kernel::send(socket_.get(), octets.data(), octets.size(),
+                                   flags | MSG_DONTWAIT | MSG_NOSIGNAL);
     const auto moved = sent > 0 ? static_cast<std::size_t>(sent) : 0;
     note_given(moved);
     return moved;

@@ -50,6 +50,11 @@ task<result<void>> execute(stream& peer, const send_plan& plan, send_limits limi
             continue;
         }
         if (!head.empty()) {
+            const auto ahead = peer.send_ahead(head);  // One packet with what is behind it.
+            add(sent_bytes, ahead);
+            head = head.subspan(ahead);
+        }
+        if (!head.empty()) {
             const auto done = co_await peer.send(head, limits.stall_timeout);
             if (!done) {
                 co_return failure(done.error());

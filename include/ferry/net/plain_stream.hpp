@@ -51,6 +51,7 @@ class plain_stream final : public stream {
     [[nodiscard]] runtime::task<result<void>> send(std::span<const std::byte> octets,
                                                    runtime::duration stall_timeout) override;
     [[nodiscard]] std::size_t send_at_once(std::span<const std::byte> octets) noexcept override;
+    [[nodiscard]] std::size_t send_ahead(std::span<const std::byte> octets) noexcept override;
     [[nodiscard]] runtime::task<result<std::uint64_t>> send_file(
         file_message message, runtime::duration stall_timeout) override;
     [[nodiscard]] bool seal_in_kernel(const record_key& key) noexcept override;
@@ -100,6 +101,7 @@ class plain_stream final : public stream {
             counts_->sent += octets;
         }
     }
+    [[nodiscard]] std::size_t send_now(std::span<const std::byte> octets, int flags) noexcept;
     [[nodiscard]] send_wait begin_wait(runtime::duration stall_timeout) const noexcept {
         return {.stall_timeout = stall_timeout, .last_progress = here_.now(), .began = {}};
     }

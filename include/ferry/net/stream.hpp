@@ -72,6 +72,12 @@ class stream {
         return 0;
     }
 
+    /// The same of what more follows at once: it leaves together with that.
+    [[nodiscard]] virtual std::size_t send_ahead(std::span<const std::byte> octets) noexcept {
+        static_cast<void>(octets);
+        return 0;
+    }
+
     /// What to send from memory and then from a file, in one go.
     struct file_message {
         std::span<const std::byte> head;  ///< May be empty.
