@@ -54,6 +54,7 @@ std::uint64_t hash_of(std::string_view text, std::uint64_t seed) noexcept {
 
 std::size_t bytes_of(const kept_answer& which) noexcept {
     return answer_bytes + which.request_head.capacity() + which.message.capacity() +
+           which.others.capacity() * sizeof(which.others.front()) +
            (which.asked ? parser_bytes + which.request_head.capacity() : 0);
 }
 

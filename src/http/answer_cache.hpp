@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ferry/http/content_coding.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/time.hpp"
 #include "ferry/vfs/file_cache.hpp"
@@ -26,13 +27,15 @@ struct answer_context {
     bool operator==(const answer_context&) const = default;
 };
 
-/// An answer to a visitor, made of one file that the file cache keeps, or of its absence.
+/// An answer to a visitor, made of a file that the file cache keeps, or of its absence.
 struct kept_answer {
     std::string request_head;    ///< All of its octets.
     std::string message;         ///< The head of the answer, and the page of an error behind it.
     std::size_t head_bytes = 0;  ///< Of `message`.
     std::weak_ptr<vfs::shared_file> file;
+    std::vector<std::weak_ptr<vfs::shared_file>> others;  ///< It holds for only as long as these.
     byte_range part;  ///< Of the file: the body; empty: there is none.
+    content_coding packed_as = content_coding::identity;  ///< The file, before `part` is taken.
     status what = status::ok;
     http::method method = http::method::get;
     answer_context context;

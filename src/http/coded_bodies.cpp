@@ -96,7 +96,7 @@ struct coded_bodies::state {
         table::iterator what_;
     };
 
-    [[nodiscard]] body_ptr use(table::iterator known);
+    [[nodiscard]] body_ptr use(table::iterator known) noexcept;
     void keep(table::iterator made, body_ptr body);
     void drop_oldest() noexcept;
     [[nodiscard]] task<body_ptr> make(table::iterator fresh, const vfs::shared_file& file);
@@ -111,7 +111,7 @@ struct coded_bodies::state {
     unsigned makes_under_way = 0;
 };
 
-coded_bodies::body_ptr coded_bodies::state::use(table::iterator known) {
+coded_bodies::body_ptr coded_bodies::state::use(table::iterator known) noexcept {
     by_use.splice(by_use.end(), by_use, known->second.place);
     return known->second.body;
 }
@@ -206,6 +206,12 @@ task<coded_bodies::body_ptr> coded_bodies::get(vfs::shared_file_ptr file, conten
     const auto fresh = my.entries.try_emplace(key).first;
     auto made = co_await my.make(fresh, *file);
     co_return made;
+}
+
+coded_bodies::body_ptr coded_bodies::find(const vfs::metadata& file, content_coding how) noexcept {
+    const auto known = state_->entries.find(coded_key(file, how));
+    return known == state_->entries.end() || known->second.is_being_made ? nullptr
+                                                                         : state_->use(known);
 }
 
 bool coded_bodies::may_gain(const vfs::metadata& file, content_coding how) const noexcept {

@@ -35,6 +35,10 @@ class coded_bodies {
     /// a table.
     [[nodiscard]] runtime::task<body_ptr> get(vfs::shared_file_ptr file, content_coding how);
 
+    /// All of `file` in `how` if that is kept, else null; counts as a use of it. Cost: a look into
+    /// a table.
+    [[nodiscard]] body_ptr find(const vfs::metadata& file, content_coding how) noexcept;
+
     /// False: it is known that packing `file` so gains nothing.
     [[nodiscard]] bool may_gain(const vfs::metadata& file, content_coding how) const noexcept;
 

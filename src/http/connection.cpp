@@ -31,6 +31,8 @@ namespace {
 
 // Answers of pipelined requests gather up to this much before they are sent in one go.
 constexpr std::size_t batch_bytes_max = 64 * 1024;
+// Bodies in memory of up to so much join those answers; larger ones are not copied.
+constexpr std::size_t gathered_body_bytes_max = 16 * 1024;
 // What has less content is over before anybody could look at it.
 constexpr std::uint64_t shown_bytes_min = 256 * 1024;
 
@@ -465,20 +467,52 @@ bool may_say_password(const conversation& talk) noexcept {
            talk.plain.local().family == net::address_family::local;
 }
 
-/// The file that the known answer to the present request was made of, if the answer is still that
-/// and nothing about the connection asks for more than it. Null: the request is to be parsed.
-vfs::shared_file_ptr file_of_known(conversation& talk) noexcept {
+/// What the body of a known answer is of.
+struct known_content {
+    vfs::shared_file_ptr file;
+    coded_bodies::body_ptr packed;  ///< The octets, where it is packed.
+
+    /// All that `part` is of; null: it is not in memory.
+    [[nodiscard]] const std::string* octets() const noexcept {
+        if (packed) {
+            return packed.get();
+        }
+        return file->body ? &*file->body : nullptr;
+    }
+};
+
+/// What the known answer to the present request was made of, if the answer is still that and
+/// nothing about the connection asks for more than it. Nothing: the request is to be parsed.
+std::optional<known_content> content_of_known(conversation& talk) noexcept {
     if (talk.paced_for || !talk.from.is_free() || is_certified(talk) ||
         talk.requests + 1 >= talk.shared.settings.requests_per_connection_max ||
         talk.shared.draining.stop_requested()) {
-        return nullptr;
+        return std::nullopt;
     }
-    auto file = talk.known.answer->file.lock();
-    return file && talk.shared.open_files.use_again(*file) ? std::move(file) : nullptr;
+    const kept_answer& known = *talk.known.answer;
+    const auto is_as_it_was = [&talk](const vfs::shared_file_ptr& each) {
+        return each && talk.shared.open_files.use_again(*each);
+    };
+    known_content found{.file = known.file.lock(), .packed = {}};
+    if (!is_as_it_was(found.file)) {
+        return std::nullopt;
+    }
+    for (const auto& each : known.others) {
+        if (!is_as_it_was(each.lock())) {
+            return std::nullopt;
+        }
+    }
+    if (known.packed_as != content_coding::identity && known.part.size_bytes != 0) {
+        found.packed = talk.shared.packed->find(found.file->file.status(), known.packed_as);
+        if (!found.packed) {
+            return std::nullopt;
+        }
+    }
+    return found;
 }
 
-/// Answers the present request, which is not parsed, by the known answer, made of `file`.
-task<result<void>> answer_again(conversation& talk, vfs::shared_file_ptr file) {
+/// Answers the present request, which is not parsed, by the known answer, made of `content`.
+task<result<void>> answer_again(conversation& talk, known_content content) {
     kept_answer& known = *talk.known.answer;  // Until something is waited for.
     talk.shared.answers.refresh(known);
     ++talk.requests;
@@ -491,11 +525,18 @@ task<result<void>> answer_again(conversation& talk, vfs::shared_file_ptr file) {
     const auto row = row_of(known.method);
     const auto asked = known.asked;
     result<void> sent;
-    if (known.part.size_bytes != 0 && !file->body) {
+    const auto part = known.part;
+    const std::string* const octets = content.octets();
+    if (part.size_bytes != 0 && (octets == nullptr || part.size_bytes > gathered_body_bytes_max)) {
         net::send_plan sending;
         sending.add(octets_of(talk.batch));
-        sending.add(
-            file->file.span({.offset = known.part.offset, .size_bytes = known.part.size_bytes}));
+        if (octets != nullptr) {
+            sending.add(octets_of(*octets).subspan(static_cast<std::size_t>(part.offset),
+                                                   static_cast<std::size_t>(part.size_bytes)));
+        } else {
+            sending.add(
+                content.file->file.span({.offset = part.offset, .size_bytes = part.size_bytes}));
+        }
         std::uint64_t sent_bytes = 0;
         sent = co_await net::execute(
             talk.peer(), sending, {.stall_timeout = talk.shared.settings.send_timeout}, sent_bytes);
@@ -504,10 +545,9 @@ task<result<void>> answer_again(conversation& talk, vfs::shared_file_ptr file) {
             how.is_broken_off = true;
         }
         talk.batch.clear();
-    } else if (known.part.size_bytes != 0) {
-        talk.batch += std::string_view(*file->body)
-                          .substr(static_cast<std::size_t>(known.part.offset),
-                                  static_cast<std::size_t>(known.part.size_bytes));
+    } else if (part.size_bytes != 0) {
+        talk.batch += std::string_view(*octets).substr(static_cast<std::size_t>(part.offset),
+                                                       static_cast<std::size_t>(part.size_bytes));
     }
     count(talk, row, how);
     if (asked) {
@@ -530,7 +570,7 @@ struct logged_request {
 };
 
 /// Keeps an answer that was planned and is not sent yet, if it depends on nothing but the request's
-/// octets and a file (`response_plan::made_of`), and is asked for again.
+/// octets and files (`response_plan::made_of`), and is asked for again.
 void keep_answer(conversation& talk, const request& asked, const response_plan& plan,
                  std::size_t head_bytes) noexcept {
     const auto seen = talk.known;
@@ -540,7 +580,8 @@ void keep_answer(conversation& talk, const request& asked, const response_plan& 
         return;
     }
     const bool is_page = is_error(plan.what);
-    if (plan.body_bytes != 0 && !is_page && !plan.file && !plan.made_of->body) {
+    const bool is_packed = plan.packed_as != content_coding::identity;
+    if (plan.body_bytes != 0 && !is_page && !plan.file && !is_packed && !plan.made_of->body) {
         return;  // Read for this answer alone.
     }
     try {
@@ -552,6 +593,8 @@ void keep_answer(conversation& talk, const request& asked, const response_plan& 
         fresh->message = plan.message.substr(0, is_page ? plan.message.size() : head_bytes);
         fresh->head_bytes = head_bytes;
         fresh->file = plan.made_of;
+        fresh->others.assign(plan.made_of_too.begin(), plan.made_of_too.end());
+        fresh->packed_as = plan.packed_as;
         fresh->part = {.offset = plan.part.offset, .size_bytes = is_page ? 0 : plan.body_bytes};
         fresh->what = plan.what;
         fresh->method = asked.method;
@@ -577,8 +620,8 @@ task<farewell> converse(conversation& talk) {
                 // request.
         auto progress = co_await read_head(talk);
         if (progress && talk.known.answer != nullptr) {
-            if (auto file = file_of_known(talk)) {
-                const auto sent = co_await answer_again(talk, std::move(file));
+            if (auto content = content_of_known(talk)) {
+                const auto sent = co_await answer_again(talk, std::move(*content));
                 if (!sent) {
                     co_return farewell::abort;
                 }

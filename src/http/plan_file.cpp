@@ -84,6 +84,15 @@ struct representation {
     validators current;
     std::uint64_t size_bytes = 0;
     bool varies = false;  ///< Another Accept-Encoding might have got another.
+    /// What else it was chosen by: files beside, and what stands for the absence of one.
+    std::vector<vfs::shared_file_ptr> chosen_by = {};
+    bool is_settled = true;  ///< By nothing besides `file` and those.
+
+    /// `which` has played a part in choosing; null: something has that nobody watches.
+    void note(vfs::shared_file_ptr which) {
+        is_settled = is_settled && which != nullptr;
+        chosen_by.push_back(std::move(which));
+    }
 };
 
 representation as_it_is(const planning& plan, vfs::shared_file_ptr file) {
@@ -110,20 +119,30 @@ std::string_view suffix_of(content_coding how) noexcept {
 }
 
 /// The file that was packed beforehand. Nothing when there is none, or none that may be used: it is
-/// older than what it was made of.
+/// older than what it was made of; `original` knows then why.
 task<std::optional<representation>> find_beside(const planning& plan, const vfs::path& name,
-                                                const vfs::metadata& original, content_coding how) {
+                                                representation& original, content_coding how) {
     const auto beside = vfs::path::parse(name.text() + std::string(suffix_of(how)));
     if (!beside || !plan.rights_at(*beside).has(auth::right::read)) {
         co_return std::nullopt;
     }
     auto found = co_await plan.open(*beside);
-    if (!found || (*found)->file.is_directory() ||
-        (*found)->file.status().modified < original.modified) {
+    if (!found) {
+        original.note(found.error() == errc::not_found ? plan.shared.open_files.absence_of(*beside)
+                                                       : nullptr);
+        co_return std::nullopt;
+    }
+    if ((*found)->file.is_directory() ||
+        (*found)->file.status().modified < original.file->file.status().modified) {
+        original.note(std::move(*found));
         co_return std::nullopt;
     }
     auto made = as_it_is(plan, std::move(*found));
     made.how = how;
+    made.varies = true;
+    made.chosen_by = std::move(original.chosen_by);
+    made.is_settled = original.is_settled;
+    made.note(original.file);
     co_return made;
 }
 
@@ -169,9 +188,8 @@ task<representation> choose(const planning& plan, const vfs::path& name, std::st
     if (packing.uses_files_beside) {
         const auto wanted = accepted_codings(plan.asked, offered);
         for (const content_coding each : wanted.view()) {
-            auto beside = co_await find_beside(plan, name, status, each);
+            auto beside = co_await find_beside(plan, name, plain, each);
             if (beside) {
-                beside->varies = true;
                 co_return std::move(*beside);
             }
         }
@@ -191,6 +209,8 @@ task<representation> choose(const planning& plan, const vfs::path& name, std::st
     }
     packed.packed = co_await plan.shared.packed->get(plain.file, packed.how);
     if (!packed.packed) {
+        // Where it would gain something, too many are being packed: the next answer may be.
+        plain.is_settled = plain.is_settled && !plan.shared.packed->may_gain(status, wanted.all[0]);
         co_return plain;
     }
     packed.size_bytes = packed.packed->size();
@@ -286,10 +306,10 @@ task<std::string> make_digest(const planning& plan, field which, const vfs::path
     co_return digest_value(*by, made->value);
 }
 
-/// Whether the answer depends on nothing but the octets of the request and the file as it is, which
-/// no time and nothing that lies beside it will change.
-bool is_of_file_alone(const planning& plan, const representation& sent, bool was_chosen) noexcept {
-    return !was_chosen && plan.who.is_visitor() && !wants_digest(plan.asked) &&
+/// Whether the answer depends on nothing but the octets of the request, the file as it is, which no
+/// time will change, and what it was chosen by.
+bool is_of_files_alone(const planning& plan, const representation& sent) noexcept {
+    return sent.is_settled && plan.who.is_visitor() && !wants_digest(plan.asked) &&
            sent.current.last_modified_is_strong() &&
            sent.file->file.status().modified.seconds <= plan.now.seconds;
 }
@@ -380,8 +400,10 @@ task<response_plan> plan_file(const planning& plan, const vfs::path& name,
                                     ? static_cast<std::size_t>(selected.part.size_bytes)
                                     : 0));
     append_head(made.message, head);
-    if (is_of_file_alone(plan, sent, has_choice)) {
+    if (is_of_files_alone(plan, sent)) {
         made.made_of = sent.file;
+        made.made_of_too = std::move(sent.chosen_by);
+        made.packed_as = sent.packed ? sent.how : content_coding::identity;
     }
     if (plan.is_head() || selected.part.size_bytes == 0) {
         co_return made;

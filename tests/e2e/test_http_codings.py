@@ -112,3 +112,35 @@ def test_packed_beforehand(t):
     response = ask(server, "/app.js", fields=[("Accept-Encoding", "gzip")])
     check.lacks([name for name, _ in response.fields], "content-encoding", "a stale one")
     check.same_bytes(response.body, text(101), "the new one")
+
+
+def test_kept_answers_are_as_fresh(t):
+    """What was chosen by Accept-Encoding is given again (decision 0048), until anything that it was
+    chosen by changes: the very next request on a warm connection has it."""
+    root = t.tmp()
+    settled(root, "page.html", text(100))
+    server = t.ferry(root, "--cores", "1", "--http-precompressed")
+    wishes = [("Accept-Encoding", "br, gzip")]
+    with Connection(server) as connection:
+        def expect(coding, body, what):
+            for _ in range(6):
+                response = connection.ask("/page.html", fields=wishes)
+                check.equal(response.status, 200, what)
+                check.equal(response.field("Content-Encoding"), coding, what)
+                if body is not None:
+                    check.same_bytes(response.body, body, what)
+
+        expect("br", None, "packed by the server")
+        settled(root, "page.html.gz", b"beside")
+        expect("gzip", b"beside", "a file beside that was not there")
+        settled(root, "page.html.br", b"better")
+        expect("br", b"better", "one that is preferred")
+        os.remove(os.path.join(root, "page.html.br"))
+        expect("gzip", b"beside", "which is gone")
+        settled(root, "new", b"newer")
+        os.rename(os.path.join(root, "new"), os.path.join(root, "page.html.gz"))
+        expect("gzip", b"newer", "another one in its place")
+        os.utime(os.path.join(root, "page.html"), (LONG_AGO + 9, LONG_AGO + 9))
+        expect("br", None, "the file is younger than what lies beside")
+        os.remove(os.path.join(root, "page.html"))
+        check.equal(connection.ask("/page.html", fields=wishes).status, 404, "no file")

@@ -211,6 +211,129 @@ TEST_CASE("answer cache: what has changed before a request is seen by its answer
     });
 }
 
+// Goal: what Accept-Encoding chooses is kept with all that it was chosen by. Method: each kind of
+// choice, asked again and again; the table is asked whether it has the answer.
+TEST_CASE("answer cache: answers that Accept-Encoding chose are kept") {
+    std::string text;
+    for (int i = 0; i < 4'000; ++i) {
+        text += "what is said again and again\n";
+    }
+    struct row {
+        std::string_view target;
+        std::string_view lines;
+        std::string_view coding;  // Of the answer; empty: none.
+    };
+    for (const row& each : {
+             row{"/page.html", "Accept-Encoding: gzip\r\n", "gzip"},
+             row{"/page.html", "Accept-Encoding: br, gzip\r\nRange: bytes=2-9\r\n", "br"},
+             row{"/page.html", "Accept-Encoding: identity\r\n", ""},
+             row{"/beside.html", "Accept-Encoding: br, zstd, gzip\r\n", "gzip"},
+             row{"/older.bin", "Accept-Encoding: gzip\r\n", ""},
+             row{"/noise.txt", "Accept-Encoding: gzip\r\n", ""},
+             row{"/large.html", "Accept-Encoding: br\r\n", "br"},
+             row{"/image.png", "Accept-Encoding: br, gzip\r\n", ""},
+         }) {
+        web on;
+        on.settings.packing.uses_files_beside = true;
+        write_settled(on, "page.html", text);
+        write_settled(on, "beside.html", text);
+        write_settled(on, "beside.html.gz", "packed long ago");
+        write_settled(on, "older.bin.gz", "packed before that");
+        write_settled(on, "older.bin", text);
+        const timespec times[] = {{.tv_sec = 900'000'000, .tv_nsec = 0},
+                                  {.tv_sec = 900'000'000, .tv_nsec = 0}};
+        REQUIRE(::utimensat(AT_FDCWD, (on.files / "older.bin.gz").c_str(), times, 0) == 0);
+        write_settled(on, "noise.txt", pattern(2'000, 3));
+        write_settled(on, "large.html", pattern(60'000, 4) + text);
+        write_settled(on, "image.png", pattern(2'000, 5));
+        const std::string request = get(each.target, each.lines);
+        CAPTURE(request);
+        std::vector<std::string> answers;
+        bool is_kept = false;
+        on.run([&](nursery& tasks, web& my) -> task<> {
+            auto& guest = my.arrive(tasks);
+            answers = co_await ask(my, guest, request, 8);
+            is_kept = my.shared.inside().answers.find(request, {}).answer != nullptr;
+            ::shutdown(guest.client.get(), SHUT_WR);
+            co_await until_over(my, guest);
+        });
+        CHECK(is_kept);
+        for (const auto& answered : answers) {
+            CHECK(answered == answers.front());
+        }
+        const auto coding = fmt::format("Content-Encoding:{}", each.coding);
+        CHECK((answers.front().find(coding) != std::string::npos) == !each.coding.empty());
+    }
+}
+
+TEST_CASE("answer cache: whatever Accept-Encoding chose by is seen when it changes") {
+    web on;
+    on.settings.packing.uses_files_beside = true;
+    const std::string text(3'000, 'x');
+    write_settled(on, "a.txt", text);
+    on.run([&text](nursery& tasks, web& my) -> task<> {
+        auto& guest = my.arrive(tasks);
+        const std::string request = get("/a.txt", "Accept-Encoding: br, gzip\r\n");
+        const auto is_kept = [&] {
+            return my.shared.inside().answers.find(request, {}).answer != nullptr;
+        };
+        const auto packed = co_await ask(my, guest, request, 8);
+        CHECK(packed.back().find("Content-Encoding:br") != std::string::npos);
+        CHECK(is_kept());
+
+        write_settled(my, "a.txt.gz", "beside");  // What was absent is there.
+        const auto beside = co_await ask(my, guest, request, 8);
+        for (const auto& each : beside) {
+            CHECK(each.ends_with("beside"));
+        }
+        CHECK(is_kept());
+        write_settled(my, "a.txt.br", "better");  // It is preferred.
+        const auto better = co_await ask(my, guest, request, 8);
+        for (const auto& each : better) {
+            CHECK(each.ends_with("better"));
+        }
+        CHECK(is_kept());
+
+        my.files.write("a.txt", text);  // Younger than either.
+        const auto written = co_await ask(my, guest, request, 2);
+        CHECK(written.front().find("Last-Modified:Sun, 09 Sep 2001") == std::string::npos);
+        CHECK(!written.front().ends_with("better"));
+
+        write_settled(my, "a.txt", text);
+        const auto again = co_await ask(my, guest, request, 8);
+        CHECK(again.back().ends_with("better"));
+        CHECK(::unlink((my.files / "a.txt.br").c_str()) == 0);
+        const auto gone = co_await ask(my, guest, request, 8);
+        for (const auto& each : gone) {
+            CHECK(each.ends_with("beside"));
+        }
+        CHECK(::unlink((my.files / "a.txt").c_str()) == 0);
+        const auto none = co_await ask(my, guest, request, 1);
+        CHECK(none.front().find(" 404 ") != std::string::npos);
+        ::shutdown(guest.client.get(), SHUT_WR);
+        co_await until_over(my, guest);
+    });
+}
+
+TEST_CASE("answer cache: packed octets that have given way to others are made again") {
+    web on;
+    on.settings.packing.cache_bytes_max = 1;  // Those of one file.
+    write_settled(on, "a.txt", std::string(30'000, 'a'));
+    write_settled(on, "b.txt", std::string(30'000, 'b'));
+    on.run([](nursery& tasks, web& my) -> task<> {
+        auto& guest = my.arrive(tasks);
+        constexpr std::string_view gzip = "Accept-Encoding: gzip\r\n";
+        const auto first = co_await ask(my, guest, get("/a.txt", gzip), 6);
+        const auto second = co_await ask(my, guest, get("/b.txt", gzip), 6);
+        const auto third = co_await ask(my, guest, get("/a.txt", gzip), 2);
+        CHECK(first.back() != second.back());
+        CHECK(third.front() == first.front());
+        CHECK(third.back() == first.front());
+        ::shutdown(guest.client.get(), SHUT_WR);
+        co_await until_over(my, guest);
+    });
+}
+
 TEST_CASE("answer cache: rules that are read anew count from then on") {
     web on;
     write_settled(on, "a.txt", "text");
