@@ -228,8 +228,8 @@ void pace_for(conversation& talk, const viewer& who) {
 
 /// Adds a part of the body, wherever it is.
 void add_part(net::send_plan& sending, const response_plan& plan, const byte_range& part) {
-    if (plan.packed) {
-        sending.add(octets_of(*plan.packed)
+    if (plan.packed || plan.file->body) {
+        sending.add(octets_of(plan.packed ? *plan.packed : *plan.file->body)
                         .subspan(static_cast<std::size_t>(part.offset),
                                  static_cast<std::size_t>(part.size_bytes)));
     } else {

@@ -110,7 +110,11 @@ response_plan planning::not_in_clear() const {
 
 task<result<vfs::shared_file_ptr>> planning::open(const vfs::path& file) const {
     if (who.sees_whole_tree(file)) {
-        auto found = co_await shared.open_files.open(file);
+        // A digest is made of what is open.
+        const bool has_digest = asked.fields.has(field::want_repr_digest) ||
+                                asked.fields.has(field::want_content_digest);
+        auto found = co_await shared.open_files.open(
+            file, has_digest ? vfs::file_cache::need::descriptor : vfs::file_cache::need::content);
         co_return found;
     }
     const auto place = who.where(file);

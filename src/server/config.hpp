@@ -200,10 +200,10 @@ struct config {
     std::chrono::milliseconds list_wait_timeout = std::chrono::seconds(5);
     std::size_t http_archives_max = 4;        ///< Archives that each core sends at once; 0: none.
     std::size_t file_cache_entries = 1'024;   ///< Of each core; 0: none.
-    std::size_t file_cache_bytes = 4_MiB;     ///< Of each core: contents of small files.
+    std::size_t file_cache_bytes = 32_MiB;    ///< Of each core: contents of small files.
     std::size_t listing_cache_bytes = 8_MiB;  ///< Of each core: directories that were listed.
     std::size_t answer_cache_bytes = 8_MiB;   ///< Of each core: answers of HTTP.
-    std::chrono::milliseconds file_cache_idle_timeout = std::chrono::seconds(10);
+    std::chrono::milliseconds file_cache_idle_timeout = std::chrono::seconds(60);
 
     // Logs.
     access_log_target access_log;

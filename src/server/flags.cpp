@@ -1006,7 +1006,8 @@ constexpr auto table = std::to_array<flag>({
      "systems of this machine",
      count{&config::file_cache_entries, 0, 1'000'000, "off"}},
     {"file-cache-bytes", "SIZE", group::files,
-     "contents of small files (16 KiB at most) among them that each core keeps in memory",
+     "contents of small files (16 KiB at most) that each core keeps in memory, of those that it "
+     "does not keep open, too",
      size{&config::file_cache_bytes, 0, 16_GiB}, no_open_files},
     {"listing-cache-bytes", "SIZE", group::files,
      "names, sizes and times of directories that each core keeps in memory from their second "

@@ -27,12 +27,34 @@ constexpr runtime::duration look_every = std::chrono::seconds(1);
 // there is.
 constexpr std::size_t absent_share = 8;
 
+// What a file takes that is kept without a descriptor, besides its content: its entry, its name and
+// the kernel's watches (decision 0048).
+constexpr std::size_t closed_bytes = 1'024;
+
 // Of one core. Each has the directories on its way open, besides what is kept (threats.md, H6).
 constexpr unsigned keeps_at_once_max = 4;
 
 /// Of a name as it was asked for: "/f/" is an error where "/f" is a file.
 std::size_t hash_of(const path& name) noexcept {
     return text_hash{}(name.text()) + (name.wants_directory() ? std::size_t{1} << 40U : 0);
+}
+
+/// Whether its content is all there is of it.
+bool is_closed(const shared_file& file) noexcept {
+    return file.body && file.file.fd() < 0;
+}
+
+/// What it takes of `bounds::bodies_bytes_max`.
+std::size_t bytes_of(const shared_file& file) noexcept {
+    return (file.body ? file.body->size() : 0) + (is_closed(file) ? closed_bytes : 0);
+}
+
+/// `file`, which has its body, without its descriptor.
+shared_file_ptr closed(shared_file& file) {
+    auto made = std::make_shared<shared_file>(node({}, file.file.status()));
+    made->body = std::move(file.body);
+    file.body.reset();
+    return made;
 }
 
 }  // namespace
@@ -82,6 +104,10 @@ struct file_cache::state {
         state& owner_;
         std::size_t hash_;
     };
+    struct room {
+        std::size_t descriptors = 0;  ///< Or directories, which count as much.
+        std::uint64_t bytes = 0;      ///< Of contents.
+    };
     using table =
         std::unordered_map<std::string, std::unique_ptr<entry>, text_hash, std::equal_to<>>;
 
@@ -104,29 +130,34 @@ struct file_cache::state {
     void evict(entry& gone) noexcept;
     void evict_all() noexcept;
     [[nodiscard]] bool is_worth_keeping(const path& name) noexcept;
-    [[nodiscard]] bool has_room_for(std::uint64_t body_bytes) noexcept;
+    [[nodiscard]] bool is_small(const shared_file& file) const noexcept;
+    [[nodiscard]] bool has_room_for(room wanted) noexcept;
+    [[nodiscard]] bool may_be_kept(const path& name, need what) noexcept;
     [[nodiscard]] entry* find(const path& name) noexcept;
     void note_use(entry& hit) noexcept;
     [[nodiscard]] shared_file_ptr use(entry& hit) noexcept;
     [[nodiscard]] task<result<shared_file_ptr>> open_anew(const path& name);
     [[nodiscard]] task<result<shared_file_ptr>> open_again(entry& known, const path& name);
-    [[nodiscard]] task<result<shared_file_ptr>> open_and_keep(const path& name,
-                                                              machine_place place);
+    [[nodiscard]] task<result<shared_file_ptr>> open_and_keep(const path& name, machine_place place,
+                                                              need what);
     [[nodiscard]] task<bool> fill(shared_file& into);
-    [[nodiscard]] bool keep(std::unique_ptr<entry> fresh, const path& name, shared_file_ptr file);
+    [[nodiscard]] bool keep(std::unique_ptr<entry> fresh, const path& name, shared_file_ptr& file,
+                            need what);
 
     runtime::core& here;
     const tree& files;
     const bounds limits;
     std::unique_ptr<change_watch> watch;  ///< Null: nothing is kept. Outlives the entries.
     std::unique_ptr<recent_names<2'048>> seen;
+    recent_names<2'048> seen_small;  ///< Of `seen`, names of small files.
     /// Names that could not be kept, or changed before they were used.
     recent_names<256> not_worth_it;
     runtime::time_point not_worth_it_since{};
     unsigned keeps_under_way = 0;
-    std::uint64_t looked_at = 0;  ///< The arrivals that the last look was younger than.
-    std::size_t bodies_bytes = 0;
-    std::size_t absent = 0;  ///< Of `entries`.
+    std::uint64_t looked_at = 0;         ///< The arrivals that the last look was younger than.
+    std::size_t bodies_bytes = 0;        ///< Of all `bytes_of`.
+    std::size_t without_descriptor = 0;  ///< Of `entries`, those that `is_closed`.
+    std::size_t absent = 0;              ///< Of `entries`.
     counters count;
     table entries;
     runtime::intrusive_list<entry> by_use;  ///< Least recently used first.
@@ -153,9 +184,8 @@ void file_cache::state::drop_broken() noexcept {
 
 void file_cache::state::remove(entry& gone) noexcept {
     gone.unlink();
-    if (gone.file->body) {
-        bodies_bytes -= gone.file->body->size();
-    }
+    bodies_bytes -= bytes_of(*gone.file);
+    without_descriptor -= is_closed(*gone.file) ? 1U : 0U;
     absent -= gone.file->is_absent ? 1U : 0U;
     entries.erase(entries.find(gone.name));
 }
@@ -210,15 +240,26 @@ bool file_cache::state::is_worth_keeping(const path& name) noexcept {
            keeps_under_way < keeps_at_once_max;
 }
 
+bool file_cache::state::is_small(const shared_file& file) const noexcept {
+    return !file.file.is_directory() && file.file.status().size_bytes <= limits.body_bytes_max;
+}
+
+/// Whether there is a place for `name`: among what is open, or only in memory, where it is small.
+bool file_cache::state::may_be_kept(const path& name, need what) noexcept {
+    return has_room_for({.descriptors = 1}) ||
+           (what == need::content && seen_small.has(hash_of(name)) &&
+            has_room_for({.bytes = closed_bytes}));
+}
+
 /// Removes what has not been used for a while until there is room. What is in use stays: a crowd of
 /// names that is larger than the cache would push each other out for ever, at eight times the cost
 /// of not keeping any.
-bool file_cache::state::has_room_for(std::uint64_t body_bytes) noexcept {
-    if (body_bytes > limits.bodies_bytes_max) {
+bool file_cache::state::has_room_for(room wanted) noexcept {
+    if (wanted.bytes > limits.bodies_bytes_max) {
         return false;  // However much makes room for it.
     }
-    while (entries.size() >= limits.entries_max ||
-           bodies_bytes + body_bytes > limits.bodies_bytes_max) {
+    while (entries.size() - without_descriptor + wanted.descriptors > limits.entries_max ||
+           bodies_bytes + wanted.bytes > limits.bodies_bytes_max) {
         auto* const oldest = by_use.front();
         if (oldest == nullptr || oldest->used_at + limits.kept_min > here.now()) {
             return false;
@@ -282,8 +323,8 @@ task<result<shared_file_ptr>> file_cache::state::open_again(entry& known, const 
         note_use(*still);
         co_return fresh;
     }
-    if (file->body && file->body != (*fresh)->body) {
-        still->hold(*fresh);  // As many octets as before.
+    if (file->body && file->body != (*fresh)->body) {  // As many octets as before.
+        still->hold(is_closed(*file) ? closed(**fresh) : *fresh);
     }
     co_return use(*still);
 }
@@ -305,7 +346,7 @@ task<bool> file_cache::state::fill(shared_file& into) {
 }
 
 task<result<shared_file_ptr>> file_cache::state::open_and_keep(const path& name,
-                                                               machine_place place) {
+                                                               machine_place place, need what) {
     attempt keeping(*this, hash_of(name));
     auto fresh = std::make_unique<entry>(*this);
     fresh->opened_at = here.now();
@@ -320,7 +361,7 @@ task<result<shared_file_ptr>> file_cache::state::open_and_keep(const path& name,
             !fresh->is_broken()) {
             auto none = std::make_shared<shared_file>(node({}, {}));
             none->is_absent = true;
-            keeping.has_succeeded = keep(std::move(fresh), name, std::move(none));
+            keeping.has_succeeded = keep(std::move(fresh), name, none, what);
         }
         co_return opened;
     }
@@ -341,7 +382,7 @@ task<result<shared_file_ptr>> file_cache::state::open_and_keep(const path& name,
         if (!now || !is_unchanged(status, *now)) {
             co_return opened;
         }
-        if (status.size_bytes <= limits.body_bytes_max && has_room_for(status.size_bytes)) {
+        if (is_small(*file) && has_room_for({.bytes = status.size_bytes})) {
             const bool is_whole = co_await fill(*file);
             if (!is_whole) {
                 co_return opened;
@@ -352,27 +393,33 @@ task<result<shared_file_ptr>> file_cache::state::open_and_keep(const path& name,
         file->body.reset();
         co_return opened;
     }
-    keeping.has_succeeded = keep(std::move(fresh), name, file);
+    keeping.has_succeeded = keep(std::move(fresh), name, file, what);
     co_return file;
 }
 
-bool file_cache::state::keep(std::unique_ptr<entry> fresh, const path& name, shared_file_ptr file) {
+/// False: there is no room for it. `file` becomes the one that is kept.
+bool file_cache::state::keep(std::unique_ptr<entry> fresh, const path& name, shared_file_ptr& file,
+                             need what) {
     if (const auto other = entries.find(std::string_view(name.text())); other != entries.end()) {
         remove(*other->second);
     }
-    if (file->body && !has_room_for(file->body->size())) {
+    if (file->body && !has_room_for({.bytes = file->body->size()})) {
         file->body.reset();  // Others have filled it up meanwhile.
     }
-    if (!has_room_for(0)) {
-        return false;
+    if (!has_room_for({.descriptors = 1})) {
+        if (what != need::content || !file->body ||
+            !has_room_for({.bytes = file->body->size() + closed_bytes})) {
+            return false;
+        }
+        file = closed(*file);
     }
-    const std::size_t body_bytes = file->body ? file->body->size() : 0;
-    fresh->hold(std::move(file));
+    fresh->hold(file);
     fresh->used_at = here.now();
     auto& kept = *fresh;
     kept.name = name.text();
     entries.emplace(kept.name, std::move(fresh));
-    bodies_bytes += body_bytes;
+    bodies_bytes += bytes_of(*kept.file);
+    without_descriptor += is_closed(*kept.file) ? 1U : 0U;
     absent += kept.file->is_absent ? 1U : 0U;
     by_use.push_back(kept);
     ++count.kept;
@@ -385,14 +432,15 @@ file_cache::file_cache(runtime::core& here, const tree& files, bounds most)
 
 file_cache::~file_cache() = default;
 
-task<result<shared_file_ptr>> file_cache::open(const path& name) {
+task<result<shared_file_ptr>> file_cache::open(const path& name, need what) {
     state& my = *state_;
     if (!my.watch) {
         auto opened = co_await my.open_anew(name);
         co_return opened;
     }
     my.look_if_anything_arrived();
-    if (auto* const hit = my.find(name)) {
+    if (auto* const hit = my.find(name);
+        hit != nullptr && (what == need::content || !is_closed(*hit->file))) {
         if (hit->opened_at + my.limits.trusted_max > my.here.now()) {
             auto used = my.use(*hit);
             if (used->is_absent) {
@@ -403,14 +451,17 @@ task<result<shared_file_ptr>> file_cache::open(const path& name) {
         auto opened = co_await my.open_again(*hit, name);
         co_return opened;
     }
-    if (my.is_worth_keeping(name) && my.has_room_for(0)) {
+    if (my.is_worth_keeping(name) && my.may_be_kept(name, what)) {
         auto place = my.files.place_of(name);
         if (place) {
-            auto kept = co_await my.open_and_keep(name, std::move(*place));
+            auto kept = co_await my.open_and_keep(name, std::move(*place), what);
             co_return kept;
         }
     }
     auto opened = co_await my.open_anew(name);
+    if (opened && my.is_small(**opened)) {
+        my.seen_small.again(hash_of(name));
+    }
     co_return opened;
 }
 

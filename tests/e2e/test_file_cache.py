@@ -173,6 +173,33 @@ def test_descriptors_go(t, row):
     check.equal(len(server.descriptors()), base, "descriptors")
 
 
+def test_small_files_need_no_descriptor_each(t):
+    """Beyond --file-cache-entries they are kept in memory alone (decision 0048), and are as fresh."""
+    root = t.tmp()
+    for i in range(40):
+        trees.write(root, f"f{i}", b"small %d" % i)
+    server = t.ferry(root, "--cores", "1", "--file-cache-entries", "4")
+    with Connection(server) as connection:
+        check.equal(connection.ask("/f0").status, 200, "f0")
+        base = len(server.descriptors())
+        for _ in range(4):
+            for i in range(40):
+                check.equal(connection.ask(f"/f{i}").body, b"small %d" % i, f"f{i}")
+        check.holds(len(server.descriptors()) < base + 20, "they are not kept open")
+        for i in range(40):
+            at = os.path.join(root, f"f{i}")
+            if i % 3 == 0:
+                os.remove(at)
+                check.equal(connection.ask(f"/f{i}").status, 404, f"f{i}, removed")
+                continue
+            if i % 3 == 1:
+                trees.write(root, "new", b"other %d" % i)
+                os.rename(os.path.join(root, "new"), at)
+            else:
+                trees.write(root, f"f{i}", b"other %d" % i)
+            check.equal(connection.ask(f"/f{i}").body, b"other %d" % i, f"f{i}, changed")
+
+
 def test_off(t):
     root = t.tmp()
     trees.write(root, "f", b"content")

@@ -19,7 +19,8 @@ namespace ferry::vfs {
 struct shared_file {
     explicit shared_file(node opened) noexcept : file(std::move(opened)) {}
 
-    /// A directory from the cache has no descriptor: open it again to list it.
+    /// A directory from the cache has no descriptor: open it again to list it. Nor may a file that
+    /// has its `body`, for who has asked for `need::content`.
     node file;
     /// All of a small file, as long as `file_cache::bounds` says.
     std::optional<std::string> body;
@@ -46,9 +47,12 @@ using shared_file_ptr = std::shared_ptr<shared_file>;
 class file_cache {
   public:
     struct bounds {
-        std::size_t entries_max = 1'024;     ///< Files and directories; 0: nothing is kept.
+        /// Files, which are open, and directories; 0: nothing is kept.
+        std::size_t entries_max = 1'024;
         std::size_t body_bytes_max = 8'192;  ///< Of a file that is kept in memory whole.
-        std::size_t bodies_bytes_max = 4 * 1'024 * 1'024;  ///< Of all of them.
+        /// Of all of them. Small files beyond `entries_max` are kept, too, and not open: each takes
+        /// 1 KiB of this besides its content.
+        std::size_t bodies_bytes_max = 4 * 1'024 * 1'024;
         /// That a name is not there is kept, too. Not in a tree that finds names by other
         /// spellings.
         bool keeps_absence = false;
@@ -72,12 +76,19 @@ class file_cache {
     file_cache& operator=(const file_cache&) = delete;
     ~file_cache();
 
+    /// What is wanted of a file.
+    enum class need : std::uint8_t {
+        descriptor,
+        content,  ///< A `body` will do where there is one.
+    };
+
     /// What `tree::open` gives for `name`, from the cache where it has it. A name is kept from its
     /// second use on: what is asked for once costs no watches. Errors as `tree::open`; none is kept
     /// but that a name is not there. Cost of a hit: a read(2) of the queue for each batch of
     /// arrivals, and a look into a table; it never suspends. Of the first kept miss: an open and a
     /// watch more for each directory on the way.
-    [[nodiscard]] runtime::task<result<shared_file_ptr>> open(const path& name);
+    [[nodiscard]] runtime::task<result<shared_file_ptr>> open(const path& name,
+                                                              need what = need::descriptor);
 
     /// Whether `known`, which `open` gave, is what the cache would give for its name at this
     /// moment, and counts it as given. False is no answer: ask `open`. Cost: a read(2) of the queue
