@@ -59,6 +59,12 @@ class line_parser {
     /// requests only the first 64 are answered.
     [[nodiscard]] std::string take_answers();
 
+    /// Nothing is half read: what comes next begins a line.
+    [[nodiscard]] bool is_between_lines() const noexcept {
+        return (finished_ || line_.empty()) && telnet_ == telnet_state::data && !after_cr_ &&
+               !swallowing_;
+    }
+
     /// Forgets everything half read. For the moment TLS begins: what was sent in clear behind AUTH
     /// must not become a command (threats.md, T5).
     void reset() noexcept;

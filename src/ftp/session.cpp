@@ -104,7 +104,12 @@ task<> read_commands(session& user) {
     line_parser lines(user.shared.settings.line_bytes_max);
     std::uint64_t sequence = 0;
     for (;;) {  // Bounded by the session, which stops it.
+        user.is_between_lines = lines.is_between_lines();
         const auto arrived = co_await user.control.fill(runtime::never);
+        if (user.has_paused) {
+            co_return;
+        }
+        user.is_between_lines = false;
         if (!arrived) {
             if (arrived.error() != errc::cancelled) {
                 until.end(arrived.error());
@@ -211,6 +216,30 @@ task<result<queued_command>> next_command(session& user, runtime::time_point dea
     co_return last;
 }
 
+/// Whether what is known of it is all in `session_memory`.
+bool can_pause(const session& user) noexcept {
+    return user.is_between_lines && user.commands.empty() && !is_in_the_middle(user) &&
+           !user.data.is_set_up() && !user.control.is_secure() && !user.security.was_cleared;
+}
+
+/// The same as `next_command`, but a session that may pause does so instead of waiting for long:
+/// errc::timed_out and `has_paused`.
+task<result<queued_command>> next_command_or_pause(session& user, runtime::time_point deadline) {
+    const auto patience = user.here.now() + user.shared.settings.pause_after;
+    if (user.may_pause && patience < deadline) {
+        auto next = co_await next_command(user, patience);
+        if (next || next.error() != errc::timed_out) {
+            co_return next;
+        }
+        user.has_paused = can_pause(user);
+        if (user.has_paused) {
+            co_return next;
+        }
+    }
+    auto next = co_await next_command(user, deadline);
+    co_return next;
+}
+
 /// Adds a final reply to what is counted.
 void count_reply(session& user, const reply& answer) noexcept {
     const auto kind = static_cast<std::size_t>(answer.code / 100 - 1);
@@ -219,20 +248,23 @@ void count_reply(session& user, const reply& answer) noexcept {
 
 /// Carries out one command after the other, each with its answer before the next begins.
 task<session_end> carry_out_commands(session& user) {
-    const auto greeted = co_await user.replies.write({220, "ferry FTP server ready"});
-    if (!greeted) {
-        co_return broken_off();
-    }
-    auto waiting_since = user.here.now();
-    for (;;) {                      // Bounded by the client: each turn costs it a line.
-        if (user.is_logged_in()) {  // Else any command would keep a stranger's session for ever.
-            waiting_since = user.here.now();
+    if (!std::exchange(user.is_greeted, true)) {
+        const auto greeted = co_await user.replies.write({220, "ferry FTP server ready"});
+        if (!greeted) {
+            co_return broken_off();
         }
-        const auto deadline = waiting_since + user.idle_timeout;
-        if (user.here.now() >= deadline) {
+        user.waiting_since = user.here.now();
+    }
+    for (;;) {  // Bounded by the client: each turn costs it a line.
+        const auto deadline = user.waiting_since + user.idle_timeout;
+        const bool is_heard = user.is_logged_in() && !user.commands.empty();
+        if (user.here.now() >= deadline && !is_heard) {
             co_return end_for(user, {.code = errc::timed_out});
         }
-        const auto next = co_await next_command(user, deadline);
+        const auto next = co_await next_command_or_pause(user, deadline);
+        if (user.has_paused) {
+            co_return session_end{.words = {}, .why = "silent"};
+        }
         if (!next) {
             co_return end_for(user, next.error());
         }
@@ -252,6 +284,9 @@ task<session_end> carry_out_commands(session& user) {
         }
         if (user.is_leaving) {
             co_return session_end{.words = {}, .why = answer.code == 221 ? "quit" : "refused"};
+        }
+        if (user.is_logged_in()) {  // Else any command would keep a stranger's session for ever.
+            user.waiting_since = user.here.now();
         }
     }
 }
@@ -311,22 +346,16 @@ void log_end(const session& user, std::string_view why) {
     co_return told ? net::farewell::linger : net::farewell::abort;
 }
 
-/// Serves a connection until it is to be closed. Gives how to part.
-task<net::farewell> attend(service& shared, net::plain_stream& tcp, net::tls_stream& connection,
-                           net::arrival& arrived) {
+/// One session, or what remains of one that has paused, until it is over or pauses: then `memory`
+/// has it. Gives how to part.
+task<net::farewell> hold(service& shared, net::tls_stream& connection, net::arrival& arrived,
+                         std::unique_ptr<session_memory>& memory, bool may_pause) {
     const bool begins_protected = arrived.tls.by != nullptr;
-    if (arrived.has_proxy_header) {
-        auto admitted = co_await net::admit_proxied(tcp, shared.settings.addresses);
-        if (!admitted && begins_protected) {  // There is nothing to say a word in.
-            co_return net::farewell::abort;
-        }
-        if (!admitted) {
-            co_return co_await turn_away(shared, connection, admitted.error());
-        }
-        arrived.place = std::move(*admitted);
-    }
-    session user(shared, connection, co_await runtime::current_scope());
+    session user(shared, connection, co_await runtime::current_scope(),
+                 memory ? std::move(*memory) : session_memory(shared));
+    memory.reset();
     user.is_proxied = arrived.has_proxy_header;
+    user.may_pause = may_pause && !begins_protected && !arrived.has_proxy_header;
     if (begins_protected) {
         const auto begun =
             co_await begin_protected(connection, std::move(arrived.tls), user.security)
@@ -340,6 +369,11 @@ task<net::farewell> attend(service& shared, net::plain_stream& tcp, net::tls_str
     try {
         const auto end = co_await runtime::with_nursery(shared.here, converse, std::ref(user));
         how = end.how;
+        if (user.has_paused) {
+            memory =
+                std::make_unique<session_memory>(std::move(static_cast<session_memory&>(user)));
+            co_return how;
+        }
         log_end(user, end.why);
     } catch (...) {
         caught = std::current_exception();
@@ -361,28 +395,76 @@ task<net::farewell> attend(service& shared, net::plain_stream& tcp, net::tls_str
     co_return how;
 }
 
+/// Serves a connection until it is to be closed. Gives how to part; nothing: it is left in
+/// `between`.
+task<std::optional<net::farewell>> attend(service& shared, net::plain_stream& tcp,
+                                          net::tls_stream& connection, net::arrival& arrived,
+                                          idle_session* between) {
+    if (arrived.has_proxy_header) {
+        auto admitted = co_await net::admit_proxied(tcp, shared.settings.addresses);
+        if (!admitted && arrived.tls.by != nullptr) {  // There is nothing to say a word in.
+            co_return net::farewell::abort;
+        }
+        if (!admitted) {
+            const auto how = co_await turn_away(shared, connection, admitted.error());
+            co_return how;
+        }
+        arrived.place = std::move(*admitted);
+    }
+    std::unique_ptr<session_memory> memory;
+    if (between != nullptr && between->memory) {
+        memory = std::move(between->memory);
+        tcp.begin_with(std::move(between->said));
+    }
+    for (;;) {  // Bounded by the client, who has said something each time.
+        const auto how = co_await hold(shared, connection, arrived, memory, between != nullptr);
+        if (!memory) {
+            co_return how;
+        }
+        auto socket = co_await tcp.give_away();
+        if (socket) {
+            between->until = memory->waiting_since + memory->idle_timeout;
+            between->socket = std::move(socket);
+            between->place = std::move(arrived.place);
+            between->memory = std::move(memory);
+            co_return std::nullopt;
+        }
+        tcp.announce_again();
+    }
+}
+
 }  // namespace
 
-session::session(service& server, net::tls_stream& connection,
-                 runtime::stop_scope& enclosing) noexcept
-    : shared(server),
+session_memory::session_memory(service& server) noexcept
+    : names(server.settings.charset.get()),
+      settings(settings_at_first(server.settings)),
+      idle_timeout(server.settings.idle_timeout),
+      waiting_since(server.here.now()),
+      number(server.here.number_connection()) {}
+
+session::session(service& server, net::tls_stream& connection, runtime::stop_scope& enclosing,
+                 session_memory&& remembered) noexcept
+    : session_memory(std::move(remembered)),
+      shared(server),
       control(connection),
       here(server.here),
       life(&enclosing),
       idle(&life),
       heard(&idle),
-      names(server.settings.charset.get()),
       replies(connection, names, server.settings.transfer_stall_timeout),
       commands(server.here),
       data(server.here, server.settings, &server.counted.octets),
-      settings(settings_at_first(server.settings)),
-      control_decided(server.here.io()),
-      idle_timeout(server.settings.idle_timeout),
-      number(server.here.number_connection()) {
+      control_decided(server.here.io()) {
     idle.follow(server.draining);
 }
 
-task<> serve_session(service& shared, unique_fd control, net::arrival&& arrived) {
+idle_session::idle_session() noexcept = default;
+idle_session::idle_session(idle_session&& other) noexcept = default;
+idle_session& idle_session::operator=(idle_session&& other) noexcept = default;
+idle_session::~idle_session() = default;
+
+task<> serve_session(service& shared, unique_fd control, net::arrival&& arrived,
+                     idle_session* between) {
     net::receive_urgent_inline(control.get());
     net::plain_stream tcp(shared.here, std::move(control),
                           {.sending = shared.settings.transfer_rate_min, .receiving = {}},
@@ -391,8 +473,11 @@ task<> serve_session(service& shared, unique_fd control, net::arrival&& arrived)
     auto how = net::farewell::abort;
     std::exception_ptr caught;
     try {
-        const auto parting = co_await attend(shared, tcp, connection, arrived);
-        how = parting;
+        const auto parting = co_await attend(shared, tcp, connection, arrived, between);
+        if (!parting) {
+            co_return;
+        }
+        how = *parting;
     } catch (...) {
         caught = std::current_exception();  // Of a library, out of memory: this session's end only.
     }

@@ -101,9 +101,29 @@ struct moved_content {
     bool is_announced = false;  ///< There was a 150.
 };
 
+/// What of a session outlasts its silence.
+struct session_memory {
+    explicit session_memory(service& server) noexcept;
+
+    client_names names;
+    user_state user;
+    transfer_settings settings;
+    chosen_host host;
+    runtime::duration idle_timeout;  ///< By SITE IDLE.
+    /// The last command's end; before login the beginning of the session.
+    runtime::time_point waiting_since;
+    /// Of the whole session: a login in between, which anybody has where there is an anonymous one,
+    /// must not buy more tries (threats.md, F10).
+    std::size_t failed_logins = 0;
+    std::uint64_t number;              ///< `runtime::core::number_connection`.
+    bool is_greeted = false;           ///< There was a 220.
+    bool has_warned_of_ports = false;  ///< Once is enough: a client may ask for ever.
+};
+
 /// One control connection: what its two coroutines and the handlers of commands share.
-struct session {
-    session(service& server, net::tls_stream& connection, runtime::stop_scope& enclosing) noexcept;
+struct session : session_memory {
+    session(service& server, net::tls_stream& connection, runtime::stop_scope& enclosing,
+            session_memory&& remembered) noexcept;
 
     service& shared;
     net::tls_stream& control;
@@ -112,36 +132,29 @@ struct session {
     runtime::stop_scope idle;  ///< Also stopped when the server drains: for waiting for commands.
     /// Also stopped when the client sends nothing more: for answers that are only put off.
     runtime::stop_scope heard;
-    client_names names;
     reply_writer replies;
     command_queue commands;
     data_channel data;
     runtime::token_bucket download;  ///< What the session's own rates leave.
     runtime::token_bucket upload;
-    user_state user;
-    transfer_settings settings;
-    chosen_host host;
     session_security security;
     /// Told to the reader, which waits behind AUTH and CCC, once they have been carried out: what
     /// comes next is TLS, or is not any more.
     runtime::event control_decided;
-    runtime::duration idle_timeout;  ///< By SITE IDLE.
-    /// Of the whole session: a login in between, which anybody has where there is an anonymous one,
-    /// must not buy more tries (threats.md, F10).
-    std::size_t failed_logins = 0;
 
     running_transfer* transfer = nullptr;  ///< The one under way.
-    const std::uint64_t number;            ///< `runtime::core::number_connection`.
     std::uint64_t sequence = 0;            ///< Of the command under way.
     moved_content moved;                   ///< By the command under way, once its transfer ended.
     std::uint64_t abort_before = 0;        ///< Transfers of earlier commands end with 426.
     /// A server that drains hears what has been begun until then.
     std::optional<runtime::time_point> heard_until;
-    bool is_proxied = false;           ///< Its connection began with a PROXY header.
-    bool quit_seen = false;            ///< QUIT has been read, though maybe not carried out.
-    bool is_answered = false;          ///< The command under way has had its final reply.
-    bool is_leaving = false;           ///< The reply under way is the last.
-    bool has_warned_of_ports = false;  ///< Once is enough: a client may ask for ever.
+    bool is_proxied = false;        ///< Its connection began with a PROXY header.
+    bool quit_seen = false;         ///< QUIT has been read, though maybe not carried out.
+    bool is_answered = false;       ///< The command under way has had its final reply.
+    bool is_leaving = false;        ///< The reply under way is the last.
+    bool may_pause = false;         ///< Somebody takes it while its client is silent.
+    bool is_between_lines = false;  ///< Its reader waits, and has nothing half read.
+    bool has_paused = false;        ///< What still comes is not to be read here.
 
     /// What the user sees: names and links end at the user's root.
     [[nodiscard]] const vfs::tree& files() const noexcept {

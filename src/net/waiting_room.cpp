@@ -12,8 +12,10 @@ namespace ferry::net {
 using runtime::op;
 using runtime::task;
 
-waiting_room::guest::guest() noexcept
-    : op(runtime::opcode::receive_provided, -1, &guest::on_receive), timer(&guest::on_expiry) {}
+waiting_room::guest::guest(last_act at_last) noexcept
+    : op(runtime::opcode::receive_provided, -1, &guest::on_receive),
+      timer(&guest::on_expiry),
+      at_last_(at_last) {}
 
 /// Its receive is over: it goes on or is closed.
 void waiting_room::guest::on_receive(op& over) noexcept {
@@ -67,6 +69,8 @@ void waiting_room::take(runtime::nursery& connections, std::unique_ptr<guest> wh
     if (draining_.stop_requested()) {
         until = std::min(until, here_.now() + grace_);
     }
+    const bool is_over = connections.scope().stop_requested() ||
+                         (draining_.stop_requested() && who->at_last_ == last_act::go_on);
     guest& taken = *who.release();
     taken.room_ = this;
     taken.op::fd = socket.release();
@@ -76,7 +80,7 @@ void waiting_room::take(runtime::nursery& connections, std::unique_ptr<guest> wh
     here_.io().timers().arm(taken, until);
     if (here_.io().submit(taken) == runtime::submission::done) {
         take_leave(taken);
-    } else if (connections.scope().stop_requested()) {
+    } else if (is_over) {
         here_.io().cancel(taken);
     }
 }
@@ -98,7 +102,9 @@ task<> waiting_room::keep(waiting_room& self) {
 void waiting_room::hurry() noexcept {
     const auto until = here_.now() + grace_;
     all_.for_each([this, until](const guest::place& each) {
-        if (each.owner.when() > until) {
+        if (each.owner.at_last_ == last_act::go_on) {
+            here_.io().cancel(each.owner);
+        } else if (each.owner.when() > until) {
             here_.io().timers().arm(each.owner, until);
         }
         return true;
@@ -122,7 +128,8 @@ void waiting_room::take_leave(guest& who) noexcept {
     // Closing over what came between the end of the receive and now would be a reset.
     const bool goes_on =
         came > 0 ||
-        (came == -ECANCELED && kernel::count_unread(socket.get(), unread) == 0 && unread > 0);
+        (came == -ECANCELED && (leaving->at_last_ == last_act::go_on ||
+                                (kernel::count_unread(socket.get(), unread) == 0 && unread > 0)));
     if (goes_on) {
         try {
             const auto octets = leaving->lease.octets();

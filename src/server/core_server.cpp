@@ -441,9 +441,14 @@ task<> core_server::run_connection(core_server& self, protocol speaks, unique_fd
             }
             break;
         }
-        case protocol::ftp:
-            co_await ftp::serve_session(*self.ftp_, std::move(socket), std::move(how));
+        case protocol::ftp: {
+            ftp::idle_session between;
+            co_await ftp::serve_session(*self.ftp_, std::move(socket), std::move(how), &between);
+            if (between.socket) {
+                self.let_wait(std::move(place), std::move(between));
+            }
             break;
+        }
     }
 }
 
@@ -481,6 +486,47 @@ void core_server::let_wait(place_taken place, http::idle_connection between) {
     silent_->take(*connections_,
                   std::make_unique<silent_client>(*this, std::move(place), std::move(between)),
                   std::move(socket), until);
+}
+
+/// The same of FTP: who is told 421 before he is closed.
+class core_server::silent_session final : public net::waiting_room::guest {
+  public:
+    silent_session(core_server& of, place_taken place, ftp::idle_session between) noexcept
+        : guest(net::waiting_room::last_act::go_on),
+          owner_(of),
+          place_(std::move(place)),
+          between_(std::move(between)) {}
+
+  private:
+    void go_on(unique_fd socket, std::string octets) override {
+        between_.socket = std::move(socket);
+        between_.said = std::move(octets);
+        owner_.connections_->start(&core_server::go_on_with_session, std::ref(owner_),
+                                   std::move(place_), std::move(between_));
+    }
+
+    core_server& owner_;
+    place_taken place_;
+    ftp::idle_session between_;
+};
+
+void core_server::let_wait(place_taken place, ftp::idle_session between) {
+    const auto until = between.until;
+    auto socket = std::move(between.socket);
+    silent_->take(*connections_,
+                  std::make_unique<silent_session>(*this, std::move(place), std::move(between)),
+                  std::move(socket), until);
+}
+
+task<> core_server::go_on_with_session(core_server& self, place_taken&& place,
+                                       ftp::idle_session&& between) {
+    net::arrival how;
+    how.place = std::move(between.place);
+    auto socket = std::move(between.socket);
+    co_await ftp::serve_session(*self.ftp_, std::move(socket), std::move(how), &between);
+    if (between.socket) {
+        self.let_wait(std::move(place), std::move(between));
+    }
 }
 
 task<> core_server::go_on(core_server& self, place_taken&& place, http::idle_connection&& between) {

@@ -227,6 +227,10 @@ class alignas(64) core_server {
     static runtime::task<> go_on(core_server& self, place_taken&& place,
                                  http::idle_connection&& between);
     void let_wait(place_taken place, http::idle_connection between);
+    class silent_session;
+    static runtime::task<> go_on_with_session(core_server& self, place_taken&& place,
+                                              ftp::idle_session&& between);
+    void let_wait(place_taken place, ftp::idle_session between);
     struct refusal;
     struct refusals_of;
     static const refusals_of& refusals(protocol speaks) noexcept;
@@ -257,7 +261,7 @@ class alignas(64) core_server {
     listed_types types_;  ///< Of FTP.
     std::unique_ptr<http::service> http_;
     std::unique_ptr<ftp::service> ftp_;
-    std::unique_ptr<net::waiting_room> silent_;  ///< Clients of HTTP between two requests.
+    std::unique_ptr<net::waiting_room> silent_;  ///< Clients between two requests or commands.
     runtime::stop_scope never_stopped_;
     std::optional<runtime::core_tasks> tasks_;
     std::shared_ptr<const auth::accounts> users_;

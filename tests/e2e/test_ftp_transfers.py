@@ -349,7 +349,7 @@ def test_idle_session(t):
     """--ftp-idle-timeout: 421 and the end; a transfer is not idleness."""
     root = trees.fill(t.tmp(), SITE)
     trees.write(root, "large.bin", LARGE)
-    server = t.ferry(root, "--user", "ann:secret", "--ftp-idle-timeout", "1s")
+    server = t.ferry(root, "--user", "ann:secret", "--ftp-idle-timeout", "1200ms")
     control = session(t, server)
     control.expect("idling", 421)
     control.must_end("after 421")

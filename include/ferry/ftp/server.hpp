@@ -82,6 +82,8 @@ struct options {
     std::size_t line_bytes_max = 8'192;
     std::size_t login_tries_max = 3;
     runtime::duration idle_timeout = std::chrono::seconds(300);
+    /// Who is silent for this long is given away, if somebody takes him (`serve_session`).
+    runtime::duration pause_after = std::chrono::seconds(1);
     runtime::duration transfer_stall_timeout = std::chrono::seconds(30);
     net::minimum_rate transfer_rate_min = {};  ///< How fast content moves, either way.
     runtime::duration data_connect_timeout = std::chrono::seconds(30);
@@ -156,13 +158,34 @@ struct service {
     [[nodiscard]] bool has_tls() const noexcept { return tls != nullptr && *tls != nullptr; }
 };
 
+struct session_memory;
+
+/// A session that has been silent for a while: all that is to be known to go on with it when its
+/// client says something, its time is over or the server drains.
+struct idle_session {
+    idle_session() noexcept;
+    idle_session(idle_session&& other) noexcept;
+    idle_session& operator=(idle_session&& other) noexcept;
+    ~idle_session();
+
+    unique_fd socket;             ///< None: the session is over.
+    runtime::time_point until{};  ///< It idles out then.
+    net::address_place place;     ///< Of its address.
+    std::unique_ptr<session_memory> memory;
+    std::string said;  ///< What its client has said then; for whoever goes on.
+};
+
 /// Serves one control connection until the user leaves, idles out or misbehaves (RFC 959). Takes
 /// the socket. Never fails: whatever ends the session is logged here, at its only owner. A stop of
 /// the enclosing scope ends transfers and session at once; uploads under way leave nothing behind.
 /// `how` lives as long as the session does.
 ///
-/// Cost: an idle session that is logged in holds some 5 KiB of user memory.
+/// `between`: where it leaves a session that pauses, to be gone on with by another call that finds
+/// there what the first has left, at `until` at the latest: the client is owed its 421. Only what
+/// is in clear pauses, with nothing under way. Null: who pauses is waited for here, with some 6 KiB
+/// of memory where 2 would do.
 [[nodiscard]] runtime::task<> serve_session(service& shared, unique_fd control,
-                                            net::arrival&& how = {});
+                                            net::arrival&& how = {},
+                                            idle_session* between = nullptr);
 
 }  // namespace ferry::ftp

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -20,23 +21,28 @@ namespace ferry::net {
 /// Where connections wait on which nothing is under way, each as a receive, a timer and what its
 /// protocol wants to remember: some 200 octets, and neither a coroutine nor a stream. One a core.
 ///
-/// Who waits too long, has ended its side or failed is closed. When the server drains, who waits
-/// may still say something for a moment (threats.md, H8). A nursery that guests were taken in is
-/// not joined before all of them have gone.
+/// Who has ended its side or failed is closed. A nursery that guests were taken in is not joined
+/// before all of them have gone.
 class waiting_room {
   public:
+    /// What becomes of a guest whose time is over, or whose server drains or stops.
+    enum class last_act : std::uint8_t {
+        close,  ///< It is closed; a drain leaves it a moment to say something (threats.md, H8).
+        go_on,  ///< It goes on at once, with nothing said: somebody has a word to say to its peer.
+    };
+
     /// One that waits; owned by the room meanwhile.
     class guest : runtime::op, runtime::timer {
       public:
-        guest() noexcept;
+        explicit guest(last_act at_last = last_act::close) noexcept;
         guest(const guest&) = delete;
         guest& operator=(const guest&) = delete;
         virtual ~guest() = default;
 
       protected:
-        /// Its peer has said `octets`, or they are in the socket and `octets` is empty. Begins what
-        /// follows, which takes the socket; the guest dies afterwards. Called at the bottom of the
-        /// core's loop, or within `take`. May throw std::bad_alloc: the connection is dropped.
+        /// Its peer has said `octets`. Empty: they are in the socket, or it is its last act. Begins
+        /// what follows, which takes the socket; the guest dies afterwards. Called at the bottom of
+        /// the core's loop, or within `take`. May throw std::bad_alloc: the connection is dropped.
         virtual void go_on(unique_fd socket, std::string octets) = 0;
 
       private:
@@ -51,6 +57,7 @@ class waiting_room {
 
         waiting_room* room_ = nullptr;
         place place_{*this};
+        last_act at_last_;
     };
 
     /// When `draining` stops, a guest has `grace` left at most. Both outlive the room.

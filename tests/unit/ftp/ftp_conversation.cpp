@@ -140,20 +140,21 @@ void test_server::run() {
                    .tls = &settings_.tls,
                    .handshakes = &handshakes,
                    .open_files = &open_files};
+    net::waiting_room room(here, draining_, 500ms);
     auto at = net::parse_address(settings_.listen_at).value();
     auto listening = net::open_listener({.at = at, .congestion = {}}).value();
     port_ = net::local_endpoint(listening.get()).value().port;
     io_ = io.get();
     is_ready_ = true;
     runtime::run_core(here, stop_, &test_server::serve, std::ref(*this), std::ref(shared),
-                      std::move(listening));
+                      std::ref(room), std::move(listening));
     while (!stopped_) {  // The reactor outlives who wakes it.
         std::this_thread::sleep_for(1ms);
     }
 }
 
 runtime::task<> test_server::serve(runtime::nursery& bottom, test_server& self, service& shared,
-                                   unique_fd listening) {
+                                   net::waiting_room& room, unique_fd listening) {
     bottom.start([](service& of) -> runtime::task<> { co_await of.counter.run(); },
                  std::ref(shared));
     net::acceptor accepting(shared.here, std::move(listening));
@@ -162,21 +163,51 @@ runtime::task<> test_server::serve(runtime::nursery& bottom, test_server& self, 
             auto accepted = co_await accepting.accept();
             is_stopped = !accepted && accepted.error() == errc::cancelled;
             if (accepted) {
-                bottom.start(&test_server::serve_one, std::ref(self), std::ref(shared),
-                             std::move(*accepted));
+                const surroundings at{
+                    .owner = self, .shared = shared, .room = room, .bottom = bottom};
+                bottom.start(&test_server::serve_one, at, std::move(*accepted), idle_session());
             }
         } catch (const std::bad_alloc&) {}
     }
     co_await accepting.close();
 }
 
-runtime::task<> test_server::serve_one(test_server& self, service& shared, unique_fd control) {
+/// Waits for its client to say something, as in the product.
+class test_server::silent_session final : public net::waiting_room::guest {
+  public:
+    silent_session(surroundings at, idle_session between) noexcept
+        : guest(net::waiting_room::last_act::go_on), at_(at), between_(std::move(between)) {
+        ++at_.owner.sessions_;
+        ++at_.owner.pauses_;
+    }
+    silent_session(const silent_session&) = delete;
+    silent_session& operator=(const silent_session&) = delete;
+    ~silent_session() override { --at_.owner.sessions_; }
+
+  private:
+    void go_on(unique_fd socket, std::string octets) override {
+        between_.said = std::move(octets);
+        at_.bottom.start(&test_server::serve_one, at_, std::move(socket), std::move(between_));
+    }
+
+    surroundings at_;
+    idle_session between_;
+};
+
+runtime::task<> test_server::serve_one(surroundings at, unique_fd control, idle_session&& between) {
+    auto& self = at.owner;
     ++self.sessions_;
     {
         const ferry::test::allocation_fault fault(
             std::exchange(self.settings_.failing_allocation, 0));
         try {
-            co_await serve_session(shared, std::move(control));
+            co_await serve_session(at.shared, std::move(control), {}, &between);
+            if (between.socket) {
+                auto socket = std::move(between.socket);
+                const auto until = between.until;
+                at.room.take(at.bottom, std::make_unique<silent_session>(at, std::move(between)),
+                             std::move(socket), until);
+            }
         } catch (const std::bad_alloc&) {
             // The session's end, and of no other.
         }

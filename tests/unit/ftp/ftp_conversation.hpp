@@ -18,6 +18,7 @@
 #include "ferry/ftp/server.hpp"
 #include "ferry/net/listener.hpp"
 #include "ferry/net/tls_server.hpp"
+#include "ferry/net/waiting_room.hpp"
 #include "ferry/runtime/nursery.hpp"
 #include "ferry/runtime/offload.hpp"
 #include "ferry/runtime/uring.hpp"
@@ -74,6 +75,8 @@ class test_server {
     [[nodiscard]] bool fault_happened() const noexcept { return fault_happened_; }
     /// Sessions that have not ended.
     [[nodiscard]] int sessions() const noexcept { return sessions_; }
+    /// How often one of them has paused.
+    [[nodiscard]] int pauses() const noexcept { return pauses_; }
 
   private:
     class sink final : public access_sink {
@@ -88,10 +91,19 @@ class test_server {
         test_server& owner;
     };
 
+    /// What a session needs that may pause.
+    struct surroundings {
+        test_server& owner;
+        service& shared;
+        net::waiting_room& room;
+        runtime::nursery& bottom;
+    };
+    class silent_session;
+
     void run();
     static runtime::task<> serve(runtime::nursery& bottom, test_server& self, service& shared,
-                                 unique_fd listening);
-    static runtime::task<> serve_one(test_server& self, service& shared, unique_fd control);
+                                 net::waiting_room& room, unique_fd listening);
+    static runtime::task<> serve_one(surroundings at, unique_fd control, idle_session&& between);
 
     server_settings settings_;
     std::filesystem::path directory_;
@@ -112,6 +124,7 @@ class test_server {
     runtime::reactor* io_ = nullptr;
     std::uint16_t port_ = 0;
     std::atomic<int> sessions_ = 0;
+    std::atomic<int> pauses_ = 0;
     std::atomic<bool> fault_happened_ = false;
     std::atomic<bool> is_ready_ = false;
     std::thread thread_;

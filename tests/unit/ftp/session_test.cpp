@@ -6,6 +6,7 @@
 #include <chrono>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "../allocation_faults.hpp"
 #include "ftp_conversation.hpp"
@@ -138,6 +139,92 @@ TEST_CASE("session: idle too long") {
         CHECK(code_of(user.reply()) == 226);
         CHECK(server.get("slow") == std::string(20, 'x'));
     }
+    CHECK(eventually([&] { return server.sessions() == 0; }));
+}
+
+// Goal: who is silent is forgotten but for what a session is (decision 0047), and never sees it.
+TEST_CASE("session: one that pauses goes on as it was") {
+    server_settings settings;
+    settings.numbers.pause_after = 5ms;
+    test_server server(settings);
+    server.put("home/bob/dir/file", "one\n");
+    client user(server);
+    int pauses = 0;
+    const auto let_pause = [&] { return eventually([&] { return server.pauses() > pauses; }); };
+    CHECK(code_of(user.reply()) == 220);
+    for (const auto& [line, code] :
+         {std::pair("USER bob", 331), std::pair("PASS secret", 230), std::pair("CWD dir", 250),
+          std::pair("TYPE A", 200), std::pair("SITE IDLE 100", 200)}) {
+        REQUIRE(let_pause());
+        pauses = server.pauses();
+        CHECK(user.code(line) == code);
+    }
+    REQUIRE(let_pause());
+    CHECK(user.ask("PWD").starts_with("257 \"/dir\""));
+    const auto state = user.ask("STAT");
+    CHECK(state.contains("Logged in as bob"));
+    CHECK(state.contains("TYPE: ASCII"));
+    CHECK(user.ask("SITE IDLE").contains("100"));
+    CHECK(user.fetch("RETR file").octets == "one\r\n");
+    pauses = server.pauses();
+    REQUIRE(let_pause());
+    user.send("PWD\r\nNO");  // What is said at once, and half a command behind it.
+    CHECK(code_of(user.reply()) == 257);
+    user.send("OP\r\n");
+    CHECK(code_of(user.reply()) == 200);
+    REQUIRE(let_pause());
+    CHECK(server.sessions() == 1);
+    user.socket().end_sending();
+    CHECK(user.reply() == "(closed)");
+    CHECK(eventually([&] { return server.sessions() == 0; }));
+}
+
+TEST_CASE("session: in the middle of something it does not pause") {
+    server_settings settings;
+    settings.numbers.pause_after = 1ms;
+    test_server server(settings);
+    server.put("file", "content");
+    client user(server);
+    user.log_in();
+    const auto stays = [&](std::string_view line, int code) {
+        CHECK(user.code(line) == code);
+        const auto before = server.pauses();
+        std::this_thread::sleep_for(20ms);
+        CHECK(server.pauses() == before);
+    };
+    stays("EPSV", 229);
+    CHECK(user.code("PORT 127,0,0,1,200,200") == 200);
+    stays("REST 3", 350);
+    CHECK(user.code("REST 0") == 350);
+    stays("RNFR file", 350);
+    CHECK(user.code("RNTO other") == 250);
+    CHECK(server.get("other") == "content");
+}
+
+TEST_CASE("session: who pauses is told when his time is over, and when the server drains") {
+    server_settings settings;
+    settings.numbers.pause_after = 5ms;
+    bool drains = false;
+    SUBCASE("idle") {
+        settings.numbers.idle_timeout = 100ms;
+    }
+    SUBCASE("drained") {
+        drains = true;
+    }
+    test_server server(settings);
+    client user(server);
+    user.log_in();
+    client stranger(server);
+    CHECK(code_of(stranger.reply()) == 220);
+    if (drains) {
+        REQUIRE(eventually([&] { return server.pauses() >= 2; }));
+        server.drain();
+    }
+    for (auto* each : {&user, &stranger}) {
+        CHECK(each->reply().contains(drains ? "shutting down" : "Nothing heard"));
+        CHECK(each->reply() == "(closed)");
+    }
+    CHECK(server.pauses() >= 2);
     CHECK(eventually([&] { return server.sessions() == 0; }));
 }
 

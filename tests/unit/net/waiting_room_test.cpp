@@ -29,7 +29,7 @@ struct fate {
 
 class visitor final : public waiting_room::guest {
   public:
-    explicit visitor(fate& of) noexcept : fate_(of) {}
+    visitor(fate& of, waiting_room::last_act at_last) noexcept : guest(at_last), fate_(of) {}
     ~visitor() override { fate_.has_left = true; }
 
   private:
@@ -55,8 +55,9 @@ struct scene {
         machine.run(body, std::ref(*this));
         CHECK(room.guests() == 0);
     }
-    void take(nursery& home, duration how_long) {
-        room.take(home, std::make_unique<visitor>(his), std::move(ends.near),
+    void take(nursery& home, duration how_long,
+              waiting_room::last_act at_last = waiting_room::last_act::close) {
+        room.take(home, std::make_unique<visitor>(his, at_last), std::move(ends.near),
                   here.now() + how_long);
     }
 };
@@ -139,6 +140,40 @@ TEST_CASE("waiting_room: a drain leaves who waits a moment to say something") {
     later.run([](nursery& home, scene& my) -> task<> {
         my.draining.request_stop();
         my.take(home, 1h);
+        co_await until_left(my);
+        CHECK(!my.his.went_on);
+    });
+}
+
+TEST_CASE("waiting_room: who has a last word to hear goes on at his time's end and at a drain") {
+    constexpr auto speaks = waiting_room::last_act::go_on;
+    const auto goes_on = [](scene& on, auto body) {
+        on.run(body);
+        CHECK(on.his.went_on);
+        CHECK(on.his.said.empty());
+        CHECK(on.his.socket);
+    };
+    scene late;
+    goes_on(late, [](nursery& home, scene& my) -> task<> {
+        my.take(home, 10ms, speaks);
+        co_await until_left(my);
+    });
+    scene drained;
+    goes_on(drained, [](nursery& home, scene& my) -> task<> {
+        my.take(home, 1h, speaks);
+        my.draining.request_stop();
+        co_await until_left(my);
+    });
+    scene draining;  // When he came.
+    goes_on(draining, [](nursery& home, scene& my) -> task<> {
+        my.draining.request_stop();
+        my.take(home, 1h, speaks);
+        co_await until_left(my);
+    });
+    scene ended;  // There is nobody to speak to.
+    ended.run([](nursery& home, scene& my) -> task<> {
+        my.take(home, 1h, speaks);
+        my.ends.far.reset();
         co_await until_left(my);
         CHECK(!my.his.went_on);
     });
