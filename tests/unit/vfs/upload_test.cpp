@@ -802,6 +802,29 @@ TEST_CASE("upload: hidden names that are taken are not touched, and not tried fo
     }
 }
 
+// linkat(2): before Linux 6.10 a descriptor alone is not enough for who has no privilege.
+TEST_CASE("upload: an unnamed file gets its name by way of /proc where its descriptor is no way") {
+    for (const auto mode : {upload_mode::create, upload_mode::replace}) {
+        fixture tree;
+        const bool is_there = mode == upload_mode::replace;
+        if (is_there) {
+            tree.host.write("file", "old");
+        }
+        int refused = 0;
+        tree.machine.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
+            const bool is_by_descriptor =
+                what.code == opcode::link_at && (what.args.link_at.flags & AT_EMPTY_PATH) != 0;
+            refused += is_by_descriptor ? 1 : 0;
+            return is_by_descriptor ? std::optional<std::int64_t>(-ENOENT) : std::nullopt;
+        });
+        const auto done = tree.upload({.pieces = {"new"}, .options = {.mode = mode}});
+        CHECK(done.has_value());
+        CHECK(refused == (is_there ? 2 : 1));
+        CHECK(tree.host.read("file") == "new");
+        CHECK(tree.host.names() == names{"file"});
+    }
+}
+
 TEST_CASE("upload: create under a hidden name where renameat2 knows no flags") {
     fixture tree;
     tree.answer(opcode::rename_at, -EINVAL);
