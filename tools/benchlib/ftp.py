@@ -30,6 +30,8 @@ TOOL_TIMEOUT = "5s"
 WARM_PART = 0.1  # Of a round, before the first one.
 
 
+# What a login needed, or a session that may go on at once, is given back by then, if it is at all.
+SILENCE_SECONDS = 3
 WARMING_COMMANDS = 3000  # More than a core has buffers.
 IDLE_BYTES_MAX = 4096  # Of user memory, of an idle session of ferry: its bar.
 
@@ -288,21 +290,23 @@ def log_in_and_stay(server):
 def idle(options, name):
     """What a session costs in memory that does nothing: of many, of a server that has just begun,
     for what others have left would be used again. What it has once for all, as buffers that
-    sessions take turns with, is in use by then: the first few have said much."""
+    sessions take turns with, is in use by then: as many have come before, said much and been silent
+    for a while."""
     server = ftp_peers.start([name], options.ferry, options.folder, options.files,
                              options.server_cpu)[name]
     sessions = []
     try:
-        for _ in range(IDLE_SESSIONS // 10):
+        for _ in range(IDLE_SESSIONS):
             sessions.append(log_in_and_stay(server))
         for turn in range(WARMING_COMMANDS):
             each = sessions[turn % len(sessions)]
             each.sendall(b"NOOP\r\n")
             each.recv(4096)
+        time.sleep(SILENCE_SECONDS)
         before = server.memory()
         for _ in range(IDLE_SESSIONS):
             sessions.append(log_in_and_stay(server))
-        time.sleep(0.2)  # What the last login freed is given back by then, if it is at all.
+        time.sleep(SILENCE_SECONDS)
         return {"memory": (server.memory() - before) / IDLE_SESSIONS, "foreign": 0.0}
     finally:
         for each in sessions:
@@ -311,13 +315,19 @@ def idle(options, name):
 
 
 def measure_idle(options):
-    results = {name: [] for name in options.servers}
+    names = [name for name in options.servers if name != "ferry-nosync"]
+    results = {name: [] for name in names}
     for round_ in range(options.rounds):
-        for name in options.servers:
+        for name in names:
             progress(f"idle, round {round_ + 1} of {options.rounds}: {name}")
             results[name].append(idle(options, name))
     progress("")
     return results
+
+
+def takes_part(table, name, workload):
+    """Without syncs ferry is another server only where something is stored."""
+    return name != "ferry-nosync" or table[workload].path == "@"
 
 
 def measure(options, servers, unable):
@@ -325,11 +335,12 @@ def measure(options, servers, unable):
     fails one has no further round of it: `unable` says why."""
     results = {}
     workloads = [w for w in options.workloads if w != "idle"]
-    total = sum(options.rounds * sum(w not in unable[name] for name in servers)
-                for w in workloads)
+    total = sum(options.rounds * sum(w not in unable[name] and takes_part(options.table, name, w)
+                                     for name in servers) for w in workloads)
     count = 0
     for workload in workloads:
-        names = [name for name in servers if workload not in unable[name]]
+        names = [name for name in servers
+                 if workload not in unable[name] and takes_part(options.table, name, workload)]
         results[workload] = {name: [] for name in names}
         for name in names:
             progress(f"{workload}: {name} warms up")
@@ -395,7 +406,7 @@ def report(table, results, unable):
         costs = {}
         for name, rounds in by_server.items():
             costs[name], spread = middle(rounds, key)
-            line = f"  {name:10} {cost_text(workload, costs[name]):>14} {spread:>6.0%}"
+            line = f"  {name:12} {cost_text(workload, costs[name]):>14} {spread:>6.0%}"
             if workload != "idle":
                 rate, _ = middle(rounds, "per_second" if what.per == "operation"
                                  else "mib_per_second")
@@ -408,8 +419,8 @@ def report(table, results, unable):
                 noise.append(f"{workload}, {name}: others used {foreign:.0%} of the machine's CPU")
         for name, refused in unable.items():
             if workload in refused:
-                tell(f"  {name:10} none: {refused[workload]}")
-        peers = {name: cost for name, cost in costs.items() if name != "ferry" and cost > 0}
+                tell(f"  {name:12} none: {refused[workload]}")
+        peers = {name: cost for name, cost in costs.items() if name not in ftp_peers.OURS and cost > 0}
         if "ferry" in costs and peers:
             best = min(peers, key=peers.get)
             ratios[workload] = {name: costs["ferry"] / cost for name, cost in peers.items()}
@@ -438,7 +449,7 @@ def bench(options):
         targets.append("src/server/ferry")
     build(*targets)
     options.ferry = os.path.realpath(options.ferry)
-    unpacked.unpack([name for name in options.servers if name != "ferry"])
+    unpacked.unpack([name for name in options.servers if name not in ftp_peers.OURS])
 
     congestion = enter_namespace(with_mounts=True)
     os.sched_setaffinity(0, {options.client_cpu})

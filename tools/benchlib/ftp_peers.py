@@ -8,8 +8,11 @@ from benchlib import unpacked
 from benchlib.surroundings import PEERS, Server, Trouble, output_of
 
 OTHERS = ("vsftpd", "pure-ftpd", "proftpd", "pyftpdlib")
-SERVERS = ("ferry", *OTHERS)
-SECURE_SERVERS = tuple(name for name in SERVERS if name != "pyftpdlib")  # Its TLS is Python's.
+# The second is ferry without the sync of uploads that the others do not have either.
+OURS = ("ferry", "ferry-nosync")
+SERVERS = (*OURS, *OTHERS)
+NOT_SECURE = ("ferry-nosync", "pyftpdlib")  # The TLS of the latter is Python's.
+SECURE_SERVERS = tuple(name for name in SERVERS if name not in NOT_SECURE)
 PORTS = {name: 2101 + number for number, name in enumerate(SERVERS)}
 PYTHON = "/usr/bin/python3"  # Debian's: what its packages are made for.
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
@@ -65,10 +68,11 @@ def make_certificate(folder):
 
 def command_of(name, ferry, folder, files, cpu, secure):
     port = str(PORTS[name])
-    if name == "ferry":
+    if name in OURS:
         return [ferry, "--http", "off", "--ftp", f"127.0.0.1:{port}", "--cores", "1", "--pin",
                 str(cpu), "--tcp-congestion", "cubic", "--log-level", "warning",
                 "--anonymous", "all",
+                *(["--durability", "none"] if name == "ferry-nosync" else []),
                 *(["--tls-cert", os.path.join(folder, "both.pem")] if secure else []), files]
     if name == "vsftpd":
         return [unpacked.program(name), configured(name, folder, files, secure)]
@@ -106,7 +110,7 @@ def versions(names, ferry):
     """What each server is, in a few words."""
     found = {}
     for name in names:
-        if name == "ferry":
+        if name in OURS:
             found[name] = output_of([ferry, "--version"])
         else:
             found[name] = unpacked.version(name)

@@ -21,7 +21,8 @@ KINDS = (("http", "HTTP", "CPU of the server for a request, in microseconds, whe
          ("ftps", "FTPS", "CPU of the server, over TLS 1.3"))
 SECURE_WEB_NAMES = {"1k": "1 KiB", "1m": "1 MiB", "full": "whole handshake, and 1 KiB",
                     "resumed": "resumed handshake, and 1 KiB"}
-NOT_A_SERVER = ("floor", "epoll")  # A constant: what the machine's TCP alone costs; ferry itself.
+# A constant: what the machine's TCP alone costs; ferry itself.
+NOT_A_SERVER = ("floor", "epoll", "ferry-nosync")
 ALIKE = 0.02  # Two costs that differ by less are called equal.
 
 
