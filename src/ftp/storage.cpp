@@ -15,7 +15,9 @@ using runtime::task;
 
 namespace {
 
-/// What one receive may bring: datapath.md, 12. Memory of the transfer, given back at its end.
+/// What one receive may bring: datapath.md, 12. Memory of the transfer, given back at its end. Who
+/// fills the first has more: most files are small.
+constexpr std::size_t first_piece_bytes = 16_KiB;
 constexpr std::size_t image_piece_bytes = 256_KiB;
 constexpr std::size_t text_piece_bytes = 128_KiB;
 constexpr std::size_t formed_piece_bytes = 64_KiB;
@@ -109,10 +111,11 @@ task<transfer_end> storage::receive_and_commit(net::stream& data, running_transf
 }
 
 task<transfer_end> storage::receive_image(net::stream& data, running_transfer& progress) {
-    const auto memory = std::make_unique_for_overwrite<std::byte[]>(image_piece_bytes);
+    std::size_t piece_bytes = first_piece_bytes;
+    auto memory = std::make_unique_for_overwrite<std::byte[]>(piece_bytes);
     for (;;) {  // Bounded by the peer and the disk: each turn stores what it brought.
         const auto got =
-            co_await data.receive(std::span(memory.get(), image_piece_bytes),
+            co_await data.receive(std::span(memory.get(), piece_bytes),
                                   user_.here.now() + user_.shared.settings.transfer_stall_timeout);
         if (!got) {
             co_return data_end(got.error());
@@ -126,6 +129,10 @@ task<transfer_end> storage::receive_image(net::stream& data, running_transfer& p
             co_return file_end(written.error());
         }
         progress.moved_bytes += *got;
+        if (*got == first_piece_bytes && piece_bytes == first_piece_bytes) {
+            piece_bytes = image_piece_bytes;
+            memory = std::make_unique_for_overwrite<std::byte[]>(piece_bytes);
+        }
     }
 }
 

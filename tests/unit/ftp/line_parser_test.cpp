@@ -262,3 +262,24 @@ TEST_CASE(
     }
     CHECK(ftp::parse_command("NO\0P"sv).verb().empty());
 }
+
+TEST_CASE("line parser: between lines nothing is half read") {
+    for (const auto between : {""sv, "NOOP\r\n"sv, "NOOP\n"sv, "\r\n"sv, "NOOP\r\n\xff\xfd\x06"sv,
+                               "\xff\xfa\x01x\xff\xf0"sv, "123456789\r\n"sv}) {
+        CAPTURE(between);
+        line_parser parser(8);
+        conversation said;
+        feed(parser, between, said);
+        CHECK(parser.is_between_lines());
+    }
+    for (const auto half : {"N"sv, "NOOP\r"sv, "NOOP\r\nN"sv, "NOOP\r\n\r"sv, "\xff"sv,
+                            "\xff\xfd"sv, "\xff\xfa\x01x"sv, "123456789"sv}) {
+        CAPTURE(half);
+        line_parser parser(8);
+        conversation said;
+        feed(parser, half, said);
+        CHECK(!parser.is_between_lines());
+        feed(parser, "\xff\xf0\n"sv, said);
+        CHECK(parser.is_between_lines());
+    }
+}
