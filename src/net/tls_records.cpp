@@ -224,6 +224,7 @@ std::string_view tls_records::next_record(std::string_view& from) {
             break;
         }
         const auto more = from.substr(0, wanted - partial_.size());
+        partial_.reserve(wanted);  // And no more, as appending would.
         partial_.append(more);
         from.remove_prefix(more.size());
     }
@@ -256,9 +257,7 @@ result<tls_records::reading> tls_records::read(std::string_view& from, std::span
                 return reading{.how = progress::wants_input};
             }
             const auto taken = take_record(record, into, to_send);
-            if (!partial_.empty()) {
-                std::string().swap(partial_);  // It was the record.
-            }
+            partial_.clear();  // It was the record, if there is something.
             if (!taken || taken->how != progress::wants_input) {
                 return taken;
             }

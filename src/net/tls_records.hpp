@@ -105,6 +105,14 @@ class tls_records {
     /// How much of a record that was opened is not read yet.
     [[nodiscard]] std::size_t pending() const noexcept { return opened_.size() - read_; }
 
+    /// Who waits for long holds no memory for records that are not whole; who is sent much needs it
+    /// again at once.
+    void give_buffers_back() noexcept {
+        if (partial_.empty()) {
+            std::string().swap(partial_);
+        }
+    }
+
     /// Seals all of `octets` behind `to_send`.
     [[nodiscard]] result<void> write(std::span<const std::byte> octets, std::string& to_send);
 

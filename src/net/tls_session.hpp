@@ -84,6 +84,16 @@ class tls_session {
     /// How much of a record that was opened is not read yet.
     [[nodiscard]] std::size_t pending() const noexcept;
 
+    /// What holds nothing is freed, for who waits for long.
+    void give_buffers_back() noexcept {
+        if (records_) {
+            records_->give_buffers_back();
+        }
+        if (to_send_.empty()) {
+            std::string().swap(to_send_);
+        }
+    }
+
     /// Seals all of `octets`, as many records as that takes.
     [[nodiscard]] result<void> write(std::span<const std::byte> octets);
 

@@ -332,9 +332,7 @@ void tls_stream::give_buffers_back() noexcept {
     }
     if (!is_sending_) {
         std::string().swap(sending_);
-        if (session_->to_send().empty()) {
-            std::string().swap(session_->to_send());
-        }
+        session_->give_buffers_back();
     }
 }
 
@@ -427,7 +425,8 @@ task<result<std::size_t>> tls_stream::receive(std::span<std::byte> into,
         if (is_ending_ && !is_sending_) {
             below_.shut_down_sending();
         }
-        bulk_.resize(bulk_bytes);
+        // Not zeroed, for it is written to next.
+        bulk_.resize_and_overwrite(bulk_bytes, [](char*, std::size_t size) { return size; });
         bulk_used_ = bulk_bytes;
         const auto got = co_await below_.receive(room_in(bulk_), deadline);
         if (!got) {
