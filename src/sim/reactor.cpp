@@ -290,7 +290,7 @@ submission reactor::submit(op& what) noexcept {
     if (try_at_once(mine, each)) {
         flights_.erase(mine);
         what.in_flight = false;
-        ++counters_.completed;
+        note_end_of(what);
         world_.note(names_of(what.code).completed, what.fd, what.result);
         return submission::done;
     }

@@ -8,7 +8,7 @@ import time
 from support import check, trees
 from support.case import rows
 from support.ftp_wire import Control
-from support.http_wire import Connection, ask
+from support.http_wire import Connection, ask, request
 
 CHANGES = 120  # By the writer of a test under load, whatever time they take.
 
@@ -142,6 +142,38 @@ def test_an_upload_is_what_the_next_request_gets(t):
         control.store("STOR file", new)
         for connection in connections:
             check.equal(connection.ask("/file").body, new, f"after upload {turn}")
+
+
+def test_what_one_request_changed_is_what_those_behind_it_get(t):
+    """All of them in one packet: nothing arrives in between (RFC 9112, 9.3.2)."""
+    root = t.tmp()
+    server = t.ferry(root, "--cores", "1", "--durability", "none", "--ftp", "off",
+                     "--anonymous", "list+read+create+write+delete+rename")
+    moved = [("Destination", "/b")]
+    for turn in range(10):
+        new = b"new %d" % turn
+        rows = (("GET", "a", (), b"", 404), ("PUT", "a", (), new, 201), ("GET", "a", (), b"", new),
+                ("MOVE", "a", moved, b"", 201), ("GET", "a", (), b"", 404),
+                ("GET", "b", (), b"", new), ("PUT", "b", (), b"more", 204),
+                ("GET", "b", (), b"", b"more"), ("DELETE", "b", (), b"", 204),
+                ("GET", "b", (), b"", 404))
+        with Connection(server) as connection:
+            for method, name, _, _, _ in rows[:1] * 3:
+                connection.ask(f"/{name}", method=method)  # Its absence is known.
+            connection.send(b"".join(
+                request(f"/{name}", method, fields=[*fields, *length_of(method, body)], body=body)
+                for method, name, fields, body, _ in rows))
+            for method, name, _, _, wanted in rows:
+                response = connection.read_response(method)
+                what = f"{method} {name} in turn {turn}"
+                if isinstance(wanted, bytes):
+                    check.equal((response.status, response.body), (200, wanted), what)
+                else:
+                    check.equal(response.status, wanted, what)
+
+
+def length_of(method, body):
+    return [("Content-Length", str(len(body)))] if method == "PUT" else []
 
 
 @dataclasses.dataclass(frozen=True)

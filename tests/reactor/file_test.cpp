@@ -35,8 +35,10 @@ task<result<std::int64_t>> await_one(core& here, opcode code, int fd, const fill
 std::int64_t outcome(machine& host, opcode code, int fd, const filler& fill) {
     probe each(host, code, fd);
     fill(each);
+    const auto before = host.io().arrivals();
     host.submit(each);
     host.finish(each);
+    CHECK((!may_change_files(code) || host.io().arrivals() > before));
     CHECK(each.results.size() == 1);
     const auto first = each.results.back();
     if (first < 0) {

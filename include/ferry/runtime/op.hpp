@@ -45,6 +45,35 @@ enum class opcode : std::uint8_t {
     compute,            ///< Runs a function that touches no core state on the offload pool.
 };
 
+/// True for what may change names, or what files hold.
+[[nodiscard]] constexpr bool may_change_files(opcode what) noexcept {
+    switch (what) {
+        case opcode::write:
+        case opcode::allocate:
+        case opcode::open_at:
+        case opcode::rename_at:
+        case opcode::link_at:
+        case opcode::symlink_at:
+        case opcode::unlink_at:
+        case opcode::make_directory_at:
+        case opcode::copy_range:
+        case opcode::compute:
+            return true;
+        case opcode::nop:
+        case opcode::accept:
+        case opcode::connect:
+        case opcode::receive:
+        case opcode::receive_provided:
+        case opcode::send:
+        case opcode::send_file:
+        case opcode::read:
+        case opcode::sync:
+        case opcode::list_directory:
+            break;
+    }
+    return false;
+}
+
 /// One name of a directory, as read by `opcode::list_directory`.
 struct directory_record {
     std::uint32_t name_offset = 0;  ///< Into `directory_batch::names`.

@@ -79,8 +79,10 @@ class reactor {
     /// Deadlines of this core.
     [[nodiscard]] timer_wheel& timers() noexcept { return timers_; }
 
-    /// A number that grows before whoever waits for octets from a peer is resumed with some: what
-    /// is looked at while it stays the same is no older than the request that is being answered.
+    /// A number that grows before whoever waits for octets from a peer is resumed with some, and
+    /// when an operation has ended that may change files: what is looked at while it stays the same
+    /// is no older than the request that is being answered, or than what this core did for the one
+    /// before it.
     [[nodiscard]] std::uint64_t arrivals() const noexcept { return arrivals_; }
     /// For a backend, and who brings octets past it: some have been received by now.
     void note_arrival() noexcept { ++arrivals_; }
@@ -104,6 +106,14 @@ class reactor {
     [[nodiscard]] const reactor_counters& counters() const noexcept { return counters_; }
 
   protected:
+    /// For a backend, of each operation that is over.
+    void note_end_of(const op& what) noexcept {
+        ++counters_.completed;
+        if (may_change_files(what.code)) {
+            note_arrival();
+        }
+    }
+
     /// Runs posted messages, due timers and the coroutines that are ready by then, at most
     /// `ready_per_turn_max` of these, so that a busy core still polls. Returns true when more are
     /// waiting: do not sleep.

@@ -124,7 +124,7 @@ submission epoll_reactor::submit(op& what) noexcept {
         inline_price_octets + (moves_octets ? static_cast<std::size_t>(what.result) : 0);
     inline_octets_left_ -= std::min(inline_octets_left_, price);
     what.in_flight = false;
-    ++counters_.completed;
+    note_end_of(what);
     return submission::done;
 }
 
@@ -392,7 +392,7 @@ void epoll_reactor::cancel(op& what) noexcept {
 
 /// Tells one completion of several, or the last.
 void epoll_reactor::complete(op& what) noexcept {
-    ++counters_.completed;
+    note_end_of(what);
     inline_octets_left_ = inline_octets_max;
     what.complete(what);
 }

@@ -200,7 +200,7 @@ submission uring_reactor::submit(op& what) noexcept {
 
 submission uring_reactor::finish_inline(op& what) noexcept {
     what.in_flight = false;
-    ++counters_.completed;
+    note_end_of(what);
     return submission::done;
 }
 
@@ -398,7 +398,7 @@ void uring_reactor::finish(op& what) noexcept {
     what.in_flight = false;
     what.more = false;
     what.unlink();
-    ++counters_.completed;
+    note_end_of(what);
     what.complete(what);
 }
 
