@@ -342,8 +342,8 @@ task<response_plan> plan_response(service::state& shared, const request& asked,
     } else {
         made = co_await plan_method(plan, content);
     }
-    if (at->clean_urls || at->spa) {
-        made.made_of.reset();  // Whether there are other files played a part.
+    if (at->clean_urls || at->spa || shared.rules != held) {
+        made.made_of.reset();  // Whether there are other files played a part, or rules of the past.
     }
     if (is_error(made.what) && !made.is_problem && !at->errors.empty()) {
         auto with_page = co_await with_error_page(plan, std::move(made));

@@ -572,6 +572,7 @@ TEST_CASE("plan: a request goes by the rules that held when it came, whatever co
     CHECK(was_under_way);
     REQUIRE(made.has_value());
     CHECK(made->message.contains("X-A: first\r\n"));
+    CHECK_FALSE(made->made_of);  // Not to be given again.
     CHECK(seen.expired());
     CHECK(on.get("/a").head.field("X-A") == "second");
 }
