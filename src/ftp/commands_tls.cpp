@@ -33,6 +33,7 @@ net::tls_terms terms_of(const session& user, std::string mark) {
             .protocol = {},
             .mark = std::move(mark),
             .usual_name = user.security.host,
+            .gives_more = true,
             .counts = &user.shared.counted.handshakes,
             .buffers = user.shared.sealing};
 }
@@ -76,6 +77,7 @@ task<result<void>> begin_protected(net::tls_stream& connection, net::tls_terms t
     made.begins_protected = true;
     made.protects_data = true;
     terms.mark = made.mark;
+    terms.gives_more = true;
     const auto shaken = co_await connection.accept(std::move(terms));
     if (!shaken) {
         log_no_handshake(connection, "control", shaken.error());
@@ -208,18 +210,29 @@ task<reply> do_prot(session& user, std::string_view level) {
                     which == 'p' ? "Data connections go over TLS" : "Data connections go in clear"};
 }
 
-task<std::optional<reply>> protect_data(session& user, std::unique_ptr<net::stream>& data) {
+task<std::optional<reply>> protect_data(session& user, std::unique_ptr<net::stream>& data,
+                                        file_use what) {
     auto& security = user.security;
     try {
         auto secure = std::make_unique<net::tls_stream>(std::move(data));
         auto& on = *secure;
         data = std::move(secure);
-        const auto shaken = co_await on.accept(terms_of(user, security.mark));
+        auto terms = terms_of(user, security.mark);
+        terms.gives_more = false;
+        // Who only sends, and closes, has not read a ticket: TCP resets such a connection, and what
+        // of the file was still on its way is lost (RFC 9293 section 3.6.1). But many use each
+        // ticket once (RFC 8446 appendix C.4): another comes with the final reply.
+        const bool is_upload = what == file_use::content && user.control.is_secure();
+        terms.gives_ticket = !is_upload;
+        const auto shaken = co_await on.accept(std::move(terms));
         if (!shaken) {
             log_no_handshake(on, "data", shaken.error());
             co_return shaken.error() == errc::cancelled
                 ? reply{426, "Transfer aborted, data connection closed"}
                 : reply{425, "TLS on the data connection did not come about"};
+        }
+        if (is_upload) {
+            user.control.give_ticket();
         }
         if (user.shared.settings.reuse == tls_reuse::off ||
             on.facts().resumed_mark == security.mark) {

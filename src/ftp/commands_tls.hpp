@@ -49,9 +49,10 @@ class control_decision {
 [[nodiscard]] bool needs_protected_data(const session& user) noexcept;
 
 /// Begins TLS on a data connection, as its server whoever has connected (RFC 4217 section 7), and
-/// puts it in place of `data`. Nothing, or the reply to the transfer that cannot be: `data` is to
-/// be closed all the same.
+/// puts it in place of `data`, for a transfer of use `what`: whoever uploads gets no ticket.
+/// Nothing, or the reply to the transfer that cannot be: `data` is to be closed all the same.
 [[nodiscard]] runtime::task<std::optional<reply>> protect_data(session& user,
-                                                               std::unique_ptr<net::stream>& data);
+                                                               std::unique_ptr<net::stream>& data,
+                                                               file_use what);
 
 }  // namespace ferry::ftp

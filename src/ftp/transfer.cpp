@@ -187,7 +187,8 @@ task<reply> carry_out_over(session& user, prepared_transfer& what,
     progress.is_announced = true;
     progress.show();
     if (user.security.protects_data && !was_kept) {
-        auto refused = co_await protect_data(user, data).in_scope(progress.scope());
+        auto refused =
+            co_await protect_data(user, data, what.work.use()).in_scope(progress.scope());
         if (refused) {
             co_await data->close(net::farewell::orderly);
             co_return std::move(*refused);

@@ -411,16 +411,26 @@ result<void> tls_records::renew_own_key(std::string& to_send) {
         return failure(ended ? errc::invalid : ended.error().code);
     }
     constexpr std::array<unsigned char, 5> message{key_update, 0, 0, 1, 0};
-    const auto had = to_send.size();
-    to_send.resize(had + message.size() + tls_traffic_key::added_bytes);
-    if (!writing_.seal(handshake_record, std::as_bytes(std::span(message)), to_send.data() + had) ||
-        !writing_.renew()) {
+    say(std::as_bytes(std::span(message)), to_send);
+    if (is_broken_ || !writing_.renew()) {
         ::ERR_clear_error();
         is_broken_ = true;
         is_over_ = true;
         return failure(errc::exhausted);
     }
     return {};
+}
+
+void tls_records::say(std::span<const std::byte> message, std::string& to_send) {
+    FERRY_ASSERT(!is_handed_over_);
+    const auto had = to_send.size();
+    to_send.resize(had + message.size() + tls_traffic_key::added_bytes);
+    if (!writing_.seal(handshake_record, message, to_send.data() + had)) {
+        ::ERR_clear_error();
+        to_send.resize(had);
+        is_broken_ = true;
+        is_over_ = true;
+    }
 }
 
 result<void> tls_records::write(std::span<const std::byte> octets, std::string& to_send) {

@@ -116,6 +116,10 @@ class tls_records {
     /// Seals all of `octets` behind `to_send`.
     [[nodiscard]] result<void> write(std::span<const std::byte> octets, std::string& to_send);
 
+    /// Seals a message of the handshake behind `to_send`, of one record at most (RFC 8446 section
+    /// 5.1). Throws std::bad_alloc: nothing was said.
+    void say(std::span<const std::byte> message, std::string& to_send);
+
     /// close_notify (RFC 8446 section 6.1). Idempotent.
     [[nodiscard]] result<void> end(std::string& to_send);
 

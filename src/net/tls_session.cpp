@@ -68,6 +68,9 @@ std::string common_name_of(const X509* shown) {
 int tls_session::callbacks::write(BIO* wire, const char* octets, int size_bytes) {
     auto& self = *static_cast<tls_session*>(::BIO_get_data(wire));
     BIO_clear_retry_flags(wire);
+    if (self.said_in_clear_ != nullptr) {
+        return size_bytes;
+    }
     if (self.is_out_of_memory_) {  // What comes behind a record that is lost could not be opened.
         return -1;
     }
@@ -111,6 +114,12 @@ void tls_session::callbacks::see_message(int is_written, int, int kind, const vo
                                          std::size_t size_bytes, SSL* session, void*) {
     auto* const self = of(session);
     if (self == nullptr) {
+        return;
+    }
+    if (self->said_in_clear_ != nullptr) {
+        if (is_written != 0 && kind == SSL3_RT_HANDSHAKE) {
+            self->keep_message({static_cast<const char*>(octets), size_bytes});
+        }
         return;
     }
     if (kind == SSL3_RT_HEADER) {
@@ -260,6 +269,9 @@ result<std::unique_ptr<tls_session>> tls_session::make(std::shared_ptr<const tls
     bio_owner wire(made->ssl_ ? ::BIO_new(inside.wire()) : nullptr);
     if (!wire) {
         ::ERR_clear_error();
+        return failure(errc::exhausted);
+    }
+    if (!made->how_.gives_ticket && ::SSL_set_num_tickets(made->ssl_.get(), 0) != 1) {
         return failure(errc::exhausted);
     }
     ::BIO_set_data(wire.get(), made.get());
@@ -426,7 +438,9 @@ result<void> tls_session::take_records_over() {
     } catch (const std::bad_alloc&) {
         return failure(errc::exhausted);
     }
-    ssl_.reset();
+    if (!how_.gives_more || !by_->inside().tickets) {
+        ssl_.reset();
+    }
     return {};
 }
 
@@ -491,6 +505,36 @@ result<void> tls_session::write(std::span<const std::byte> octets) {
     }
     moved_ += octets.size();
     return {};
+}
+
+void tls_session::keep_message(std::string_view octets) noexcept {
+    try {
+        said_in_clear_->append(octets);
+    } catch (const std::bad_alloc&) {
+        is_out_of_memory_ = true;
+    }
+}
+
+// OpenSSL makes the message; the record that it seals it in goes nowhere, for records are ours.
+void tls_session::give_ticket() noexcept {
+    if (!records_ || !ssl_ || records_->is_over()) {
+        return;
+    }
+    std::string message;
+    said_in_clear_ = &message;
+    const bool is_made =
+        ::SSL_new_session_ticket(ssl_.get()) == 1 && ::SSL_do_handshake(ssl_.get()) == 1;
+    said_in_clear_ = nullptr;
+    ::ERR_clear_error();
+    if (!is_made || std::exchange(is_out_of_memory_, false)) {
+        ssl_.reset();  // It may have said half of it.
+        return;
+    }
+    try {
+        records_->say(std::as_bytes(std::span(message)), to_send_);
+    } catch (const std::bad_alloc&) {
+        // Its client has one less.
+    }
 }
 
 std::optional<record_key> tls_session::sealing_key() const {

@@ -27,6 +27,8 @@ struct tls_session_options {
     std::string mark{};
     /// The certificate for who asks for that of no name; empty: the first.
     std::string usual_name{};
+    bool gives_ticket = true;  ///< As in `tls_terms`.
+    bool gives_more = false;
 };
 
 /// TLS of one connection without the connection, as the server (RFC 8446, RFC 5246): octets of the
@@ -97,6 +99,9 @@ class tls_session {
     /// Seals all of `octets`, as many records as that takes.
     [[nodiscard]] result<void> write(std::span<const std::byte> octets);
 
+    /// As of `tls_stream`.
+    void give_ticket() noexcept;
+
     /// Says that nothing more is sent. Idempotent; nothing may be written behind it.
     void end() noexcept;
 
@@ -156,6 +161,7 @@ class tls_session {
     [[nodiscard]] bool may_take_ticket() noexcept;
     [[nodiscard]] result<void> take_records_over();
     void note_agreement();
+    void keep_message(std::string_view octets) noexcept;
 
     std::shared_ptr<const tls_server> by_;  ///< Outlives `ssl_`.
     tls_session_options how_;
@@ -185,6 +191,7 @@ class tls_session {
     /// said one and until it is given anything; else null.
     const void* said_message_ = nullptr;
     std::unique_ptr<tls_records> records_;  ///< Null: they are OpenSSL's.
+    std::string* said_in_clear_ = nullptr;  ///< What OpenSSL says behind the handshake goes there.
     std::unique_ptr<ssl_st, ssl_freed> ssl_;
 };
 

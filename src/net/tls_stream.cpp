@@ -107,7 +107,9 @@ task<result<void>> tls_stream::begin(tls_terms terms) {
     const bool seals_in_kernel = terms.by->inside().seals_in_kernel;
     auto made = tls_session::make(std::move(terms.by), {.protocol = terms.protocol,
                                                         .mark = std::move(terms.mark),
-                                                        .usual_name = std::move(terms.usual_name)});
+                                                        .usual_name = std::move(terms.usual_name),
+                                                        .gives_ticket = terms.gives_ticket,
+                                                        .gives_more = terms.gives_more});
     if (!made) {
         co_return failure(made.error());
     }
@@ -442,6 +444,12 @@ task<result<std::size_t>> tls_stream::receive(std::span<std::byte> into,
 }
 
 // ----------------------------------------------------------------------------------------- sending
+
+void tls_stream::give_ticket() noexcept {
+    if (session_ && !kernel_seals_ && !is_broken_) {
+        session_->give_ticket();
+    }
+}
 
 /// Waits until nobody else is sending.
 task<result<void>> tls_stream::wait_for_turn() {

@@ -212,6 +212,52 @@ def test_an_upload_that_is_cut(t):
         client.quit()
 
 
+def octets_behind_the_handshake(client, command, octets):
+    """What a data connection of TLS 1.3 says besides its handshake, which sends `octets` and ends."""
+    host, port = client.makepasv()
+    arrived, leaving = ssl.MemoryBIO(), ssl.MemoryBIO()
+    secure = client.context.wrap_bio(arrived, leaving, server_hostname=client.host,
+                                     session=client.sock.session)
+    with socket.create_connection((host, port), timeout=10) as plain:
+        client.sendcmd(command)
+        while True:
+            try:
+                secure.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                plain.sendall(leaving.read())
+                arrived.write(plain.recv(65536))
+        behind = arrived.read()
+        if octets:
+            secure.write(octets)
+        try:
+            secure.unwrap()
+        except ssl.SSLWantReadError:
+            pass
+        plain.sendall(leaving.read())
+        plain.shutdown(socket.SHUT_WR)
+        while piece := plain.recv(65536):
+            behind += piece
+    client.voidresp()
+    return behind
+
+
+def test_nothing_is_said_to_who_uploads(t):
+    """Else TCP resets the connection of a client that closes without having read it, as curl's, and
+    what was still on its way is lost (RFC 9293, 3.6.1). Who downloads reads: there is a ticket."""
+    server, authority = serve(t)
+    client = log_in(server, authority, version=ssl.TLSVersion.TLSv1_3)
+    client.prot_p()
+    close_notify_bytes = 5 + 3 + 16
+    for command in ("STOR new.txt", "APPE new.txt", "STOU"):
+        said = octets_behind_the_handshake(client, command, b"octets")
+        check.equal(len(said), close_notify_bytes, command)
+    check.equal(stored(server, "new.txt"), b"octetsoctets", "what was stored")
+    said = octets_behind_the_handshake(client, "NLST up", b"")
+    check.holds(len(said) > close_notify_bytes + 100, "a ticket for who downloads")
+    client.quit()
+
+
 def test_policies(t):
     """--ftp-tls login and require; PBSZ before PROT; P never falls back to C."""
     server, authority = serve(t, "--ftp-tls", "login")

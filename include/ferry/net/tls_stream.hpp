@@ -30,6 +30,8 @@ struct tls_terms {
     /// Whose certificate is shown to who asks for that of no name (RFC 6066 section 3); empty: the
     /// first of all.
     std::string usual_name{};
+    bool gives_ticket = true;            ///< To a client of TLS 1.3, behind its handshake.
+    bool gives_more = false;             ///< Keeps what `give_ticket` needs: some 8 KiB.
     handshake_counts* counts = nullptr;  ///< Outlives the handshake. Null: nobody counts.
     seal_buffers* buffers = nullptr;     ///< Of the core; null: memory is asked for each time.
 };
@@ -79,6 +81,9 @@ class tls_stream final : public stream {
     [[nodiscard]] bool is_secure() const noexcept { return session_ != nullptr; }
     /// Of the TLS that is in place.
     [[nodiscard]] tls_facts facts() const;
+    /// Another ticket goes before what is sent next, where the terms said so and the version is 1.3
+    /// (RFC 8446 section 4.6.1). None where memory is out.
+    void give_ticket() noexcept;
     /// What was wrong with what the peer has sent; empty: nothing.
     [[nodiscard]] std::string_view why() const noexcept;
 

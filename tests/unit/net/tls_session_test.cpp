@@ -452,6 +452,60 @@ TEST_CASE("tls_session: data connections may show the ticket of their session ag
     }
 }
 
+std::string sealed_in(const tls_ticket& which) {
+    const unsigned char* octets = nullptr;
+    std::size_t size_bytes = 0;
+    REQUIRE(which);
+    ::SSL_SESSION_get0_ticket(which.get(), &octets, &size_bytes);
+    return {octets, octets + size_bytes};
+}
+
+TEST_CASE("tls_session: who gets no ticket in one session gets it in another (RFC 8446, 4.6.1)") {
+    const auto by = plain_server();
+    const tls_session_options how{.mark = "a session", .gives_more = true};
+    talk control(by, {.version = TLS1_3_VERSION}, how);
+    control.exchange();
+    auto ticket = control.client.ticket();
+    REQUIRE(ticket);
+    for (int use = 0; use < 5; ++use) {
+        CAPTURE(use);
+        talk data(by, {.version = TLS1_3_VERSION, .ticket = ticket.get()},
+                  {.mark = "a session", .gives_ticket = false});
+        data.exchange();
+        CHECK(data.server->resumed_mark() == "a session");
+        CHECK(sealed_in(data.client.ticket()) == sealed_in(ticket));  // The one it has shown.
+
+        control.server->give_ticket();
+        control.say("226 ");
+        control.client.write("PASV");
+        control.exchange();
+        auto next = control.client.ticket();
+        REQUIRE(next);
+        CHECK(sealed_in(next) != sealed_in(ticket));
+        ticket = std::move(next);
+    }
+    CHECK(control.client_heard == "226 226 226 226 226 ");
+    CHECK(control.heard == "PASVPASVPASVPASVPASV");
+}
+
+TEST_CASE("tls_session: of TLS 1.2, without keys and once it is over there is no other ticket") {
+    for (const auto version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        CAPTURE(version);
+        talk made(server_for({.identities = {identity_for("example.org")}}), {.version = version},
+                  {.mark = "a session", .gives_more = true});
+        made.exchange();
+        REQUIRE(made.client_is_done);
+        made.server->give_ticket();
+        CHECK(made.server->to_send().empty());
+    }
+    talk over(plain_server(), {.version = TLS1_3_VERSION}, {.gives_more = true});
+    over.exchange();
+    over.server->end();
+    const auto said = over.server->to_send().size();
+    over.server->give_ticket();
+    CHECK(over.server->to_send().size() == said);
+}
+
 TEST_CASE("tls_session: a ticket that was shown and not resumed has no mark (threats.md, T5)") {
     const auto by = plain_server();
     talk control(by, {.suites = "TLS_AES_128_GCM_SHA256"}, {.mark = "a session"});
