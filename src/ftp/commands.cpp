@@ -98,7 +98,7 @@ constexpr auto commands = std::to_array<command>({
     {"STAT", login, none, optional, do_stat, "STAT [<sp> path]", ""},
     {"STOR", create, data, required, do_stor, "STOR <sp> path (store a file)", ""},
     {"STOU", create, data, optional, do_stou, "STOU (store under a new name)", ""},
-    {"STRU", login, none, required, do_stru, "STRU <sp> F, R (record) or P (page)", ""},
+    {"STRU", login, none, required, do_stru, "STRU <sp> F, R or P (files, records, pages)", ""},
     {"SYST", anyone, none, no_argument, do_syst, "SYST (system type)", ""},
     {"TYPE", login, none, required, do_type, "TYPE <sp> A or E [<sp> N, T or C], I, L 8", ""},
     {"USER", anyone, none, required, do_user, "USER <sp> name", ""},

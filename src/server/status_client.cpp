@@ -23,6 +23,7 @@ namespace ferry::server {
 namespace {
 
 constexpr std::string_view local_begin = "unix:";
+constexpr std::string_view url_begin = "http://";
 constexpr std::string_view question =
     "GET /status.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 constexpr std::size_t answer_bytes_max = 8_MiB;
@@ -59,7 +60,12 @@ std::expected<unique_fd, std::string> connect_to(std::string_view address) {
         }
         return made;
     }
-    const auto where = net::parse_endpoint(address);
+    auto wanted = address;
+    if (wanted.starts_with(url_begin)) {  // As ferry says it at start.
+        wanted.remove_prefix(url_begin.size());
+        wanted.remove_suffix(wanted.ends_with('/') ? 1 : 0);
+    }
+    const auto where = net::parse_endpoint(wanted);
     if (!where || where->port == 0) {
         return std::unexpected(fmt::format(
             "{} is neither ADDR:PORT, such as 127.0.0.1:9180, nor unix:PATH", in_quotes(address)));

@@ -248,7 +248,9 @@ void add_cores(screen& onto, const interval& over) {
         const auto start = has_earlier ? earlier[index][what].number() : 0;
         return std::max(cores[index][what].number() - start, 0.0) / over.seconds;
     };
-    double most = 1;
+    // The bar of the busiest is full, if it is busy at all.
+    constexpr double busy_turns = 1'000;
+    double most = busy_turns;
     for (std::size_t i = 0; i < cores.size(); ++i) {
         most = std::max(most, rate(i, "turns"));
     }

@@ -446,7 +446,7 @@ def test_an_open_address_is_a_warning(t):
 def test_top_once(t):
     server, admin = serve(t)
     fetch(server, "/one.txt")
-    run = [t.binary, "top", f"127.0.0.1:{admin.port}"]
+    run = [t.binary, "top", f"http://127.0.0.1:{admin.port}/"]
     shown = subprocess.run(run, capture_output=True, check=True).stdout.decode()
     for part in ("serving", "core 0", "no transfers under way"):
         check.contains(shown, part, "what it shows")

@@ -102,7 +102,8 @@ task<outcome<void>> client::log_in() {
     }
     if (user->code / 100 != 2) {
         auto why = unexpected_words(fmt::format("login: reply {}", user->code), user->text);
-        why.error().refuses_login = user->code / 100 == 5;
+        // 421: too many have failed by now.
+        why.error().refuses_login = user->code / 100 == 5 || user->code == 421;
         co_return why;
     }
     is_logged_in_ = true;

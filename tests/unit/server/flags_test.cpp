@@ -142,7 +142,7 @@ TEST_CASE("flags: a value reaches its own member and no other, and is shown as i
         {"file-cache-bytes", {"1M"}, "1MiB"},
         {"listing-cache-bytes", {"1M"}, "1MiB"},
         {"answer-cache-bytes", {"3M"}, "3MiB"},
-        {"file-cache-idle-timeout", {"1m"}, "1m"},
+        {"file-cache-idle-timeout", {"2m"}, "2m"},
         {"access-log", {"/var/log/ferry"}, "/var/log/ferry"},
         {"access-log-format", {"json"}, "json"},
         {"access-log-format", {"$status $request"}, "$status $request"},
