@@ -438,7 +438,9 @@ result<void> tls_session::take_records_over() {
     } catch (const std::bad_alloc&) {
         return failure(errc::exhausted);
     }
-    if (!how_.gives_more || !by_->inside().tickets) {
+    if (how_.gives_more && by_->inside().tickets) {
+        ::SSL_free_buffers(ssl_.get());
+    } else {
         ssl_.reset();
     }
     return {};
@@ -530,6 +532,7 @@ void tls_session::give_ticket() noexcept {
         ssl_.reset();  // It may have said half of it.
         return;
     }
+    ::SSL_free_buffers(ssl_.get());
     try {
         records_->say(std::as_bytes(std::span(message)), to_send_);
     } catch (const std::bad_alloc&) {

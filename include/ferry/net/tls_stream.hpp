@@ -31,7 +31,7 @@ struct tls_terms {
     /// first of all.
     std::string usual_name{};
     bool gives_ticket = true;            ///< To a client of TLS 1.3, behind its handshake.
-    bool gives_more = false;             ///< Keeps what `give_ticket` needs: some 8 KiB.
+    bool gives_more = false;             ///< Keeps what `give_ticket` needs: 14 KiB.
     handshake_counts* counts = nullptr;  ///< Outlives the handshake. Null: nobody counts.
     seal_buffers* buffers = nullptr;     ///< Of the core; null: memory is asked for each time.
 };

@@ -722,6 +722,23 @@ TEST_CASE("tls_session: an idle one and one that stalls hold little (threats.md,
             // Of 1.2 OpenSSL's; 24 KiB less what the stream and its coroutines are.
             CHECK(each <= (version == TLS1_3_VERSION ? 4 : 20) * 1'024);
         }
+        SUBCASE("idle, with tickets to give") {
+            std::vector<std::unique_ptr<tls_session>> sessions;
+            sessions.reserve(count);
+            const auto before = held();
+            for (std::size_t i = 0; i < count; ++i) {
+                talk on(by, {.version = version}, {.mark = "a session", .gives_more = true});
+                on.exchange();
+                on.server->give_ticket();
+                on.say("226 ");
+                on.exchange();
+                on.server->give_buffers_back();
+                sessions.push_back(std::move(on.server));
+            }
+            const auto each = (held() - before) / count;
+            MESSAGE("one that gives tickets holds ", each, " octets");
+            CHECK(each <= 20 * 1'024);
+        }
         SUBCASE("stalled") {
             for (const bool in_a_record : {false, true}) {
                 CAPTURE(in_a_record);
