@@ -15,6 +15,8 @@ namespace {
 // Who has been used no longer ago makes no room: a crowd of requests that is larger than the cache
 // would push each other out for ever.
 constexpr runtime::duration kept_min = std::chrono::seconds(1);
+// So many places are looked at for one answer that wants room.
+constexpr std::size_t looks_max = 64;
 // What an answer takes besides its texts, and besides them where it is logged.
 constexpr std::size_t answer_bytes = sizeof(kept_answer) + 64;
 constexpr std::size_t parser_bytes = 1'024;
@@ -146,21 +148,24 @@ void answer_cache::keep(std::unique_ptr<kept_answer> fresh) noexcept {
         return;
     }
     drop(*at);
+    make_room(bytes_of(*fresh));
     if (bytes_ + bytes_of(*fresh) > bytes_max_) {
-        // Its neighbours make room, if they can.
-        for (place& each : candidates) {
-            if (each.answer && may_go(each)) {
-                drop(each);
-            }
-        }
-        if (bytes_ + bytes_of(*fresh) > bytes_max_) {
-            return;
-        }
+        return;
     }
     bytes_ += bytes_of(*fresh);
     at->hash = fresh->hash;
     fresh->used_at = here_.now();
     at->answer = std::move(fresh);
+}
+
+/// Drops some of what may go, in the order of places: the next call goes on behind it.
+void answer_cache::make_room(std::size_t wanted_bytes) noexcept {
+    for (std::size_t looks = 0; bytes_ + wanted_bytes > bytes_max_ && looks < looks_max; ++looks) {
+        hand_ = (hand_ + 1) % places_.size();
+        if (place& each = places_[hand_]; each.answer && may_go(each)) {
+            drop(each);
+        }
+    }
 }
 
 void answer_cache::refresh(kept_answer& which) noexcept {

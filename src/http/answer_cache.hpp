@@ -96,12 +96,14 @@ class answer_cache {
     [[nodiscard]] place* places_of(std::uint64_t hash) noexcept;
     void drop(place& which) noexcept;
     [[nodiscard]] bool may_go(const place& which) const noexcept;
+    void make_room(std::size_t wanted_bytes) noexcept;
 
     runtime::core& here_;
     std::size_t bytes_max_;
     std::uint64_t seed_;
     std::size_t bytes_ = 0;
     std::vector<place> places_;      ///< Made by the first answer.
+    std::size_t hand_ = 0;           ///< Of `places_`, the last that was to make room.
     kept_answer* latest_ = nullptr;  ///< The last that was found.
     runtime::time_point clock_read_at_ = runtime::never;
     std::int64_t seconds_ = 0;  ///< By the wall clock, then.
