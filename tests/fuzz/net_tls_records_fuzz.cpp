@@ -50,7 +50,7 @@ tls_traffic_key key_of(const tls_suites& suites, unsigned char whose, bool is_se
     tls_secret secret;
     secret.octets.fill(whose);
     secret.size_bytes = suite.secret_bytes;
-    return tls_traffic_key::make(suites, suite, secret, 0, is_sealing).value();
+    return tls_traffic_key::make(suite, secret, 0, is_sealing).value();
 }
 
 struct conversation {
@@ -96,7 +96,7 @@ conversation make_conversation(const tls_suites& suites, choices& input) {
         }
         made.wire += record;
         const auto renews = kind == 22 && change == 0 && text.size() == 5 && text[0] == 24;
-        if (renews && !sealing.renew(suites)) {
+        if (renews && !sealing.renew()) {
             break;
         }
     }
