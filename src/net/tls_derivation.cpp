@@ -164,12 +164,13 @@ int begin(const OSSL_CORE_HANDLE*, const OSSL_DISPATCH*, const OSSL_DISPATCH** t
 std::expected<const char*, std::string> derivation_properties() {
     // Those that are there without being asked for stay, be it OpenSSL's own or what its
     // configuration says.
+    static OSSL_PROVIDER* loaded = nullptr;  // For as long as the process: handshakes ask it.
     static const std::string why = [] {
         constexpr int others_stay = 1;
-        const bool is_loaded =
-            ::OSSL_PROVIDER_add_builtin(nullptr, provider_name, &begin) == 1 &&
-            ::OSSL_PROVIDER_try_load(nullptr, provider_name, others_stay) != nullptr;
-        return is_loaded ? std::string() : take_tls_error();
+        if (::OSSL_PROVIDER_add_builtin(nullptr, provider_name, &begin) == 1) {
+            loaded = ::OSSL_PROVIDER_try_load(nullptr, provider_name, others_stay);
+        }
+        return loaded != nullptr ? std::string() : take_tls_error();
     }();
     if (!why.empty()) {
         return std::unexpected(why);
