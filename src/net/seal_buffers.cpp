@@ -15,7 +15,8 @@ std::string seal_buffers::take() {
 
 void seal_buffers::give_back(std::string& used) noexcept {
     auto mine = std::exchange(used, {});
-    if (mine.capacity() >= room_bytes && count_ < kept_.size()) {
+    const bool is_fit = mine.capacity() >= room_bytes && mine.capacity() <= kept_room_bytes_max;
+    if (is_fit && count_ < kept_.size()) {
         mine.clear();
         kept_[count_++] = std::move(mine);
     }

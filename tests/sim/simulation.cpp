@@ -11,6 +11,7 @@
 
 #include "../unit/allocation_faults.hpp"
 #include "ferry/base/units.hpp"
+#include "ferry/net/seal_buffers.hpp"
 #include "ferry/net/stream.hpp"
 #include "ferry/runtime/frame_pool.hpp"
 #include "ferry/runtime/nursery.hpp"
@@ -60,6 +61,9 @@ constexpr std::size_t heap_per_ftp_session_max = 384_KiB + net::input_bytes_max 
 // sealed, and on its way.
 // And of the process, which tickets were used.
 constexpr std::size_t heap_of_tickets = 2'048_KiB + 16_KiB;
+// Of a core: what one connection has sealed in and the next one will.
+constexpr std::size_t heap_for_sealing_max =
+    net::seal_buffers::kept_max * net::seal_buffers::kept_room_bytes_max;
 constexpr std::size_t heap_per_tls_max = 2 * net::input_bytes_max + 64_KiB + 3 * 128_KiB;
 // Where a directory is larger than that, and for as many listings as may hold all of one: each name
 // of it, twice while what holds them grows, and its row of the page.
@@ -450,6 +454,7 @@ class run {
             packing_bytes_max_ + answers_bytes_max_;
         const std::size_t allowed =
             heap_before_ + (has_tls_ ? heap_of_tickets : 0) + server_.cores() * per_core +
+            (has_tls_ ? server_.cores() * heap_for_sealing_max : 0) +
             others * heap_per_http_connection_max + sessions * heap_per_ftp_session_max +
             (has_tls_ ? (others + 2 * sessions) * heap_per_tls_max : 0) +
             std::min(others + sessions, server_.held_listings_max()) * scene_->crowd() *

@@ -15,13 +15,15 @@ class seal_buffers {
   public:
     /// Of each: what is sealed at a time, and what its records add.
     static constexpr std::size_t room_bytes = 116_KiB;
+    /// What has grown beyond it is not kept.
+    static constexpr std::size_t kept_room_bytes_max = 2 * room_bytes;
     /// As many as are kept while nobody uses them: those of clients that take what they are sent
     /// slowly are more, and go back to the allocator.
     static constexpr std::size_t kept_max = 8;
 
     /// An empty one with room for `room_bytes`; throws std::bad_alloc.
     [[nodiscard]] std::string take();
-    /// Takes `used` back and leaves nothing in its place. What has less room is not kept.
+    /// Takes `used` back and leaves nothing in its place. What has less room is not kept, either.
     void give_back(std::string& used) noexcept;
 
     /// One that goes back when it dies. Without buffers of a core it is a string like any other.

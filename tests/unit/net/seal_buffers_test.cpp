@@ -24,7 +24,7 @@ TEST_CASE("seal_buffers: what was given back last is taken first") {
     CHECK(again.empty());
 }
 
-TEST_CASE("seal_buffers: neither many nor small ones are kept") {
+TEST_CASE("seal_buffers: neither many nor small nor large ones are kept") {
     seal_buffers all;
     std::vector<std::string> used;
     std::vector<const char*> places;
@@ -37,6 +37,12 @@ TEST_CASE("seal_buffers: neither many nor small ones are kept") {
     std::string small("small");
     all.give_back(small);
     CHECK(small.empty());
+    std::string large;
+    large.reserve(3 * seal_buffers::room_bytes);
+    used.front() = all.take();
+    all.give_back(large);
+    CHECK(large.capacity() < seal_buffers::room_bytes);
+    all.give_back(used.front());
     for (std::size_t i = seal_buffers::kept_max; i-- > 0;) {  // The one too many is not among them.
         used[i] = all.take();
         CHECK(used[i].data() == places[i]);
