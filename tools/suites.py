@@ -46,6 +46,7 @@ class Suite:
     """What to run. `build`: the kind of build it needs, if any. `programs`: which of meson's tests it
     builds and runs, by a pattern of their names; or `targets`, what it builds, and `command`, one
     program of its own. `beside`: it is run together with the suite before it, for both mostly wait.
+    `again`: if it fails then, it is run once more by itself, and what passes so is told as unsteady.
     """
     name: str
     about: str
@@ -55,6 +56,7 @@ class Suite:
     programs: str = ""
     command: tuple = ()
     beside: bool = False
+    again: bool = False
 
 
 # Of tests/e2e, what shows nothing new without io_uring: pages in a browser, the load tools, and what is
@@ -100,19 +102,19 @@ SUITES = [
                    "--again", "--contained",
                    "--only", f"^(?!({'|'.join(ABOVE_IO)})[.])")),
     Suite("package", "the Debian package is installed, serves and goes again", build="release",
-          targets=("src/server/ferry", *LOAD_TOOLS), beside=True,
+          targets=("src/server/ferry", *LOAD_TOOLS), beside=True, again=True,
           command=("python3", "tests/tools/package_test.py", "--build", "build/release")),
     Suite("container", "the recipe for containers makes one that serves", build="release",
-          targets=("src/server/ferry", *LOAD_TOOLS), beside=True,
+          targets=("src/server/ferry", *LOAD_TOOLS), beside=True, again=True,
           command=("python3", "tests/tools/container_test.py", "--build", "build/release")),
     Suite("cluster", "three nodes behind HAProxy, one killed, one drained, for some seconds",
-          build="release", targets=("src/server/ferry",), beside=True,
+          build="release", targets=("src/server/ferry",), beside=True, again=True,
           command=("tools/cluster-demo", "--seconds", "8", "--ferry", "build/release/ferry")),
     Suite("soak", "every protocol at once while things go wrong, for some seconds", build="release",
-          targets=("src/server/ferry",), beside=True,
+          targets=("src/server/ferry",), beside=True, again=True,
           command=("tools/soak", "--seconds", "12", "--rate", "150", "--ferry",
                    "build/release/ferry")),
-    Suite("bench", "tools/bench http measures and reports, for a moment", build="release", beside=True,
+    Suite("bench", "tools/bench http measures and reports, for a moment", build="release", beside=True, again=True,
           targets=("src/server/ferry", "tools/http_load/ferry-http-load",
                    "bench/floor/ferry-bench-floor"),
           command=("python3", "tests/tools/bench_test.py", "--ferry", "build/release/ferry")),
@@ -337,8 +339,20 @@ def run_suites(suites):
     """Builds one after the other, then runs all at once. Returns a count for each."""
     are_built = [not suite.build or build(suite) for suite in suites]
     with concurrent.futures.ThreadPoolExecutor(len(suites)) as pool:
-        return list(pool.map(lambda suite, is_built: run_built(suite, ()) if is_built
-                             else Count(failed=1), suites, are_built))
+        counts = list(pool.map(lambda suite, is_built: run_built(suite, ()) if is_built
+                               else Count(failed=1), suites, are_built))
+    return [run_alone(suite) if is_built and suite.again and count.failed else count
+            for suite, is_built, count in zip(suites, are_built, counts)]
+
+
+def run_alone(suite):
+    """Runs once more what has failed beside others."""
+    tell(f"{suite.name}: once more, alone")
+    count = run_built(suite, ())
+    if not count.failed:
+        tell(f"{suite.name}: unsteady, passed alone")
+        FAILED[:] = [each for each in FAILED if not each.startswith(suite.name + "/")]
+    return count
 
 
 def run_suite(suite, only):

@@ -56,6 +56,28 @@ class Programs(unittest.TestCase):
         self.assertEqual(self.run_as("some words\n3 passed, 0 failed\n", 0), (3, 0))
         self.assertEqual(suites.FAILED, [])
 
+    def run_once_more(self, failing):
+        """A suite whose first `failing` runs fail; gives what is counted and how often it ran."""
+        ran = os.path.join(self.folder.name, "ran")
+        script = (f"echo >>{ran}; if [ $(wc -l <{ran}) -le {failing} ]; then\n"
+                  "echo FAIL: why; echo 1 passed, 1 failed; exit 1; fi; echo 2 passed, 0 failed")
+        suite = suites.Suite("it", "fails at first", command=("sh", "-c", script), again=True)
+        with contextlib.redirect_stdout(io.StringIO()):
+            [count] = suites.run_suites([suite])
+        with open(ran, encoding="utf-8") as file:
+            return count.passed, count.failed, len(file.readlines())
+
+    def test_what_passes_alone_behind_others_is_no_failure(self):
+        self.assertEqual(self.run_once_more(failing=1), (2, 0, 2))
+        self.assertEqual(suites.FAILED, [])
+
+    def test_what_fails_alone_too_is_one(self):
+        self.assertEqual(self.run_once_more(failing=2), (1, 1, 2))
+        self.assertEqual(len(suites.FAILED), 2)
+
+    def test_what_passes_is_run_once(self):
+        self.assertEqual(self.run_once_more(failing=0), (2, 0, 1))
+
     def test_what_passes_alone_is_unsteady_and_told(self):
         failing = ["one, two: three", "four"]
         self.assertEqual(self.run_as(said_by_doctest(failing, 5), 1, said_by_doctest([], 2)), (7, 0))
