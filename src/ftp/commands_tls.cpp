@@ -133,8 +133,9 @@ task<reply> do_auth(session& user, std::string_view mechanism) {
     user.security = {};
     user.security.mark = make_mark(user.here);
     user.security.host = std::move(host);
-    const auto shaken =
-        co_await user.control.accept(terms_of(user, user.security.mark)).in_scope(user.idle);
+    auto terms = terms_of(user, user.security.mark);
+    terms.draining = &user.idle;
+    const auto shaken = co_await user.control.accept(std::move(terms));
     if (!shaken) {
         log_no_handshake(user.control, "control", shaken.error());
         co_return leave(user, "TLS did not come about");

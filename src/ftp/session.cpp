@@ -357,9 +357,9 @@ task<net::farewell> hold(service& shared, net::tls_stream& connection, net::arri
     user.is_proxied = arrived.has_proxy_header;
     user.may_pause = may_pause && !begins_protected && !arrived.has_proxy_header;
     if (begins_protected) {
+        arrived.tls.draining = &user.idle;
         const auto begun =
-            co_await begin_protected(connection, std::move(arrived.tls), user.security)
-                .in_scope(user.idle);
+            co_await begin_protected(connection, std::move(arrived.tls), user.security);
         if (!begun) {
             co_return net::farewell::orderly;
         }

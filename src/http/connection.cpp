@@ -783,10 +783,11 @@ task<farewell> refuse_clear_text(net::stream& peer, runtime::duration stall_time
     co_return told ? farewell::linger : farewell::abort;
 }
 
-/// Nothing: there is no TLS to go on with. A stop of `idle` ends the handshake, too.
+/// Nothing: there is no TLS to go on with. `idle` is told when the server drains.
 task<std::optional<net::tls_facts>> begin_tls(net::tls_stream& peer, net::tls_terms terms,
                                               runtime::stop_scope& idle) {
-    const auto begun = co_await peer.accept(std::move(terms)).in_scope(idle);
+    terms.draining = &idle;
+    const auto begun = co_await peer.accept(std::move(terms));
     if (begun) {
         co_return peer.facts();
     }

@@ -44,6 +44,8 @@ constexpr std::size_t unfinished_hello_bytes_max = 24_KiB;
 
 /// Of what is left of a handshake's time: when its client has said nothing for so long, it stalls.
 constexpr int part_to_wait = 8;
+/// When a server drains, a client that has said nothing yet begins within this or not at all.
+constexpr auto last_hello_time_max = std::chrono::milliseconds(500);
 /// For the little that the peer is told when all else is over.
 constexpr auto goodbye_time_max = std::chrono::seconds(2);
 /// For the answers of TLS itself to what the peer sends.
@@ -100,7 +102,7 @@ task<result<void>> tls_stream::accept(tls_terms terms) {
 task<result<void>> tls_stream::begin(tls_terms terms) {
     FERRY_ASSERT(!is_secure());
     const auto deadline = here().now() + terms.timeout;
-    const auto heard = co_await wait_for_hello(deadline);
+    const auto heard = co_await wait_for_hello(deadline, terms.draining);
     if (!heard) {
         co_return failure(heard.error());
     }
@@ -130,8 +132,9 @@ task<result<void>> tls_stream::begin(tls_terms terms) {
 }
 
 /// Waits until the client has said all of what begins a handshake: one that stalls there costs no
-/// more than what it has sent (threats.md, T3).
-task<result<void>> tls_stream::wait_for_hello(runtime::time_point deadline) {
+/// more than what it has sent (threats.md, T3). `draining` may be null.
+task<result<void>> tls_stream::wait_for_hello(runtime::time_point deadline,
+                                              runtime::stop_scope* draining) {
     tls_client_hello_watch hello;
     std::size_t seen = 0;
     for (;;) {  // Bounded by the deadline, and by how long a hello may be.
@@ -146,7 +149,17 @@ task<result<void>> tls_stream::wait_for_hello(runtime::time_point deadline) {
         if (hello.is_whole() || !is_good || seen > unfinished_hello_bytes_max) {
             co_return result<void>{};  // What is wrong with it finds out who answers it.
         }
-        const auto filled = co_await below_.fill(deadline);
+        result<void> filled;
+        if (draining != nullptr && come.empty()) {
+            filled = co_await below_.fill(deadline).in_scope(*draining);
+            if (!filled && filled.error() == errc::cancelled) {
+                // Its hello may be on the way.
+                filled =
+                    co_await below_.fill(std::min(deadline, here().now() + last_hello_time_max));
+            }
+        } else {
+            filled = co_await below_.fill(deadline);
+        }
         if (!filled) {
             co_return failure(filled.error());
         }

@@ -9,6 +9,7 @@ from support import check, trees
 from support.case import rows
 from support.ftp_wire import Control, read_all
 from support.http_wire import Connection, request
+from support.tls import SlowHandshake
 
 SITE = trees.site()
 LARGE = trees.octets(41, 48 << 20)
@@ -117,6 +118,40 @@ def test_the_last_answer_says_close(t):
         check.equal(second.body, b"1\n", "the second")
         check.holds(second.says_close, f"no Connection: close in {second}")
     connection.must_end("after the last answer")
+    check.equal(server.wait(), 0, "status")
+
+
+@dataclasses.dataclass(frozen=True)
+class Secured:
+    id: str
+    scheme: str
+    first_words: bytes = b""
+
+
+@rows([Secured("https", "https"), Secured("ftps", "ftps"), Secured("auth", "ftp", b"AUTH TLS\r\n")])
+def test_a_handshake_under_way_is_finished(t, row):
+    """threats.md, H8, of TLS: a client that has begun to shake hands is served or told, not cut off."""
+    server = serve(t, "--https", "127.0.0.1:0", "--ftps", "127.0.0.1:0", "--tls-self-signed",
+                   "--drain-timeout", "20s")
+    with server.connect(row.scheme, timeout=10) as plain:
+        if row.first_words:
+            plain.recv(1000)
+            plain.sendall(row.first_words)
+            check.holds(plain.recv(1000).startswith(b"234 "), "no 234")
+        client = SlowHandshake(plain)
+        time.sleep(0.2)
+        server.signal(signal.SIGTERM)
+        must_refuse(server, "http")
+        time.sleep(0.7)
+        client.go_on()
+        if row.scheme == "https":
+            client.send(request("/one.txt"))
+        heard = client.read_all()
+    if row.scheme == "https":
+        check.holds(heard.startswith(b"HTTP/1.1 200 ") and heard.endswith(b"1\n"), f"{heard}")
+        check.contains(heard, b"Connection: close", "the last answer")
+    else:
+        check.contains(heard, b"421 The server is shutting down", "what an FTP client is told")
     check.equal(server.wait(), 0, "status")
 
 

@@ -30,8 +30,11 @@ struct tls_terms {
     /// Whose certificate is shown to who asks for that of no name (RFC 6066 section 3); empty: the
     /// first of all.
     std::string usual_name{};
-    bool gives_ticket = true;            ///< To a client of TLS 1.3, behind its handshake.
-    bool gives_more = false;             ///< Keeps what `give_ticket` needs: 14 KiB.
+    bool gives_ticket = true;  ///< To a client of TLS 1.3, behind its handshake.
+    bool gives_more = false;   ///< Keeps what `give_ticket` needs: 14 KiB.
+    /// Outlives the handshake. Its stop leaves a client who has said nothing yet half a second to
+    /// begin; a handshake that has begun goes on (threats.md, H8). Null: nothing hurries.
+    runtime::stop_scope* draining = nullptr;
     handshake_counts* counts = nullptr;  ///< Outlives the handshake. Null: nobody counts.
     seal_buffers* buffers = nullptr;     ///< Of the core; null: memory is asked for each time.
 };
@@ -119,7 +122,8 @@ class tls_stream final : public stream {
     };
 
     [[nodiscard]] runtime::task<result<void>> begin(tls_terms terms);
-    [[nodiscard]] runtime::task<result<void>> wait_for_hello(runtime::time_point deadline);
+    [[nodiscard]] runtime::task<result<void>> wait_for_hello(runtime::time_point deadline,
+                                                             runtime::stop_scope* draining);
     [[nodiscard]] runtime::task<result<void>> shake_hands(runtime::permits* turns,
                                                           runtime::time_point deadline);
     [[nodiscard]] runtime::task<result<bool>> compute(runtime::permits* turns,

@@ -474,6 +474,59 @@ TEST_CASE("tls_stream: a stop ends the handshake and every wait behind it") {
     });
 }
 
+TEST_CASE(
+    "tls_stream: a drain ends a handshake that has not begun, and no other (threats.md, H8)") {
+    SUBCASE("nothing is said") {
+        scene on;
+        on.run([](nursery&, scene& my) -> task<> {
+            stop_scope draining;
+            auto terms = my.terms(runtime::duration(1h));
+            terms.draining = &draining;
+            draining.request_stop();
+            const auto begun = co_await my.stream.accept(std::move(terms));
+            CHECK(begun.error() == errc::timed_out);
+            co_await my.stream.close(farewell::abort);
+        });
+    }
+    SUBCASE("the hello is on its way") {
+        scene on;
+        on.run([](nursery& tasks, scene& my) -> task<> {
+            stop_scope draining;
+            auto terms = my.terms();
+            terms.draining = &draining;
+            draining.request_stop();
+            tasks.start(client_shakes_hands, std::ref(my));
+            CHECK(co_await my.stream.accept(std::move(terms)));
+            co_await my.stream.close(farewell::abort);
+        });
+    }
+    SUBCASE("half of the hello has come") {
+        scene on;
+        on.run([](nursery& tasks, scene& my) -> task<> {
+            stop_scope draining;
+            auto terms = my.terms();
+            terms.draining = &draining;
+            static_cast<void>(my.client.shake_hands());
+            const auto hello = my.client.take();
+            const auto half = hello.size() / 2;
+            CHECK(co_await say(my.here, my.ends.far.get(), hello.substr(0, half)) == half);
+            tasks.start(
+                [](scene& with, stop_scope& stops, std::string rest) -> task<> {
+                    while (with.below.input().empty()) {
+                        co_await pause(with.here, 1ms);
+                    }
+                    stops.request_stop();
+                    co_await pause(with.here, 5ms);
+                    static_cast<void>(co_await say(with.here, with.ends.far.get(), rest));
+                    co_await client_shakes_hands(with);
+                },
+                std::ref(my), std::ref(draining), hello.substr(half));
+            CHECK(co_await my.stream.accept(std::move(terms)));
+            co_await my.stream.close(farewell::abort);
+        });
+    }
+}
+
 TEST_CASE("tls_stream: goes back to clear when both have ended TLS (RFC 4217 section 12.3)") {
     scene on;
     on.run([](nursery& tasks, scene& my) -> task<> {
