@@ -13,13 +13,13 @@
 namespace ferry::auth {
 namespace {
 
-struct word {
+struct right_word {
     std::string_view text;
     rights means;
 };
 
 // Those that stand for several come first, so that `text` finds the shortest form.
-constexpr auto words = std::to_array<word>({
+constexpr auto right_words = std::to_array<right_word>({
     {"all", rights::all()},
     {"read-only", rights::read_only()},
     {"write", {right::create, right::replace}},
@@ -38,8 +38,8 @@ std::expected<rights, std::string> parse_words(std::string_view text) {
     }
     rights made;
     for (const auto name : split(text, '+')) {
-        const auto found = std::ranges::find(words, name, &word::text);
-        if (found == words.end()) {
+        const auto found = std::ranges::find(right_words, name, &right_word::text);
+        if (found == right_words.end()) {
             return std::unexpected(fmt::format(
                 "{:?} is no permission: list, read, create, write, delete, rename, mkdir, or "
                 "read-only, all, none, admin",
@@ -56,7 +56,7 @@ std::string text_of(rights some) {
     }
     std::string text;
     rights told;
-    for (const word& each : words) {
+    for (const right_word& each : right_words) {
         const bool is_in = (some | each.means) == some;
         if (is_in && (told | each.means) != told) {
             text += (text.empty() ? "" : "+");

@@ -22,7 +22,7 @@ using runtime::task;
 namespace {
 
 /// Too many answers to this address are put off: said whatever the password is.
-reply turn_away(session& user) {
+reply refuse_login(session& user) {
     user.is_leaving = true;
     return {421, "Too many failed logins from your address, try again later"};
 }
@@ -225,7 +225,7 @@ task<reply> do_pass(session& user, std::string_view password) {
     const auth::origin from{.prefix = customer.prefix, .is_v6 = customer.is_v6};
     const bool is_visitor = user.shared.users->is_anonymous_name(name);
     if (!is_visitor && !user.shared.failures.is_heard(from, user.here.now())) {
-        co_return turn_away(user);
+        co_return refuse_login(user);
     }
     auto checked = co_await auth::log_in(user.here, user.shared.users, name, std::string(password));
     if (!checked) {
@@ -236,7 +236,7 @@ task<reply> do_pass(session& user, std::string_view password) {
     if (!is_visitor) {
         const auto when = user.shared.failures.judge(from, user.here.now(), identity.has_value());
         if (!when) {
-            co_return turn_away(user);
+            co_return refuse_login(user);
         }
         if (!identity) {
             auto refused = co_await refuse_login(user, name, *when);

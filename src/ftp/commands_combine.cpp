@@ -22,15 +22,15 @@ using runtime::task;
 
 namespace {
 
-constexpr std::size_t piece_bytes = 256_KiB;
+constexpr std::size_t copy_piece_bytes = 256_KiB;
 
 /// Appends what `part` holds to `into`, a piece at a time.
-task<result<void>> append(session& user, vfs::upload& into, const vfs::node& part) {
-    const auto memory = std::make_unique_for_overwrite<std::byte[]>(piece_bytes);
+task<result<void>> append_part(session& user, vfs::upload& into, const vfs::node& part) {
+    const auto memory = std::make_unique_for_overwrite<std::byte[]>(copy_piece_bytes);
     std::uint64_t offset = 0;
     while (offset < part.status().size_bytes) {
         const auto wanted = static_cast<std::size_t>(
-            std::min<std::uint64_t>(piece_bytes, part.status().size_bytes - offset));
+            std::min<std::uint64_t>(copy_piece_bytes, part.status().size_bytes - offset));
         const auto got = co_await part.read(user.here, std::span(memory.get(), wanted), offset);
         if (!got) {
             co_return failure(got.error());
@@ -83,7 +83,7 @@ task<result<void>> append_all(session& user, vfs::upload& into, std::span<const 
         if (!part) {
             co_return failure(part.error());
         }
-        const auto appended = co_await append(user, into, *part);
+        const auto appended = co_await append_part(user, into, *part);
         if (!appended) {
             co_return failure(appended.error());
         }

@@ -17,7 +17,7 @@ using runtime::task;
 
 namespace {
 
-reply refuse(const error& why) {
+reply refuse_digest(const error& why) {
     if (why == errc::cancelled) {
         return {426, "Aborted"};
     }
@@ -63,7 +63,7 @@ task<reply> hash(session& user, running_transfer& progress, std::string_view arg
     if (!found) {  // A directory is 553 (section 3.5).
         co_return found.error() == errc::is_directory
             ? reply{553, std::string(describe(errc::is_directory))}
-            : refuse(found.error());
+            : refuse_digest(found.error());
     }
     progress.set_name(found->name);
     const auto algorithm = user.settings.hash;
@@ -78,7 +78,7 @@ task<reply> hash(session& user, running_transfer& progress, std::string_view arg
         co_return range_beyond_the_end();
     }
     if (!made) {
-        co_return refuse(made.error());
+        co_return refuse_digest(made.error());
     }
     // The last octet's, as in RANG; section 3 has no way to say that there is none.
     const auto last = made->size_bytes == 0 ? 0 : wanted.offset + made->size_bytes - 1;
@@ -109,13 +109,14 @@ task<reply> digest_by(session& user, running_transfer& progress, std::string_vie
         }
     }
     if (!found) {
-        co_return refuse(found.error());
+        co_return refuse_digest(found.error());
     }
     progress.set_name(found->name);
     wanted.is_local = found->is_local;
     const auto made = co_await user.shared.digests.of(found->file, wanted);
     if (!made) {
-        co_return refuse(made.error() == errc::invalid ? error{.code = errc::busy} : made.error());
+        co_return refuse_digest(made.error() == errc::invalid ? error{.code = errc::busy}
+                                                              : made.error());
     }
     co_return reply{250, upper_hex(made->value)};
 }

@@ -41,7 +41,7 @@ bool may_rename(const session& user, const vfs::path& where) {
 }
 
 /// Makes `seen` the working directory if it is a directory.
-task<reply> enter(session& user, vfs::path where) {
+task<reply> enter_directory(session& user, vfs::path where) {
     const auto inside = where.resolve(".");
     if (!inside) {
         co_return refuse(inside.error());
@@ -117,7 +117,7 @@ task<reply> do_cwd(session& user, std::string_view argument) {
     if (!where) {
         co_return refuse(where.error());
     }
-    auto answer = co_await enter(user, std::move(*where));
+    auto answer = co_await enter_directory(user, std::move(*where));
     co_return answer;
 }
 
@@ -126,7 +126,7 @@ task<reply> do_cdup(session& user, std::string_view) {
     if (!where) {
         co_return refuse(where.error());
     }
-    auto answer = co_await enter(user, std::move(*where));
+    auto answer = co_await enter_directory(user, std::move(*where));
     co_return answer;
 }
 

@@ -12,7 +12,7 @@ using runtime::task;
 
 namespace {
 
-constexpr std::size_t piece_bytes = 64_KiB;
+constexpr std::size_t listing_piece_bytes = 64_KiB;
 
 /// Octets of a pattern times octets of names that are compared before others have their turn: below
 /// a millisecond in the worst case.
@@ -152,7 +152,7 @@ task<> listing_source::begin_next_below() {
 }
 
 task<result<bool>> listing_source::next(std::string& out) {
-    while (out.size() < piece_bytes) {
+    while (out.size() < listing_piece_bytes) {
         if (!waiting_.empty()) {
             out += std::exchange(waiting_, {});
             continue;

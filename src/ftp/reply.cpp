@@ -7,7 +7,7 @@
 namespace ferry::ftp {
 namespace {
 
-constexpr char telnet_iac = '\xff';
+constexpr char iac = '\xff';
 
 void append_harmless(std::string& out, std::string_view text) {
     for (const char c : text) {
@@ -16,7 +16,7 @@ void append_harmless(std::string& out, std::string_view text) {
             continue;
         }
         out += c;
-        if (c == telnet_iac) {
+        if (c == iac) {
             out += c;
         }
     }

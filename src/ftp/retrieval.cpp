@@ -16,7 +16,7 @@ using runtime::task;
 namespace {
 
 /// Read at once. Text in a stream is nothing but copied: what costs is to wait for each piece.
-constexpr std::size_t piece_bytes = 64_KiB;
+constexpr std::size_t file_piece_bytes = 64_KiB;
 constexpr std::size_t text_piece_bytes = 128_KiB;
 
 std::string_view text_in(std::span<const std::byte> octets) noexcept {
@@ -70,7 +70,7 @@ task<result<std::size_t>> formed_retrieval::read(std::span<std::byte> into, std:
 task<transfer_end> formed_retrieval::run(net::stream& data, running_transfer& progress) {
     const auto& how = user_.settings.how;
     const bool is_text_stream = is_plain_text(how) && how.mode == transfer_mode::stream;
-    const std::size_t bytes = is_text_stream ? text_piece_bytes : piece_bytes;
+    const std::size_t bytes = is_text_stream ? text_piece_bytes : file_piece_bytes;
     const auto memory = std::make_unique_for_overwrite<std::byte[]>(bytes);
     const std::span into(memory.get(), bytes);
     outgoing_form form(how, user_.settings.details);

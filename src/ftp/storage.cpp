@@ -19,7 +19,7 @@ namespace {
 /// fills the first has more: most files are small.
 constexpr std::size_t first_piece_bytes = 16_KiB;
 constexpr std::size_t image_piece_bytes = 256_KiB;
-constexpr std::size_t text_piece_bytes = 128_KiB;
+constexpr std::size_t received_text_piece_bytes = 128_KiB;
 constexpr std::size_t formed_piece_bytes = 64_KiB;
 
 transfer_end file_end(const error& why) noexcept {
@@ -139,7 +139,7 @@ task<transfer_end> storage::receive_image(net::stream& data, running_transfer& p
 task<transfer_end> storage::receive_formed(net::stream& data, running_transfer& progress) {
     const auto& how = user_.settings.how;
     const bool is_text_stream = is_plain_text(how) && how.mode == transfer_mode::stream;
-    const std::size_t piece_bytes = is_text_stream ? text_piece_bytes : formed_piece_bytes;
+    const std::size_t piece_bytes = is_text_stream ? received_text_piece_bytes : formed_piece_bytes;
     const auto memory = std::make_unique_for_overwrite<std::byte[]>(piece_bytes);
     incoming_form form(how, user_.settings.details, from_);
     const auto unread = user_.data.take_unread();

@@ -17,13 +17,13 @@ using runtime::task;
 
 namespace {
 
-constexpr std::size_t piece_bytes = 64_KiB;
+constexpr std::size_t counted_piece_bytes = 64_KiB;
 
 /// Reads a file from its beginning to the end it had when it was opened, piece by piece.
 class piece_reader {
   public:
     piece_reader(runtime::core& here, const vfs::node& file)
-        : here_(here), file_(file), memory_(std::make_unique<std::byte[]>(piece_bytes)) {}
+        : here_(here), file_(file), memory_(std::make_unique<std::byte[]>(counted_piece_bytes)) {}
 
     /// The next octets, empty at the end. Valid until the next call.
     task<result<std::string_view>> next() {
@@ -35,7 +35,8 @@ class piece_reader {
             co_return failure(errc::cancelled);
         }
         const auto left = file_.status().size_bytes - offset_;
-        const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(piece_bytes, left));
+        const auto wanted =
+            static_cast<std::size_t>(std::min<std::uint64_t>(counted_piece_bytes, left));
         if (wanted == 0) {
             co_return std::string_view();
         }

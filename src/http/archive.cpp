@@ -18,7 +18,7 @@ using runtime::task;
 namespace {
 
 // As much is gathered of small entries before it is sent.
-constexpr std::size_t piece_bytes = 64_KiB;
+constexpr std::size_t archive_piece_bytes = 64_KiB;
 // Files up to this size are copied into a piece: a call of their own costs more.
 constexpr std::uint64_t tar_copied_bytes_max = 32_KiB;
 constexpr std::uint64_t zip_read_bytes = 128_KiB;
@@ -63,7 +63,7 @@ class tar_body final : public body_source {
 
     task<result<void>> next(runtime::core& here, body_piece& piece) override {
         piece.octets.append(std::exchange(owed_zeros_, 0), '\0');
-        while (piece.octets.size() < piece_bytes) {
+        while (piece.octets.size() < archive_piece_bytes) {
             auto found = co_await content_.walk.next();
             if (!found) {
                 co_return failure(found.error());
@@ -128,7 +128,7 @@ class zip_body final : public body_source {
     };
 
     task<result<void>> fill(runtime::core& here, body_piece& piece) {
-        while (piece.octets.size() < piece_bytes) {
+        while (piece.octets.size() < archive_piece_bytes) {
             if (sent_) {
                 const auto gone_on = co_await go_on(here, piece.octets);
                 if (!gone_on) {
@@ -230,7 +230,7 @@ class zip_body final : public body_source {
 
     /// Some of the central directory; what ends the file behind the last of it.
     void append_directory(body_piece& piece) {
-        const auto part = std::string_view(central_).substr(central_sent_, piece_bytes);
+        const auto part = std::string_view(central_).substr(central_sent_, archive_piece_bytes);
         piece.octets += part;
         central_sent_ += part.size();
         if (central_sent_ == central_.size()) {

@@ -11,7 +11,7 @@ using runtime::task;
 
 namespace {
 
-std::size_t bytes_of(const vfs::path& place) noexcept {
+std::size_t bytes_of_place(const vfs::path& place) noexcept {
     return sizeof place + place.text().size();
 }
 
@@ -87,7 +87,7 @@ task<result<bool>> archive_walk::enter_next() {
     while (!ahead_.empty()) {
         auto directory = std::move(ahead_.back());
         ahead_.pop_back();
-        ahead_bytes_ -= bytes_of(directory);
+        ahead_bytes_ -= bytes_of_place(directory);
         const auto is_in = co_await enter(std::move(directory), runtime::never);
         if (!is_in || *is_in) {
             co_return is_in;
@@ -118,7 +118,7 @@ bool archive_walk::remember(const vfs::directory_entry& entry) {
     if (!place) {
         return true;  // Too long: no client gets there by its name either.
     }
-    ahead_bytes_ += bytes_of(*place);
+    ahead_bytes_ += bytes_of_place(*place);
     below_.push_back(std::move(*place));
     return ahead_bytes_ <= ahead_bytes_max;
 }

@@ -3,16 +3,9 @@
 #include <array>
 
 namespace ferry::http {
-namespace {
-
-constexpr std::uint32_t octet(char c) noexcept {
-    return static_cast<unsigned char>(c);
-}
-
-}  // namespace
 
 code_point decode_first_code_point(std::string_view text) noexcept {
-    const auto lead = octet(text[0]);
+    const auto lead = octet_value(text[0]);
     const std::size_t size = lead >= 0xF0 && lead <= 0xF4   ? 4
                              : lead >= 0xE0 && lead <= 0xEF ? 3
                              : lead >= 0xC2 && lead <= 0xDF ? 2
@@ -22,10 +15,10 @@ code_point decode_first_code_point(std::string_view text) noexcept {
     }
     std::uint32_t value = lead & (0x7FU >> size);
     for (std::size_t i = 1; i < size; ++i) {
-        if ((octet(text[i]) & 0xC0U) != 0x80U) {
+        if ((octet_value(text[i]) & 0xC0U) != 0x80U) {
             return {};
         }
-        value = value << 6U | (octet(text[i]) & 0x3FU);
+        value = value << 6U | (octet_value(text[i]) & 0x3FU);
     }
     constexpr std::array<std::uint32_t, 5> least{0, 0, 0x80, 0x800, 0x10000};
     if (value < least[size] || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) {
@@ -42,7 +35,7 @@ bool is_deceptive(std::uint32_t value) noexcept {
 
 bool is_utf8(std::string_view text) noexcept {
     while (!text.empty()) {
-        if (octet(text[0]) < 0x80) {
+        if (octet_value(text[0]) < 0x80) {
             text.remove_prefix(1);
             continue;
         }

@@ -6,6 +6,13 @@
 
 namespace ferry::http {
 
+/// What stands for text that is malformed or not shown: U+FFFD, REPLACEMENT CHARACTER.
+inline constexpr std::string_view replacement_character = "\xEF\xBF\xBD";
+
+[[nodiscard]] constexpr std::uint32_t octet_value(char c) noexcept {
+    return static_cast<unsigned char>(c);
+}
+
 /// One character of a name.
 struct code_point {
     std::uint32_t value = 0;

@@ -8,7 +8,7 @@ namespace ferry::http {
 namespace {
 
 /// Takes a number off the front of `text`.
-std::optional<std::uint64_t> take_number(std::string_view& text) noexcept {
+std::optional<std::uint64_t> take_decimal(std::string_view& text) noexcept {
     constexpr std::uint64_t max = std::numeric_limits<std::int64_t>::max();
     std::uint64_t value = 0;
     std::size_t digits = 0;
@@ -39,11 +39,11 @@ std::optional<content_part> parse_content_range(std::string_view value) noexcept
         return std::nullopt;
     }
     value.remove_prefix(unit.size());
-    const auto first = take_number(value);
+    const auto first = take_decimal(value);
     if (!first || !take(value, '-')) {
         return std::nullopt;
     }
-    const auto last = take_number(value);
+    const auto last = take_decimal(value);
     if (!last || *last < *first || !take(value, '/')) {
         return std::nullopt;
     }
@@ -52,7 +52,7 @@ std::optional<content_part> parse_content_range(std::string_view value) noexcept
     if (value == "*") {
         return part;
     }
-    part.whole_size_bytes = take_number(value);
+    part.whole_size_bytes = take_decimal(value);
     if (!part.whole_size_bytes || !value.empty() || *part.whole_size_bytes <= *last) {
         return std::nullopt;
     }

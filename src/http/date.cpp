@@ -15,9 +15,9 @@ constexpr std::int64_t last_second = 253'402'300'799;   // 9999-12-31T23:59:59Z
 
 /// Takes the parts of a date from the front of a text; after the first part that does not fit,
 /// `failed` stays true and every number is 0.
-class scanner {
+class date_scanner {
   public:
-    explicit scanner(std::string_view text) : rest_(text) {}
+    explicit date_scanner(std::string_view text) : rest_(text) {}
 
     void literal(std::string_view expected) {
         if (rest_.starts_with(expected)) {
@@ -92,7 +92,7 @@ class scanner {
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`
 std::optional<calendar_time> parse_imf_fixdate(std::string_view text) {
-    scanner in(text);
+    date_scanner in(text);
     calendar_time out;
     in.short_weekday();
     in.literal(", ");
@@ -109,7 +109,7 @@ std::optional<calendar_time> parse_imf_fixdate(std::string_view text) {
 
 /// `Sun Nov  6 08:49:37 1994`
 std::optional<calendar_time> parse_asctime(std::string_view text) {
-    scanner in(text);
+    date_scanner in(text);
     calendar_time out;
     in.short_weekday();
     in.literal(" ");
@@ -136,7 +136,7 @@ std::optional<calendar_time> parse_rfc850(std::string_view text, std::int64_t no
         std::ranges::find(weekdays, text.substr(0, comma)) == weekdays.end()) {
         return std::nullopt;
     }
-    scanner in(text.substr(comma));
+    date_scanner in(text.substr(comma));
     calendar_time out;
     in.literal(", ");
     out.day = in.number(2);

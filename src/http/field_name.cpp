@@ -90,12 +90,12 @@ constexpr bool rows_are_in_order() {
 }
 static_assert(rows_are_in_order());
 
-constexpr std::size_t name_bytes_max = rows.back().name.size();
+constexpr std::size_t longest_name_bytes = rows.back().name.size();
 
 /// `first_of_length[n]` is the index of the first name of at least `n` octets, so the names of
 /// exactly `n` octets are [first_of_length[n], first_of_length[n + 1]).
 constexpr auto first_of_length = [] {
-    std::array<std::uint8_t, name_bytes_max + 2> first{};
+    std::array<std::uint8_t, longest_name_bytes + 2> first{};
     for (std::size_t length = 0; length < first.size(); ++length) {
         std::size_t index = 0;
         while (index < rows.size() && rows[index].name.size() < length) {
@@ -114,7 +114,7 @@ std::string_view name_of(field which) noexcept {
 }
 
 field classify_field(std::string_view name) noexcept {
-    if (name.size() > name_bytes_max) {
+    if (name.size() > longest_name_bytes) {
         return field::other;
     }
     for (std::size_t i = first_of_length[name.size()]; i < first_of_length[name.size() + 1]; ++i) {

@@ -8,10 +8,8 @@
 namespace ferry::http {
 namespace {
 
-constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD
-
 /// Octets that are written as they are, wherever they stand.
-constexpr auto is_plain = [] {
+constexpr auto is_plain_octet = [] {
     std::array<bool, 256> plain{};
     for (int c = 0x20; c < 0x7F; ++c) {
         plain[static_cast<std::size_t>(c)] =
@@ -19,10 +17,6 @@ constexpr auto is_plain = [] {
     }
     return plain;
 }();
-
-constexpr std::uint32_t octet(char c) noexcept {
-    return static_cast<unsigned char>(c);
-}
 
 std::string_view reference(char c) noexcept {
     switch (c) {
@@ -37,7 +31,7 @@ std::string_view reference(char c) noexcept {
         case '\'':
             return "&#39;";
         default:
-            return replacement;
+            return replacement_character;
     }
 }
 
@@ -46,7 +40,7 @@ std::string_view reference(char c) noexcept {
 void append_html(std::string& out, std::string_view text) {
     while (!text.empty()) {
         std::size_t plain = 0;
-        while (plain < text.size() && is_plain[octet(text[plain])]) {
+        while (plain < text.size() && is_plain_octet[octet_value(text[plain])]) {
             ++plain;
         }
         out.append(text.substr(0, plain));
@@ -54,17 +48,18 @@ void append_html(std::string& out, std::string_view text) {
         if (text.empty()) {
             return;
         }
-        if (octet(text[0]) < 0x80) {
+        if (octet_value(text[0]) < 0x80) {
             out += reference(text[0]);
             text.remove_prefix(1);
             continue;
         }
         const auto first = decode_first_code_point(text);
         if (first.size_bytes == 0) {
-            out += replacement;
+            out += replacement_character;
             text.remove_prefix(1);
         } else {
-            out += is_deceptive(first.value) ? replacement : text.substr(0, first.size_bytes);
+            out += is_deceptive(first.value) ? replacement_character
+                                             : text.substr(0, first.size_bytes);
             text.remove_prefix(first.size_bytes);
         }
     }

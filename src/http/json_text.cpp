@@ -9,8 +9,6 @@
 namespace ferry::http {
 namespace {
 
-constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD
-
 constexpr bool is_plain(char c) noexcept {
     return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
 }
@@ -55,7 +53,7 @@ void append_json_string(std::string& out, std::string_view text) {
         }
         const auto first = decode_first_code_point(text);
         if (first.size_bytes == 0) {
-            out += replacement;
+            out += replacement_character;
             text.remove_prefix(1);
         } else {
             if (is_deceptive(first.value)) {

@@ -36,7 +36,7 @@ bool may_hold_script(std::string_view type) noexcept {
            essence.ends_with("+xml");
 }
 
-constexpr std::string_view changed_meanwhile = "The file changed or could not be read.";
+constexpr std::string_view changed_while_read = "The file changed or could not be read.";
 
 /// What of a file is sent, and under which status.
 struct selection {
@@ -257,7 +257,7 @@ task<response_plan> plan_parts(const planning& plan, response_plan made, byteran
         made.message += each.before;
         const bool whole = co_await append_body(plan, made.message, from, each.octets);
         if (!whole) {
-            co_return plan.error(status::internal_server_error, changed_meanwhile);
+            co_return plan.error(status::internal_server_error, changed_while_read);
         }
     }
     made.message += several.end();
@@ -413,7 +413,7 @@ task<response_plan> plan_file(const planning& plan, const vfs::path& name,
     if (selected.part.size_bytes <= inline_body_bytes_max) {
         const bool whole = co_await append_body(plan, made.message, sent, selected.part);
         if (!whole) {
-            co_return plan.error(status::internal_server_error, changed_meanwhile);
+            co_return plan.error(status::internal_server_error, changed_while_read);
         }
         co_return made;
     }

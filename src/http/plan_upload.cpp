@@ -98,7 +98,7 @@ struct step {
     bool is_announced = true;  ///< The client knows where the resource is.
 };
 
-vfs::upload_options upload_of(const step& now) {
+vfs::upload_options upload_options_of(const step& now) {
     const auto& asked = now.plan.asked;
     vfs::upload_options how;
     const bool must_be_free = now.which.expected == upload_resource::no_file ||
@@ -408,7 +408,7 @@ task<std::optional<response_plan>> plan_upload_creation(const planning& plan,
                     .length = which.length,
                     .creates = true,
                     .is_announced = hears};
-    auto begun = co_await seen.at.files.begin_upload(here, seen.at.name, upload_of(what));
+    auto begun = co_await seen.at.files.begin_upload(here, seen.at.name, upload_options_of(what));
     if (!begun && begun.error() == errc::unsupported) {  // The mount keeps none, or a long name.
         co_return asks.completes ? std::nullopt
                                  : std::optional(plan.error(status::not_implemented, no_parts));
@@ -593,7 +593,7 @@ task<response_plan> append(const planning& plan, content_reader& content, vfs::p
                     .completes = asks.what.completes,
                     .offset = asks.offset,
                     .length = said_lengths.whole};
-    auto how = upload_of(what);
+    auto how = upload_options_of(what);
     how.reads_back = what.completes && what.offset != 0 &&
                      (!which.digests.empty() || !said->representation.empty() ||
                       plan.asked.fields.has(field::want_repr_digest));

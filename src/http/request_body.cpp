@@ -19,10 +19,6 @@ constexpr std::size_t piece_bytes = 256_KiB;
 
 constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
 
-std::span<const std::byte> octets_of(std::string_view text) noexcept {
-    return std::as_bytes(std::span(text));
-}
-
 }  // namespace
 
 request_body::request_body(net::stream& peer, const request& asked, std::string_view at_hand,
@@ -75,11 +71,11 @@ task<result<std::span<const std::byte>>> request_body::next() {
         failed_ = errc::too_large;
         co_return failure(*failed_);
     }
-    co_return octets_of(*got);
+    co_return std::as_bytes(std::span(*got));
 }
 
 task<result<void>> request_body::tell(std::string_view interim) {
-    const auto sent = co_await peer_.send(octets_of(interim), limits_.stall_timeout);
+    const auto sent = co_await peer_.send(std::as_bytes(std::span(interim)), limits_.stall_timeout);
     co_return sent;
 }
 
@@ -100,7 +96,7 @@ task<result<void>> request_body::go_ahead() {
     if (!std::exchange(waits_for_continue_, false) || !at_hand_.empty()) {
         co_return result<void>{};
     }
-    const auto sent = co_await peer_.send(octets_of(go_on), limits_.stall_timeout);
+    const auto sent = co_await peer_.send(std::as_bytes(std::span(go_on)), limits_.stall_timeout);
     co_return sent;
 }
 

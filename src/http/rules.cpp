@@ -589,15 +589,15 @@ class site_maker {
     std::size_t starred_redirects_ = 0;
 };
 
-using outcome = std::expected<void, rules_error>;
+using rules_outcome = std::expected<void, rules_error>;
 
 std::unexpected<rules_error> wrong_at(std::size_t line, std::string text) {
     return std::unexpected(rules_error{.line = line, .text = std::move(text)});
 }
 
 template <class Row>
-outcome add_rows(site_maker& maker, const std::vector<Row>& rows, std::string_view kind,
-                 std::size_t most) {
+rules_outcome add_rows(site_maker& maker, const std::vector<Row>& rows, std::string_view kind,
+                       std::size_t most) {
     for (const auto& row : rows) {
         if (std::cmp_greater_equal(&row - rows.data(), most)) {
             return wrong_at(row.line, fmt::format("{}: more than {}", kind, most));
@@ -610,7 +610,7 @@ outcome add_rows(site_maker& maker, const std::vector<Row>& rows, std::string_vi
 }
 
 /// `into.root` is known. `line`: of the site, for what has no row.
-outcome make_site(site& into, const site_rules& from, std::size_t line) {
+rules_outcome make_site(site& into, const site_rules& from, std::size_t line) {
     site_maker maker(into);
     if (auto read = maker.read_settings(from); !read) {
         return wrong_at(line, std::move(read.error()));
@@ -656,7 +656,7 @@ std::optional<std::string> read_host_name(std::string_view text) {
     return lower;
 }
 
-outcome add_host(sites& into, const host_rules& from) {
+rules_outcome add_host(sites& into, const host_rules& from) {
     auto made = std::make_unique<site>();
     auto root = read_name("root", from.root);
     if (!root) {

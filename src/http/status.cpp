@@ -14,7 +14,7 @@ struct status_row {
     std::string_view line;
 };
 
-constexpr auto rows = std::to_array<status_row>({
+constexpr auto status_rows = std::to_array<status_row>({
     {status::continue_, "HTTP/1.1 100 Continue\r\n"},
     {status::upload_resumption_supported, "HTTP/1.1 104 Upload Resumption Supported\r\n"},
     {status::ok, "HTTP/1.1 200 OK\r\n"},
@@ -56,7 +56,7 @@ constexpr auto rows = std::to_array<status_row>({
 });
 
 constexpr bool lines_name_their_codes() {
-    for (const auto& row : rows) {
+    for (const auto& row : status_rows) {
         const auto code = code_of(row.what);
         const char digits[] = {static_cast<char>('0' + code / 100),
                                static_cast<char>('0' + code / 10 % 10),
@@ -69,18 +69,18 @@ constexpr bool lines_name_their_codes() {
     return true;
 }
 static_assert(lines_name_their_codes());
-static_assert(std::ranges::is_sorted(rows, {}, &status_row::what));
+static_assert(std::ranges::is_sorted(status_rows, {}, &status_row::what));
 
 }  // namespace
 
 std::string_view status_line(status what) noexcept {
     if (what == status::ok) {  // Most answers are.
-        constexpr auto& row = rows[2];
+        constexpr auto& row = status_rows[2];
         static_assert(row.what == status::ok);
         return row.line;
     }
-    const auto row = std::ranges::lower_bound(rows, what, {}, &status_row::what);
-    FERRY_ASSERT(row != rows.end() && row->what == what);
+    const auto row = std::ranges::lower_bound(status_rows, what, {}, &status_row::what);
+    FERRY_ASSERT(row != status_rows.end() && row->what == what);
     return row->line;
 }
 

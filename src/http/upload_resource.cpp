@@ -55,7 +55,7 @@ std::optional<std::string_view> take_value(std::string_view& rest, std::string_v
 }
 
 /// A number without leading zeros, as an Integer may be.
-std::optional<std::uint64_t> parse_length(std::string_view digits) noexcept {
+std::optional<std::uint64_t> parse_upload_length(std::string_view digits) noexcept {
     const bool is_number = !digits.empty() && digits.size() <= length_digits_max &&
                            std::ranges::all_of(digits, ascii::is_digit) &&
                            (digits.front() != '0' || digits.size() == 1);
@@ -118,7 +118,7 @@ std::optional<upload_resource> parse_upload_query(std::string_view query) {
     }
     query.remove_prefix(found.id.size());
     if (const auto digits = take_value(query, "length")) {
-        found.length = parse_length(*digits);
+        found.length = parse_upload_length(*digits);
         if (!found.length) {
             return std::nullopt;
         }

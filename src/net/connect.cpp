@@ -8,6 +8,7 @@
 
 #include "ferry/base/kernel.hpp"
 #include "ferry/runtime/wait.hpp"
+#include "net/socket_address.hpp"
 
 namespace ferry::net {
 
@@ -15,10 +16,6 @@ using runtime::op;
 using runtime::task;
 
 namespace {
-
-const sockaddr* as_sockaddr(const sockaddr_storage& storage) noexcept {
-    return static_cast<const sockaddr*>(static_cast<const void*>(&storage));
-}
 
 result<unique_fd> open_socket(const connect_options& options) {
     const int family = options.to.family == address_family::v6 ? AF_INET6 : AF_INET;

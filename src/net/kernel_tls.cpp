@@ -27,7 +27,7 @@ int put_on(int socket) noexcept {
 /// The octets of `key` in `Terms`, which is the same for all ciphers but for sizes. AES-GCM has its
 /// IV in two parts: RFC 5288 has a salt before what changes.
 template <class Terms>
-bool set_terms(int socket, std::uint16_t kind, const record_key& key) noexcept {
+bool set_socket_terms(int socket, std::uint16_t kind, const record_key& key) noexcept {
     Terms terms{};
     terms.info.version = key.version;
     terms.info.cipher_type = kind;
@@ -58,11 +58,13 @@ bool begin_sealing(int socket, const record_key& key) noexcept {
     }
     switch (key.how) {
         case record_key::cipher::aes_128_gcm:
-            return set_terms<tls12_crypto_info_aes_gcm_128>(socket, TLS_CIPHER_AES_GCM_128, key);
+            return set_socket_terms<tls12_crypto_info_aes_gcm_128>(socket, TLS_CIPHER_AES_GCM_128,
+                                                                   key);
         case record_key::cipher::aes_256_gcm:
-            return set_terms<tls12_crypto_info_aes_gcm_256>(socket, TLS_CIPHER_AES_GCM_256, key);
+            return set_socket_terms<tls12_crypto_info_aes_gcm_256>(socket, TLS_CIPHER_AES_GCM_256,
+                                                                   key);
         case record_key::cipher::chacha20_poly1305:
-            return set_terms<tls12_crypto_info_chacha20_poly1305>(
+            return set_socket_terms<tls12_crypto_info_chacha20_poly1305>(
                 socket, TLS_CIPHER_CHACHA20_POLY1305, key);
     }
     return false;

@@ -8,6 +8,7 @@
 #include <new>
 
 #include "ferry/base/kernel.hpp"
+#include "net/socket_address.hpp"
 
 namespace ferry::net {
 
@@ -18,10 +19,6 @@ namespace {
 
 int set_flag(int socket, int level, int name, int value) noexcept {
     return kernel::setsockopt(socket, level, name, &value, sizeof value);
-}
-
-const sockaddr* as_sockaddr(const sockaddr_storage& storage) noexcept {
-    return static_cast<const sockaddr*>(static_cast<const void*>(&storage));
 }
 
 // Beyond this many accepted and not handed out, the rest wait in the kernel's queue.

@@ -36,7 +36,7 @@ std::string_view take_word(std::string_view& line) noexcept {
 }
 
 /// 0 to 65535, without leading zeros.
-std::optional<std::uint16_t> parse_port(std::string_view text) noexcept {
+std::optional<std::uint16_t> parse_address_port(std::string_view text) noexcept {
     if (text.empty() || text.size() > 5 || !std::ranges::all_of(text, ascii::is_digit) ||
         (text.size() > 1 && text.front() == '0')) {
         return std::nullopt;
@@ -67,8 +67,8 @@ proxy_header parse_v1(std::string_view input) noexcept {
     const auto wanted = family == "TCP4" ? address_family::v4 : address_family::v6;
     auto source = parse_address(take_word(line));
     const auto destination = parse_address(take_word(line));
-    const auto source_port = parse_port(take_word(line));
-    const auto destination_port = parse_port(take_word(line));
+    const auto source_port = parse_address_port(take_word(line));
+    const auto destination_port = parse_address_port(take_word(line));
     if (!source || !destination || !source_port || !destination_port || !line.empty() ||
         has_space_at_end || source->family != wanted || destination->family != wanted) {
         return refused;

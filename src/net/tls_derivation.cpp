@@ -36,11 +36,11 @@ struct wishes {
     std::span<const unsigned char> context;
 };
 
-std::span<const unsigned char> octets_of(const OSSL_PARAM& term) noexcept {
+std::span<const unsigned char> octets_of_term(const OSSL_PARAM& term) noexcept {
     return {static_cast<const unsigned char*>(term.data), term.data_size};
 }
 
-std::string_view text_of(const OSSL_PARAM& term) noexcept {
+std::string_view text_of_term(const OSSL_PARAM& term) noexcept {
     return {static_cast<const char*>(term.data), term.data_size};
 }
 
@@ -55,17 +55,17 @@ std::optional<wishes> read(const OSSL_PARAM* terms) noexcept {
                 return std::nullopt;
             }
         } else if (name == OSSL_KDF_PARAM_DIGEST && terms->data_type == OSSL_PARAM_UTF8_STRING) {
-            made.digest = tls_digest_of(text_of(*terms));
+            made.digest = tls_digest_of(text_of_term(*terms));
         } else if (name == OSSL_KDF_PARAM_KEY && is_octets) {
-            made.key = octets_of(*terms);
+            made.key = octets_of_term(*terms);
         } else if (name == OSSL_KDF_PARAM_SALT && is_octets) {
-            made.salt = octets_of(*terms);
+            made.salt = octets_of_term(*terms);
         } else if (name == OSSL_KDF_PARAM_PREFIX && is_octets) {
-            made.prefix = text_of(*terms);
+            made.prefix = text_of_term(*terms);
         } else if (name == OSSL_KDF_PARAM_LABEL && is_octets) {
-            made.label = text_of(*terms);
+            made.label = text_of_term(*terms);
         } else if (name == OSSL_KDF_PARAM_DATA && is_octets) {
-            made.context = octets_of(*terms);
+            made.context = octets_of_term(*terms);
         }
     }
     return made;

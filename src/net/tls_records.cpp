@@ -36,11 +36,6 @@ constexpr unsigned char key_update = 24;  // Of handshake messages (RFC 8446 sec
 /// A key may protect 2^24.5 records of full size (RFC 8446 section 5.5).
 constexpr std::uint64_t records_a_key_max = std::uint64_t{1} << 24U;
 
-/// Records that are no content and that an honest peer may send: its keys are renewed after 2^24
-/// records at the earliest. And empty ones, which hide how much is said (RFC 8446 section 5.4).
-constexpr std::uint64_t side_messages_max = 32;
-constexpr std::uint64_t octets_for_another = 1'048'576;
-
 struct suite_row {
     std::uint16_t id;
     record_key::cipher kind;
@@ -272,7 +267,7 @@ result<tls_records::reading> tls_records::read(std::string_view& from, std::span
 result<tls_records::reading> tls_records::take_record(std::string_view record,
                                                       std::span<std::byte> into,
                                                       std::string& to_send) {
-    if (side_messages_ > side_messages_max + moved_ / octets_for_another) {
+    if (are_too_many_side_messages(side_messages_, moved_)) {
         return failure(
             refuse(unexpected_message, "too many messages that are no content", to_send));
     }

@@ -19,6 +19,17 @@ namespace ferry::net {
 /// The kind of the records that are alerts (RFC 8446 section 5.1).
 inline constexpr unsigned char alert_record = 21;
 
+/// True when a peer has sent more records that are no content than an honest one may: its keys are
+/// renewed after 2^24 records at the earliest (RFC 8446 section 5.5), and empty ones, which hide
+/// how much is said (section 5.4), come with octets of content; `moved` of these have come and
+/// gone.
+[[nodiscard]] constexpr bool are_too_many_side_messages(std::uint64_t side_messages,
+                                                        std::uint64_t moved) noexcept {
+    constexpr std::uint64_t side_messages_max = 32;
+    constexpr std::uint64_t octets_for_another = 1'048'576;
+    return side_messages > side_messages_max + moved / octets_for_another;
+}
+
 /// What the algorithms of a cipher suite of TLS 1.3 are made of (RFC 8446 appendix B.4). Found in
 /// OpenSSL once: looking them up costs as much as a small record.
 class tls_suites {

@@ -21,11 +21,6 @@ namespace ferry::net {
 
 namespace {
 
-/// Messages that are no content and that an honest peer may send once hands were shaken: its keys
-/// are renewed after 2^24 records at the earliest (RFC 8446 section 5.5).
-constexpr std::uint64_t side_messages_max = 32;
-constexpr std::uint64_t octets_for_another = 1'048'576;
-
 constexpr std::size_t mark_bytes_max = 64;
 
 /// What OpenSSL makes room for before it looks at a message: as much as a record holds.
@@ -314,7 +309,7 @@ bool tls_session::may_take_ticket() noexcept {
 }
 
 bool tls_session::is_too_much() const noexcept {
-    return side_messages_ > side_messages_max + moved_ / octets_for_another;
+    return are_too_many_side_messages(side_messages_, moved_);
 }
 
 /// What has gone wrong in the last call, whose return value was one of failure.

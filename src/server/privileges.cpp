@@ -21,7 +21,7 @@
 namespace ferry::server {
 namespace {
 
-std::optional<id_t> number_in(std::string_view text) noexcept {
+std::optional<id_t> id_in(std::string_view text) noexcept {
     id_t number = 0;
     const auto* const end = text.data() + text.size();
     const auto read = std::from_chars(text.data(), end, number);
@@ -60,7 +60,7 @@ std::optional<passwd> user_called(const std::string& text, std::vector<char>& bu
         looked_up<passwd>(buffer, [&](passwd* into, char* room, std::size_t bytes, passwd** out) {
             return ::getpwnam_r(text.c_str(), into, room, bytes, out);
         });
-    const auto number = number_in(text);
+    const auto number = id_in(text);
     if (found || !number) {
         return found;
     }
@@ -73,7 +73,7 @@ std::optional<gid_t> group_called(const std::string& text) {
         looked_up<group>(buffer, [&](group* into, char* room, std::size_t bytes, group** out) {
             return ::getgrnam_r(text.c_str(), into, room, bytes, out);
         });
-    return found ? std::optional(found->gr_gid) : number_in(text);
+    return found ? std::optional(found->gr_gid) : id_in(text);
 }
 
 std::unexpected<std::string> failed(std::string_view what) {
@@ -171,7 +171,7 @@ std::expected<system_account, std::string> find_system_account(std::string_view 
     if (entry) {
         found.user = entry->pw_uid;
         found.group = entry->pw_gid;
-    } else if (const auto number = number_in(user); number && colon != std::string_view::npos) {
+    } else if (const auto number = id_in(user); number && colon != std::string_view::npos) {
         found.user = *number;  // Of a container, in whose passwd(5) it need not be.
     } else {
         return std::unexpected(

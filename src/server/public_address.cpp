@@ -13,7 +13,7 @@
 namespace ferry::server {
 namespace {
 
-constexpr std::string_view bounds =
+constexpr std::string_view address_list_bounds =
     "an IPv4 address such as 192.0.2.1, a host name, or auto, each alone or as NETWORK=ADDR";
 constexpr std::size_t name_bytes_max = 253;  // RFC 1035 section 2.3.4.
 
@@ -81,7 +81,8 @@ std::expected<std::vector<public_address>, std::string> parse_public_addresses(
         const auto each = rest.substr(0, comma);
         auto row = parse_row(each);
         if (!row) {
-            return std::unexpected(fmt::format("{} is not {}", in_quotes(each), bounds));
+            return std::unexpected(
+                fmt::format("{} is not {}", in_quotes(each), address_list_bounds));
         }
         if (std::ranges::find(rows, row->clients, &public_address::clients) != rows.end()) {
             return std::unexpected(

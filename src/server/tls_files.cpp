@@ -23,14 +23,14 @@ namespace {
 
 using refusal = std::unexpected<std::string>;
 
-constexpr std::size_t file_bytes_max = 1_MiB;
+constexpr std::size_t tls_file_bytes_max = 1_MiB;
 
 std::expected<std::string, std::string> read_file(const std::string& path) {
     const unique_fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file) {
         return refusal(fmt::format("{}: {}", in_quotes(path), std::strerror(errno)));
     }
-    auto text = read_whole(file.get(), file_bytes_max);
+    auto text = read_whole(file.get(), tls_file_bytes_max);
     if (!text) {
         return refusal(fmt::format("{}: {}", in_quotes(path), std::strerror(text.error())));
     }

@@ -99,7 +99,7 @@ class borrowed_terminal {
     bool has_keys_;
 };
 
-unique_fd block_signals() noexcept {
+unique_fd block_screen_signals() noexcept {
     sigset_t handled;
     sigemptyset(&handled);
     for (const int each : {SIGINT, SIGTERM, SIGHUP, SIGWINCH}) {
@@ -156,7 +156,7 @@ std::expected<json_value, std::string> look(const std::string& address) {
 
 /// Shows it until somebody has seen enough. `first` is what has been told already.
 void show_on(const std::string& address, json_value first) {
-    const auto signals = block_signals();
+    const auto signals = block_screen_signals();
     const borrowed_terminal terminal;
     json_value before = first;
     json_value now = std::move(first);

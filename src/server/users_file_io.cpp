@@ -16,7 +16,7 @@
 namespace ferry::server {
 namespace {
 
-constexpr std::size_t file_bytes_max = 16_MiB;
+constexpr std::size_t users_file_bytes_max = 16_MiB;
 
 std::unexpected<int> last_error() {
     return std::unexpected(errno);
@@ -63,7 +63,7 @@ std::expected<users_text, int> read_users_file(const std::string& file) {
     if (!opened || ::fstat(opened.get(), &read.status) != 0) {
         return last_error();
     }
-    auto text = read_whole(opened.get(), file_bytes_max);
+    auto text = read_whole(opened.get(), users_file_bytes_max);
     if (!text) {
         return std::unexpected(text.error());
     }

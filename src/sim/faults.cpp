@@ -12,7 +12,7 @@ namespace {
 using runtime::opcode;
 
 /// What the trace says when it strikes, by `trouble`.
-constexpr auto names = std::to_array<const char*>({
+constexpr auto trouble_names = std::to_array<const char*>({
     "fault op_error",
     "fault kernel_error",
     "fault short_count",
@@ -28,7 +28,7 @@ constexpr auto names = std::to_array<const char*>({
     "fault clock_jump",
     "fault crash",
 });
-static_assert(names.size() == trouble_count);
+static_assert(trouble_names.size() == trouble_count);
 
 /// A kind of trouble strikes once in so many times, at the most and at the least.
 struct rate {
@@ -144,7 +144,7 @@ bool faults::strikes(trouble kind) noexcept {
     if (hit) {
         ++struck_;
         ++struck_by_kind_[index];
-        in_.note(names[index], static_cast<std::int64_t>(decisions_),
+        in_.note(trouble_names[index], static_cast<std::int64_t>(decisions_),
                  static_cast<std::int64_t>(struck_));
     }
     return hit;

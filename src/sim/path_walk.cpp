@@ -28,7 +28,7 @@ int look_up_in(const inode& directory, std::string_view name, inode*& found) {
     return 0;
 }
 
-last_component kind_of(std::string_view name) noexcept {
+last_component component_of(std::string_view name) noexcept {
     if (name == ".") {
         return last_component::dot;
     }
@@ -76,7 +76,7 @@ int path_walk::to_last() {
     has_slash = false;
     while (!rest_.empty()) {
         name = rest_.substr(0, rest_.find('/'));
-        last = kind_of(name);
+        last = component_of(name);
         std::string_view after = rest_.substr(name.size());
         has_slash = !after.empty();
         const std::size_t slashes = std::min(after.find_first_not_of('/'), after.size());

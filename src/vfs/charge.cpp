@@ -23,7 +23,7 @@ namespace {
 // Deeper than any path that a client can say, from a home as deep again.
 constexpr std::size_t way_max = 8'192;
 
-bool contains(const std::vector<std::shared_ptr<home>>& some,
+bool has_home(const std::vector<std::shared_ptr<home>>& some,
               const std::shared_ptr<home>& one) noexcept {
     return std::ranges::find(some, one) != some.end();
 }
@@ -114,12 +114,12 @@ charge charge::without(const charge& other) const {
     made.entered_ = entered_;
     made.limit_ = limit_;
     std::ranges::copy_if(homes_, std::back_inserter(made.homes_),
-                         [&other](const auto& each) { return !contains(other.homes_, each); });
+                         [&other](const auto& each) { return !has_home(other.homes_, each); });
     return made;
 }
 
 bool charge::is_limited() const noexcept {
-    return limit_.where && contains(homes_, limit_.where);
+    return limit_.where && has_home(homes_, limit_.where);
 }
 
 runtime::task<result<void>> charge::wait_for_count(runtime::core& here) const {

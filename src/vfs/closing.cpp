@@ -11,15 +11,17 @@
 namespace ferry::vfs {
 namespace {
 
-constexpr std::uint64_t block_bytes = 512;  // The unit of st_blocks, whatever the file system's.
+constexpr std::uint64_t status_block_bytes =
+    512;  // The unit of st_blocks, whatever the file system's.
 
 /// A descriptor on its way to a pool thread. Owns itself from submission on.
-struct errand : runtime::offload_job {
-    explicit errand(unique_fd&& closed) noexcept
-        : offload_job(&errand::close, runtime::job_length::lengthy), file(std::move(closed)) {}
+struct close_errand : runtime::offload_job {
+    explicit close_errand(unique_fd&& closed) noexcept
+        : offload_job(&close_errand::close, runtime::job_length::lengthy),
+          file(std::move(closed)) {}
 
     static void close(offload_job& job) noexcept {
-        const std::unique_ptr<errand> self(static_cast<errand*>(&job));
+        const std::unique_ptr<close_errand> self(static_cast<close_errand*>(&job));
     }
 
     unique_fd file;
@@ -28,7 +30,8 @@ struct errand : runtime::offload_job {
 bool frees_much(int file) noexcept {
     struct stat status{};
     return kernel::fstat(file, status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 0 &&
-           static_cast<std::uint64_t>(status.st_blocks) * block_bytes > freed_on_core_bytes_max;
+           static_cast<std::uint64_t>(status.st_blocks) * status_block_bytes >
+               freed_on_core_bytes_max;
 }
 
 }  // namespace
@@ -38,7 +41,7 @@ void close_file(unique_fd file, runtime::offload_pool* closing) noexcept {
         return;
     }
     try {
-        closing->submit(*std::make_unique<errand>(std::move(file)).release());
+        closing->submit(*std::make_unique<close_errand>(std::move(file)).release());
     } catch (const std::bad_alloc&) {
         // Slow is better than never: `file` has not been taken, and closes here.
     }

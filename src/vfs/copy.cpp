@@ -7,8 +7,6 @@
 namespace ferry::vfs {
 namespace {
 
-constexpr std::uint32_t permission_bits = 0777;
-
 bool is_same_file(const metadata& one, const metadata& other) noexcept {
     return one.device == other.device && one.inode == other.inode;
 }

@@ -10,11 +10,11 @@ namespace {
 constexpr std::uint32_t polynomial = 0x82F63B78U;  // 0x1EDC6F41 with its bits reversed.
 constexpr std::size_t step_bytes = 8;
 
-using table = std::array<std::uint32_t, 256>;
+using crc_table = std::array<std::uint32_t, 256>;
 
 /// `tables[n][octet]`: what an octet does to the remainder with n octets behind it.
-constexpr std::array<table, step_bytes> tables = [] {
-    std::array<table, step_bytes> made{};
+constexpr std::array<crc_table, step_bytes> tables = [] {
+    std::array<crc_table, step_bytes> made{};
     for (std::uint32_t octet = 0; octet < 256; ++octet) {
         std::uint32_t rest = octet;
         for (int bit = 0; bit < 8; ++bit) {

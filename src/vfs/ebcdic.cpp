@@ -58,7 +58,7 @@ constexpr table to_1047 = inverse(from_1047);
 // One to one: only then does the inverse of the inverse give the table back.
 static_assert(inverse(to_037) == from_037 && inverse(to_1047) == from_1047);
 
-void append(const table& map, std::string_view text, std::string& out) {
+void append_translated(const table& map, std::string_view text, std::string& out) {
     const auto before = out.size();
     out.resize(before + text.size());
     std::ranges::transform(text, out.begin() + static_cast<std::ptrdiff_t>(before), [&](char c) {
@@ -69,11 +69,11 @@ void append(const table& map, std::string_view text, std::string& out) {
 }  // namespace
 
 void to_network(code_page page, std::string_view stored, std::string& out) {
-    append(page == code_page::cp037 ? to_037 : to_1047, stored, out);
+    append_translated(page == code_page::cp037 ? to_037 : to_1047, stored, out);
 }
 
 void from_network(code_page page, std::string_view received, std::string& out) {
-    append(page == code_page::cp037 ? from_037 : from_1047, received, out);
+    append_translated(page == code_page::cp037 ? from_037 : from_1047, received, out);
 }
 
 }  // namespace ferry::vfs::ebcdic

@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t forms_max = 4;
 
-constexpr runtime::duration look_every = std::chrono::seconds(1);
+constexpr runtime::duration listing_look_every = std::chrono::seconds(1);
 
 /// Whether its directory's watch does not tell of every change of it.
 bool is_unsure(const directory_entry& entry, std::uint64_t device) noexcept {
@@ -393,7 +393,8 @@ task<> listing_cache::run() {
                 co_return;
             }
         }
-        const auto slept = co_await runtime::sleep_until(my.here, my.here.now() + look_every);
+        const auto slept =
+            co_await runtime::sleep_until(my.here, my.here.now() + listing_look_every);
         if (!slept) {
             co_return;
         }

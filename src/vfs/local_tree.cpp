@@ -34,7 +34,6 @@ namespace ferry::vfs {
 namespace {
 
 constexpr mode_t directory_permissions = 0755;
-constexpr mode_t permission_bits = 0777;
 
 /// The directory that holds a name, and the name in it.
 struct entry_place {

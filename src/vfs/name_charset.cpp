@@ -49,7 +49,7 @@ class conversion {
     iconv_t handle_;
 };
 
-bool is_ascii(char c) noexcept {
+bool is_ascii_octet(char c) noexcept {
     return static_cast<unsigned char>(c) < 0x80;
 }
 
@@ -98,7 +98,7 @@ result<name_charset> name_charset::open(std::string_view charset) {
             return failure(errc::unsupported);
         }
         character.size_bytes = static_cast<std::uint8_t>(*bytes);
-        if (is_ascii(c) && character.text() != std::string_view(&c, 1)) {
+        if (is_ascii_octet(c) && character.text() != std::string_view(&c, 1)) {
             return failure(errc::unsupported);
         }
         if (*bytes > 0 && first_character_bytes(character.text()) != *bytes) {
@@ -121,7 +121,7 @@ std::string name_charset::to_client(std::string_view stored) const {
     out.reserve(stored.size());
     const auto text_of = [this](std::uint8_t octet) { return characters_[octet].text(); };
     while (!stored.empty()) {
-        if (is_ascii(stored.front())) {
+        if (is_ascii_octet(stored.front())) {
             if (is_escape(stored)) {
                 append_escape(out, '%');
             } else {
@@ -158,7 +158,7 @@ result<std::string> name_charset::to_stored(std::string_view received) const {
         if (character.size_bytes == 0) {
             return failure(errc::invalid);
         }
-        if (is_ascii(rest.front())) {
+        if (is_ascii_octet(rest.front())) {
             out += rest.front();  // No call for the most frequent octets.
         } else {
             out += character.text();

@@ -7,6 +7,10 @@
 
 namespace ferry::vfs {
 
+/// Of a mode: who may read, write and execute. Set-id and sticky bits never survive (threats.md,
+/// V14).
+inline constexpr mode_t permission_bits = 0777;
+
 /// Translates what statx(2) filled in (STATX_BASIC_STATS, and STATX_BTIME if it is there). Never
 /// suspends.
 [[nodiscard]] metadata metadata_of(const struct statx& status) noexcept;

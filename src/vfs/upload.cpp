@@ -86,7 +86,6 @@ constexpr std::size_t write_bytes_max = 256_KiB;
 constexpr unsigned hidden_name_attempts_max = 8;
 // A file whose blocks are freed in some microseconds.
 constexpr std::uint64_t quick_bytes_max = 1_MiB;
-constexpr std::uint32_t permission_bits = 0777;  // Set-id and sticky bits never survive (V14).
 constexpr mode_t private_permissions = 0600;
 constexpr auto zero = runtime::duration::zero();
 

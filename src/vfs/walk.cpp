@@ -22,8 +22,8 @@
 namespace ferry::vfs {
 namespace {
 
-runtime::task<result<void>> read_batch(runtime::core& here, int directory,
-                                       runtime::directory_batch& batch) {
+runtime::task<result<void>> read_batch_of(runtime::core& here, int directory,
+                                          runtime::directory_batch& batch) {
     const auto read = co_await runtime::op_wait(
         here.io(), runtime::opcode::list_directory, directory, runtime::never,
         [&batch, directory](runtime::op& list) {
@@ -79,7 +79,7 @@ runtime::task<> measure_directory(runtime::core& here, const measuring& what,
         if (what.turns != nullptr) {
             read = co_await read_walked(here, *what.turns, directory->get(), batch);
         } else {
-            read = co_await read_batch(here, directory->get(), batch);
+            read = co_await read_batch_of(here, directory->get(), batch);
         }
         if (!read) {
             found.passed_over += read.error().os_errno == ENOENT ? 0U : 1U;
@@ -135,7 +135,7 @@ runtime::task<result<void>> read_walked(runtime::core& here, listing_bounds& tur
     if (!turn) {
         co_return failure(turn.error());
     }
-    const auto read = co_await read_batch(here, directory, batch);
+    const auto read = co_await read_batch_of(here, directory, batch);
     co_return read;
 }
 

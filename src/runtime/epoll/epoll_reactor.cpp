@@ -35,14 +35,14 @@ constexpr std::uint32_t broken_events = EPOLLHUP | EPOLLERR;
 constexpr std::uint32_t unread_events = EPOLLRDHUP | EPOLLPRI | broken_events;
 
 // Where an operation stands between `submit` and its last completion (`op::stage`).
-enum stage : std::uint8_t {
+enum : std::uint8_t {
     beginning,  // In `submit`, or tried for the first time.
     waiting,    // In its descriptor's watch.
     postponed,  // In `put_off_`.
     gathered,   // In `gathered_`.
     decided,    // Tried with others, those gathered or those that had an event; to be told.
-    ending,     // Cancelled: in `ended_`.
-    pooled,     // With the offload pool.
+    withdrawn,  // Cancelled: in `ended_`.
+    offloaded,  // With the offload pool.
 };
 
 bool is_reader(const op& what) noexcept {
@@ -297,7 +297,7 @@ void epoll_reactor::mark_due(watch& which, std::uint32_t direction) noexcept {
 }
 
 bool epoll_reactor::send_to_pool(op& what, pool_errands::work perform) noexcept {
-    what.stage = pooled;
+    what.stage = offloaded;
     if (!errands_.send(what, perform)) {
         what.result = what.progress > 0 ? what.progress : -ENOMEM;
         return true;
@@ -382,11 +382,11 @@ void epoll_reactor::cancel(op& what) noexcept {
         return;
     }
     what.cancel_requested = true;
-    if (what.stage == pooled || what.stage == decided) {
+    if (what.stage == offloaded || what.stage == decided) {
         return;  // What a pool thread has begun cannot be stopped.
     }
     leave_watch(what);
-    what.stage = ending;  // Completing here would resume inside our caller.
+    what.stage = withdrawn;  // Completing here would resume inside our caller.
     ended_.push_back(what);
 }
 

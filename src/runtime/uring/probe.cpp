@@ -21,7 +21,7 @@ namespace {
 constexpr unsigned memory_tries = 25;
 constexpr timespec memory_pause{.tv_sec = 0, .tv_nsec = 10'000'000};
 
-constexpr std::size_t page_bytes = 4'096;
+constexpr std::size_t probe_page_bytes = 4'096;
 
 /// What `make` gives, once there is memory for it.
 template <class Make>
@@ -101,8 +101,8 @@ result<uring_grant> grant_one(const uring_options& options) {
 
     // Outside a page boundary the kernel refuses the buffer ring.
     const std::size_t size_bytes = options.receive_buffers * sizeof(io_uring_buf);
-    void* memory =
-        std::aligned_alloc(page_bytes, (size_bytes + page_bytes - 1) / page_bytes * page_bytes);
+    void* memory = std::aligned_alloc(probe_page_bytes, (size_bytes + probe_page_bytes - 1) /
+                                                            probe_page_bytes * probe_page_bytes);
     if (memory == nullptr) {
         return failure(errc::exhausted, ENOMEM);
     }

@@ -35,7 +35,7 @@ constexpr unsigned completions_per_turn_max = 4'096;
 constexpr std::size_t transfer_bytes_max = 0x7FFF'F000;
 
 // Where an operation stands between `submit` and its last completion (`op::stage`).
-enum stage : std::uint8_t {
+enum : std::uint8_t {
     in_ring,         // The kernel has it, or it lies in the submission queue.
     waiting_entry,   // No submission queue entry was free: in `deferred_`.
     waiting_buffer,  // No receive buffer was free: in `starved_`.
