@@ -43,7 +43,7 @@ file_job rest_of(file_job job, std::uint64_t sent_bytes) {
 }
 
 /// Sends until all of `job` has gone or the file has ended, as a protocol does; ends our side.
-task<std::uint64_t> send_whole(core& here, int socket, file_job job) {
+task<std::uint64_t> send_whole_file(core& here, int socket, file_job job) {
     std::uint64_t total = 0;
     while (!job.head.empty() || job.size_bytes > 0) {
         const auto sent = co_await op_wait(here.io(), opcode::send_file, socket, never,
@@ -94,7 +94,7 @@ transfer move_through(machine& host, file_job job, unsigned pause_turns = 0) {
            unsigned pause) -> task<> {
             home.start(read_whole, std::ref(home.here()), ends.far.get(), std::ref(into.got),
                        pause);
-            into.reported = co_await send_whole(home.here(), ends.near.get(), what);
+            into.reported = co_await send_whole_file(home.here(), ends.near.get(), what);
         },
         std::cref(pair), job, std::ref(done), pause_turns);
     return done;
@@ -102,7 +102,7 @@ transfer move_through(machine& host, file_job job, unsigned pause_turns = 0) {
 
 /// Throws the file's pages out of memory. False where that cannot be done (a file system in
 /// memory).
-bool make_cold(int file) {
+bool make_file_cold(int file) {
     posix::fsync(file);
     posix::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
     char octet = 0;
@@ -117,7 +117,7 @@ void keep_little(const socket_pair& pair) {
     kernel::setsockopt(pair.far.get(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
 }
 
-constexpr std::size_t big_bytes = 3U << 20U;
+constexpr std::size_t big_file_bytes = 3U << 20U;
 
 }  // namespace
 
@@ -156,7 +156,7 @@ TEST_CASE("send_file: one of nothing waits for room in its socket") {
             machine host(under_test);
             const auto pair = tcp_pair();
             keep_little(pair);
-            const std::string much = pattern(big_bytes);
+            const std::string much = pattern(big_file_bytes);
             probe full(host, opcode::send, pair.near.get());
             full.args.send = {.data = std::as_bytes(std::span(much)).data(),
                               .size_bytes = much.size()};
@@ -187,7 +187,7 @@ TEST_CASE("send_file: every length around a page and a quantum, from every align
         const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
-        const std::string content = pattern(big_bytes);
+        const std::string content = pattern(big_file_bytes);
         const unique_fd file = directory.make_file("file", content);
         for (const std::uint64_t offset : {0U, 1U, 4'095U, 4'097U}) {
             for (const std::uint64_t size_bytes :
@@ -251,10 +251,10 @@ TEST_CASE("send_file: a file truncated while it is sent ends the transfer (threa
         const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
-        const unique_fd file = directory.make_file("file", pattern(big_bytes));
+        const unique_fd file = directory.make_file("file", pattern(big_file_bytes));
         const auto pair = tcp_pair();
         probe each(host, opcode::send_file, pair.near.get());
-        file_job job{.file = file.get(), .offset = 0, .size_bytes = big_bytes};
+        file_job job{.file = file.get(), .offset = 0, .size_bytes = big_file_bytes};
         std::string got;
         std::uint64_t sent_bytes = 0;
         for (unsigned step = 0; each.results.empty() || each.results.back() != 0; ++step) {
@@ -273,7 +273,7 @@ TEST_CASE("send_file: a file truncated while it is sent ends the transfer (threa
             }
             got += drain(pair.far.get());
         }
-        CHECK(sent_bytes < big_bytes);
+        CHECK(sent_bytes < big_file_bytes);
     }
 }
 
@@ -283,7 +283,7 @@ TEST_CASE("send_file: to a slow reader all of it arrives") {
         const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
-        const std::string content = pattern(2 * big_bytes);
+        const std::string content = pattern(2 * big_file_bytes);
         const unique_fd file = directory.make_file("file", content);
         const auto done = move_through(
             host, {.head = "head", .file = file.get(), .size_bytes = content.size()}, 5);
@@ -300,9 +300,9 @@ TEST_CASE("send_file: cold pages are fetched without this core, every octet exac
         const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
-        const std::string content = pattern(big_bytes);
+        const std::string content = pattern(big_file_bytes);
         const unique_fd file = directory.make_file("file", content);
-        if (!make_cold(file.get())) {
+        if (!make_file_cold(file.get())) {
             MESSAGE("skipped: /var/tmp is a file system whose pages never go cold");
             continue;
         }
@@ -327,12 +327,12 @@ TEST_CASE("send_file: a cancel half way reports exactly what went") {
                 CAPTURE(turns);
                 machine host(under_test);
                 const temporary_directory directory;
-                const std::string content = pattern(big_bytes);
+                const std::string content = pattern(big_file_bytes);
                 const unique_fd file = directory.make_file("file", content);
                 auto pair = tcp_pair();
                 keep_little(pair);
                 if (cold) {
-                    static_cast<void>(make_cold(file.get()));
+                    static_cast<void>(make_file_cold(file.get()));
                 }
                 probe each(host, opcode::send_file, pair.near.get());
                 fill(each, {.head = "head", .file = file.get(), .size_bytes = content.size()});
@@ -370,13 +370,14 @@ TEST_CASE("send_file: a deadline ends it: progress first, then errc::timed_out")
         const auto world = under_test.make_world();
         machine host(under_test);
         const temporary_directory directory;
-        const unique_fd file = directory.make_file("file", pattern(big_bytes));
+        const unique_fd file = directory.make_file("file", pattern(big_file_bytes));
         const auto pair = tcp_pair();
         keep_little(pair);
         host.run_task(
             [](nursery& home, int socket, int from) -> task<> {
                 const auto until = home.here().now() + std::chrono::milliseconds(20);
-                file_job job{.head = "head", .file = from, .offset = 0, .size_bytes = big_bytes};
+                file_job job{
+                    .head = "head", .file = from, .offset = 0, .size_bytes = big_file_bytes};
                 for (unsigned calls = 0; calls < 100; ++calls) {
                     const auto sent = co_await op_wait(home.here().io(), opcode::send_file, socket,
                                                        until, [&](op& fresh) { fill(fresh, job); });
@@ -425,7 +426,7 @@ TEST_CASE("send_file: many at once through a short queue, cold and warm, all exa
         for (std::size_t i = 0; i < transfers; ++i) {
             files.push_back(directory.make_file("file-" + std::to_string(i), pattern(150'000, i)));
             if (i % 2 == 0) {
-                static_cast<void>(make_cold(files.back().get()));
+                static_cast<void>(make_file_cold(files.back().get()));
             }
             pairs.push_back(tcp_pair());
         }
@@ -437,7 +438,7 @@ TEST_CASE("send_file: many at once through a short queue, cold and warm, all exa
                                std::ref(into[i].got), 0U);
                     home.start(
                         [](core& here, int socket, int file, transfer& reports) -> task<> {
-                            reports.reported = co_await send_whole(
+                            reports.reported = co_await send_whole_file(
                                 here, socket, {.head = "h", .file = file, .size_bytes = 150'000});
                         },
                         std::ref(home.here()), through[i].near.get(), from[i].get(),

@@ -47,14 +47,14 @@ std::string plain_text(std::string_view html) {
     return made;
 }
 
-struct row {
+struct listed_row {
     std::string name;
     bool is_directory = false;
     std::string size;  ///< As it is shown; in JSON in octets.
 };
 
 /// Reads the reference, and whether the row's own words agree with it.
-std::string read_reference(std::string_view reference, row& made) {
+std::string read_reference(std::string_view reference, listed_row& made) {
     made.is_directory = reference.ends_with('/');
     if (made.is_directory) {
         reference.remove_suffix(1);
@@ -85,7 +85,7 @@ std::string_view take_until(std::string_view& text, std::string_view mark) {
 }
 
 /// Reads one row of a page; empty when it is well formed, else why not.
-std::string read_row(std::string_view line, row& made) {
+std::string read_row(std::string_view line, listed_row& made) {
     auto rest = line;
     const bool says_directory = skip(rest, "<tr class=\"d\">");
     const bool begins = says_directory || skip(rest, "<tr>");
@@ -127,7 +127,7 @@ std::string plain_json(std::string_view text) {
 }
 
 /// Reads one line of JSON; empty when it is well formed, else why not.
-std::string read_json_row(std::string_view line, row& made) {
+std::string read_json_row(std::string_view line, listed_row& made) {
     auto rest = line;
     if (!skip(rest, "{\"name\":\"")) {
         return fmt::format("an object that is none: {}", line);
@@ -174,7 +174,8 @@ std::string sorting_key(std::string_view name) {
 }
 
 /// Why `later` must not follow `before`; empty: it may.
-std::string judge_order(const row& before, const row& later, const expected_answer& what) {
+std::string judge_order(const listed_row& before, const listed_row& later,
+                        const expected_answer& what) {
     if (before.name.empty() || before.is_directory != later.is_directory) {
         return later.is_directory && !before.name.empty() ? "a directory behind a file" : "";
     }
@@ -188,7 +189,7 @@ std::string judge_order(const row& before, const row& later, const expected_answ
                : fmt::format("{} behind {}", later.name, before.name);
 }
 
-std::string judge_row(client_context& context, const expected_answer& what, const row& seen,
+std::string judge_row(client_context& context, const expected_answer& what, const listed_row& seen,
                       moment since) {
     const auto path = joined(what.path, seen.name);
     const auto states = context.model.possible_since(path, since);
@@ -254,13 +255,13 @@ std::string judge_listing(client_context& context, const expected_answer& what,
         }
     }
     std::map<std::string, int, std::less<>> seen;
-    row before;
+    listed_row before;
     while (!rows.empty()) {
         const auto end = rows.find('\n');
         if (end == std::string_view::npos) {
             return "a row that does not end";
         }
-        row each;
+        listed_row each;
         const auto line = rows.substr(0, end);
         auto why = what.lists_json() ? read_json_row(line, each) : read_row(line, each);
         if (!why.empty()) {

@@ -418,12 +418,13 @@ void begin_change(client_context& context, attempt& what) {
 }
 
 /// Whether a directory may be empty, and whether it may not be.
-struct emptiness {
+struct http_emptiness {
     bool may_be_empty = true;
     bool may_be_full = false;
 };
-emptiness emptiness_of(client_context& context, const std::string& directory, moment since) {
-    emptiness made;
+http_emptiness http_emptiness_of(client_context& context, const std::string& directory,
+                                 moment since) {
+    http_emptiness made;
     for (const auto& name : context.model.children(directory)) {
         for (const auto& each : context.model.possible_since(joined(directory, name), since)) {
             made.may_be_full = made.may_be_full || each.kind != node_kind::absent;
@@ -527,7 +528,7 @@ void add_removal_statuses(client_context& context, const attempt& what, const no
     if (!held.may_hold) {
         return;
     }
-    const auto inside = emptiness_of(context, what.path, what.since);
+    const auto inside = http_emptiness_of(context, what.path, what.since);
     if (each.kind == node_kind::file || inside.may_be_empty) {
         out.push_back(204);
     }
@@ -561,7 +562,7 @@ void add_pair_statuses(client_context& context, const attempt& what, const node_
         out.push_back(409);
         return;
     }
-    const auto inside = emptiness_of(context, what.target, what.since);
+    const auto inside = http_emptiness_of(context, what.target, what.since);
     if (to.kind == node_kind::directory && inside.may_be_full) {
         out.push_back(409);
     }

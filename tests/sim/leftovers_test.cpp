@@ -19,8 +19,8 @@ constexpr const char* beneath = "/srv/d/.ferry-upload-fedcba9876543210";
 constexpr std::string_view half = "half of it";
 
 /// A machine on which ferry, in an earlier life, was killed in the middle of two uploads.
-struct scenario : small_scene {
-    scenario() : small_scene(1) {
+struct leftovers_scenario : small_scene {
+    leftovers_scenario() : small_scene(1) {
         REQUIRE(files().make_directory(files().root(), "/srv/d", 0755) == 0);
         store(at_the_top, half);
         store(beneath, half);
@@ -37,7 +37,7 @@ struct scenario : small_scene {
 };
 
 TEST_CASE("leftovers: on a disk of this machine they are gone at once") {
-    scenario on;
+    leftovers_scenario on;
     on.server().start();
     on.let_pass(1s);
     CHECK_FALSE(on.has(at_the_top));
@@ -49,7 +49,7 @@ TEST_CASE("leftovers: on a disk of this machine they are gone at once") {
 // ever. Method: that machine's lock is not seen here, as with local_lock=flock; it writes to one of
 // its files every hour and never again to the other.
 TEST_CASE("leftovers: on a shared file system they go two hours after their last change") {
-    scenario on;
+    leftovers_scenario on;
     on.files().set_type(nfs);
     on.server().start();
     const auto other_machine = on.open(at_the_top, O_WRONLY);
@@ -67,7 +67,7 @@ TEST_CASE("leftovers: on a shared file system they go two hours after their last
 }
 
 TEST_CASE("leftovers: on a shared file system old ones are gone at once, by its own clock") {
-    scenario on;
+    leftovers_scenario on;
     on.files().set_type(nfs);
     on.server().machine().jump_wall_clock(3h);
     on.store(beneath, half);  // As if just now.

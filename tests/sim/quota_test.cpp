@@ -53,8 +53,8 @@ struct core_parts {
     unsigned under_way = 0;
 };
 
-struct scenario {
-    explicit scenario(std::uint64_t seed) : in(seed) {
+struct quota_scenario {
+    explicit quota_scenario(std::uint64_t seed) : in(seed) {
         log::set_level(log::level::off);
         for (const char* each : {"/srv", "/srv/a", "/srv/b"}) {
             REQUIRE(disk_here().make_directory(disk_here().root(), each, 0755) == 0);
@@ -69,7 +69,7 @@ struct scenario {
             cores.push_back(std::make_unique<core_parts>(machine, *files, homes, index));
         }
     }
-    ~scenario() {
+    ~quota_scenario() {
         const host::in_use here(machine);
         cores.clear();
         files.reset();
@@ -127,17 +127,17 @@ struct scenario {
     unsigned successes = 0;
 };
 
-std::string some_directory(scenario& on) {
+std::string some_directory(quota_scenario& on) {
     constexpr const char* all[] = {"/", "/a/", "/b/", "/b/d/", "/a/d/"};
     return all[on.in.rng().below(std::size(all))];
 }
 
-std::string some_file(scenario& on) {
+std::string some_file(quota_scenario& on) {
     return some_directory(on) + "f" + std::to_string(on.in.rng().below(4));
 }
 
 /// An upload: whole, cut off and kept, or dropped.
-task<result<void>> store(runtime::core& here, scenario& on, const vfs::tree& mine) {
+task<result<void>> store(runtime::core& here, quota_scenario& on, const vfs::tree& mine) {
     constexpr vfs::upload_mode modes[] = {vfs::upload_mode::replace, vfs::upload_mode::append,
                                           vfs::upload_mode::create};
     const auto name = parsed(some_file(on));
@@ -170,7 +170,7 @@ task<result<void>> store(runtime::core& here, scenario& on, const vfs::tree& min
     co_return co_await begun->commit(here, level);
 }
 
-task<result<void>> change(runtime::core& here, scenario& on, const vfs::tree& mine) {
+task<result<void>> change(runtime::core& here, quota_scenario& on, const vfs::tree& mine) {
     // Where directories move between homes what is counted is soon in doubt: not in every world.
     const auto kind = on.in.rng().below(on.moves_directories ? 12 : 10);
     if (kind < 6) {
@@ -200,7 +200,7 @@ task<result<void>> change(runtime::core& here, scenario& on, const vfs::tree& mi
     }
 }
 
-task<> change_and_change(runtime::core& here, scenario& on, core_parts& my) {
+task<> change_and_change(runtime::core& here, quota_scenario& on, core_parts& my) {
     auto own = co_await on.files->subtree(here, {});
     if (own) {
         const auto held = co_await (*own)->hold_to(
@@ -222,11 +222,11 @@ task<> count(core_parts& my) {
     co_await my.counter.run().in_scope(my.background);
 }
 
-task<> run_core_of(runtime::nursery& bottom, scenario& on, core_parts& my) {
+task<> run_core_of(runtime::nursery& bottom, quota_scenario& on, core_parts& my) {
     bottom.start(&count, std::ref(my));
     for (unsigned i = 0; i < sessions_of_core; ++i) {
         bottom.start(
-            [](runtime::nursery& all, scenario& in, core_parts& its) -> task<> {
+            [](runtime::nursery& all, quota_scenario& in, core_parts& its) -> task<> {
                 co_await change_and_change(all.here(), in, its);
             },
             std::ref(bottom), std::ref(on), std::ref(my));
@@ -246,7 +246,7 @@ TEST_CASE("quota: never more than that, and what is counted is there") {
     unsigned exact = 0;
     for (std::uint64_t seed = 1; seed <= 24; ++seed) {
         CAPTURE(seed);
-        scenario on(seed);
+        quota_scenario on(seed);
         {
             const host::in_use here(on.machine);
             on.moves_directories = seed % 3 == 0;

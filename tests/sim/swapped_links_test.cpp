@@ -26,8 +26,8 @@ constexpr unsigned requests = 300;
 
 /// A server that keeps files open, one client, and another program that turns a file into a link
 /// out of the tree, or into a FIFO, and back.
-struct scenario : small_scene {
-    explicit scenario(std::uint64_t seed) : small_scene(seed) {
+struct links_scenario : small_scene {
+    explicit links_scenario(std::uint64_t seed) : small_scene(seed) {
         store("/secret", secret);
         store(swapped, honest);
     }
@@ -62,7 +62,7 @@ struct scenario : small_scene {
 /// Asks for the file on one connection. What was so from before a request to behind its answer is
 /// what the answer must tell.
 task<> ask_again_and_again(runtime::nursery&, small_scene& scene) {
-    auto& on = static_cast<scenario&>(scene);
+    auto& on = static_cast<links_scenario&>(scene);
     runtime::core& core = on.client_core();
     auto connected =
         co_await net::connect(core, {.to = ferry_host::http_address()}, core.now() + 10s);
@@ -110,7 +110,7 @@ TEST_CASE("swapped links: nothing from outside, and nothing that was so before t
     std::uint64_t refusals = 0;
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         CAPTURE(seed);
-        scenario on(seed);
+        links_scenario on(seed);
         on.swap_on();
         on.serve(ask_again_and_again);
         honest_answers += on.honest_answers;

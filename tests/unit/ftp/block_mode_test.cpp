@@ -17,11 +17,13 @@ using namespace std::string_view_literals;
 
 namespace {
 
-std::string written(std::string_view stored, std::size_t piece_bytes, mode_framing framing) {
+std::string written_in_blocks(std::string_view stored, std::size_t piece_bytes,
+                              mode_framing framing) {
     return written_by(block_writer(framing), stored, piece_bytes);
 }
 
-result<std::string> read(std::string_view received, std::size_t piece_bytes, mode_framing framing) {
+result<std::string> read_blocks(std::string_view received, std::size_t piece_bytes,
+                                mode_framing framing) {
     return read_by(block_reader(framing), received, piece_bytes);
 }
 
@@ -31,7 +33,7 @@ struct block {
 };
 
 /// The blocks by the letter of RFC 959 section 3.4.2: the independent reader.
-std::vector<block> read_by_the_letter(std::string_view network) {
+std::vector<block> blocks_by_the_letter(std::string_view network) {
     std::vector<block> blocks;
     const auto octet = [&](std::size_t at) { return static_cast<unsigned char>(network[at]); };
     while (!network.empty()) {
@@ -79,8 +81,8 @@ TEST_CASE(
     for (const auto& each : rows) {
         CAPTURE(each.stored);
         for (std::size_t bytes = 1; bytes <= each.network.size(); ++bytes) {
-            CHECK(written(each.stored, bytes, each.framing) == each.network);
-            const auto back = read(each.network, bytes, each.framing);
+            CHECK(written_in_blocks(each.stored, bytes, each.framing) == each.network);
+            const auto back = read_blocks(each.network, bytes, each.framing);
             REQUIRE(back);
             CHECK(*back == each.stored);
         }
@@ -107,7 +109,7 @@ TEST_CASE("block mode: other senders' blocks are read too (RFC 959 section 3.4.2
     for (const auto& each : rows) {
         CAPTURE(each.stored);
         for (std::size_t bytes = 1; bytes <= each.network.size(); ++bytes) {
-            const auto stored = read(each.network, bytes, each.framing);
+            const auto stored = read_blocks(each.network, bytes, each.framing);
             REQUIRE(stored);
             CHECK(*stored == each.stored);
         }
@@ -143,7 +145,7 @@ TEST_CASE("block mode: what RFC 959 section 3.4.2 does not allow is refused") {
     for (const auto& each : rows) {
         CAPTURE(each.network);
         for (std::size_t bytes = 1; bytes <= each.network.size() + 1; ++bytes) {
-            const auto refused = read(each.network, bytes, each.framing);
+            const auto refused = read_blocks(each.network, bytes, each.framing);
             REQUIRE_FALSE(refused);
             CHECK(refused.error() == each.why);
         }
@@ -185,7 +187,7 @@ TEST_CASE("block mode: a marker stands where it was put (RFC 959 section 3.5)") 
     for (const auto framing : {plain, records}) {
         const auto network = with_markers(block_writer(framing));
         for (std::size_t bytes = 1; bytes <= network.size(); ++bytes) {
-            const auto back = read(network, bytes, framing);
+            const auto back = read_blocks(network, bytes, framing);
             REQUIRE(back);
             CHECK(*back == file_with_markers);
         }
@@ -198,17 +200,17 @@ TEST_CASE("block mode: a long record takes several blocks, whatever the pieces")
         CAPTURE(size);
         const auto stored = std::string(size, 'x') + '\n' + std::string(size, 'y');
         for (const auto framing : {plain, records}) {
-            const auto network = written(stored, stored.size(), framing);
+            const auto network = written_in_blocks(stored, stored.size(), framing);
             std::string file;
-            for (const auto& each : read_by_the_letter(network)) {
+            for (const auto& each : blocks_by_the_letter(network)) {
                 CHECK(each.data.size() <= block_bytes);
                 file += each.data;
                 file += (each.codes & 128U) != 0 ? "\n" : "";
             }
             CHECK((file == stored));
             for (const auto bytes : {1UZ, 7UZ, 4'096UZ, block_bytes, block_bytes + 1, 100'000UZ}) {
-                CHECK((written(stored, bytes, framing) == network));
-                const auto back = read(network, bytes, framing);
+                CHECK((written_in_blocks(stored, bytes, framing) == network));
+                const auto back = read_blocks(network, bytes, framing);
                 REQUIRE(back);
                 CHECK((*back == stored));
             }
@@ -226,16 +228,16 @@ TEST_CASE("block mode: every file comes back, whatever the pieces") {
                                           "\n\n\0\x40\x80\x10"
                                           "ab"sv);
         for (const auto framing : {plain, lines, records}) {
-            const auto network = written(stored, 1'000, framing);
+            const auto network = written_in_blocks(stored, 1'000, framing);
             REQUIRE(network.size() <= 4 * stored.size() + 3);
             for (std::size_t bytes = 1; bytes <= network.size(); ++bytes) {
-                REQUIRE(written(stored, bytes, framing) == network);
-                const auto back = read(network, bytes, framing);
+                REQUIRE(written_in_blocks(stored, bytes, framing) == network);
+                const auto back = read_blocks(network, bytes, framing);
                 REQUIRE(back);
                 REQUIRE(*back == stored);
             }
             std::string file;
-            const auto blocks = read_by_the_letter(network);
+            const auto blocks = blocks_by_the_letter(network);
             for (const auto& each : blocks) {
                 file += each.data;
                 file += (each.codes & 128U) != 0 ? "\n" : "";
@@ -261,9 +263,9 @@ TEST_CASE("block mode: what is taken at all is read the same whatever the pieces
         }
         // Up to the end of the first file, or to what is refused.
         const auto file = std::string_view(received).substr(0, received.size() - rest.size());
-        const auto whole = read(file, file.size() + 1, records);
+        const auto whole = read_blocks(file, file.size() + 1, records);
         for (std::size_t bytes = 1; bytes <= file.size(); ++bytes) {
-            REQUIRE(read(file, bytes, records) == whole);
+            REQUIRE(read_blocks(file, bytes, records) == whole);
         }
     }
 }

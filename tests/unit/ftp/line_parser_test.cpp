@@ -63,54 +63,56 @@ conversation parse_in_pieces(std::string_view octets, std::size_t line_bytes_max
     return whole;
 }
 
-using lines = std::vector<std::string>;
+using read_lines = std::vector<std::string>;
 
 }  // namespace
 
 TEST_CASE("line_parser: lines end in CR LF, or in a bare LF (RFC 959 section 4.1)") {
-    CHECK(parse_in_pieces("USER ann\r\nPASS x\r\n").lines == lines{"USER ann", "PASS x"});
-    CHECK(parse_in_pieces("USER ann\nPASS x\n").lines == lines{"USER ann", "PASS x"});
+    CHECK(parse_in_pieces("USER ann\r\nPASS x\r\n").lines == read_lines{"USER ann", "PASS x"});
+    CHECK(parse_in_pieces("USER ann\nPASS x\n").lines == read_lines{"USER ann", "PASS x"});
     CHECK(parse_in_pieces("NOOP").lines.empty());
     CHECK(parse_in_pieces("NOOP\r").lines.empty());
-    CHECK(parse_in_pieces("\r\n\n\r\n").lines == lines{"", "", ""});
+    CHECK(parse_in_pieces("\r\n\n\r\n").lines == read_lines{"", "", ""});
 }
 
 TEST_CASE("line_parser: CR NUL is CR, a CR elsewhere stays (RFC 854, RFC 2640 section 3.1)") {
-    CHECK(parse_in_pieces("RETR a\r\0b\r\n"sv).lines == lines{"RETR a\rb"});
-    CHECK(parse_in_pieces("RETR a\r\0\n"sv).lines == lines{"RETR a\r"});
-    CHECK(parse_in_pieces("RETR a\rb\r\n").lines == lines{"RETR a\rb"});
-    CHECK(parse_in_pieces("RETR a\r\r\n").lines == lines{"RETR a\r"});
-    CHECK(parse_in_pieces("RETR a\r\0\0\r\n"sv).lines == lines{std::string("RETR a\r\0", 8)});
+    CHECK(parse_in_pieces("RETR a\r\0b\r\n"sv).lines == read_lines{"RETR a\rb"});
+    CHECK(parse_in_pieces("RETR a\r\0\n"sv).lines == read_lines{"RETR a\r"});
+    CHECK(parse_in_pieces("RETR a\rb\r\n").lines == read_lines{"RETR a\rb"});
+    CHECK(parse_in_pieces("RETR a\r\r\n").lines == read_lines{"RETR a\r"});
+    CHECK(parse_in_pieces("RETR a\r\0\0\r\n"sv).lines == read_lines{std::string("RETR a\r\0", 8)});
 }
 
 TEST_CASE("line_parser: NUL and octets over 0x7F are kept (threats.md, F8)") {
-    CHECK(parse_in_pieces("RETR \0x\r\n"sv).lines == lines{std::string("RETR \0x", 7)});
-    CHECK(parse_in_pieces("RETR \xc3\xa4\x80\xfe\r\n").lines == lines{"RETR \xc3\xa4\x80\xfe"});
+    CHECK(parse_in_pieces("RETR \0x\r\n"sv).lines == read_lines{std::string("RETR \0x", 7)});
+    CHECK(parse_in_pieces("RETR \xc3\xa4\x80\xfe\r\n").lines ==
+          read_lines{"RETR \xc3\xa4\x80\xfe"});
 }
 
 TEST_CASE("line_parser: Telnet commands are stripped (RFC 1123 section 4.1.2.12, RFC 854)") {
     SUBCASE("IAC IAC is one octet of data") {
-        CHECK(parse_in_pieces("RETR \xff\xff.txt\r\n").lines == lines{"RETR \xff.txt"});
-        CHECK(parse_in_pieces("RETR \xff\xff\xff\xff\n").lines == lines{"RETR \xff\xff"});
-        CHECK(parse_in_pieces("RETR \r\xff\xff\n").lines == lines{"RETR \r\xff"});
+        CHECK(parse_in_pieces("RETR \xff\xff.txt\r\n").lines == read_lines{"RETR \xff.txt"});
+        CHECK(parse_in_pieces("RETR \xff\xff\xff\xff\n").lines == read_lines{"RETR \xff\xff"});
+        CHECK(parse_in_pieces("RETR \r\xff\xff\n").lines == read_lines{"RETR \r\xff"});
     }
     SUBCASE("IP and DM before ABOR (RFC 959 section 4.1.3)") {
         const auto said = parse_in_pieces(
             "\xff\xf4\xff\xf2"
             "ABOR\r\n");
-        CHECK(said.lines == lines{"ABOR"});
+        CHECK(said.lines == read_lines{"ABOR"});
         CHECK(said.answers.empty());
     }
     SUBCASE("every command without an option, anywhere in a line") {
         for (unsigned code = 240; code <= 249; ++code) {
             CAPTURE(code);
             const std::string command{'\xff', static_cast<char>(code)};
-            CHECK(parse_in_pieces("NO" + command + "OP\r" + command + "\n").lines == lines{"NOOP"});
+            CHECK(parse_in_pieces("NO" + command + "OP\r" + command + "\n").lines ==
+                  read_lines{"NOOP"});
         }
     }
     SUBCASE("a subnegotiation, with a doubled IAC inside") {
         const auto said = parse_in_pieces("NO\xff\xfa\x18\x01xy\xff\xffz\xff\xf0OP\r\n");
-        CHECK(said.lines == lines{"NOOP"});
+        CHECK(said.lines == read_lines{"NOOP"});
         CHECK(said.answers.empty());
     }
 }
@@ -125,7 +127,7 @@ TEST_CASE("line_parser: WILL and DO are refused, WONT and DONT not answered (RFC
         for (int i = 0; i < 10'000; ++i) {
             flood += "\xff\xfd\x06";
         }
-        CHECK(parse(flood + "NOOP\r\n").lines == lines{"NOOP"});
+        CHECK(parse(flood + "NOOP\r\n").lines == read_lines{"NOOP"});
         CHECK(parse(flood).answers.size() == 192);
     }
 }
@@ -134,35 +136,39 @@ TEST_CASE("line_parser: octets that are no proper Telnet never join two lines (t
     SUBCASE("0xFF before an octet that is no command is data, as in Latin-1") {
         CHECK(parse_in_pieces("RETR \xff"
                               "a\r\n")
-                  .lines == lines{"RETR \xff"
-                                  "a"});
-        CHECK(parse_in_pieces("RETR \xff\r\nNOOP\r\n").lines == lines{"RETR \xff", "NOOP"});
-        CHECK(parse_in_pieces("RETR \xff\nNOOP\r\n").lines == lines{"RETR \xff", "NOOP"});
-        CHECK(parse_in_pieces("RETR \r\xff\n").lines == lines{"RETR \r\xff"});
+                  .lines == read_lines{"RETR \xff"
+                                       "a"});
+        CHECK(parse_in_pieces("RETR \xff\r\nNOOP\r\n").lines == read_lines{"RETR \xff", "NOOP"});
+        CHECK(parse_in_pieces("RETR \xff\nNOOP\r\n").lines == read_lines{"RETR \xff", "NOOP"});
+        CHECK(parse_in_pieces("RETR \r\xff\n").lines == read_lines{"RETR \r\xff"});
     }
     SUBCASE("a request that breaks off at the line's end") {
         CHECK(parse_in_pieces("RETR \xff\xfb\r\nNOOP\r\n") == conversation{{"RETR ", "NOOP"}, ""});
         CHECK(parse_in_pieces("RETR \xff\xfd\nNOOP\r\n") == conversation{{"RETR ", "NOOP"}, ""});
     }
     SUBCASE("a subnegotiation that never ends") {
-        CHECK(parse_in_pieces("RETR \xff\xfa\x01xyz\r\nNOOP\r\n").lines == lines{"RETR ", "NOOP"});
-        CHECK(parse_in_pieces("RETR \xff\xfa\x01\xff\nNOOP\r\n").lines == lines{"RETR ", "NOOP"});
+        CHECK(parse_in_pieces("RETR \xff\xfa\x01xyz\r\nNOOP\r\n").lines ==
+              read_lines{"RETR ", "NOOP"});
+        CHECK(parse_in_pieces("RETR \xff\xfa\x01\xff\nNOOP\r\n").lines ==
+              read_lines{"RETR ", "NOOP"});
     }
 }
 
 TEST_CASE("line_parser: an overlong line is swallowed and said once (threats.md, F8)") {
-    CHECK(parse_in_pieces("12345678\r\nNOOP\r\n", 8).lines == lines{"12345678", "NOOP"});
-    CHECK(parse_in_pieces("123456789\r\nNOOP\r\n", 8).lines == lines{"<overlong>", "NOOP"});
-    CHECK(parse_in_pieces("12345678\r\0\r\nNOOP\r\n"sv, 8).lines == lines{"<overlong>", "NOOP"});
-    CHECK(parse_in_pieces("1234567\xff\xff\r\nNOOP\n", 8).lines == lines{"1234567\xff", "NOOP"});
+    CHECK(parse_in_pieces("12345678\r\nNOOP\r\n", 8).lines == read_lines{"12345678", "NOOP"});
+    CHECK(parse_in_pieces("123456789\r\nNOOP\r\n", 8).lines == read_lines{"<overlong>", "NOOP"});
+    CHECK(parse_in_pieces("12345678\r\0\r\nNOOP\r\n"sv, 8).lines ==
+          read_lines{"<overlong>", "NOOP"});
+    CHECK(parse_in_pieces("1234567\xff\xff\r\nNOOP\n", 8).lines ==
+          read_lines{"1234567\xff", "NOOP"});
     CHECK(parse_in_pieces("12345678\xff"
                           "9\nNOOP\n",
                           8)
-              .lines == lines{"<overlong>", "NOOP"});
+              .lines == read_lines{"<overlong>", "NOOP"});
     const std::string endless(100'000, 'x');
     CHECK(parse(endless).lines.empty());
     CHECK(parse(endless + "\r\n" + endless + "\nNOOP\r\n").lines ==
-          lines{"<overlong>", "<overlong>", "NOOP"});
+          read_lines{"<overlong>", "<overlong>", "NOOP"});
     CHECK(parse("RETR " + std::string(4'095, 'x') + "\r\n", ftp::line_bytes_max_default)
               .lines.front()
               .size() == 4'100);
@@ -188,14 +194,14 @@ TEST_CASE("line_parser: reset forgets what was half read (threats.md, T5)") {
         feed(parser, half, said);
         parser.reset();
         feed(parser, "NOOP\r\n", said);
-        CHECK(said.lines == lines{"NOOP"});
+        CHECK(said.lines == read_lines{"NOOP"});
     }
     line_parser parser(4);
     conversation said;
     feed(parser, "12345", said);
     parser.reset();
     feed(parser, "NOOP\r\n", said);
-    CHECK(said.lines == lines{"NOOP"});
+    CHECK(said.lines == read_lines{"NOOP"});
 }
 
 // Goal: no octets make the parser depend on how they were cut. Method: random octets of the kinds

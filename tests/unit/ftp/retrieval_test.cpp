@@ -37,13 +37,13 @@ std::string read_framed(client_socket& data, const representation& how,
     }
 }
 
-constexpr auto text = "one\ntwo\n\n\fthree\rover\nlast";
+constexpr auto stored_text = "one\ntwo\n\n\fthree\rover\nlast";
 
 }  // namespace
 
 TEST_CASE("retrieval: RETR in every TYPE, STRU and MODE (RFC 959 section 3)") {
     test_server server;
-    server.put("a", text);
+    server.put("a", stored_text);
     for (const auto& how : every_form()) {
         CAPTURE(describe_form(how));
         client user(server);
@@ -52,16 +52,16 @@ TEST_CASE("retrieval: RETR in every TYPE, STRU and MODE (RFC 959 section 3)") {
         if (marks_ends(how.mode)) {
             auto data = user.passive();
             CHECK(user.code("RETR a") == 150);
-            CHECK(read_framed(data, how) == text);
+            CHECK(read_framed(data, how) == stored_text);
             CHECK(code_of(user.reply()) == 250);
             CHECK(user.code("RETR a") == 125);
-            CHECK(read_framed(data, how) == text);
+            CHECK(read_framed(data, how) == stored_text);
             CHECK(code_of(user.reply()) == 250);
             continue;
         }
         const auto got = user.fetch("RETR a");
         CHECK(code_of(got.last) == 226);
-        CHECK(received(how, got.octets, 5) == text);
+        CHECK(received(how, got.octets, 5) == stored_text);
     }
 }
 
@@ -101,20 +101,20 @@ TEST_CASE("retrieval: a small file that is kept in memory, its beginning and end
 
 TEST_CASE("retrieval: SIZE is what RETR sends in stream mode (RFC 3659 section 4)") {
     test_server server;
-    server.put("a", text);
+    server.put("a", stored_text);
     for (auto how : every_form()) {
         CAPTURE(describe_form(how));
         client user(server);
         user.log_in();
         set_form(user, how);
         how.mode = transfer_mode::stream;
-        CHECK(user.ask("SIZE a") == "213 " + std::to_string(sent(how, text, 9).size()));
+        CHECK(user.ask("SIZE a") == "213 " + std::to_string(sent(how, stored_text, 9).size()));
     }
 }
 
 TEST_CASE("retrieval: REST counts octets of the transfer (RFC 3659 section 5.3)") {
     test_server server;
-    server.put("a", text);
+    server.put("a", stored_text);
     for (const auto& how : every_form()) {
         if (how.structure != file_structure::file || marks_ends(how.mode)) {
             continue;
@@ -125,7 +125,7 @@ TEST_CASE("retrieval: REST counts octets of the transfer (RFC 3659 section 5.3)"
         set_form(user, how);
         auto plain = how;
         plain.mode = transfer_mode::stream;
-        const auto whole = sent(plain, text, 9);
+        const auto whole = sent(plain, stored_text, 9);
         for (std::size_t offset = 0; offset <= whole.size(); offset += 3) {
             CAPTURE(offset);
             CHECK(user.code("REST " + std::to_string(offset)) == 350);
@@ -198,7 +198,7 @@ TEST_CASE("retrieval: restart markers go every MiB, and REST takes them (RFC 959
 
 TEST_CASE("retrieval: what does not go together is 504, and a file too large for pages 550") {
     test_server server;
-    server.put("a", text);
+    server.put("a", stored_text);
     server.put("large", std::string(paged_file_bytes_max + 1, 'x'));
     client user(server);
     user.log_in();

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t line_bytes_max = 512;
 
-struct conversation {
+struct recording {
     std::string greeting;
     std::vector<std::string> lines;    ///< Of the client, with their ends.
     std::vector<std::string> answers;  ///< How each begins.
@@ -42,8 +42,8 @@ std::string unescaped(std::string_view text) {
     return made;
 }
 
-conversation read(const std::filesystem::path& file) {
-    conversation made;
+recording read_recording(const std::filesystem::path& file) {
+    recording made;
     std::ifstream lines(file);
     for (std::string line; std::getline(lines, line);) {
         if (line.starts_with(">lf ")) {
@@ -75,7 +75,7 @@ std::vector<std::filesystem::path> files() {
 }
 
 /// Says `all`, the lines together, in two pieces.
-void replay(const test_server& server, const conversation& said, const std::string& all,
+void replay(const test_server& server, const recording& said, const std::string& all,
             std::size_t cut) {
     client user(server);
     const auto expect = [&user](const std::string& wanted) {
@@ -114,7 +114,7 @@ TEST_CASE("wire: conversations at once, and cut at every octet") {
     const test_server server(settings);
     for (const auto& file : files()) {
         CAPTURE(file.filename().string());
-        const auto said = read(file);
+        const auto said = read_recording(file);
         std::string all;
         for (const auto& each : said.lines) {
             all += each;

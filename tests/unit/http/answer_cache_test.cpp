@@ -26,7 +26,7 @@ using runtime::task;
 
 namespace {
 
-std::string get(std::string_view target, std::string_view lines = "") {
+std::string get_request(std::string_view target, std::string_view lines = "") {
     return fmt::format("GET {} HTTP/1.1\r\nHost: a\r\n{}\r\n", target, lines);
 }
 
@@ -77,11 +77,12 @@ std::unique_ptr<kept_answer> make_answer(std::string request_head, std::uint64_t
 TEST_CASE("answer cache: whatever is asked again gets the same answer, and it is kept") {
     const std::string large = pattern(30'000, 5);
     for (const std::string& request :
-         {get("/small.txt"), get("/small.txt", "Range: bytes=1-3\r\n"), get("/empty.txt"),
-          get("/large.bin"), get("/large.bin", "Range: bytes=100-20000\r\n"),
+         {get_request("/small.txt"), get_request("/small.txt", "Range: bytes=1-3\r\n"),
+          get_request("/empty.txt"), get_request("/large.bin"),
+          get_request("/large.bin", "Range: bytes=100-20000\r\n"),
           std::string("HEAD /large.bin HTTP/1.1\r\nHost: a\r\n\r\n"),
-          get("/small.txt", "If-Modified-Since: Sun, 09 Sep 2001 01:46:40 GMT\r\n"), get("/dir/"),
-          get("/small.txt?download"), get("/missing"),
+          get_request("/small.txt", "If-Modified-Since: Sun, 09 Sep 2001 01:46:40 GMT\r\n"),
+          get_request("/dir/"), get_request("/small.txt?download"), get_request("/missing"),
           std::string("HEAD /dir/missing/x HTTP/1.1\r\nHost: a\r\n\r\n")}) {
         web on;
         write_settled(on, "small.txt", "small");
@@ -125,9 +126,9 @@ TEST_CASE("answer cache: many at once, with others in between, are answered in o
     write_settled(on, "b.txt", "two");
     std::string text;
     for (int i = 0; i < 60; ++i) {
-        text += get("/a.txt") + get(i % 7 == 0 ? "/missing" : "/b.txt");
+        text += get_request("/a.txt") + get_request(i % 7 == 0 ? "/missing" : "/b.txt");
     }
-    text += get("/a.txt", "Connection: close\r\n");
+    text += get_request("/a.txt", "Connection: close\r\n");
     std::string answers;
     on.run([&](nursery& tasks, web& my) -> task<> {
         auto& guest = my.arrive_saying(tasks, text);
@@ -153,7 +154,7 @@ TEST_CASE("answer cache: an answer that is dropped while it is given is logged a
         auto& guest = my.arrive(tasks);
         net_test::shrink_buffers(guest.client.get());
         net_test::shrink_buffers(guest.served);
-        const auto request = get("/large.bin", "User-Agent: test/1\r\n");
+        const auto request = get_request("/large.bin", "User-Agent: test/1\r\n");
         const auto before = co_await ask(my, guest, request, 4);
         CHECK(my.shared.inside().answers.size_bytes() > 0);
         co_await say(my, guest, request);
@@ -180,7 +181,7 @@ TEST_CASE("answer cache: what has changed before a request is seen by its answer
     write_settled(on, "a.txt", "first");
     on.run([](nursery& tasks, web& my) -> task<> {
         auto& guest = my.arrive(tasks);
-        const std::string request = get("/a.txt");
+        const std::string request = get_request("/a.txt");
         const auto before = co_await ask(my, guest, request, 6);
         CHECK(before.back().ends_with("first"));
         CHECK(my.shared.inside().answers.size_bytes() > 0);
@@ -246,7 +247,7 @@ TEST_CASE("answer cache: answers that Accept-Encoding chose are kept") {
         write_settled(on, "noise.txt", pattern(2'000, 3));
         write_settled(on, "large.html", pattern(60'000, 4) + text);
         write_settled(on, "image.png", pattern(2'000, 5));
-        const std::string request = get(each.target, each.lines);
+        const std::string request = get_request(each.target, each.lines);
         CAPTURE(request);
         std::vector<std::string> answers;
         bool is_kept = false;
@@ -273,7 +274,7 @@ TEST_CASE("answer cache: whatever Accept-Encoding chose by is seen when it chang
     write_settled(on, "a.txt", text);
     on.run([&text](nursery& tasks, web& my) -> task<> {
         auto& guest = my.arrive(tasks);
-        const std::string request = get("/a.txt", "Accept-Encoding: br, gzip\r\n");
+        const std::string request = get_request("/a.txt", "Accept-Encoding: br, gzip\r\n");
         const auto is_kept = [&] {
             return my.shared.inside().answers.find(request, {}).answer != nullptr;
         };
@@ -323,9 +324,9 @@ TEST_CASE("answer cache: packed octets that have given way to others are made ag
     on.run([](nursery& tasks, web& my) -> task<> {
         auto& guest = my.arrive(tasks);
         constexpr std::string_view gzip = "Accept-Encoding: gzip\r\n";
-        const auto first = co_await ask(my, guest, get("/a.txt", gzip), 6);
-        const auto second = co_await ask(my, guest, get("/b.txt", gzip), 6);
-        const auto third = co_await ask(my, guest, get("/a.txt", gzip), 2);
+        const auto first = co_await ask(my, guest, get_request("/a.txt", gzip), 6);
+        const auto second = co_await ask(my, guest, get_request("/b.txt", gzip), 6);
+        const auto third = co_await ask(my, guest, get_request("/a.txt", gzip), 2);
         CHECK(first.back() != second.back());
         CHECK(third.front() == first.front());
         CHECK(third.back() == first.front());
@@ -339,14 +340,14 @@ TEST_CASE("answer cache: rules that are read anew count from then on") {
     write_settled(on, "a.txt", "text");
     on.run([](nursery& tasks, web& my) -> task<> {
         auto& guest = my.arrive(tasks);
-        const auto before = co_await ask(my, guest, get("/a.txt"), 6);
+        const auto before = co_await ask(my, guest, get_request("/a.txt"), 6);
         CHECK(before.back().find("X-New:") == std::string::npos);
         auto made = make_sites({.standard = {.headers = {{.set = {{"X-New", "yes"}}}}}});
         CHECK(made.has_value());
         if (made) {
             my.shared.use_rules(std::move(*made));
         }
-        const auto after = co_await ask(my, guest, get("/a.txt"), 2);
+        const auto after = co_await ask(my, guest, get_request("/a.txt"), 2);
         CHECK(after.front().find("X-New:yes") != std::string::npos);
         ::shutdown(guest.client.get(), SHUT_WR);
         co_await until_over(my, guest);
@@ -356,7 +357,7 @@ TEST_CASE("answer cache: rules that are read anew count from then on") {
 TEST_CASE("answer cache: the table has answers to whole heads in their context alone") {
     web on;
     answer_cache table(on.here, 1 << 20U);
-    const std::string head = get("/x");
+    const std::string head = get_request("/x");
     const answer_context clear{};
     CHECK(table.find(head.substr(0, head.size() - 1), clear).head_bytes == 0);
     CHECK(table.find("POST" + head, clear).head_bytes == 0);
@@ -369,7 +370,7 @@ TEST_CASE("answer cache: the table has answers to whole heads in their context a
     CHECK(table.find(head + head, clear).answer != nullptr);
     CHECK(table.find(head, {.is_secure = true}).answer == nullptr);
     CHECK(table.find(head, {.has_accounts = true}).answer == nullptr);
-    CHECK(table.find(get("/y"), clear).answer == nullptr);
+    CHECK(table.find(get_request("/y"), clear).answer == nullptr);
     CHECK(table.find(head, clear).answer != nullptr);
     auto& kept = *table.find(head, clear).answer;
     table.refresh(kept);
@@ -385,7 +386,7 @@ TEST_CASE("answer cache: no more is kept than the limit, and what is used stays"
     web on;
     answer_cache table(on.here, bytes_max);
     for (int i = 0; i < 1'000; ++i) {
-        const auto head = get(fmt::format("/{}", i));
+        const auto head = get_request(fmt::format("/{}", i));
         const auto hash = table.find(head, {}).hash;
         static_cast<void>(table.wants(hash));
         if (table.wants(hash)) {
@@ -397,7 +398,8 @@ TEST_CASE("answer cache: no more is kept than the limit, and what is used stays"
         CHECK(table.size_bytes() <= bytes_max);
     }
     CHECK(table.size_bytes() > bytes_max / 4);
-    const auto large = get("/large", fmt::format("X: {}\r\n", std::string(bytes_max / 2, 'x')));
+    const auto large =
+        get_request("/large", fmt::format("X: {}\r\n", std::string(bytes_max / 2, 'x')));
     bool is_kept = false;
     for (int tries = 0; tries < 10 && !is_kept; ++tries) {  // Others go, wherever they are.
         const auto hash = table.find(large, {}).hash;
@@ -411,6 +413,6 @@ TEST_CASE("answer cache: no more is kept than the limit, and what is used stays"
     CHECK(table.size_bytes() <= bytes_max);
 
     answer_cache none(on.here, 0);
-    CHECK(none.find(get("/x"), {}).head_bytes == 0);
+    CHECK(none.find(get_request("/x"), {}).head_bytes == 0);
     CHECK_FALSE(none.wants(1));
 }

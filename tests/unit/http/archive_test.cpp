@@ -124,7 +124,7 @@ struct store : http::test::service_on_tree {
     }
 };
 
-std::string noise(std::size_t size_bytes) {
+std::string archive_noise(std::size_t size_bytes) {
     std::string made(size_bytes, '\0');
     std::uint32_t weather = 1;
     for (char& c : made) {
@@ -143,7 +143,7 @@ TEST_CASE("archive: a directory and all beneath it, directories before what is i
     on.files.make_directory("sub");
     on.files.make_directory("sub/deep");
     on.files.make_directory("void");
-    on.files.write("sub/deep/b", noise(70'000));
+    on.files.write("sub/deep/b", archive_noise(70'000));
     on.files.write("sub/c", "c");
     REQUIRE(::chmod((on.files / "sub/c").c_str(), 0710) == 0);
     for (const bool is_zip : {false, true}) {
@@ -156,7 +156,7 @@ TEST_CASE("archive: a directory and all beneath it, directories before what is i
         CHECK(found[1].content == "hello");
         CHECK(found[1].mode == 0644);
         CHECK(found[4].mode == 0755);  // Somebody may run it; for whom is nobody's business.
-        CHECK((found[6].content == noise(70'000)));
+        CHECK((found[6].content == archive_noise(70'000)));
         // Only the part that is asked for.
         CHECK(on.names(is_zip, "/sub") == "top/\ntop/c\ntop/deep/\ntop/deep/b\n");
         CHECK(on.pack(is_zip, "/none").failed == errc::not_found);
@@ -174,7 +174,7 @@ TEST_CASE("archive: contents of every size are whole") {
         }
     }
     for (const auto size : sizes) {
-        on.files.write("size-" + std::to_string(1'000'000 + size), noise(size));
+        on.files.write("size-" + std::to_string(1'000'000 + size), archive_noise(size));
     }
     for (const bool is_zip : {false, true}) {
         CAPTURE(is_zip);
@@ -182,7 +182,7 @@ TEST_CASE("archive: contents of every size are whole") {
         REQUIRE(found.size() == sizes.size() + 1);
         for (std::size_t i = 0; i < sizes.size(); ++i) {
             CAPTURE(sizes[i]);
-            CHECK((found[i + 1].content == noise(sizes[i])));
+            CHECK((found[i + 1].content == archive_noise(sizes[i])));
             CHECK(found[i + 1].has_descriptor == (is_zip && sizes[i] > zip_whole_bytes_max));
         }
     }
@@ -292,7 +292,7 @@ TEST_CASE("archive: a file that becomes shorter breaks it off, one that grows is
     for (const bool is_zip : {false, true}) {
         CAPTURE(is_zip);
         store on;
-        on.files.write("big", noise(1'000'000));
+        on.files.write("big", archive_noise(1'000'000));
         const auto path = on.files / "big";
         const auto cut = on.pack(is_zip, "/", [&path](std::size_t piece) {
             if (piece == 0) {
@@ -300,7 +300,7 @@ TEST_CASE("archive: a file that becomes shorter breaks it off, one that grows is
             }
         });
         CHECK(cut.failed == errc::closed);
-        on.files.write("big", noise(1'000'000));
+        on.files.write("big", archive_noise(1'000'000));
         const auto grown = on.pack(is_zip, "/", [&path](std::size_t piece) {
             if (piece == 0) {
                 REQUIRE(::truncate(path.c_str(), 2'000'000) == 0);
@@ -308,7 +308,7 @@ TEST_CASE("archive: a file that becomes shorter breaks it off, one that grows is
         });
         CHECK(error_of(grown) == "none");
         const auto found = is_zip ? unpack_zip(grown.octets) : unpack_tar(grown.octets);
-        CHECK((found.back().content == noise(1'000'000)));
+        CHECK((found.back().content == archive_noise(1'000'000)));
     }
 }
 
@@ -318,7 +318,7 @@ TEST_CASE("archive: what vanishes before its turn is left out, what cannot be re
         store on;
         on.files.make_directory("d");
         on.files.write("d/x", "x");
-        on.files.write("a", noise(200'000));
+        on.files.write("a", archive_noise(200'000));
         on.files.write("b", "b");
         const auto made = on.pack(is_zip, "/", [&on](std::size_t piece) {
             if (piece == 0) {

@@ -20,7 +20,7 @@ net::endpoint at(std::string_view address) {
     return net::parse_address(address).value();
 }
 
-net::address_block block(std::string_view text) {
+net::address_block block_of(std::string_view text) {
     return net::address_block::parse(text).value();
 }
 
@@ -46,8 +46,8 @@ client make(const net::access_policy& policy, std::string_view peer) {
 }  // namespace
 
 TEST_CASE("client: who is no trusted proxy speaks for itself, whatever it says") {
-    const net::access_policy policy{.rules = {.allowed = {}, .denied = {block("192.0.2.9")}},
-                                    .trusted_proxies = {block("10.0.0.0/8")}};
+    const net::access_policy policy{.rules = {.allowed = {}, .denied = {block_of("192.0.2.9")}},
+                                    .trusted_proxies = {block_of("10.0.0.0/8")}};
     auto own = make(policy, "192.0.2.1");
     CHECK_FALSE(own.is_proxy());
     CHECK_FALSE(ask(own, "192.0.2.9"));
@@ -56,8 +56,8 @@ TEST_CASE("client: who is no trusted proxy speaks for itself, whatever it says")
 }
 
 TEST_CASE("client: a trusted proxy speaks for whom each request names") {
-    const net::access_policy policy{.rules = {.allowed = {}, .denied = {block("192.0.2.9")}},
-                                    .trusted_proxies = {block("10.0.0.0/8")}};
+    const net::access_policy policy{.rules = {.allowed = {}, .denied = {block_of("192.0.2.9")}},
+                                    .trusted_proxies = {block_of("10.0.0.0/8")}};
     auto proxy = make(policy, "10.0.0.1");
     CHECK(proxy.is_proxy());
     CHECK_FALSE(ask(proxy, "192.0.2.1"));
@@ -73,8 +73,8 @@ TEST_CASE("client: a trusted proxy speaks for whom each request names") {
 }
 
 TEST_CASE("client: who hides what the proxy says of it is told 400 (threats.md, H11)") {
-    const net::access_policy policy{.rules = {.allowed = {}, .denied = {block("192.0.2.9")}},
-                                    .trusted_proxies = {block("10.0.0.0/8")}};
+    const net::access_policy policy{.rules = {.allowed = {}, .denied = {block_of("192.0.2.9")}},
+                                    .trusted_proxies = {block_of("10.0.0.0/8")}};
     auto place = policy.admit(at("10.0.0.1"), start);
     REQUIRE(place);
     client proxy(policy, forwarded_field::forwarded, at("10.0.0.1"), std::move(*place));
@@ -114,7 +114,7 @@ TEST_CASE(
     "client: what an answer under way draws from stays, however many come (threats.md, H12)") {
     constexpr std::size_t idle_max = 16;
     net::address_table table({.sent_octets_per_second = 1'000}, idle_max);
-    const net::access_policy policy{.trusted_proxies = {block("10.0.0.1")}, .table = &table};
+    const net::access_policy policy{.trusted_proxies = {block_of("10.0.0.1")}, .table = &table};
     auto proxy = make(policy, "10.0.0.1");
     CHECK_FALSE(ask(proxy, "192.0.2.1"));
     table.of(at("192.0.2.1"), start)->connections = 7;  // To know it again.
@@ -131,7 +131,7 @@ TEST_CASE("client: limits are of whom a proxy names, not the proxy's") {
                               .requests_per_second = 1,
                               .requests_saved_max = 1,
                               .sent_octets_per_second = 1'000});
-    const net::access_policy policy{.trusted_proxies = {block("10.0.0.1")}, .table = &table};
+    const net::access_policy policy{.trusted_proxies = {block_of("10.0.0.1")}, .table = &table};
     auto proxy = make(policy, "10.0.0.1");
     auto same_proxy = make(policy, "10.0.0.1");
     CHECK_FALSE(ask(proxy, "192.0.2.1"));

@@ -13,7 +13,7 @@ using namespace ferry::http;
 
 namespace {
 
-std::string unpacked(const std::string& packed, content_coding how, std::size_t size_bytes) {
+std::string decompressed(const std::string& packed, content_coding how, std::size_t size_bytes) {
     std::string out(size_bytes + 1, '\0');
     switch (how) {
         case content_coding::gzip: {
@@ -70,7 +70,7 @@ TEST_CASE("compress: what is packed unpacks to the same (RFC 1952, RFC 7932, RFC
             const auto packed = compress(content, how);
             REQUIRE(packed);
             CHECK(packed->size() < content.size() / 2);
-            CHECK((unpacked(*packed, how, content.size()) == content));
+            CHECK((decompressed(*packed, how, content.size()) == content));
             CHECK((compress(content, how) == packed));  // A strong tag stands for it.
         }
     }

@@ -13,7 +13,7 @@ using namespace ferry::http;
 
 namespace {
 
-constexpr wall_time now{.seconds = 1'795'437'296, .nanoseconds = 0};
+constexpr wall_time right_now{.seconds = 1'795'437'296, .nanoseconds = 0};
 constexpr std::int64_t modified = 784'111'777;  // Sun, 06 Nov 1994 08:49:37 GMT
 
 vfs::metadata file_changed_at(std::int64_t seconds) {
@@ -40,10 +40,10 @@ class asked {
 
 verdict evaluate(const std::string& method, const std::string& fields,
                  const std::optional<validators>& current) {
-    return evaluate_conditions(asked(method, fields).head(), current, now);
+    return evaluate_conditions(asked(method, fields).head(), current, right_now);
 }
 
-std::string date(std::int64_t seconds) {
+std::string date_at(std::int64_t seconds) {
     return std::string(format_date(seconds).view());
 }
 
@@ -127,15 +127,15 @@ std::string write(const std::string& name, dates when) {
         case dates::absent:
             return "";
         case dates::before:
-            return name + ": " + date(modified - 1) + "\r\n";
+            return name + ": " + date_at(modified - 1) + "\r\n";
         case dates::same:
-            return name + ": " + date(modified) + "\r\n";
+            return name + ": " + date_at(modified) + "\r\n";
         case dates::later:
             return name + ": Sunday, 06-Nov-94 08:49:38 GMT\r\n";
         case dates::invalid:
             return name + ": 0\r\n";
         case dates::twice:
-            return name + ": " + date(modified) + "\r\n" + name + ": " + date(0) + "\r\n";
+            return name + ": " + date_at(modified) + "\r\n" + name + ": " + date_at(0) + "\r\n";
     }
     return "";
 }
@@ -152,7 +152,7 @@ TEST_CASE("conditions: every combination agrees with the model (RFC 9110 section
     const wall_time young_now{.seconds = modified + 1, .nanoseconds = 0};
     int combinations = 0;
     for (const bool weak : {false, true}) {
-        const auto clock = weak ? young_now : now;
+        const auto clock = weak ? young_now : right_now;
         const validators there(file_changed_at(modified), clock);
         REQUIRE(there.etag().tag().weak == weak);
         const std::string opaque(there.etag().tag().opaque);
@@ -202,7 +202,7 @@ TEST_CASE("conditions: every combination agrees with the model (RFC 9110 section
 }
 
 TEST_CASE("conditions: the examples everyone meets") {
-    const validators current(file_changed_at(modified), now);
+    const validators current(file_changed_at(modified), right_now);
     const std::string tag(current.etag().text());
     CHECK(evaluate("GET", "", current) == verdict::proceed);
     CHECK(evaluate("GET", "If-None-Match: " + tag + "\r\n", current) == verdict::not_modified);
@@ -211,18 +211,19 @@ TEST_CASE("conditions: the examples everyone meets") {
     CHECK(evaluate("PUT", "If-None-Match: *\r\n", std::nullopt) == verdict::proceed);
     CHECK(evaluate("PUT", "If-Match: *\r\n", std::nullopt) == verdict::precondition_failed);
     CHECK(evaluate("PUT", "If-Match: W/" + tag + "\r\n", current) == verdict::precondition_failed);
-    CHECK(evaluate("GET", "If-Modified-Since: " + date(modified) + "\r\n", current) ==
+    CHECK(evaluate("GET", "If-Modified-Since: " + date_at(modified) + "\r\n", current) ==
           verdict::not_modified);
     // A tag that does not match overrules the date (section 13.1.3).
-    CHECK(evaluate("GET", "If-None-Match: \"no\"\r\nIf-Modified-Since: " + date(modified) + "\r\n",
+    CHECK(evaluate("GET",
+                   "If-None-Match: \"no\"\r\nIf-Modified-Since: " + date_at(modified) + "\r\n",
                    current) == verdict::proceed);
 }
 
 TEST_CASE("conditions: Last-Modified is never later than Date (RFC 9110 section 8.8.2.1)") {
-    const validators current(file_changed_at(now.seconds + 1'000), now);
-    CHECK(current.last_modified() == now.seconds);
+    const validators current(file_changed_at(right_now.seconds + 1'000), right_now);
+    CHECK(current.last_modified() == right_now.seconds);
     CHECK_FALSE(current.last_modified_is_strong());
-    CHECK(evaluate("GET", "If-Modified-Since: " + date(now.seconds) + "\r\n", current) ==
+    CHECK(evaluate("GET", "If-Modified-Since: " + date_at(right_now.seconds) + "\r\n", current) ==
           verdict::not_modified);
 }
 
@@ -248,8 +249,8 @@ TEST_CASE("conditions: Range with If-Range, every combination (RFC 9110 sections
     };
     int combinations = 0;
     for (const bool is_settled : {true, false}) {
-        const auto changed = is_settled ? modified : now.seconds - 1;
-        const validators current(file_changed_at(changed), now);
+        const auto changed = is_settled ? modified : right_now.seconds - 1;
+        const validators current(file_changed_at(changed), right_now);
         const std::string opaque(current.etag().tag().opaque);
         const std::pair<says, std::string> all_conditions[] = {
             {says::nothing, ""},
@@ -257,9 +258,9 @@ TEST_CASE("conditions: Range with If-Range, every combination (RFC 9110 sections
             {says::this_tag_weakly, "W/" + opaque},
             {says::other_tag, "\"b\""},
             {says::no_tag, "*"},
-            {says::before, date(changed - 1)},
-            {says::same, date(changed)},
-            {says::later, date(changed + 1)},
+            {says::before, date_at(changed - 1)},
+            {says::same, date_at(changed)},
+            {says::later, date_at(changed + 1)},
             {says::bad, "yesterday"}};
         for (const std::string method : {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"}) {
             for (const std::string range : {"", "bytes=0-1", "bytes=-3,5-", "lines=1-2", "none"}) {
@@ -271,7 +272,7 @@ TEST_CASE("conditions: Range with If-Range, every combination (RFC 9110 sections
                     CAPTURE(range);
                     CAPTURE(text);
                     CAPTURE(is_settled);
-                    CHECK(range_applies(request.head(), current, now) ==
+                    CHECK(range_applies(request.head(), current, right_now) ==
                           model(method == "GET", !range.empty(), is_settled, condition));
                     ++combinations;
                 }
@@ -282,12 +283,12 @@ TEST_CASE("conditions: Range with If-Range, every combination (RFC 9110 sections
 }
 
 TEST_CASE("conditions: If-Range (RFC 9110 section 13.1.5)") {
-    const validators settled(file_changed_at(modified), now);
-    const validators young(file_changed_at(now.seconds - 1), now);
+    const validators settled(file_changed_at(modified), right_now);
+    const validators young(file_changed_at(right_now.seconds - 1), right_now);
     const std::string tag(settled.etag().text());
     const auto applies = [](const std::string& method, const std::string& fields,
                             const validators& current) {
-        return range_applies(asked(method, fields).head(), current, now);
+        return range_applies(asked(method, fields).head(), current, right_now);
     };
     const std::string range = "Range: bytes=0-1\r\n";
     CHECK(applies("GET", range, settled));
@@ -309,10 +310,10 @@ TEST_CASE("conditions: If-Range (RFC 9110 section 13.1.5)") {
     CHECK_FALSE(applies("GET", with(std::string(young.etag().text())), young));
     CHECK_FALSE(applies("GET", with(std::string(young.etag().tag().opaque)), young));
 
-    CHECK(applies("GET", with(date(modified)), settled));
+    CHECK(applies("GET", with(date_at(modified)), settled));
     CHECK(applies("GET", with("Sunday, 06-Nov-94 08:49:37 GMT"), settled));
-    CHECK_FALSE(applies("GET", with(date(modified - 1)), settled));
-    CHECK_FALSE(applies("GET", with(date(modified + 1)), settled));   // Not even later: exactly.
-    CHECK_FALSE(applies("GET", with(date(now.seconds - 1)), young));  // Not strong yet.
+    CHECK_FALSE(applies("GET", with(date_at(modified - 1)), settled));
+    CHECK_FALSE(applies("GET", with(date_at(modified + 1)), settled));  // Not even later: exactly.
+    CHECK_FALSE(applies("GET", with(date_at(right_now.seconds - 1)), young));  // Not strong yet.
     CHECK_FALSE(applies("GET", with("0"), settled));
 }

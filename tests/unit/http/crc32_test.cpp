@@ -7,8 +7,6 @@
 #include <string>
 #include <string_view>
 
-using ferry::http::crc32;
-
 namespace {
 
 std::span<const std::byte> octets(std::string_view text) {
@@ -16,7 +14,7 @@ std::span<const std::byte> octets(std::string_view text) {
 }
 
 std::uint32_t sum(std::string_view text) {
-    crc32 made;
+    ferry::http::crc32 made;
     made.add(octets(text));
     return made.value();
 }
@@ -38,7 +36,7 @@ TEST_CASE("crc32: pieces of any length make the same sum") {
     }
     const auto whole = sum(text);
     for (std::size_t cut = 0; cut <= text.size(); ++cut) {
-        crc32 made;
+        ferry::http::crc32 made;
         made.add(octets(std::string_view(text).substr(0, cut)));
         made.add(octets(std::string_view(text).substr(cut)));
         CHECK(made.value() == whole);

@@ -13,7 +13,7 @@
 
 using namespace ferry;
 using namespace ferry::http;
-using enum vfs::digest_algorithm;
+using vfs::digest_algorithm;
 
 namespace {
 
@@ -31,12 +31,13 @@ std::optional<vfs::digest_algorithm> wanted(const std::vector<std::string>& line
 }  // namespace
 
 TEST_CASE("digest fields: the algorithm that is liked best (RFC 9530 section 4)") {
-    CHECK(wanted({"sha-256=1"}) == sha256);
-    CHECK(wanted({"sha-512=3, sha-256=10, unixsum=0"}) == sha256);
-    CHECK(wanted({"sha-512=3,sha-256=2"}) == sha512);
-    CHECK(wanted({"sha-512=5, sha-256=5"}) == sha256);
-    CHECK(wanted({"sha-256=1", "sha-512=9"}) == sha512);
-    CHECK(wanted({"sha-256=9, sha-256=0, sha-512=1"}) == sha512);  // The last counts.
+    CHECK(wanted({"sha-256=1"}) == digest_algorithm::sha256);
+    CHECK(wanted({"sha-512=3, sha-256=10, unixsum=0"}) == digest_algorithm::sha256);
+    CHECK(wanted({"sha-512=3,sha-256=2"}) == digest_algorithm::sha512);
+    CHECK(wanted({"sha-512=5, sha-256=5"}) == digest_algorithm::sha256);
+    CHECK(wanted({"sha-256=1", "sha-512=9"}) == digest_algorithm::sha512);
+    CHECK(wanted({"sha-256=9, sha-256=0, sha-512=1"}) ==
+          digest_algorithm::sha512);  // The last counts.
 }
 
 TEST_CASE("digest fields: nothing that is liked, or no dictionary of integers, is no wish") {
@@ -52,6 +53,6 @@ TEST_CASE("digest fields: nothing that is liked, or no dictionary of integers, i
 TEST_CASE(
     "digest fields: a value is the algorithm and octets in base 64 (RFC 8941 section 3.3.5)") {
     static constexpr std::array octets = {std::byte{0xff}, std::byte{0xef}, std::byte{0xbe}};
-    CHECK(digest_value(sha256, vfs::digest(octets)) == "sha-256=:/+++:");
-    CHECK(digest_value(sha512, vfs::digest(octets)) == "sha-512=:/+++:");
+    CHECK(digest_value(digest_algorithm::sha256, vfs::digest(octets)) == "sha-256=:/+++:");
+    CHECK(digest_value(digest_algorithm::sha512, vfs::digest(octets)) == "sha-512=:/+++:");
 }

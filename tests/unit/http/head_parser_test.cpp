@@ -80,13 +80,13 @@ std::string parse_every_way(std::string_view text, const head_limits& limits = {
     return whole;
 }
 
-struct row {
+struct head_row {
     std::string id;
     std::string text;
     std::string expected;  ///< The beginning of the description.
 };
 
-void check(const std::vector<row>& rows) {
+void check(const std::vector<head_row>& rows) {
     for (const auto& each : rows) {
         CAPTURE(each.id);
         const auto got = parse_every_way(each.text);

@@ -13,7 +13,7 @@ using http::media_types;
 
 namespace {
 
-constexpr std::string_view unknown = "application/octet-stream";
+constexpr std::string_view unknown_type = "application/octet-stream";
 
 }  // namespace
 
@@ -34,10 +34,10 @@ TEST_CASE("media types: without a known extension it is octets (RFC 9110 section
     for (const auto* name : {"", "README", ".html", "a.", "a.unknown-thing", "html", ".", "..",
                              "a.html ", "a.ht\xc3\xbc"}) {
         CAPTURE(std::string(name));
-        CHECK(types.of(name) == unknown);
+        CHECK(types.of(name) == unknown_type);
     }
-    CHECK(types.of("a." + std::string(10'000, 'x')) == unknown);
-    CHECK(types.of(std::string("a.htm\0l", 7)) == unknown);
+    CHECK(types.of("a." + std::string(10'000, 'x')) == unknown_type);
+    CHECK(types.of(std::string("a.htm\0l", 7)) == unknown_type);
 }
 
 TEST_CASE("media types: the notation of mime.types") {
@@ -57,12 +57,12 @@ TEST_CASE("media types: the notation of mime.types") {
         "application/x-last last");
     CHECK(types.of("a.tst") == "text/x-test; charset=utf-8");
     CHECK(types.of("a.TST2") == "text/x-test; charset=utf-8");
-    CHECK(types.of("a.extension") == unknown);
+    CHECK(types.of("a.extension") == unknown_type);
     CHECK(types.of("a.both") == "application/first");
-    CHECK(types.of("a.ext") == unknown);
-    CHECK(types.of("a.ext2") == unknown);
-    CHECK(types.of("a.ext3") == unknown);
-    CHECK(types.of("a.ext4") == unknown);
+    CHECK(types.of("a.ext") == unknown_type);
+    CHECK(types.of("a.ext2") == unknown_type);
+    CHECK(types.of("a.ext3") == unknown_type);
+    CHECK(types.of("a.ext4") == unknown_type);
     CHECK(types.of("a.crlf") == "application/x-crlf");
     CHECK(types.of("a.last") == "application/x-last");
     // The file comes first; the built-in rows fill what it lacks.

@@ -54,8 +54,8 @@ runtime::task<> plan_while_rules_change(runtime::nursery& bottom, ruled_site& on
     bottom.start(
         [](service::state& shared, const request& head,
            std::optional<response_plan>& into) -> runtime::task<> {
-            const test::content_given none;
-            test::given_content content(none);
+            const http::test::content_given none;
+            http::test::given_content content(none);
             const net::endpoint nowhere;
             const auto by = co_await identify(shared, head, nowhere);
             into = co_await plan_response(shared, head, content, by, after::keep_alive);

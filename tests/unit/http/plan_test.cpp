@@ -44,8 +44,8 @@ std::string noise(std::size_t size_bytes) {
 }
 
 /// With few enough entries sorted that tests see the others.
-struct site : http::test::planned_site {
-    site() : planned_site(options{.list_sorted_max = 50}) {}
+struct plan_site : http::test::planned_site {
+    plan_site() : planned_site(options{.list_sorted_max = 50}) {}
 };
 
 /// The same answer but for what HEAD leaves out and Date, which may have moved on.
@@ -69,7 +69,7 @@ void check_same_head(const planned& get, const planned& head) {
 }  // namespace
 
 TEST_CASE("plan: a file, with all that is said of it (RFC 9110 sections 8 and 15.3.1)") {
-    site on;
+    plan_site on;
     on.put("hello.txt", "hello, world\n");
     const auto made = on.get("/hello.txt");
     CHECK(made.head.status_line == "HTTP/1.1 200 OK");
@@ -86,7 +86,7 @@ TEST_CASE("plan: a file, with all that is said of it (RFC 9110 sections 8 and 15
 }
 
 TEST_CASE("plan: bodies up to 8 KiB are in memory, larger ones in the file (datapath.md, 2)") {
-    site on;
+    plan_site on;
     for (const std::size_t size_bytes : {0U, 1U, 8'191U, 8'192U, 8'193U, 1'000'000U}) {
         CAPTURE(size_bytes);
         const std::string content(size_bytes, 'x');
@@ -108,7 +108,7 @@ TEST_CASE("plan: bodies up to 8 KiB are in memory, larger ones in the file (data
 }
 
 TEST_CASE("plan: HEAD is GET without the body (RFC 9110 section 9.3.2)") {
-    site on;
+    plan_site on;
     on.put("small.txt", "small");
     on.put("large.txt", std::string(100'000, 'x'));
     on.put("empty.txt", "");
@@ -135,7 +135,7 @@ TEST_CASE("plan: HEAD is GET without the body (RFC 9110 section 9.3.2)") {
 }
 
 TEST_CASE("plan: 304 has what updates a cache and no content (RFC 9110 section 15.4.5)") {
-    site on;
+    plan_site on;
     on.put("a.txt", "content");
     const auto fresh = on.get("/a.txt");
     const auto tag = fresh.head.field("ETag");
@@ -161,7 +161,7 @@ TEST_CASE("plan: 304 has what updates a cache and no content (RFC 9110 section 1
 }
 
 TEST_CASE("plan: 412 says nothing of the file (RFC 9110 sections 13.2.2 and 15.5.13)") {
-    site on;
+    plan_site on;
     on.put("a.txt", "content");
     for (const std::string_view lines :
          {"If-Match: \"x\"", "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:36 GMT",
@@ -178,7 +178,7 @@ TEST_CASE("plan: 412 says nothing of the file (RFC 9110 sections 13.2.2 and 15.5
 }
 
 TEST_CASE("plan: one range is 206 with its place (RFC 9110 sections 14.2 and 15.3.7)") {
-    site on;
+    plan_site on;
     const auto content = letters(20'000);
     on.put("a.bin", content);
     struct row {
@@ -213,7 +213,7 @@ TEST_CASE("plan: one range is 206 with its place (RFC 9110 sections 14.2 and 15.
 }
 
 TEST_CASE("plan: text is packed for who accepts it (RFC 9110 sections 8.4.1 and 12.5.3)") {
-    site on;
+    plan_site on;
     const std::string text = letters(20'000);
     on.put("a.txt", text);
     on.put("a.bin", text);
@@ -268,7 +268,7 @@ TEST_CASE("plan: text is packed for who accepts it (RFC 9110 sections 8.4.1 and 
 }
 
 TEST_CASE("plan: what is packed is never older than its file") {
-    site on;
+    plan_site on;
     on.put("a.txt", letters(20'000), 784'111'777);
     const auto before = on.get("/a.txt", "Accept-Encoding: gzip");
     CHECK(before.head.field("Content-Encoding") == "gzip");
@@ -286,7 +286,7 @@ TEST_CASE("plan: what is packed is never older than its file") {
 }
 
 TEST_CASE("plan: a packed content too large for one send stays in memory until it is sent") {
-    site on;
+    plan_site on;
     std::string text;
     for (int i = 0; text.size() < 400'000; ++i) {
         text += std::to_string(i * 7'919) + "\n";
@@ -302,7 +302,7 @@ TEST_CASE("plan: a packed content too large for one send stays in memory until i
 }
 
 TEST_CASE("plan: packed contents that nobody takes are bounded (threats.md, H4)") {
-    site on;
+    plan_site on;
     on.settings.packing.cache_bytes_max = 65'536;
     std::vector<planned> held;
     std::size_t packed = 0;
@@ -324,7 +324,7 @@ TEST_CASE("plan: packed contents that nobody takes are bounded (threats.md, H4)"
 }
 
 TEST_CASE("plan: a file beside that is packed is the file, where that is asked for") {
-    site on;
+    plan_site on;
     on.put("a.txt", letters(500), 784'111'777);
     on.put("a.txt.gz", "packed by hand", 784'111'777);
     on.put("a.txt.br", "an older one", 784'111'776);
@@ -344,7 +344,7 @@ TEST_CASE("plan: a file beside that is packed is the file, where that is asked f
 }
 
 TEST_CASE("plan: who wants a digest gets it (RFC 9530)") {
-    site on;
+    plan_site on;
     on.put("hello.txt", "hello world\n");
     on.put("large.txt", letters(20'000));
     // As `sha256sum | xxd -r -p | base64` says.
@@ -379,7 +379,7 @@ TEST_CASE("plan: who wants a digest gets it (RFC 9530)") {
 }
 
 TEST_CASE("plan: ?download names the file to be saved (RFC 6266)") {
-    site on;
+    plan_site on;
     on.put("a b.txt", "x");
     for (const auto* query : {"download", "x=y&download", "download=1", "download=&x"}) {
         CAPTURE(std::string(query));
@@ -393,7 +393,7 @@ TEST_CASE("plan: ?download names the file to be saved (RFC 6266)") {
 }
 
 TEST_CASE("plan: several ranges come as multipart/byteranges (RFC 9110 section 14.6)") {
-    site on;
+    plan_site on;
     const auto content = letters(20'000);
     on.put("a.bin", content);
     const auto made = on.get("/a.bin", "Range: bytes=0-1, 30000-, 500-599,-3");
@@ -434,7 +434,7 @@ TEST_CASE("plan: several ranges come as multipart/byteranges (RFC 9110 section 1
 }
 
 TEST_CASE("plan: ranges that meet are one, and never more than the file (threats.md, H5)") {
-    site on;
+    plan_site on;
     on.put("a.txt", "0123456789");
     on.put("b.bin", letters(2'000));
     const auto near = on.get("/a.txt", "Range: bytes=0-1,3-4");
@@ -453,7 +453,7 @@ TEST_CASE("plan: ranges that meet are one, and never more than the file (threats
 
 TEST_CASE(
     "plan: a Range that is not honoured gives the whole (RFC 9110 sections 14.2 and 13.1.5)") {
-    site on;
+    plan_site on;
     on.put("a.txt", "0123456789");
     const auto tag = on.get("/a.txt").head.field("ETag");
     for (const std::string& lines :
@@ -478,7 +478,7 @@ TEST_CASE(
 }
 
 TEST_CASE("plan: a range beyond the end is 416 (RFC 9110 section 15.5.17)") {
-    site on;
+    plan_site on;
     on.put("a.txt", "0123456789");
     on.put("empty.txt", "");
     for (const std::string_view range : {"bytes=10-", "bytes=-0", "bytes=10-11, 12-"}) {
@@ -495,7 +495,7 @@ TEST_CASE("plan: a range beyond the end is 416 (RFC 9110 section 15.5.17)") {
 }
 
 TEST_CASE("plan: files beyond 4 GiB (threats.md, V10)") {
-    site on;
+    plan_site on;
     on.put("sparse.bin", "");
     REQUIRE(::truncate((on.files / "sparse.bin").c_str(), 5'368'709'120) == 0);
     CHECK(on.head("/sparse.bin").head.field("Content-Length") == "5368709120");
@@ -511,7 +511,7 @@ TEST_CASE("plan: files beyond 4 GiB (threats.md, V10)") {
 }
 
 TEST_CASE("plan: methods ferry has no use for (RFC 9110 sections 9.1, 15.5.6 and 15.6.2)") {
-    site on;
+    plan_site on;
     on.put("a.txt", "content");
     for (const std::string_view method : {"PUT", "POST", "DELETE", "PATCH", "TRACE"}) {
         CAPTURE(method);
@@ -530,7 +530,7 @@ TEST_CASE("plan: methods ferry has no use for (RFC 9110 sections 9.1, 15.5.6 and
 
 TEST_CASE(
     "plan: OPTIONS says what is allowed, of a file and of the server (RFC 9110 section 9.3.7)") {
-    site on;
+    plan_site on;
     on.put("a.txt", "content");
     for (const std::string_view target : {"/a.txt", "/missing", "*"}) {
         CAPTURE(target);
@@ -544,7 +544,7 @@ TEST_CASE(
 }
 
 TEST_CASE("plan: what is not there, not to be had or no name at all") {
-    site on;
+    plan_site on;
     on.put("a.txt", "content");
     on.files.make_directory("dir");
     on.files.link({.at = "out", .to = "/etc/passwd"});
@@ -595,7 +595,7 @@ TEST_CASE("plan: what is not there, not to be had or no name at all") {
 }
 
 TEST_CASE("plan: a directory without its slash is sent there with its query (rows D23 to D29)") {
-    site on;
+    plan_site on;
     on.files.make_directory("dir");
     on.files.make_directory("dir/sub dir");
     struct row {
@@ -621,7 +621,7 @@ TEST_CASE("plan: a directory without its slash is sent there with its query (row
 }
 
 TEST_CASE("plan: index.html answers for its directory, conditions and ranges included") {
-    site on;
+    plan_site on;
     on.files.make_directory("site");
     on.put("site/index.html", "<p>index page");
     const auto made = on.get("/site/");
@@ -643,7 +643,7 @@ TEST_CASE("plan: index.html answers for its directory, conditions and ranges inc
 }
 
 TEST_CASE("plan: a directory is listed, sorted, without what no client may see (threats.md, V11)") {
-    site on;
+    plan_site on;
     on.files.make_directory("dir");
     on.put("dir/b.txt", "12345");
     on.put("dir/a <&>.txt", "");
@@ -678,7 +678,7 @@ TEST_CASE("plan: a directory is listed, sorted, without what no client may see (
 }
 
 TEST_CASE("plan: a directory in the order that is asked for") {
-    site on;
+    plan_site on;
     on.settings.list_sorted_max = 1'000;
     on.put("b10", "333", 3);
     on.put("b9", "1", 9);
@@ -713,7 +713,7 @@ TEST_CASE("plan: a directory in the order that is asked for") {
 }
 
 TEST_CASE("plan: a directory as JSON, by format or by Accept (RFC 9110 section 12.5.1)") {
-    site on;
+    plan_site on;
     on.files.make_directory("dir");
     on.put("dir/a b.txt", "12345");
     const std::string wanted =
@@ -741,7 +741,7 @@ TEST_CASE("plan: a directory as JSON, by format or by Accept (RFC 9110 section 1
 }
 
 TEST_CASE("plan: a directory as an archive (RFC 6266, RFC 9112 section 7.1)") {
-    site on;
+    plan_site on;
     on.files.make_directory("my dir");
     on.put("my dir/a.txt", "12345");
     struct row {
@@ -782,7 +782,7 @@ TEST_CASE("plan: a directory as an archive (RFC 6266, RFC 9112 section 7.1)") {
 }
 
 TEST_CASE("plan: as many archives at once as may be; who may not list gets none") {
-    site on;
+    plan_site on;
     on.settings.list_wait_timeout = {};
     on.put("a.txt", "12345");
     std::vector<planned> sent;
@@ -811,7 +811,7 @@ TEST_CASE("plan: as many archives at once as may be; who may not list gets none"
 }
 
 TEST_CASE("plan: a directory too large for memory is made while it is sent (threats.md, V9)") {
-    site on;
+    plan_site on;
     on.files.make_directory("dir");
     for (int i = 0; i < 51; ++i) {
         on.files.write("dir/" + std::to_string(i), "");
@@ -841,7 +841,7 @@ TEST_CASE("plan: a directory too large for memory is made while it is sent (thre
 
 // threats.md, V9 and H4: what a crowd may cost that asks for large directories.
 TEST_CASE("plan: of large directories so many pages are held, further ones are streamed") {
-    site on;
+    plan_site on;
     on.settings.list_sorted_max = 1'000;
     on.files.make_directory("dir");
     on.files.make_directory("few");
@@ -874,7 +874,7 @@ TEST_CASE("plan: of large directories so many pages are held, further ones are s
 }
 
 TEST_CASE("plan: a directory whose turn does not come is 503 (RFC 9110 sections 10.2.3, 15.6.4)") {
-    site on;
+    plan_site on;
     on.settings.list_wait_timeout = {};
     on.put("a.txt", "content");
     auto one = on.listings.beginning.try_take();
@@ -892,7 +892,7 @@ TEST_CASE("plan: a directory whose turn does not come is 503 (RFC 9110 sections 
 }
 
 TEST_CASE("plan: Connection says what will happen (RFC 9112 sections 9.3 and 9.6)") {
-    site on;
+    plan_site on;
     on.put("a.txt", "content");
     for (const std::string_view target : {"/a.txt", "/missing", "/"}) {
         CAPTURE(target);
@@ -917,7 +917,7 @@ TEST_CASE("plan: what the system refuses is an answer too (threats.md, V13)") {
          {row{EACCES, 403}, row{EMFILE, 503}, row{ENFILE, 503}, row{ENOMEM, 503}, row{EIO, 500},
           row{EAGAIN, 503}, row{ENAMETOOLONG, 414}, row{ENOENT, 404}, row{ECANCELED, 503}}) {
         CAPTURE(each.os_errno);
-        site on;
+        plan_site on;
         on.put("a.txt", "content");
         on.machine.io.set_script([&each](runtime::op& what) -> std::optional<std::int64_t> {
             return what.code == runtime::opcode::open_at
@@ -934,7 +934,7 @@ TEST_CASE("plan: what the system refuses is an answer too (threats.md, V13)") {
 TEST_CASE("plan: a small file that shrinks or fails before anything is sent is an error, whole") {
     for (const std::int64_t second_read : {std::int64_t{0}, std::int64_t{-EIO}}) {
         CAPTURE(second_read);
-        site on;
+        plan_site on;
         on.put("a.txt", "content");
         int reads = 0;
         on.machine.io.set_script(
@@ -960,7 +960,7 @@ TEST_CASE("plan: a small file that shrinks or fails before anything is sent is a
 }
 
 TEST_CASE("plan: short reads of a small file are put together") {
-    site on;
+    plan_site on;
     on.put("a.txt", "content");
     std::string_view left = "content";
     on.machine.io.set_script([&left](runtime::op& what) -> std::optional<std::int64_t> {
@@ -975,7 +975,7 @@ TEST_CASE("plan: short reads of a small file are put together") {
 }
 
 TEST_CASE("plan: a failing listing is an error, whole") {
-    site on;
+    plan_site on;
     on.files.make_directory("dir");
     on.files.write("dir/a", "");
     on.machine.io.set_script([](runtime::op& what) -> std::optional<std::int64_t> {
@@ -988,13 +988,13 @@ TEST_CASE("plan: a failing listing is an error, whole") {
 }
 
 TEST_CASE("plan_refusal: closes, and says why in ferry's own words (RFC 9112 section 2.2)") {
-    site on;
+    plan_site on;
     auto made =
         plan_refusal(on.shared.inside(), {.what = status::bad_request, .reason = "malformed Host"});
     CHECK(made.then == after::close);
     CHECK(made.what == status::bad_request);
     auto octets = made.message;
-    const auto head = test::take_head(octets);
+    const auto head = http::test::take_head(octets);
     CHECK(head.status == 400);
     CHECK(head.field("Connection") == "close");
     CHECK(head.field("Content-Length") == std::to_string(octets.size()));

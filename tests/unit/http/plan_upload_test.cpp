@@ -6,12 +6,10 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "ferry/base/base64.hpp"
 #include "planned_site.hpp"
 
 // Sections are of draft-ietf-httpbis-resumable-upload-12.
@@ -19,23 +17,17 @@
 using namespace ferry;
 using namespace ferry::http;
 using namespace std::chrono_literals;
-using test::planned;
+using http::test::log_in;
+using http::test::planned;
 
 namespace {
-
-std::string log_in(std::string_view name, std::string_view password) {
-    std::string line = "Authorization: Basic ";
-    const auto pair = std::string(name) + ":" + std::string(password);
-    append_base64(line, std::as_bytes(std::span(pair)));
-    return line + "\n";
-}
 
 constexpr std::string_view partial = "Content-Type: application/partial-upload\n";
 constexpr std::string_view hello_digest =
     "sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:";  // Of "hello".
 
 /// Visitors who may do all but in /fixed, and ann and bob.
-struct depot : test::planned_site {
+struct depot : http::test::planned_site {
     depot() : planned_site({}) {
         tree->keep_parts(1h);
         settings.visitors =

@@ -8,32 +8,24 @@
 #include <chrono>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "ferry/base/base64.hpp"
 #include "ferry/vfs/listing_cache.hpp"
 #include "planned_site.hpp"
 
 using namespace ferry;
 using namespace ferry::http;
-using test::content_given;
-using test::planned;
+using http::test::content_given;
+using http::test::log_in;
+using http::test::planned;
 
 namespace {
 
-std::string log_in(std::string_view name, std::string_view password) {
-    std::string line = "Authorization: Basic ";
-    const auto pair = std::string(name) + ":" + std::string(password);
-    append_base64(line, std::as_bytes(std::span(pair)));
-    return line + "\n";
-}
-
 /// A tree with visitors who read, ann who may do all in /ann, and rex who reads.
-struct desk : test::planned_site {
-    desk() : planned_site({}) {
+struct writing_desk : http::test::planned_site {
+    writing_desk() : planned_site({}) {
         files.make_directory("ann");
         auth::account ann{.name = "ann", .password = "a", .root = "/ann"};
         ann.allowed = auth::rights::all();
@@ -64,7 +56,7 @@ struct desk : test::planned_site {
 }  // namespace
 
 TEST_CASE("PUT: a new file is 201, a changed one 204, and both tell their tag (RFC 9110 9.3.4)") {
-    desk with;
+    writing_desk with;
     const auto made = with.put("/a.txt", "first");
     CHECK(made.head.status == 201);
     CHECK(with.files.read("a.txt") == "first");
@@ -82,7 +74,7 @@ TEST_CASE("PUT: a new file is 201, a changed one 204, and both tell their tag (R
 }
 
 TEST_CASE("PUT: chunks say no length (RFC 9112 section 7.1)") {
-    desk with;
+    writing_desk with;
     const auto made =
         with.send("PUT /a HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n" + log_in("all", "l"),
                   {.octets = "content"});
@@ -91,7 +83,7 @@ TEST_CASE("PUT: chunks say no length (RFC 9112 section 7.1)") {
 }
 
 TEST_CASE("PUT: rights of visitors, accounts and homes (threats.md, V9)") {
-    desk with;
+    writing_desk with;
     with.files.write("a.txt", "old");
     with.files.make_directory("fixed");
     const auto nobody =
@@ -109,7 +101,7 @@ TEST_CASE("PUT: rights of visitors, accounts and homes (threats.md, V9)") {
 }
 
 TEST_CASE("PUT: links in a home end at it, for its owner as for everybody else (threats.md, V2)") {
-    desk with;
+    writing_desk with;
     with.files.make_directory("other");
     with.files.write("other/file", "other's");
     with.files.link({.at = "ann/out", .to = "../other"});
@@ -122,7 +114,7 @@ TEST_CASE("PUT: links in a home end at it, for its owner as for everybody else (
 }
 
 TEST_CASE("PUT: who may only create never replaces") {
-    desk with;
+    writing_desk with;
     with.settings.visitors = auth::permissions::parse("read-only,/in=list+create").value();
     with.files.make_directory("in");
     const auto send = [&with](std::string_view target) {
@@ -135,7 +127,7 @@ TEST_CASE("PUT: who may only create never replaces") {
 }
 
 TEST_CASE("PUT: where nobody may write it is 405, and Allow says what there is (section 15.5.6)") {
-    desk with;
+    writing_desk with;
     auth::account rex{.name = "rex", .password = "r"};
     rex.allowed = auth::rights::read_only();
     with.users = std::make_shared<auth::accounts>(std::vector{rex}, std::nullopt);
@@ -143,13 +135,13 @@ TEST_CASE("PUT: where nobody may write it is 405, and Allow says what there is (
     CHECK(refused.head.status == 405);
     CHECK(refused.head.field("Allow") == "GET, HEAD, OPTIONS");
     CHECK(with.ask("OPTIONS * HTTP/1.1\nHost: a\n").head.field("Allow") == "GET, HEAD, OPTIONS");
-    desk writing;
+    writing_desk writing;
     CHECK(writing.ask("OPTIONS / HTTP/1.1\nHost: a\n").head.field("Allow") ==
           "GET, HEAD, OPTIONS, PUT, DELETE, MKCOL, MOVE, COPY");
 }
 
 TEST_CASE("PUT: what cannot be stored says why, and content is not read for it") {
-    desk with;
+    writing_desk with;
     with.settings.upload_bytes_max = 10;
     with.files.make_directory("dir");
     with.files.write("file", "x");
@@ -188,7 +180,7 @@ TEST_CASE("PUT: what cannot be stored says why, and content is not read for it")
 }
 
 TEST_CASE("PUT: preconditions (RFC 9110 section 13)") {
-    desk with;
+    writing_desk with;
     const auto tag = with.put("/a", "one").head.field("ETag");
     CHECK(with.put("/a", "two", "If-None-Match: *\n").head.status == 412);
     CHECK(with.put("/a", "two", "If-Match: \"other\"\n").head.status == 412);
@@ -208,7 +200,7 @@ TEST_CASE("PUT: preconditions (RFC 9110 section 13)") {
 
 TEST_CASE(
     "PUT: what another stored meanwhile is not lost to who named the old one (section 13.1.1)") {
-    desk with;
+    writing_desk with;
     const auto tag = with.put("/a", "one").head.field("ETag");
     const auto meanwhile = [&with] { with.files.write("a", "in between"); };
     const auto late = with.send(
@@ -231,7 +223,7 @@ TEST_CASE(
 TEST_CASE("PUT: nor what another stores between the look at it and the upload (section 13.1.1)") {
     for (const std::string_view part : {"", "Content-Range: bytes 0-2/*\n"}) {
         CAPTURE(part);
-        desk with;
+        writing_desk with;
         const auto tag = with.put("/a", "one").head.field("ETag");
         std::size_t operations = 0;
         with.machine.io.set_script([&](runtime::op&) -> std::optional<std::int64_t> {
@@ -254,7 +246,7 @@ TEST_CASE("PUT: nor what another stores between the look at it and the upload (s
 }
 
 TEST_CASE("PUT: a part is never taken for the file, on condition either (section 14.5)") {
-    desk with;
+    writing_desk with;
     CHECK(with.put("/a", "def", "Content-Range: bytes 3-5/6\nIf-None-Match: *\n").head.status ==
           416);
     CHECK_FALSE(with.files.exists("a"));
@@ -266,7 +258,7 @@ TEST_CASE("PUT: a part is never taken for the file, on condition either (section
 }
 
 TEST_CASE("PUT: chunks of another length than Content-Range says are refused (section 14.4)") {
-    desk with;
+    writing_desk with;
     with.files.write("a", "old");
     for (const std::string_view range : {"0-1/2", "0-3/4", "0-1/*", "1-4/5"}) {
         CAPTURE(range);
@@ -281,7 +273,7 @@ TEST_CASE("PUT: chunks of another length than Content-Range says are refused (se
 }
 
 TEST_CASE("PUT: the tag of content that took long to come is strong (section 8.8.3)") {
-    desk with;
+    writing_desk with;
     const auto later = read_wall_clock().seconds + 100;
     with.machine.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
         if (what.code == runtime::opcode::link_at) {  // As if it had been written by then.
@@ -299,7 +291,7 @@ TEST_CASE("PUT: the tag of content that took long to come is strong (section 8.8
 }
 
 TEST_CASE("PUT: content that does not come whole changes nothing (threats.md, V12)") {
-    desk with;
+    writing_desk with;
     with.files.write("a", "old");
     struct row {
         errc end;
@@ -323,7 +315,7 @@ TEST_CASE("PUT: content that does not come whole changes nothing (threats.md, V1
 }
 
 TEST_CASE("PUT: a part of a file (RFC 9110 section 14.5), as curl -C sends it") {
-    desk with;
+    writing_desk with;
     with.files.write("a", "0123456789");
     const auto part = [&with](std::string_view range, std::string_view content) {
         return with.put("/a", content, "Content-Range: bytes " + std::string(range) + "\n")
@@ -343,7 +335,7 @@ TEST_CASE("PUT: a part of a file (RFC 9110 section 14.5), as curl -C sends it") 
 }
 
 TEST_CASE("PUT: what was cut off can be gone on with by its account alone") {
-    desk with;
+    writing_desk with;
     with.tree->keep_parts(std::chrono::hours(1));
     const auto cut = with.send("PUT /a HTTP/1.1\nHost: a\nContent-Length: 6\n" + log_in("all", "l"),
                                {.octets = "abc", .end = errc::reset});
@@ -356,7 +348,7 @@ TEST_CASE("PUT: what was cut off can be gone on with by its account alone") {
 
 TEST_CASE(
     "PUT: a part that is not what its digest says costs nothing that came before (RFC 9530)") {
-    desk with;
+    writing_desk with;
     with.tree->keep_parts(std::chrono::hours(1));
     with.send("PUT /a HTTP/1.1\nHost: a\nContent-Length: 6\n" + log_in("all", "l"),
               {.octets = "abc", .end = errc::reset});
@@ -372,7 +364,7 @@ TEST_CASE(
 }
 
 TEST_CASE("DELETE: files and empty directories (RFC 9110 section 9.3.5)") {
-    desk with;
+    writing_desk with;
     with.files.write("a", "x");
     with.files.make_directory("full");
     with.files.write("full/a", "x");
@@ -392,7 +384,7 @@ TEST_CASE("DELETE: files and empty directories (RFC 9110 section 9.3.5)") {
 }
 
 TEST_CASE("MKCOL: makes a directory (RFC 4918 section 9.3)") {
-    desk with;
+    writing_desk with;
     CHECK(with.change("MKCOL", "/new/").head.status == 201);
     CHECK(with.change("MKCOL", "/new/sub").head.status == 201);
     const auto taken = with.change("MKCOL", "/new");
@@ -410,7 +402,7 @@ TEST_CASE("MOVE and COPY: to a new name and over an old one (RFC 4918 sections 9
     for (const std::string_view how : {"MOVE", "COPY"}) {
         CAPTURE(how);
         const bool is_move = how == "MOVE";
-        desk with;
+        writing_desk with;
         with.files.write("a", "one");
         with.files.write("b", "two");
         CHECK(with.change(how, "/a", "Destination: /c%20d\n").head.status == 201);
@@ -437,7 +429,7 @@ TEST_CASE("MOVE and COPY: to a new name and over an old one (RFC 4918 sections 9
 }
 
 TEST_CASE("MOVE: a directory, but not into itself; COPY takes files") {
-    desk with;
+    writing_desk with;
     with.files.make_directory("dir");
     with.files.write("dir/a", "x");
     CHECK(with.change("MOVE", "/dir", "Destination: /dir/sub\n").head.status == 403);
@@ -451,7 +443,7 @@ TEST_CASE("MOVE: a directory, but not into itself; COPY takes files") {
 
 TEST_CASE(
     "MOVE and COPY: what is at a destination is not told to who may not know (threats.md, V9)") {
-    desk with;
+    writing_desk with;
     with.settings.visitors =
         auth::permissions::parse("read-only+rename,/secret=none,/in=create").value();
     with.files.make_directory("secret");
@@ -470,7 +462,7 @@ TEST_CASE(
 }
 
 TEST_CASE("MOVE and COPY: between a home and elsewhere there is no way for its owner") {
-    desk with;
+    writing_desk with;
     with.settings.visitors = auth::rights::all();
     with.files.write("ann/a", "x");
     with.files.write("b", "y");
@@ -485,7 +477,7 @@ TEST_CASE("MOVE and COPY: between a home and elsewhere there is no way for its o
 }
 
 TEST_CASE("page: what changes files is offered to who may, where and to which they may") {
-    desk with;
+    writing_desk with;
     with.files.make_directory("fixed");
     with.files.write("free", "x");
     const auto visitors = with.get("/");
@@ -517,7 +509,7 @@ TEST_CASE("page: what changes files is offered to who may, where and to which th
 
 // Decision 0031: what is kept of a directory is for all, what is made of it for who asks.
 TEST_CASE("page: one that is kept goes to who would get the same") {
-    desk with;
+    writing_desk with;
     vfs::listing_cache kept(with.machine.here, {.trusted_max = std::chrono::hours(1)});
     for (int i = 0; i < 100; ++i) {
         with.files.write("ann/" + std::to_string(i), "x");
@@ -547,7 +539,7 @@ TEST_CASE("page: one that is kept goes to who would get the same") {
 }
 
 TEST_CASE("page: ?login is 401 until somebody has logged in, ?logout until nobody is (RFC 7617)") {
-    desk with;
+    writing_desk with;
     with.files.make_directory("site");
     with.files.write("site/index.html", "mine");
     with.files.make_directory("a b");
@@ -583,14 +575,14 @@ TEST_CASE("page: ?login is 401 until somebody has logged in, ?logout until nobod
 }
 
 TEST_CASE("page: without accounts nobody can log in, and ?login is any query") {
-    test::planned_site with{{}};
+    http::test::planned_site with{{}};
     const auto page = with.get("/?login");
     CHECK(page.head.status == 200);
     CHECK(page.inline_body.find("Log in") == std::string::npos);
 }
 
 TEST_CASE("GET: what visitors may store has no script that acts for who has logged in (H13)") {
-    desk with;
+    writing_desk with;
     with.settings.visitors = auth::permissions::parse("read-only,/in=read-only+create").value();
     with.files.make_directory("in");
     for (const std::string_view each : {"a.html", "a.svg", "a.xhtml", "a.xml", "a.txt", "a.pdf"}) {
@@ -612,7 +604,7 @@ TEST_CASE("GET: what visitors may store has no script that acts for who has logg
 }
 
 TEST_CASE("GET: an index page that may not be read closes its directory for nobody") {
-    desk with;
+    writing_desk with;
     with.settings.visitors = auth::permissions::parse("read-only,/in=list+create").value();
     with.files.make_directory("in");
     with.files.write("in/index.html", "mine");
@@ -623,7 +615,7 @@ TEST_CASE("GET: an index page that may not be read closes its directory for nobo
 }
 
 TEST_CASE("PUT: to a name that is taken, where nothing may be replaced, is 409 (not 412)") {
-    desk with;
+    writing_desk with;
     auto may_create = auth::account{.name = "new", .password = "n"};
     may_create.allowed = auth::permissions::parse("read-only+create").value();
     with.users = std::make_shared<auth::accounts>(std::vector{may_create}, std::nullopt);
@@ -635,7 +627,7 @@ TEST_CASE("PUT: to a name that is taken, where nothing may be replaced, is 409 (
 }
 
 TEST_CASE("PUT: what was cut off is told where it cannot be gone on with, and DELETE drops it") {
-    desk with;
+    writing_desk with;
     with.tree->keep_parts(std::chrono::hours(1));
     const auto cut = with.send("PUT /a HTTP/1.1\nHost: a\nContent-Length: 6\n" + log_in("all", "l"),
                                {.octets = "abc", .end = errc::reset});
@@ -653,7 +645,7 @@ TEST_CASE("PUT: what was cut off is told where it cannot be gone on with, and DE
 }
 
 TEST_CASE("GET: behind an index page sees who may change the directory, by ?format=") {
-    desk with;
+    writing_desk with;
     with.files.write("index.html", "index");
     with.files.write("behind", "x");
     CHECK(with.get("/", log_in("all", "l")).inline_body == "index");
@@ -664,7 +656,7 @@ TEST_CASE("GET: behind an index page sees who may change the directory, by ?form
 }
 
 TEST_CASE("PUT: content is what its digests say or is not stored (RFC 9530 sections 2 and 3)") {
-    desk with;
+    writing_desk with;
     with.put("/a", "old");
     const std::string right = "sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:";
     const std::string right_512 =
@@ -704,7 +696,7 @@ TEST_CASE("PUT: content is what its digests say or is not stored (RFC 9530 secti
 }
 
 TEST_CASE("PUT: a part's digests are of the part and of the whole (RFC 9530 sections 2 and 3)") {
-    desk with;
+    writing_desk with;
     const std::string whole = "sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:";
     with.put("/a", "helXX");
     CHECK(with.put("/a", "lo", "Content-Range: bytes 3-4/5\nContent-Digest: " + whole + "\n")
@@ -725,7 +717,7 @@ TEST_CASE("PUT: a part's digests are of the part and of the whole (RFC 9530 sect
 TEST_CASE("DELETE, MOVE, COPY: what changed since its conditions were looked at stays (13.1.1)") {
     for (const std::string_view how : {"DELETE", "MOVE", "COPY"}) {
         CAPTURE(how);
-        desk with;
+        writing_desk with;
         const auto tag = with.put("/a", "one").head.field("ETag");
         const auto lines = "If-Match: " + tag + "\nDestination: /b\n";
         std::size_t operations = 0;

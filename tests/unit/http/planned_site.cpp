@@ -8,6 +8,7 @@
 #include <functional>
 #include <span>
 
+#include "ferry/base/base64.hpp"
 #include "http/head_parser.hpp"
 
 namespace ferry::http::test {
@@ -22,6 +23,13 @@ runtime::task<response_plan> plan_on(runtime::core&, service::state& shared, con
 }
 
 }  // namespace
+
+std::string log_in(std::string_view name, std::string_view password) {
+    std::string line = "Authorization: Basic ";
+    const auto pair = std::string(name) + ":" + std::string(password);
+    append_base64(line, std::as_bytes(std::span(pair)));
+    return line + "\n";
+}
 
 planned planned_site::ask(std::string_view request_text, after then) {
     return send(request_text, {}, then);

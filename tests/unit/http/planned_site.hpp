@@ -64,6 +64,9 @@ class given_content final : public content_reader {
     bool is_read_ = false;
 };
 
+/// The line of a request that tells who asks (RFC 7617 section 2), with its LF.
+[[nodiscard]] std::string log_in(std::string_view name, std::string_view password);
+
 /// A tree of files and the service that plans answers from it.
 struct planned_site : service_on_tree {
     explicit planned_site(options numbers) : service_on_tree(std::move(numbers)) {}

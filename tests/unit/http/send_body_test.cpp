@@ -108,7 +108,7 @@ class parts_source final : public body_source {
     std::size_t at_ = 0;
 };
 
-struct outcome {
+struct sending_outcome {
     result<void> sent;
     std::string taken;
     std::uint64_t body_bytes = 0;
@@ -121,20 +121,20 @@ struct trial {
     std::size_t taken_max = 1'000'000;
 };
 
-task<outcome> send_on(runtime::core& here, const vfs::tree& files, trial asked) {
+task<sending_outcome> send_on(runtime::core& here, const vfs::tree& files, trial asked) {
     auto file = co_await files.open(here, vfs::path::parse("/file").value());
     REQUIRE(file);
     taking_stream peer(here, asked.taken_max);
     peer.read_from(*file);
     parts_source source(std::move(asked.parts), asked.fails);
-    outcome made;
+    sending_outcome made;
     made.sent = co_await send_body(peer, source, {.chunked = asked.chunked, .stall_timeout = 1s},
                                    made.body_bytes);
     made.taken = std::move(peer.taken);
     co_return made;
 }
 
-outcome send(trial asked) {
+sending_outcome send(trial asked) {
     vfs_test::scratch files;
     vfs_test::test_core machine;
     files.write("file", std::string(2'500, 'f'));

@@ -21,7 +21,7 @@ std::shared_ptr<const sites> made_of(const rules& written) {
     return *made;
 }
 
-host_rules host(std::vector<std::string> names, std::string root) {
+host_rules rules_of_host(std::vector<std::string> names, std::string root) {
     return {.names = std::move(names), .root = std::move(root), .site = {}};
 }
 
@@ -39,9 +39,10 @@ std::string sent(std::string_view from, std::string_view to, std::string_view pa
 
 TEST_CASE("site: hosts by name, whatever the port, the case and the dot (RFC 9110 section 4.2.3)") {
     rules written;
-    written.hosts = {host({"example.org", "www.Example.org", "[::1]"}, "/org"),
-                     host({"*.example.org"}, "/any"), host({"*.deep.example.org"}, "/deep"),
-                     host({"*.net"}, "/net")};
+    written.hosts = {rules_of_host({"example.org", "www.Example.org", "[::1]"}, "/org"),
+                     rules_of_host({"*.example.org"}, "/any"),
+                     rules_of_host({"*.deep.example.org"}, "/deep"),
+                     rules_of_host({"*.net"}, "/net")};
     const auto made = made_of(written);
     const auto root_of = [&](std::string_view name) {
         const auto* const found = made->find(name);
@@ -87,7 +88,7 @@ TEST_CASE("site: other protocols learn where a host begins") {
 
 TEST_CASE("site: names of the site are names beneath its root, and back") {
     rules written;
-    written.hosts = {host({"a"}, "/sites/a/")};
+    written.hosts = {rules_of_host({"a"}, "/sites/a/")};
     const auto made = made_of(written);
     const site& on = *made->find("a");
     CHECK(on.in_tree(at("/x/y")).value().text() == "/sites/a/x/y");

@@ -14,7 +14,7 @@ using runtime::task;
 
 namespace {
 
-constexpr auto patience = std::chrono::seconds(10);
+constexpr auto web_patience = std::chrono::seconds(10);
 
 task<> serve(web& on, visit& guest, unique_fd socket) {
     co_await serve_connection(on.shared, std::move(socket));
@@ -123,7 +123,7 @@ task<> hear_all(web& on, visit& guest) {
 }
 
 task<> until_over(web& on, visit& guest) {
-    const auto until = on.here.now() + patience;
+    const auto until = on.here.now() + web_patience;
     while (!guest.is_over && on.here.now() < until) {
         co_await net_test::pause(on.here, std::chrono::milliseconds(1));
     }

@@ -14,14 +14,14 @@ using ferry::http::test::unpack_zip;
 
 namespace {
 
-struct file {
+struct zipped_file {
     std::string name;
     std::string content;
     bool streams = false;
     std::int64_t modified = 784'111'777;
 };
 
-std::string zip(const std::vector<file>& files) {
+std::string zip(const std::vector<zipped_file>& files) {
     std::string out;
     std::string central;
     for (const auto& each : files) {
@@ -83,7 +83,7 @@ TEST_CASE("zip: names say whether they are UTF-8 (APPNOTE.TXT 4.4.4, bit 11)") {
 TEST_CASE("zip: more than 65,534 entries are counted in the ZIP64 record (APPNOTE.TXT 4.3.14)") {
     for (const std::size_t count :
          {std::size_t{65'534}, std::size_t{65'535}, std::size_t{65'536}}) {
-        const auto octets = zip(std::vector<file>(count, file{"n", ""}));
+        const auto octets = zip(std::vector<zipped_file>(count, zipped_file{"n", ""}));
         CHECK(octets.contains("PK\6\6") == (count >= 65'535));
         CHECK(number(octets, octets.size() - 12, 2) == std::min<std::size_t>(count, 65'535));
     }

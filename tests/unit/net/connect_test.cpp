@@ -26,8 +26,8 @@ endpoint address(std::string_view text) {
 }
 
 /// A listening socket on 127.0.0.1 and a core to connect from.
-struct scene {
-    explicit scene(int backlog = 128)
+struct connect_scene {
+    explicit connect_scene(int backlog = 128)
         : listening(open_listener({.at = address("127.0.0.1"), .backlog = backlog}).value()),
           at(local_endpoint(listening.get()).value()) {}
 
@@ -48,7 +48,7 @@ struct scene {
 };
 
 /// Fills the queue of a listener with a backlog of 0, so that further connections wait.
-task<std::vector<unique_fd>> fill_queue(scene& on) {
+task<std::vector<unique_fd>> fill_queue(connect_scene& on) {
     std::vector<unique_fd> held;
     for (int i = 0; i < 4; ++i) {
         auto made = co_await connect(on.here, {.to = on.at}, on.in(50ms));
@@ -62,8 +62,8 @@ task<std::vector<unique_fd>> fill_queue(scene& on) {
 }  // namespace
 
 TEST_CASE("connect: gives a non-blocking socket without Nagle, as a stream uses it") {
-    scene on;
-    on.run([](nursery&, scene& my) -> task<> {
+    connect_scene on;
+    on.run([](nursery&, connect_scene& my) -> task<> {
         auto connected =
             co_await connect(my.here, {.to = my.at, .from = {}, .congestion = "reno"}, my.in(5s));
         REQUIRE(connected);
@@ -85,8 +85,8 @@ TEST_CASE("connect: gives a non-blocking socket without Nagle, as a stream uses 
 }
 
 TEST_CASE("connect: comes from the address asked for (RFC 959 section 3.2, active mode)") {
-    scene on;
-    on.run([](nursery&, scene& my) -> task<> {
+    connect_scene on;
+    on.run([](nursery&, connect_scene& my) -> task<> {
         const auto connected =
             co_await connect(my.here, {.to = my.at, .from = address("127.0.0.9")}, my.in(5s));
         REQUIRE(connected);
@@ -106,12 +106,12 @@ TEST_CASE("connect: comes from the address asked for (RFC 959 section 3.2, activ
 }
 
 TEST_CASE("connect: each refusal has its own error, and leaves no descriptor") {
-    scene on;
-    on.run([](nursery&, scene& my) -> task<> {
+    connect_scene on;
+    on.run([](nursery&, connect_scene& my) -> task<> {
         const auto before = count_descriptors();
         auto nobody = my.at;
         {
-            const scene closed_again;
+            const connect_scene closed_again;
             nobody = closed_again.at;
         }
         CHECK(co_await connect(my.here, {.to = nobody}, my.in(5s)) == failure(errc::unavailable));
@@ -127,8 +127,8 @@ TEST_CASE("connect: each refusal has its own error, and leaves no descriptor") {
 }
 
 TEST_CASE("connect: a deadline and a stop end the wait for a server that does not answer") {
-    scene on(0);
-    on.run([](nursery& tasks, scene& my) -> task<> {
+    connect_scene on(0);
+    on.run([](nursery& tasks, connect_scene& my) -> task<> {
         const auto held = co_await fill_queue(my);
         const auto before = count_descriptors();
         const auto began = my.here.now();

@@ -31,8 +31,8 @@ std::span<const std::byte> octets(std::string_view text) {
 }
 
 /// A stream upon a machine whose kernel may seal, and its client.
-struct scene {
-    explicit scene(const tls_client_options& how = {}, bool is_wanted = true)
+struct kernel_tls_scene {
+    explicit kernel_tls_scene(const tls_client_options& how = {}, bool is_wanted = true)
         : by(tls_server::make({.identities = {identity_for("localhost")},
                                .tickets = std::make_shared<tls_ticket_keys>(),
                                .seals_in_kernel = is_wanted})
@@ -57,13 +57,13 @@ struct scene {
     }
 };
 
-task<> client_sends(scene& on) {
+task<> client_sends(kernel_tls_scene& on) {
     const auto all = on.client.take();
     static_cast<void>(co_await say(on.here, on.ends.far.get(), all));
 }
 
 /// Shakes hands, then listens to the end.
-task<> be_client(scene& on) {
+task<> be_client(kernel_tls_scene& on) {
     while (on.saw == ending::still_open) {
         if (!on.is_shaken) {
             on.is_shaken = on.client.shake_hands() == tls_client::progress::done;
@@ -76,7 +76,7 @@ task<> be_client(scene& on) {
     }
 }
 
-task<> begin(nursery& tasks, scene& on) {
+task<> begin(nursery& tasks, kernel_tls_scene& on) {
     tasks.start(be_client, std::ref(on));
     const auto begun = co_await on.stream.accept({.by = on.by});
     REQUIRE(begun);
@@ -85,7 +85,7 @@ task<> begin(nursery& tasks, scene& on) {
     }
 }
 
-task<> end(scene& on, farewell how = farewell::orderly) {
+task<> end(kernel_tls_scene& on, farewell how = farewell::orderly) {
     co_await on.stream.close(how);
     while (on.saw == ending::still_open) {
         co_await pause(on.here, 1ms);
@@ -102,12 +102,12 @@ unique_fd file_of(std::string_view content) {
     return made;
 }
 
-task<> send_one_thing_more(scene& on) {
+task<> send_one_thing_more(kernel_tls_scene& on) {
     REQUIRE(co_await on.stream.send(octets("under way"), 5s));
 }
 
 /// Sends a head and the file behind it, as a protocol does.
-task<> send_whole(scene& on, std::string_view head, int file, std::size_t size_bytes) {
+task<> send_whole(kernel_tls_scene& on, std::string_view head, int file, std::size_t size_bytes) {
     send_plan plan;
     plan.add(octets(head));
     plan.add(file_span{.fd = file, .offset = 0, .size_bytes = size_bytes});
@@ -147,8 +147,8 @@ TEST_CASE("kernel_tls: from the first large file on the kernel seals all, by eac
     for (const char* suite :
          {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}) {
         CAPTURE(suite);
-        scene on({.suites = suite});
-        on.run([](nursery& tasks, scene& my) -> task<> {
+        kernel_tls_scene on({.suites = suite});
+        on.run([](nursery& tasks, kernel_tls_scene& my) -> task<> {
             co_await begin(tasks, my);
             const auto content = pattern(700'000);
             const auto file = file_of(content);
@@ -187,9 +187,9 @@ TEST_CASE("kernel_tls: where the kernel does not do it, or is not to, all is as 
          {row{"it refuses", TLS1_3_VERSION, true, 1}, row{"TLS 1.2", TLS1_2_VERSION, true, 0},
           row{"it is not to", TLS1_3_VERSION, false, 0}}) {
         CAPTURE(each.name);
-        scene on({.version = each.version}, each.is_wanted);
+        kernel_tls_scene on({.version = each.version}, each.is_wanted);
         on.kernel.can_seal = false;
-        on.run([](nursery& tasks, scene& my) -> task<> {
+        on.run([](nursery& tasks, kernel_tls_scene& my) -> task<> {
             co_await begin(tasks, my);
             const auto content = pattern(300'000);
             const auto file = file_of(content);
@@ -205,8 +205,8 @@ TEST_CASE("kernel_tls: where the kernel does not do it, or is not to, all is as 
 }
 
 TEST_CASE("kernel_tls: it goes on by the key there is, renewed ones too (RFC 8446 section 4.6.3)") {
-    scene on;
-    on.run([](nursery& tasks, scene& my) -> task<> {
+    kernel_tls_scene on;
+    on.run([](nursery& tasks, kernel_tls_scene& my) -> task<> {
         co_await begin(tasks, my);
         for (int i = 0; i < 2; ++i) {
             REQUIRE(my.client.renew_keys());
@@ -225,8 +225,8 @@ TEST_CASE("kernel_tls: it goes on by the key there is, renewed ones too (RFC 844
 }
 
 TEST_CASE("kernel_tls: who wants new keys of the kernel has our end instead, in order") {
-    scene on;
-    on.run([](nursery& tasks, scene& my) -> task<> {
+    kernel_tls_scene on;
+    on.run([](nursery& tasks, kernel_tls_scene& my) -> task<> {
         co_await begin(tasks, my);
         const auto content = pattern(300'000);
         const auto file = file_of(content);
@@ -247,8 +247,8 @@ TEST_CASE("kernel_tls: who wants new keys of the kernel has our end instead, in 
 }
 
 TEST_CASE("kernel_tls: what is wrong is said by an alert, behind what is being sent") {
-    scene on;
-    on.run([](nursery& tasks, scene& my) -> task<> {
+    kernel_tls_scene on;
+    on.run([](nursery& tasks, kernel_tls_scene& my) -> task<> {
         co_await begin(tasks, my);
         const auto content = pattern(300'000);
         const auto file = file_of(content);
@@ -270,8 +270,8 @@ TEST_CASE("kernel_tls: what is wrong is said by an alert, behind what is being s
 }
 
 TEST_CASE("kernel_tls: behind what is lost for want of memory comes nothing (threats.md, R14)") {
-    scene on;
-    on.run([](nursery& tasks, scene& my) -> task<> {
+    kernel_tls_scene on;
+    on.run([](nursery& tasks, kernel_tls_scene& my) -> task<> {
         co_await begin(tasks, my);
         const auto content = pattern(300'000);
         const auto file = file_of(content);

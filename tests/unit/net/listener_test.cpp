@@ -64,7 +64,7 @@ std::string congestion_of(int socket) {
 }
 
 /// An acceptor, where it listens, and the core they are on.
-struct scene {
+struct listener_scene {
     test_core machine;
     core& here = machine.here;
     unique_fd opened = open_listener({.at = loopback_v4(), .backlog = 4'096}).value();
@@ -240,9 +240,9 @@ TEST_CASE(
 }
 
 TEST_CASE("acceptor: two hundred connections at once and two hundred one by one") {
-    scene on;
+    listener_scene on;
     const auto before = count_descriptors();
-    on.run([](nursery&, scene& my) -> task<> {
+    on.run([](nursery&, listener_scene& my) -> task<> {
         const auto clients = my.clients(200);
         std::vector<unique_fd> accepted;
         while (accepted.size() < clients.size()) {
@@ -262,8 +262,8 @@ TEST_CASE("acceptor: two hundred connections at once and two hundred one by one"
 }
 
 TEST_CASE("acceptor: a deadline and a stop end one wait, not the accepting") {
-    scene on;
-    on.run([](nursery& tasks, scene& my) -> task<> {
+    listener_scene on;
+    on.run([](nursery& tasks, listener_scene& my) -> task<> {
         CHECK(co_await my.door.accept(my.in(10ms)) == failure(errc::timed_out));
         stop_scope scope(&co_await current_scope());
         tasks.start(
@@ -286,9 +286,9 @@ TEST_CASE("acceptor: a deadline and a stop end one wait, not the accepting") {
 TEST_CASE("acceptor: after a stop it hands out who had connected by then") {
     for (const bool is_armed : {false, true}) {
         CAPTURE(is_armed);
-        scene on;
+        listener_scene on;
         on.machine.run(
-            [](nursery&, scene& my, bool armed) -> task<> {
+            [](nursery&, listener_scene& my, bool armed) -> task<> {
                 if (armed) {
                     CHECK(co_await my.door.accept(my.in(10ms)) == failure(errc::timed_out));
                 }
@@ -317,8 +317,8 @@ TEST_CASE("acceptor: after a stop it hands out who had connected by then") {
 // Goal: a close that wants memory would leave an accept in the ring whose owner dies (R14).
 TEST_CASE("acceptor: closing takes no memory" *
           doctest::skip(!test::allocation_fault::is_possible)) {
-    scene on;
-    on.run([](nursery&, scene& my) -> task<> {
+    listener_scene on;
+    on.run([](nursery&, listener_scene& my) -> task<> {
         CHECK(co_await my.door.accept(my.in(10ms)) == failure(errc::timed_out));
         const test::allocation_fault fault(1);
         co_await my.door.close();
@@ -329,10 +329,10 @@ TEST_CASE("acceptor: closing takes no memory" *
 TEST_CASE("acceptor: closing gives back what it holds; its clients see the end") {
     for (const bool is_armed : {false, true}) {
         CAPTURE(is_armed);
-        scene on;
+        listener_scene on;
         const auto before = count_descriptors();
         on.machine.run(
-            [](nursery&, scene& my, bool armed) -> task<> {
+            [](nursery&, listener_scene& my, bool armed) -> task<> {
                 if (armed) {
                     CHECK(co_await my.door.accept(my.in(10ms)) == failure(errc::timed_out));
                 }
@@ -352,8 +352,8 @@ TEST_CASE("acceptor: closing gives back what it holds; its clients see the end")
 }
 
 TEST_CASE("acceptor: what nobody takes waits in the kernel beyond a bound") {
-    scene on;
-    on.run([](nursery&, scene& my) -> task<> {
+    listener_scene on;
+    on.run([](nursery&, listener_scene& my) -> task<> {
         CHECK(co_await my.door.accept(my.in(10ms)) == failure(errc::timed_out));
         auto clients = my.clients(1'100);
         co_await pause(my.here, 50ms);
@@ -372,10 +372,10 @@ TEST_CASE("acceptor: what nobody takes waits in the kernel beyond a bound") {
 }
 
 TEST_CASE("acceptor: without a descriptor left it says so, and goes on later (threats.md, H6)") {
-    scene on;
+    listener_scene on;
     descriptor_shortage shortage;
     on.machine.run(
-        [](nursery&, scene& my, descriptor_shortage& descriptors) -> task<> {
+        [](nursery&, listener_scene& my, descriptor_shortage& descriptors) -> task<> {
             for (int times = 0; times < 2; ++times) {
                 const auto clients = my.clients(3);
                 descriptors.hold_all();
@@ -399,9 +399,9 @@ TEST_CASE("acceptor: without a descriptor left it says so, and goes on later (th
 
 TEST_CASE("acceptor: without memory for one connection it drops that one (threats.md, R14)" *
           doctest::skip(!test::allocation_fault::is_possible)) {
-    scene on;
+    listener_scene on;
     const auto before = count_descriptors();
-    on.run([](nursery&, scene& my) -> task<> {
+    on.run([](nursery&, listener_scene& my) -> task<> {
         const auto first = client_of(my.listening);
         result<unique_fd> accepted = failure(errc::io);
         keep_frames(false);  // Whatever ran before.

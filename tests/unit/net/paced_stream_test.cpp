@@ -83,7 +83,7 @@ class ready_stream final : public stream {
     endpoint nowhere_;
 };
 
-struct scene {
+struct paced_scene {
     virtual_core machine;
     core& here = machine.here;
     time_point began = machine.here.now();
@@ -112,8 +112,8 @@ task<> send_memory(stream& below, pacer& pace, std::size_t octets) {
 }  // namespace
 
 TEST_CASE("paced_stream: without a rate everything goes at once") {
-    scene on;
-    on.run([](nursery&, scene& my) -> task<> {
+    paced_scene on;
+    on.run([](nursery&, paced_scene& my) -> task<> {
         pacer pace({}, {});
         CHECK_FALSE(pace.is_limited());
         pacer no_bucket({.bucket = nullptr, .octets_per_second = 5},
@@ -126,8 +126,8 @@ TEST_CASE("paced_stream: without a rate everything goes at once") {
 }
 
 TEST_CASE("paced_stream: a mebibyte at 512 KiB/s, evenly") {
-    scene on;
-    on.run([](nursery&, scene& my) -> task<> {
+    paced_scene on;
+    on.run([](nursery&, paced_scene& my) -> task<> {
         pacer pace({.bucket = &my.own, .octets_per_second = 512_KiB}, {});
         co_await send_memory(my.first, pace, 1_MiB);
     });
@@ -144,11 +144,11 @@ TEST_CASE("paced_stream: a mebibyte at 512 KiB/s, evenly") {
 }
 
 TEST_CASE("paced_stream: two that share a rate have half of it each") {
-    scene on;
-    on.run([](nursery& tasks, scene& my) -> task<> {
+    paced_scene on;
+    on.run([](nursery& tasks, paced_scene& my) -> task<> {
         for (ready_stream* each : {&my.first, &my.second}) {
             tasks.start(
-                [](scene& of, stream& below) -> task<> {
+                [](paced_scene& of, stream& below) -> task<> {
                     token_bucket alone;
                     pacer pace({.bucket = &alone, .octets_per_second = 10_MiB},
                                {.bucket = &of.shared, .octets_per_second = 1_MiB});
@@ -167,9 +167,9 @@ TEST_CASE("paced_stream: two that share a rate have half of it each") {
 TEST_CASE("paced_stream: the slower of two rates decides") {
     for (const bool is_own_slower : {true, false}) {
         CAPTURE(is_own_slower);
-        scene on;
+        paced_scene on;
         on.run(
-            [](nursery&, scene& my, bool own_slower) -> task<> {
+            [](nursery&, paced_scene& my, bool own_slower) -> task<> {
                 pacer pace({.bucket = &my.own, .octets_per_second = own_slower ? 1_MiB : 9_MiB},
                            {.bucket = &my.shared, .octets_per_second = own_slower ? 9_MiB : 1_MiB});
                 co_await send_memory(my.first, pace, 2_MiB);
@@ -183,9 +183,9 @@ TEST_CASE("paced_stream: the slower of two rates decides") {
 TEST_CASE("paced_stream: a file goes by the same rate, whatever the socket takes at once") {
     for (const std::uint64_t at_once : {100ULL, 5'000ULL, 1ULL << 30U}) {
         CAPTURE(at_once);
-        scene on;
+        paced_scene on;
         on.first.most_at_once = at_once;
-        on.run([](nursery&, scene& my) -> task<> {
+        on.run([](nursery&, paced_scene& my) -> task<> {
             pacer pace({.bucket = &my.own, .octets_per_second = 64_KiB}, {});
             pacer none;
             paced_stream paced(my.first, pace, none);
@@ -205,8 +205,8 @@ TEST_CASE("paced_stream: a file goes by the same rate, whatever the socket takes
 }
 
 TEST_CASE("paced_stream: what it waits itself does not count against the peer's deadline") {
-    scene on;
-    on.run([](nursery&, scene& my) -> task<> {
+    paced_scene on;
+    on.run([](nursery&, paced_scene& my) -> task<> {
         pacer pace({.bucket = &my.own, .octets_per_second = 1_KiB}, {});
         pacer none;
         paced_stream paced(my.first, none, pace);
@@ -223,14 +223,14 @@ TEST_CASE("paced_stream: what it waits itself does not count against the peer's 
 }
 
 TEST_CASE("paced_stream: a stop ends the wait, and what was drawn is there for others") {
-    scene on;
-    on.run([](nursery& tasks, scene& my) -> task<> {
+    paced_scene on;
+    on.run([](nursery& tasks, paced_scene& my) -> task<> {
         pacer pace({.bucket = &my.shared, .octets_per_second = 16_KiB}, {});
         co_await send_memory(my.first, pace, 2_KiB + 16_KiB);
         const auto began = my.here.now();
         stop_scope scope(&co_await current_scope());
         tasks.start(
-            [](scene& of, stop_scope& stopped) -> task<> {
+            [](paced_scene& of, stop_scope& stopped) -> task<> {
                 pacer other({.bucket = &of.shared, .octets_per_second = 16_KiB}, {});
                 const auto may = co_await other.allow(of.here, 1_KiB).in_scope(stopped);
                 CHECK(may.error() == errc::cancelled);
@@ -252,9 +252,9 @@ TEST_CASE("paced_stream: a stop ends the wait, and what was drawn is there for o
 
 // Else whoever resets its connection in the middle of each quantum gets more than the rate.
 TEST_CASE("paced_stream: what a peer that breaks off may have got counts") {
-    scene on;
+    paced_scene on;
     on.first.breaks = true;
-    on.run([](nursery&, scene& my) -> task<> {
+    on.run([](nursery&, paced_scene& my) -> task<> {
         const std::string content(1_KiB, 'x');
         for (int i = 0; i < 16; ++i) {
             pacer pace({.bucket = &my.shared, .octets_per_second = 16_KiB}, {});
@@ -278,8 +278,8 @@ TEST_CASE("paced_stream: what a peer that breaks off may have got counts") {
 }
 
 TEST_CASE("pacer: the rate of an address holds with the others, until it goes over to another's") {
-    scene on;
-    on.run([](nursery&, scene& my) -> task<> {
+    paced_scene on;
+    on.run([](nursery&, paced_scene& my) -> task<> {
         token_bucket first;
         token_bucket second;
         pacer pace({.bucket = &my.own, .octets_per_second = 1_MiB}, {},
@@ -299,8 +299,8 @@ TEST_CASE("pacer: the rate of an address holds with the others, until it goes ov
 }
 
 TEST_CASE("pacer: what an address was allowed and did not use is put back when it goes over") {
-    scene on;
-    on.run([](nursery&, scene& my) -> task<> {
+    paced_scene on;
+    on.run([](nursery&, paced_scene& my) -> task<> {
         pacer pace({}, {}, {.bucket = &my.shared, .octets_per_second = 16_KiB});
         const auto allowed = co_await pace.allow(my.here, 1_KiB);
         REQUIRE(allowed == 1_KiB);

@@ -41,7 +41,7 @@ std::span<const std::byte> octets(std::string_view text) {
 }
 
 /// A stream to execute plans on and a peer that may read.
-struct scene {
+struct plan_scene {
     test_core machine;
     core& here = machine.here;
     connection_ends ends = connect_ends();
@@ -57,11 +57,11 @@ struct scene {
     }
 };
 
-task<> peer_hears(scene& on) {
+task<> peer_hears(plan_scene& on) {
     on.at_peer = co_await hear_all(on.here, on.far);
 }
 
-task<> until_heard(scene& on) {
+task<> until_heard(plan_scene& on) {
     while (on.at_peer.how == ending::still_open) {
         co_await pause(on.here, 1ms);
     }
@@ -69,9 +69,9 @@ task<> until_heard(scene& on) {
 
 /// Executes `plan` for a peer that reads all; gives what arrived.
 std::string sent_by(const send_plan& plan) {
-    scene on;
+    plan_scene on;
     on.run(
-        [](nursery& tasks, scene& my, const send_plan& what) -> task<> {
+        [](nursery& tasks, plan_scene& my, const send_plan& what) -> task<> {
             tasks.start(peer_hears, std::ref(my));
             CHECK(co_await execute(my.stream, what, {.stall_timeout = 5s}, my.sent_bytes));
             co_await my.stream.close(farewell::orderly);
@@ -147,13 +147,13 @@ TEST_CASE("send_plan: any sequence of memory and files arrives as one") {
 
 TEST_CASE("execute: shows its progress while the peer reads") {
     const unique_fd file = file_of(pattern(3'000'000));
-    scene on;
+    plan_scene on;
     shrink_buffers(on.near);
     shrink_buffers(on.far);
     on.run(
-        [](nursery& tasks, scene& my, int from) -> task<> {
+        [](nursery& tasks, plan_scene& my, int from) -> task<> {
             tasks.start(
-                [](scene& mine) -> task<> {
+                [](plan_scene& mine) -> task<> {
                     // A quantum counts when all of it has gone.
                     constexpr std::uint64_t quantum_bytes = 512 * 1'024;
                     for (std::uint64_t heard_bytes = 600'000; heard_bytes < 3'000'000;
@@ -182,9 +182,9 @@ TEST_CASE("execute: a file shorter than promised is errc::closed, never padding 
         CAPTURE(is_left);
         const unique_fd file = file_of(content);
         REQUIRE(::ftruncate(file.get(), static_cast<off_t>(is_left)) == 0);
-        scene on;
+        plan_scene on;
         on.run(
-            [](nursery& tasks, scene& my, int from) -> task<> {
+            [](nursery& tasks, plan_scene& my, int from) -> task<> {
                 tasks.start(peer_hears, std::ref(my));
                 send_plan plan;
                 plan.add(octets("head"));
@@ -210,11 +210,11 @@ TEST_CASE("execute: cut off while it sends, it knows how much of the file went")
     };
     for (const row& each : {row{"stall", errc::timed_out}, row{"stop", errc::cancelled}}) {
         CAPTURE(each.how);
-        scene on;
+        plan_scene on;
         shrink_buffers(on.near);
         shrink_buffers(on.far);
         on.run(
-            [](nursery& tasks, scene& my, int from, errc expected) -> task<> {
+            [](nursery& tasks, plan_scene& my, int from, errc expected) -> task<> {
                 stop_scope scope(&co_await current_scope());
                 if (expected == errc::cancelled) {
                     tasks.start(
@@ -246,11 +246,11 @@ TEST_CASE("execute: cut off while it sends, it knows how much of the file went")
 
 TEST_CASE("execute: a peer that resets ends it") {
     const unique_fd file = file_of(pattern(4'000'000));
-    scene on;
+    plan_scene on;
     on.run(
-        [](nursery& tasks, scene& my, int from) -> task<> {
+        [](nursery& tasks, plan_scene& my, int from) -> task<> {
             tasks.start(
-                [](scene& mine) -> task<> {
+                [](plan_scene& mine) -> task<> {
                     mine.at_peer = co_await hear(mine.here, mine.far, 1'000);
                     reset_on_close(mine.far);
                     mine.ends.far.reset();
@@ -269,15 +269,15 @@ TEST_CASE("execute: a peer that resets ends it") {
 
 TEST_CASE("execute: others on the core have their turn between quanta (datapath.md, 4)") {
     const unique_fd file = file_of(pattern(4'000'000));
-    scene on;
+    plan_scene on;
     on.run(
-        [](nursery& tasks, scene& my, int from) -> task<> {
+        [](nursery& tasks, plan_scene& my, int from) -> task<> {
             tasks.start(peer_hears, std::ref(my));
             unsigned turns = 0;
             bool is_done = false;
             co_await with_nursery(
                 tasks.here(),
-                [](nursery& inner, scene& mine, int file_fd, unsigned& counted,
+                [](nursery& inner, plan_scene& mine, int file_fd, unsigned& counted,
                    bool& done) -> task<> {
                     inner.start(
                         [](core& here, unsigned& count, bool& over) -> task<> {

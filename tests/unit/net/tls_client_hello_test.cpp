@@ -8,7 +8,7 @@ using ferry::net::tls_client_hello_watch;
 
 namespace {
 
-std::string record(char kind, const std::string& octets) {
+std::string hello_record(char kind, const std::string& octets) {
     std::string made{kind, 3, 1};
     made += static_cast<char>(octets.size() >> 8U);
     made += static_cast<char>(octets.size() & 0xFFU);
@@ -32,7 +32,7 @@ TEST_CASE("tls_client_hello_watch: knows when it is whole, whatever the pieces (
         CAPTURE(piece);
         std::string records;
         for (std::size_t at = 0; at < message.size(); at += piece) {
-            records += record(22, message.substr(at, piece));
+            records += hello_record(22, message.substr(at, piece));
         }
         tls_client_hello_watch watch;
         for (std::size_t i = 0; i < records.size(); ++i) {
@@ -45,10 +45,10 @@ TEST_CASE("tls_client_hello_watch: knows when it is whole, whatever the pieces (
 
 TEST_CASE("tls_client_hello_watch: one that is too long shows by its first octets") {
     tls_client_hello_watch honest;
-    CHECK(honest.take(record(22, hello(tls_client_hello_watch::hello_bytes_max, 5))));
+    CHECK(honest.take(hello_record(22, hello(tls_client_hello_watch::hello_bytes_max, 5))));
     CHECK(!honest.is_whole());
     tls_client_hello_watch hostile;
-    CHECK(!hostile.take(record(22, hello(tls_client_hello_watch::hello_bytes_max + 1, 0))));
+    CHECK(!hostile.take(hello_record(22, hello(tls_client_hello_watch::hello_bytes_max + 1, 0))));
 }
 
 TEST_CASE("tls_client_hello_watch: what is no hello is there to be answered") {
@@ -56,7 +56,7 @@ TEST_CASE("tls_client_hello_watch: what is no hello is there to be answered") {
     CHECK(http.take("GET /"));
     CHECK(http.is_whole());
     tls_client_hello_watch content;
-    CHECK(content.take(record(23, "content").substr(0, 5)));
+    CHECK(content.take(hello_record(23, "content").substr(0, 5)));
     CHECK(content.is_whole());
     tls_client_hello_watch nothing;
     CHECK(!nothing.is_whole());
@@ -64,8 +64,8 @@ TEST_CASE("tls_client_hello_watch: what is no hello is there to be answered") {
 
 TEST_CASE("tls_client_hello_watch: watches another one behind other records") {
     tls_client_hello_watch watch;
-    CHECK(watch.take(record(22, hello(10, 10))));
+    CHECK(watch.take(hello_record(22, hello(10, 10))));
     watch.expect_another();
-    CHECK(watch.take(record(20, "\x01")));
-    CHECK(!watch.take(record(22, hello(70'000, 0))));
+    CHECK(watch.take(hello_record(20, "\x01")));
+    CHECK(!watch.take(hello_record(22, hello(70'000, 0))));
 }

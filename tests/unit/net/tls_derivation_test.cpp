@@ -18,20 +18,20 @@ using namespace ferry::net;
 
 namespace {
 
-using octets = std::vector<unsigned char>;
+using secret_octets = std::vector<unsigned char>;
 
 struct wish {
     int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
     std::string digest = "SHA256";
-    std::optional<octets> key;
-    std::optional<octets> salt;
+    std::optional<secret_octets> key;
+    std::optional<secret_octets> salt;
     std::string label = "key";
-    std::optional<octets> context;
+    std::optional<secret_octets> context;
     std::size_t size_bytes = 32;
 };
 
 /// As libssl asks (RFC 8446 section 7.1). Nothing: it was refused.
-std::optional<octets> derived(const char* properties, wish what) {
+std::optional<secret_octets> derived(const char* properties, wish what) {
     const std::unique_ptr<EVP_KDF, decltype([](EVP_KDF* each) { ::EVP_KDF_free(each); })> kind(
         ::EVP_KDF_fetch(nullptr, OSSL_KDF_NAME_TLS1_3_KDF, properties));
     REQUIRE(kind);
@@ -59,7 +59,7 @@ std::optional<octets> derived(const char* properties, wish what) {
         put(OSSL_KDF_PARAM_DATA, *what.context);
     }
     terms.push_back(::OSSL_PARAM_construct_end());
-    octets made(what.size_bytes);
+    secret_octets made(what.size_bytes);
     if (::EVP_KDF_derive(one.get(), made.data(), made.size(), terms.data()) != 1) {
         ::ERR_clear_error();
         return std::nullopt;
@@ -73,8 +73,8 @@ const char* ours() {
     return *properties;
 }
 
-octets secret_of(const wish& what, unsigned char first) {
-    octets made(what.digest == "SHA256" ? 32 : 48);
+secret_octets derived_secret(const wish& what, unsigned char first) {
+    secret_octets made(what.digest == "SHA256" ? 32 : 48);
     for (auto& each : made) {
         each = first++;
     }
@@ -90,12 +90,12 @@ TEST_CASE("tls_derivation: our secrets are OpenSSL's own") {
             for (const bool has_salt : {false, true}) {
                 wish step{
                     .mode = EVP_KDF_HKDF_MODE_EXTRACT_ONLY, .digest = digest, .label = "derived"};
-                step.size_bytes = secret_of(step, 0).size();
+                step.size_bytes = derived_secret(step, 0).size();
                 if (has_key) {
-                    step.key = secret_of(step, 7);
+                    step.key = derived_secret(step, 7);
                 }
                 if (has_salt) {
-                    step.salt = secret_of(step, 99);
+                    step.salt = derived_secret(step, 99);
                 }
                 const auto made = derived(here, step);
                 CHECK(made.has_value());
@@ -105,10 +105,10 @@ TEST_CASE("tls_derivation: our secrets are OpenSSL's own") {
         for (const std::size_t size_bytes : {1, 12, 32, 48, 49, 200}) {
             for (const bool has_context : {false, true}) {
                 wish step{.digest = digest, .label = "c hs traffic"};
-                step.key = secret_of(step, 11);
+                step.key = derived_secret(step, 11);
                 step.size_bytes = size_bytes;
                 if (has_context) {
-                    step.context = secret_of(step, 200);
+                    step.context = derived_secret(step, 200);
                 }
                 const auto made = derived(here, step);
                 CHECK(made.has_value());
@@ -120,24 +120,28 @@ TEST_CASE("tls_derivation: our secrets are OpenSSL's own") {
 
 TEST_CASE("tls_derivation: what is not of TLS 1.3 is refused") {
     const auto* const here = ours();
-    CHECK_FALSE(derived(here, {.digest = "SHA1", .key = octets(20)}).has_value());
-    CHECK_FALSE(derived(here, {.mode = EVP_KDF_HKDF_MODE_EXTRACT_AND_EXPAND, .key = octets(32)})
-                    .has_value());
+    CHECK_FALSE(derived(here, {.digest = "SHA1", .key = secret_octets(20)}).has_value());
+    CHECK_FALSE(
+        derived(here, {.mode = EVP_KDF_HKDF_MODE_EXTRACT_AND_EXPAND, .key = secret_octets(32)})
+            .has_value());
     CHECK_FALSE(
         derived(here, {.mode = EVP_KDF_HKDF_MODE_EXTRACT_ONLY, .size_bytes = 31}).has_value());
 }
 
 TEST_CASE("tls_derivation: the secrets of content are told while somebody listens") {
     const auto* const here = ours();
-    using heard = std::vector<std::pair<bool, octets>>;
+    using heard = std::vector<std::pair<bool, secret_octets>>;
     heard first;
     heard second;
     const auto hear = [](void* into, bool is_client,
                          std::span<const unsigned char> secret) noexcept {
-        static_cast<heard*>(into)->emplace_back(is_client, octets(secret.begin(), secret.end()));
+        static_cast<heard*>(into)->emplace_back(is_client,
+                                                secret_octets(secret.begin(), secret.end()));
     };
     const auto ask = [here](const char* label) {
-        return derived(here, {.key = octets(32, 'k'), .label = label, .context = octets(32, 'h')})
+        return derived(here, {.key = secret_octets(32, 'k'),
+                              .label = label,
+                              .context = secret_octets(32, 'h')})
             .value();
     };
     CHECK(ask("c ap traffic") != ask("s ap traffic"));  // To nobody.

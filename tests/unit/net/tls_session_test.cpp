@@ -29,7 +29,7 @@ using namespace ferry::net_test;
 
 namespace {
 
-using progress = tls_session::progress;
+using session_progress = tls_session::progress;
 
 /// Both ends and what is under way between them.
 struct talk {
@@ -65,7 +65,7 @@ struct talk {
                 error_of_server = how.error();
                 return;
             }
-            if (*how == progress::wants_input) {
+            if (*how == session_progress::wants_input) {
                 if (gives_pages_back) {
                     server->give_pages_back();
                 }
@@ -79,8 +79,8 @@ struct talk {
                 error_of_server = got.error();
                 return;
             }
-            if (got->how != progress::done) {
-                server_saw_end = got->how == progress::ended;
+            if (got->how != session_progress::done) {
+                server_saw_end = got->how == session_progress::ended;
                 return;
             }
             heard.append(some, 0, got->octets);

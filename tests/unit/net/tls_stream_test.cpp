@@ -39,8 +39,8 @@ std::shared_ptr<const tls_server> make_server() {
 }
 
 /// One stream, its peer and the core they are on.
-struct scene {
-    explicit scene(const tls_client_options& how = {}) : client(how) {}
+struct tls_scene {
+    explicit tls_scene(const tls_client_options& how = {}) : client(how) {}
 
     test_core machine;
     core& here = machine.here;
@@ -67,7 +67,7 @@ struct scene {
 };
 
 /// Sends what the client has to send.
-task<> client_sends(scene& on) {
+task<> client_sends(tls_scene& on) {
     const auto all = on.client.take();
     for (std::size_t at = 0; at < all.size(); at += on.piece_bytes) {
         static_cast<void>(co_await say(on.here, on.ends.far.get(), all.substr(at, on.piece_bytes)));
@@ -77,7 +77,7 @@ task<> client_sends(scene& on) {
     }
 }
 
-task<> client_shakes_hands(scene& on) {
+task<> client_shakes_hands(tls_scene& on) {
     for (;;) {
         const auto how = on.client.shake_hands();
         co_await client_sends(on);
@@ -94,7 +94,7 @@ task<> client_shakes_hands(scene& on) {
 }
 
 /// Reads to the end, its own or the connection's.
-task<> client_listens(scene& on) {
+task<> client_listens(tls_scene& on) {
     while (on.client_saw == ending::still_open) {
         const auto more = co_await hear_some(on.here, on.ends.far.get());
         on.client.give(more.octets);
@@ -104,7 +104,7 @@ task<> client_listens(scene& on) {
 }
 
 /// Both ends shake hands.
-task<> begin(nursery& tasks, scene& on) {
+task<> begin(nursery& tasks, tls_scene& on) {
     tasks.start(client_shakes_hands, std::ref(on));
     const auto begun = co_await on.stream.accept(on.terms());
     REQUIRE(begun);
@@ -114,7 +114,7 @@ task<> begin(nursery& tasks, scene& on) {
 }
 
 /// Allocation `which` of a send fails.
-task<> out_of_memory(nursery& tasks, scene& on, std::size_t which, std::size_t& happened) {
+task<> out_of_memory(nursery& tasks, tls_scene& on, std::size_t which, std::size_t& happened) {
     co_await begin(tasks, on);
     const auto much = pattern(100'000);
     keep_frames(false);
@@ -151,8 +151,8 @@ unique_fd file_of(std::string_view content) {
 }  // namespace
 
 TEST_CASE("tls_stream: is like the stream below until TLS begins") {
-    scene on;
-    on.run([](nursery&, scene& my) -> task<> {
+    tls_scene on;
+    on.run([](nursery&, tls_scene& my) -> task<> {
         CHECK(!my.stream.is_secure());
         CHECK(co_await say(my.here, my.ends.far.get(), "in clear") == 8);
         REQUIRE(co_await my.stream.fill(my.in(5s)));
@@ -180,9 +180,9 @@ TEST_CASE("tls_stream: content goes both ways, in whatever pieces it comes") {
         for (const std::size_t piece : {std::size_t{1}, std::size_t{137}, std::size_t{1} << 20U}) {
             CAPTURE(version);
             CAPTURE(piece);
-            scene on({.version = version});
+            tls_scene on({.version = version});
             on.piece_bytes = piece;
-            on.run([](nursery& tasks, scene& my) -> task<> {
+            on.run([](nursery& tasks, tls_scene& my) -> task<> {
                 co_await begin(tasks, my);
                 CHECK(my.stream.facts().version.starts_with("TLSv1."));
                 const auto there = pattern(my.piece_bytes == 1 ? 500 : 50'000);
@@ -210,8 +210,8 @@ TEST_CASE("tls_stream: content goes both ways, in whatever pieces it comes") {
 }
 
 TEST_CASE("tls_stream: input is bounded, and what is not read is not lost (threats.md, H4)") {
-    scene on;
-    on.run([](nursery& tasks, scene& my) -> task<> {
+    tls_scene on;
+    on.run([](nursery& tasks, tls_scene& my) -> task<> {
         co_await begin(tasks, my);
         const auto there = pattern(300'000);
         my.client.write(there);
@@ -237,8 +237,8 @@ TEST_CASE("tls_stream: input is bounded, and what is not read is not lost (threa
 }
 
 TEST_CASE("tls_stream: a file goes with its head, quantum by quantum") {
-    scene on;
-    on.run([](nursery& tasks, scene& my) -> task<> {
+    tls_scene on;
+    on.run([](nursery& tasks, tls_scene& my) -> task<> {
         co_await begin(tasks, my);
         const auto content = pattern(400'000);
         const auto file = file_of(content);
@@ -269,8 +269,8 @@ TEST_CASE("tls_stream: a file goes with its head, quantum by quantum") {
 }
 
 TEST_CASE("tls_stream: bulk is received to the end, which is said (RFC 8446 section 6.1)") {
-    scene on;
-    on.run([](nursery& tasks, scene& my) -> task<> {
+    tls_scene on;
+    on.run([](nursery& tasks, tls_scene& my) -> task<> {
         co_await begin(tasks, my);
         const auto there = pattern(500'000);
         my.client.write(there);
@@ -295,9 +295,9 @@ TEST_CASE("tls_stream: bulk is received to the end, which is said (RFC 8446 sect
 TEST_CASE("tls_stream: an end that is not said is none (threats.md, T2)") {
     for (const bool in_bulk : {false, true}) {
         CAPTURE(in_bulk);
-        scene on;
+        tls_scene on;
         on.piece_bytes = in_bulk ? 1 << 20 : 1 << 19;
-        on.run([](nursery& tasks, scene& my) -> task<> {
+        on.run([](nursery& tasks, tls_scene& my) -> task<> {
             co_await begin(tasks, my);
             my.client.write("as if it were all");
             co_await client_sends(my);
@@ -321,8 +321,8 @@ TEST_CASE("tls_stream: an end that is not said is none (threats.md, T2)") {
 }
 
 TEST_CASE("tls_stream: fill tells the end that is said from the other") {
-    scene on;
-    on.run([](nursery& tasks, scene& my) -> task<> {
+    tls_scene on;
+    on.run([](nursery& tasks, tls_scene& my) -> task<> {
         co_await begin(tasks, my);
         my.client.write("last words");
         my.client.end();
@@ -339,8 +339,8 @@ TEST_CASE("tls_stream: fill tells the end that is said from the other") {
 }
 
 TEST_CASE("tls_stream: an abort says nothing, so that the half is not taken for the whole") {
-    scene on;
-    on.run([](nursery& tasks, scene& my) -> task<> {
+    tls_scene on;
+    on.run([](nursery& tasks, tls_scene& my) -> task<> {
         co_await begin(tasks, my);
         tasks.start(client_listens, std::ref(my));
         REQUIRE(co_await my.stream.send(octets("the half"), 5s));
@@ -353,8 +353,8 @@ TEST_CASE("tls_stream: an abort says nothing, so that the half is not taken for 
 }
 
 TEST_CASE("tls_stream: shut_down_sending ends our side only, with the next wait") {
-    scene on;
-    on.run([](nursery& tasks, scene& my) -> task<> {
+    tls_scene on;
+    on.run([](nursery& tasks, tls_scene& my) -> task<> {
         co_await begin(tasks, my);
         tasks.start(client_listens, std::ref(my));
         my.stream.shut_down_sending();
@@ -374,16 +374,16 @@ TEST_CASE("tls_stream: shut_down_sending ends our side only, with the next wait"
 
 TEST_CASE("tls_stream: a handshake has a deadline, wherever it stalls (threats.md, T3)") {
     for (const std::string_view beginning : {"", "\x16\x03\x01", "\x16\x03\x01\x01\x00\x01\x00"}) {
-        scene on;
-        on.run([](nursery&, scene& my) -> task<> {
+        tls_scene on;
+        on.run([](nursery&, tls_scene& my) -> task<> {
             const auto begun = co_await my.stream.accept(my.terms(20ms));
             CHECK(begun.error() == errc::timed_out);
             co_await my.stream.close(farewell::abort);
         });
     }
     SUBCASE("behind its hello") {
-        scene on;
-        on.run([](nursery&, scene& my) -> task<> {
+        tls_scene on;
+        on.run([](nursery&, tls_scene& my) -> task<> {
             static_cast<void>(my.client.shake_hands());
             co_await client_sends(my);
             const auto begun = co_await my.stream.accept(my.terms(50ms));
@@ -394,8 +394,8 @@ TEST_CASE("tls_stream: a handshake has a deadline, wherever it stalls (threats.m
 }
 
 TEST_CASE("tls_stream: a hello that is not whole costs what was sent of it (threats.md, T3)") {
-    scene on;
-    on.run([](nursery&, scene& my) -> task<> {
+    tls_scene on;
+    on.run([](nursery&, tls_scene& my) -> task<> {
         static_cast<void>(my.client.shake_hands());
         auto hello = my.client.take();
         hello.pop_back();
@@ -409,8 +409,8 @@ TEST_CASE("tls_stream: a hello that is not whole costs what was sent of it (thre
 }
 
 TEST_CASE("tls_stream: what is no TLS gets an alert and the end (threats.md, T1)") {
-    scene on;
-    on.run([](nursery&, scene& my) -> task<> {
+    tls_scene on;
+    on.run([](nursery&, tls_scene& my) -> task<> {
         static_cast<void>(
             co_await say(my.here, my.ends.far.get(), std::string("\x17\x03\x03\0\x05hello", 10)));
         const auto begun = co_await my.stream.accept(my.terms());
@@ -427,8 +427,8 @@ TEST_CASE("tls_stream: what is no TLS gets an alert and the end (threats.md, T1)
 
 TEST_CASE(
     "tls_stream: what is said in clear where TLS is to be stays below, to be answered there") {
-    scene on;
-    on.run([](nursery&, scene& my) -> task<> {
+    tls_scene on;
+    on.run([](nursery&, tls_scene& my) -> task<> {
         CHECK(co_await say(my.here, my.ends.far.get(), "GET / HTTP/1.1") == 14);
         const auto begun = co_await my.stream.accept(my.terms());
         CHECK(begun.error() == errc::invalid);
@@ -440,8 +440,8 @@ TEST_CASE(
 }
 
 TEST_CASE("tls_stream: a handshake computes when its turn has come (threats.md, T4)") {
-    scene on;
-    on.run([](nursery& tasks, scene& my) -> task<> {
+    tls_scene on;
+    on.run([](nursery& tasks, tls_scene& my) -> task<> {
         {
             const auto taken = my.turns.try_take();
             REQUIRE(taken);
@@ -457,8 +457,8 @@ TEST_CASE("tls_stream: a handshake computes when its turn has come (threats.md, 
 }
 
 TEST_CASE("tls_stream: a stop ends the handshake and every wait behind it") {
-    scene on;
-    on.run([](nursery& tasks, scene& my) -> task<> {
+    tls_scene on;
+    on.run([](nursery& tasks, tls_scene& my) -> task<> {
         stop_scope stopped;
         stopped.request_stop();
         const auto begun = co_await my.stream.accept(my.terms()).in_scope(stopped);
@@ -477,8 +477,8 @@ TEST_CASE("tls_stream: a stop ends the handshake and every wait behind it") {
 TEST_CASE(
     "tls_stream: a drain ends a handshake that has not begun, and no other (threats.md, H8)") {
     SUBCASE("nothing is said") {
-        scene on;
-        on.run([](nursery&, scene& my) -> task<> {
+        tls_scene on;
+        on.run([](nursery&, tls_scene& my) -> task<> {
             stop_scope draining;
             auto terms = my.terms(runtime::duration(1h));
             terms.draining = &draining;
@@ -489,8 +489,8 @@ TEST_CASE(
         });
     }
     SUBCASE("the hello is on its way") {
-        scene on;
-        on.run([](nursery& tasks, scene& my) -> task<> {
+        tls_scene on;
+        on.run([](nursery& tasks, tls_scene& my) -> task<> {
             stop_scope draining;
             auto terms = my.terms();
             terms.draining = &draining;
@@ -501,8 +501,8 @@ TEST_CASE(
         });
     }
     SUBCASE("half of the hello has come") {
-        scene on;
-        on.run([](nursery& tasks, scene& my) -> task<> {
+        tls_scene on;
+        on.run([](nursery& tasks, tls_scene& my) -> task<> {
             stop_scope draining;
             auto terms = my.terms();
             terms.draining = &draining;
@@ -511,7 +511,7 @@ TEST_CASE(
             const auto half = hello.size() / 2;
             CHECK(co_await say(my.here, my.ends.far.get(), hello.substr(0, half)) == half);
             tasks.start(
-                [](scene& with, stop_scope& stops, std::string rest) -> task<> {
+                [](tls_scene& with, stop_scope& stops, std::string rest) -> task<> {
                     while (with.below.input().empty()) {
                         co_await pause(with.here, 1ms);
                     }
@@ -528,8 +528,8 @@ TEST_CASE(
 }
 
 TEST_CASE("tls_stream: goes back to clear when both have ended TLS (RFC 4217 section 12.3)") {
-    scene on;
-    on.run([](nursery& tasks, scene& my) -> task<> {
+    tls_scene on;
+    on.run([](nursery& tasks, tls_scene& my) -> task<> {
         co_await begin(tasks, my);
         my.client.write("said before the end");
         my.client.end();
@@ -551,8 +551,8 @@ TEST_CASE("tls_stream: goes back to clear when both have ended TLS (RFC 4217 sec
 }
 
 TEST_CASE("tls_stream: a peer that takes nothing stalls out (threats.md, H3)") {
-    scene on;
-    on.run([](nursery& tasks, scene& my) -> task<> {
+    tls_scene on;
+    on.run([](nursery& tasks, tls_scene& my) -> task<> {
         co_await begin(tasks, my);
         const auto much = pattern(20'000'000);
         const auto sent = co_await my.stream.send(octets(much), 50ms);
@@ -568,8 +568,8 @@ TEST_CASE("tls_stream: want of memory ends a connection, and nothing worse (thre
     std::size_t happened = 0;
     for (std::size_t which = 1; which <= 8; ++which) {
         CAPTURE(which);
-        scene on;
-        on.run([&happened, which](nursery& tasks, scene& my) -> task<> {
+        tls_scene on;
+        on.run([&happened, which](nursery& tasks, tls_scene& my) -> task<> {
             return out_of_memory(tasks, my, which, happened);
         });
     }
@@ -578,8 +578,8 @@ TEST_CASE("tls_stream: want of memory ends a connection, and nothing worse (thre
 
 TEST_CASE(
     "tls_stream: what is large is sealed in the core's memory, which it has back once it is sent") {
-    scene on;
-    on.run([](nursery& tasks, scene& my) -> task<> {
+    tls_scene on;
+    on.run([](nursery& tasks, tls_scene& my) -> task<> {
         co_await begin(tasks, my);
         std::array<std::string, 2> own{my.sealing.take(), my.sealing.take()};
         const std::array<const char*, 2> places{own[0].data(), own[1].data()};
@@ -605,8 +605,8 @@ TEST_CASE(
     !(defined(__has_feature) &&       \
       (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer)))
 TEST_CASE("tls_stream: an idle one holds no buffers (decision 0030)") {
-    scene on;
-    on.run([](nursery& tasks, scene& my) -> task<> {
+    tls_scene on;
+    on.run([](nursery& tasks, tls_scene& my) -> task<> {
         // Freed in the end, and what comes back is what it has held.
         auto own = std::make_unique<tls_stream>(my.below);
         tasks.start(client_shakes_hands, std::ref(my));

@@ -42,7 +42,7 @@ class visitor final : public waiting_room::guest {
     fate& fate_;
 };
 
-struct scene {
+struct waiting_scene {
     test_core machine;
     core& here = machine.here;
     stop_scope draining;
@@ -62,14 +62,14 @@ struct scene {
     }
 };
 
-task<> until_left(scene& on) {
+task<> until_left(waiting_scene& on) {
     while (!on.his.has_left) {
         co_await pause(on.here, 1ms);
     }
 }
 
 /// Whether the other end has been closed in order.
-task<bool> is_closed(scene& on) {
+task<bool> is_closed(waiting_scene& on) {
     const auto end = co_await hear_all(on.here, on.ends.far.get());
     co_return end.how == ending::end_of_stream&& end.octets.empty();
 }
@@ -77,8 +77,8 @@ task<bool> is_closed(scene& on) {
 }  // namespace
 
 TEST_CASE("waiting_room: who is spoken to goes on with what was said") {
-    scene on;
-    on.run([](nursery& home, scene& my) -> task<> {
+    waiting_scene on;
+    on.run([](nursery& home, waiting_scene& my) -> task<> {
         my.take(home, 10s);
         CHECK(my.room.guests() == 1);
         CHECK(co_await say(my.here, my.ends.far.get(), "hello") == 5);
@@ -92,8 +92,8 @@ TEST_CASE("waiting_room: who is spoken to goes on with what was said") {
 }
 
 TEST_CASE("waiting_room: octets that are there already are said at once") {
-    scene on;
-    on.run([](nursery& home, scene& my) -> task<> {
+    waiting_scene on;
+    on.run([](nursery& home, waiting_scene& my) -> task<> {
         CHECK(co_await say(my.here, my.ends.far.get(), "first") == 5);
         my.take(home, 10s);
         co_await until_left(my);
@@ -102,8 +102,8 @@ TEST_CASE("waiting_room: octets that are there already are said at once") {
 }
 
 TEST_CASE("waiting_room: who waits too long is closed") {
-    scene on;
-    on.run([](nursery& home, scene& my) -> task<> {
+    waiting_scene on;
+    on.run([](nursery& home, waiting_scene& my) -> task<> {
         my.take(home, 10ms);
         co_await until_left(my);
         CHECK(!my.his.went_on);
@@ -114,11 +114,11 @@ TEST_CASE("waiting_room: who waits too long is closed") {
 
 TEST_CASE("waiting_room: who ends or resets is closed") {
     for (const bool resets : {false, true}) {
-        scene on;
+        waiting_scene on;
         if (resets) {
             reset_on_close(on.ends.far.get());
         }
-        on.run([](nursery& home, scene& my) -> task<> {
+        on.run([](nursery& home, waiting_scene& my) -> task<> {
             my.take(home, 10s);
             my.ends.far.reset();
             co_await until_left(my);
@@ -128,16 +128,16 @@ TEST_CASE("waiting_room: who ends or resets is closed") {
 }
 
 TEST_CASE("waiting_room: a drain leaves who waits a moment to say something") {
-    scene on;
-    on.run([](nursery& home, scene& my) -> task<> {
+    waiting_scene on;
+    on.run([](nursery& home, waiting_scene& my) -> task<> {
         my.take(home, 1h);
         my.draining.request_stop();
         CHECK(!my.his.has_left);
         co_await until_left(my);
         CHECK(!my.his.went_on);
     });
-    scene later;  // Who comes when it drains already has no longer.
-    later.run([](nursery& home, scene& my) -> task<> {
+    waiting_scene later;  // Who comes when it drains already has no longer.
+    later.run([](nursery& home, waiting_scene& my) -> task<> {
         my.draining.request_stop();
         my.take(home, 1h);
         co_await until_left(my);
@@ -147,31 +147,31 @@ TEST_CASE("waiting_room: a drain leaves who waits a moment to say something") {
 
 TEST_CASE("waiting_room: who has a last word to hear goes on at his time's end and at a drain") {
     constexpr auto speaks = waiting_room::last_act::go_on;
-    const auto goes_on = [](scene& on, auto body) {
+    const auto goes_on = [](waiting_scene& on, auto body) {
         on.run(body);
         CHECK(on.his.went_on);
         CHECK(on.his.said.empty());
         CHECK(on.his.socket);
     };
-    scene late;
-    goes_on(late, [](nursery& home, scene& my) -> task<> {
+    waiting_scene late;
+    goes_on(late, [](nursery& home, waiting_scene& my) -> task<> {
         my.take(home, 10ms, speaks);
         co_await until_left(my);
     });
-    scene drained;
-    goes_on(drained, [](nursery& home, scene& my) -> task<> {
+    waiting_scene drained;
+    goes_on(drained, [](nursery& home, waiting_scene& my) -> task<> {
         my.take(home, 1h, speaks);
         my.draining.request_stop();
         co_await until_left(my);
     });
-    scene draining;  // When he came.
-    goes_on(draining, [](nursery& home, scene& my) -> task<> {
+    waiting_scene draining;  // When he came.
+    goes_on(draining, [](nursery& home, waiting_scene& my) -> task<> {
         my.draining.request_stop();
         my.take(home, 1h, speaks);
         co_await until_left(my);
     });
-    scene ended;  // There is nobody to speak to.
-    ended.run([](nursery& home, scene& my) -> task<> {
+    waiting_scene ended;  // There is nobody to speak to.
+    ended.run([](nursery& home, waiting_scene& my) -> task<> {
         my.take(home, 1h, speaks);
         my.ends.far.reset();
         co_await until_left(my);
@@ -180,11 +180,11 @@ TEST_CASE("waiting_room: who has a last word to hear goes on at his time's end a
 }
 
 TEST_CASE("waiting_room: a nursery that stops has nobody waiting, and is joined behind the last") {
-    scene on;
-    on.run([](nursery&, scene& my) -> task<> {
+    waiting_scene on;
+    on.run([](nursery&, waiting_scene& my) -> task<> {
         co_await with_nursery(
             my.here,
-            [](nursery& inner, scene& within) -> task<> {
+            [](nursery& inner, waiting_scene& within) -> task<> {
                 within.take(inner, 1h);
                 inner.request_stop();
                 co_return;
@@ -196,11 +196,11 @@ TEST_CASE("waiting_room: a nursery that stops has nobody waiting, and is joined 
 }
 
 TEST_CASE("waiting_room: what is said before a stop has its turn is not lost") {
-    scene on;
-    on.run([](nursery&, scene& my) -> task<> {
+    waiting_scene on;
+    on.run([](nursery&, waiting_scene& my) -> task<> {
         co_await with_nursery(
             my.here,
-            [](nursery& inner, scene& within) -> task<> {
+            [](nursery& inner, waiting_scene& within) -> task<> {
                 within.take(inner, 1h);
                 CHECK(::send(within.ends.far.get(), "x", 1, MSG_NOSIGNAL) == 1);
                 inner.request_stop();

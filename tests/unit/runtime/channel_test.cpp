@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct test_core {
+struct channel_core {
     offload_pool pool{1};
     std::unique_ptr<reactor> io = make_uring_reactor({.receive_buffers = 16}, pool).value();
     core here{0, *io, ferry::random(1)};
@@ -75,7 +75,7 @@ struct counted {
 TEST_CASE("channel: four threads, every value once, each sender's in order, through few places") {
     for (const std::size_t capacity : {1U, 2U, 64U}) {
         CAPTURE(capacity);
-        test_core machine;
+        channel_core machine;
         channel<letter> box(machine.here, capacity);
         std::vector<std::thread> threads;
         std::atomic<std::size_t> sending{senders};
@@ -104,7 +104,7 @@ TEST_CASE("channel: four threads, every value once, each sender's in order, thro
 
 TEST_CASE("channel: what was accepted before a close arrives, whoever closes it and when") {
     for (unsigned round = 0; round < 50; ++round) {
-        test_core machine;
+        channel_core machine;
         channel<letter> box(machine.here, 16);
         std::atomic<std::size_t> accepted{0};
         std::vector<std::thread> threads;
@@ -135,7 +135,7 @@ TEST_CASE("channel: what was accepted before a close arrives, whoever closes it 
 }
 
 TEST_CASE("channel: full refuses and leaves the value with its sender") {
-    test_core machine;
+    channel_core machine;
     channel<std::unique_ptr<int>> box(machine.here, 2);
     CHECK(box.try_send(std::make_unique<int>(1)));
     CHECK(box.try_send(std::make_unique<int>(2)));
@@ -157,7 +157,7 @@ TEST_CASE("channel: full refuses and leaves the value with its sender") {
 }
 
 TEST_CASE("channel: a wait ends with its deadline or its scope; a value there comes before both") {
-    test_core machine;
+    channel_core machine;
     channel<int> box(machine.here, 4);
     machine.run(
         [](nursery& bottom, channel<int>& from) -> task<> {
@@ -180,7 +180,7 @@ TEST_CASE("channel: a wait ends with its deadline or its scope; a value there co
 }
 
 TEST_CASE("channel: a close wakes the receiver that waits") {
-    test_core machine;
+    channel_core machine;
     channel<int> box(machine.here, 4);
     std::thread closer([&] {
         std::this_thread::sleep_for(5ms);
@@ -199,7 +199,7 @@ TEST_CASE("channel: a close wakes the receiver that waits") {
 }
 
 TEST_CASE("channel: dies with what nobody received, and with its wake-up still under way") {
-    test_core machine;
+    channel_core machine;
     int lives = 0;
     {
         channel<counted> box(machine.here, 8);
@@ -253,7 +253,7 @@ TEST_CASE("channel: two cores answer each other") {
     std::atomic<channel<int>*> answers{nullptr};
     std::atomic<bool> over{false};
     std::thread other([&] {
-        test_core machine;
+        channel_core machine;
         channel<int> in(machine.here, 2);
         questions = &in;
         questions.notify_all();
@@ -261,7 +261,7 @@ TEST_CASE("channel: two cores answer each other") {
         machine.run(answer, desk{.in = &in, .out = answers.load()});
         over.wait(false);  // The asker may still be in its last call.
     });
-    test_core machine;
+    channel_core machine;
     channel<int> in(machine.here, 2);
     answers = &in;
     answers.notify_all();

@@ -17,7 +17,7 @@ using namespace ferry::runtime;
 
 namespace {
 
-struct test_core {
+struct compute_core {
     offload_pool pool{2};
     std::unique_ptr<reactor> io = make_uring_reactor({.receive_buffers = 16}, pool).value();
     core here{0, *io, ferry::random(1)};
@@ -61,7 +61,7 @@ task<> square_into(core& here, unsigned value, std::vector<unsigned>& into) {
 }  // namespace
 
 TEST_CASE("run_offloaded: gives the function's value, of any movable type, from another thread") {
-    test_core machine;
+    compute_core machine;
     machine.run([](nursery& bottom) -> task<> {
         core& here = bottom.here();
         const auto text = co_await run_offloaded(here, &repeat, std::string("ab"), 3U);
@@ -79,7 +79,7 @@ TEST_CASE("run_offloaded: gives the function's value, of any movable type, from 
 }
 
 TEST_CASE("run_offloaded: many at once, each with its own value") {
-    test_core machine;
+    compute_core machine;
     std::vector<unsigned> squares;
     machine.run(
         [](nursery& bottom, std::vector<unsigned>& into) -> task<> {
@@ -98,7 +98,7 @@ TEST_CASE("run_offloaded: many at once, each with its own value") {
 }
 
 TEST_CASE("run_offloaded: what the function throws arrives; a stopped scope runs nothing") {
-    test_core machine;
+    compute_core machine;
     machine.run([](nursery& bottom) -> task<> {
         core& here = bottom.here();
         std::string caught;
@@ -116,7 +116,7 @@ TEST_CASE("run_offloaded: what the function throws arrives; a stopped scope runs
 }
 
 TEST_CASE("run_offloaded: a stop while it runs waits for its end and keeps its value") {
-    test_core machine;
+    compute_core machine;
     machine.run([](nursery& bottom) -> task<> {
         bottom.start(
             [](nursery& all) -> task<> {

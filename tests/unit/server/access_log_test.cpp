@@ -73,7 +73,7 @@ std::string content_of(int file) {
     }
 }
 
-std::vector<std::string> lines_of(std::string_view text) {
+std::vector<std::string> logged_lines(std::string_view text) {
     std::vector<std::string> lines;
     while (!text.empty()) {
         const auto end = text.find('\n');
@@ -256,7 +256,7 @@ TEST_CASE("access_log: what finds the buffer full is dropped and counted (threat
         co_await pause(here, 50ms);
         to.record(record_of("/after"));
     });
-    const auto lines = lines_of(content_of(file.get()));
+    const auto lines = logged_lines(content_of(file.get()));
     // One line may go beyond the buffer.
     CHECK(lines.size() == 4'095 / line_of("/dropped").size() + 2);
     CHECK(lines.front() == line_of("/dropped"));
@@ -280,7 +280,7 @@ TEST_CASE("access_log: a pipe nobody reads blocks nobody, and ends the process i
         }
     });
     CHECK(std::chrono::steady_clock::now() - began < 10s);
-    const auto lines = lines_of(drain(writer, pipe));
+    const auto lines = logged_lines(drain(writer, pipe));
     CHECK(lines.size() > 10);
     CHECK(lines.size() < 4'500);
     for (std::size_t i = 0; i < 100 && i < lines.size(); ++i) {
@@ -306,7 +306,7 @@ TEST_CASE("access_log: a pipe that is read again goes on where it stood") {
             to.record(record_of(target_of(i)));
         }
         co_await pause(here, 3'500ms);  // Longer than one write may take.
-        for (int i = 0; i < 10'000 && lines_of(read).size() < count; ++i) {
+        for (int i = 0; i < 10'000 && logged_lines(read).size() < count; ++i) {
             read += pipe.drain();
             co_await pause(here, 1ms);
         }
@@ -316,7 +316,7 @@ TEST_CASE("access_log: a pipe that is read again goes on where it stood") {
             co_await pause(here, 1ms);
         }
     });
-    const auto lines = lines_of(read);
+    const auto lines = logged_lines(read);
     REQUIRE(lines.size() == count + 1);
     for (int i = 0; i < count; ++i) {
         CHECK(lines[static_cast<std::size_t>(i)] == line_of(target_of(i)));
@@ -347,10 +347,10 @@ TEST_CASE("access_log: what waits for a slow reader counts towards the buffer") 
     const auto read_meanwhile = read.size();
     read += drain(writer, pipe);
     CHECK(read.size() <= 20'000 + 4'096 + held_bytes_max(writer) + read_meanwhile);
-    for (const auto& line : lines_of(read)) {
+    for (const auto& line : logged_lines(read)) {
         CHECK(line == line_of("/x"));
     }
-    CHECK(dropped_in(errors.text()) == 10'000 - lines_of(read).size());
+    CHECK(dropped_in(errors.text()) == 10'000 - logged_lines(read).size());
 }
 
 // Goal: somebody who looks after a log nobody reads learns of it while it happens. Method: the only
@@ -399,7 +399,7 @@ TEST_CASE("access_log: a line cut off by a failure is ended before the next") {
         },
         limit_before);
     std::signal(SIGXFSZ, before);
-    const auto lines = lines_of(content_of(file.get()));
+    const auto lines = logged_lines(content_of(file.get()));
     REQUIRE(lines.size() == 12);
     for (std::size_t i = 0; i < 11; ++i) {
         CHECK(lines[i] == line_of("/x"));
@@ -569,7 +569,7 @@ TEST_CASE("access_log: the lines of two cores stay whole") {
             read = content_of(file.get());
         }
         std::map<char, int> counted;
-        for (const auto& line : lines_of(read)) {
+        for (const auto& line : logged_lines(read)) {
             const auto begin = line.find("GET ") + 4;
             const auto end = line.find(" HTTP/1.1\"");
             REQUIRE(end != std::string::npos);
@@ -607,7 +607,7 @@ TEST_CASE("access_log: any allocation may fail" *
                 failed = fault.has_happened();
             },
             which, std::ref(happened));
-        const auto lines = lines_of(content_of(file.get()));
+        const auto lines = logged_lines(content_of(file.get()));
         for (const auto& line : lines) {
             CHECK(line == line_of("/x"));
         }

@@ -238,7 +238,7 @@ TEST_CASE("flags: the ends of every range are in, what lies beyond is out") {
             CHECK_FALSE(takes(std::to_string(octets->max + 1)));
             CHECK_FALSE((octets->min > 0 && takes(std::to_string(octets->min - 1))));
         }
-        if (const auto* time = std::get_if<duration>(&row.kind)) {
+        if (const auto* time = std::get_if<server::flag_kind::duration>(&row.kind)) {
             const auto min = time->min.count();
             CHECK(takes(std::to_string(min) + "ms"));
             CHECK(takes(std::to_string(time->max.count()) + "ms"));

@@ -14,7 +14,7 @@ using vfs::upload_policy;
 
 namespace {
 
-std::string complaint(std::string_view text) {
+std::string mount_complaint(std::string_view text) {
     const auto parsed = parse_mount(text);
     return parsed ? std::string() : parsed.error();
 }
@@ -52,8 +52,8 @@ TEST_CASE("mount: %3A, %2C, %3D and %25 stand for what has a meaning") {
     CHECK(odd.options.is_read_only);
     CHECK(show_mount(odd) == "/a%3D%3A=/b%3Ac%2Cd%25%3De%2Cf:ro");
     CHECK(parse_mount(show_mount(odd)).value() == odd);
-    CHECK(complaint("/a=/b%") == R"("/b%" has a % that no octet follows; %25 is a %)");
-    CHECK(complaint("/a%zz=/b") == R"("/a%zz" has a % that no octet follows; %25 is a %)");
+    CHECK(mount_complaint("/a=/b%") == R"("/b%" has a % that no octet follows; %25 is a %)");
+    CHECK(mount_complaint("/a%zz=/b") == R"("/a%zz" has a % that no octet follows; %25 is a %)");
 }
 
 TEST_CASE("mount: shown as short as it can be, and read again as the same") {
@@ -81,18 +81,20 @@ TEST_CASE("mount: shown as short as it can be, and read again as the same") {
 }
 
 TEST_CASE("mount: what is wrong is said") {
-    CHECK(complaint("") == R"("" is not /path=DIR[:options])");
-    CHECK(complaint("a=/b") == R"("a=/b" is not /path=DIR[:options])");
-    CHECK(complaint("/srv/music") == R"("/srv/music" is not /path=DIR[:options])");
-    CHECK(complaint("/a=") == R"("/a=" names no directory)");
-    CHECK(complaint("/a=:ro") == R"("/a=:ro" names no directory)");
-    CHECK(complaint("/a=%00") == R"("/a=%00" names no directory)");
-    CHECK(complaint("/.ferry-x=/b") == R"("/.ferry-x" is no usable path: permission denied)");
-    CHECK(complaint("/a=/b:").starts_with(R"("" is no option of a mount: ro, hidden=show|hide)"));
-    CHECK(complaint("/a=/b:rw").starts_with(R"("rw" is no option of a mount: )"));
-    CHECK(complaint("/a=/b:ro,").starts_with(R"("" is no option of a mount: )"));
-    CHECK(complaint("/a=/b:links=yes").starts_with(R"("links=yes" is no option of a mount: )"));
-    CHECK(complaint("/a=/b:c:ro").starts_with(R"("c:ro" is no option of a mount: )"));
-    CHECK(complaint("/a=/b:ro,ro") == R"("ro" is said twice)");
-    CHECK(complaint("/a=/b:links=inside,links=refuse") == R"("links" is said twice)");
+    CHECK(mount_complaint("") == R"("" is not /path=DIR[:options])");
+    CHECK(mount_complaint("a=/b") == R"("a=/b" is not /path=DIR[:options])");
+    CHECK(mount_complaint("/srv/music") == R"("/srv/music" is not /path=DIR[:options])");
+    CHECK(mount_complaint("/a=") == R"("/a=" names no directory)");
+    CHECK(mount_complaint("/a=:ro") == R"("/a=:ro" names no directory)");
+    CHECK(mount_complaint("/a=%00") == R"("/a=%00" names no directory)");
+    CHECK(mount_complaint("/.ferry-x=/b") == R"("/.ferry-x" is no usable path: permission denied)");
+    CHECK(mount_complaint("/a=/b:").starts_with(
+        R"("" is no option of a mount: ro, hidden=show|hide)"));
+    CHECK(mount_complaint("/a=/b:rw").starts_with(R"("rw" is no option of a mount: )"));
+    CHECK(mount_complaint("/a=/b:ro,").starts_with(R"("" is no option of a mount: )"));
+    CHECK(
+        mount_complaint("/a=/b:links=yes").starts_with(R"("links=yes" is no option of a mount: )"));
+    CHECK(mount_complaint("/a=/b:c:ro").starts_with(R"("c:ro" is no option of a mount: )"));
+    CHECK(mount_complaint("/a=/b:ro,ro") == R"("ro" is said twice)");
+    CHECK(mount_complaint("/a=/b:links=inside,links=refuse") == R"("links" is said twice)");
 }

@@ -13,7 +13,7 @@ namespace {
 using texts = std::vector<std::string>;
 using field = http::header_rule::field;
 
-std::string wrong_with(std::string_view text) {
+std::string wrong_with_rules(std::string_view text) {
     const auto read = server::parse_rules_text(text, "r.toml", {});
     REQUIRE_FALSE(read);
     CHECK_FALSE(read.error().contains('\n'));
@@ -145,28 +145,30 @@ TEST_CASE("rules file: what it does not say is as flags have it") {
 }
 
 TEST_CASE("rules file: what is no rule is named with its line") {
-    CHECK(wrong_with("\nx = [").starts_with("r.toml:2: not TOML: "));
-    CHECK(wrong_with("\nredirects = 1\n")
+    CHECK(wrong_with_rules("\nx = [").starts_with("r.toml:2: not TOML: "));
+    CHECK(wrong_with_rules("\nredirects = 1\n")
               .starts_with("r.toml:2: redirects: no such key; there are other-hosts, host, index"));
-    CHECK(wrong_with("[redirect]\nfrom = \"/a\"") ==
+    CHECK(wrong_with_rules("[redirect]\nfrom = \"/a\"") ==
           "r.toml:1: redirect: write it as [[redirect]]");
-    CHECK(wrong_with("redirect = [1]") == "r.toml:1: redirect: write it as [[redirect]]");
-    CHECK(wrong_with("[[redirect]]\nfrom = 1") == "r.toml:2: redirect: from: write a string");
-    CHECK(wrong_with("[[redirect]]\nfrom = \"/a\"\nTo = \"/b\"") ==
+    CHECK(wrong_with_rules("redirect = [1]") == "r.toml:1: redirect: write it as [[redirect]]");
+    CHECK(wrong_with_rules("[[redirect]]\nfrom = 1") == "r.toml:2: redirect: from: write a string");
+    CHECK(wrong_with_rules("[[redirect]]\nfrom = \"/a\"\nTo = \"/b\"") ==
           "r.toml:3: redirect: To: no such key; there are from, to, status");
-    CHECK(wrong_with("[[redirect]]\nstatus = -1") ==
+    CHECK(wrong_with_rules("[[redirect]]\nstatus = -1") ==
           "r.toml:2: redirect: status: write a status, such as 404");
-    CHECK(wrong_with("[[header]]\nset = \"X: 1\"")
+    CHECK(wrong_with_rules("[[header]]\nset = \"X: 1\"")
               .starts_with("r.toml:2: header: set: write a table"));
-    CHECK(wrong_with("[[header]]\nset = { X = 1 }") == "r.toml:2: header: set: write a string");
-    CHECK(wrong_with("[[cors]]\ncredentials = 1") ==
+    CHECK(wrong_with_rules("[[header]]\nset = { X = 1 }") ==
+          "r.toml:2: header: set: write a string");
+    CHECK(wrong_with_rules("[[cors]]\ncredentials = 1") ==
           "r.toml:2: cors: credentials: write true or false");
-    CHECK(wrong_with("[[cors]]\nmax-age = \"soon\"").starts_with("r.toml:2: cors: max-age: "));
-    CHECK(wrong_with("[[cors]]\nmax-age = -1").starts_with("r.toml:2: cors: max-age: "));
-    CHECK(wrong_with("host = 1") == "r.toml:1: write it as [[host]]");
-    CHECK(wrong_with("[[host]]\n[[host.error]]\nstatus = [1, \"2\"]") ==
+    CHECK(
+        wrong_with_rules("[[cors]]\nmax-age = \"soon\"").starts_with("r.toml:2: cors: max-age: "));
+    CHECK(wrong_with_rules("[[cors]]\nmax-age = -1").starts_with("r.toml:2: cors: max-age: "));
+    CHECK(wrong_with_rules("host = 1") == "r.toml:1: write it as [[host]]");
+    CHECK(wrong_with_rules("[[host]]\n[[host.error]]\nstatus = [1, \"2\"]") ==
           "r.toml:3: error: status: write a status, such as 404");
-    CHECK(wrong_with("other-hosts = \"no\"") ==
+    CHECK(wrong_with_rules("other-hosts = \"no\"") ==
           "r.toml:1: other-hosts: write \"serve\" or \"refuse\"");
-    CHECK(wrong_with("\"a\\n\" = 1").starts_with("r.toml:1: a\\x0a: no such key"));
+    CHECK(wrong_with_rules("\"a\\n\" = 1").starts_with("r.toml:1: a\\x0a: no such key"));
 }

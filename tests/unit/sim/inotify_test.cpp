@@ -97,9 +97,9 @@ class scene {
     sim_test::event_lines texts_;
 };
 
-using program = void (*)(scene&);
+using watch_program = void (*)(scene&);
 
-std::vector<std::string> run(program steps) {
+std::vector<std::string> run(watch_program steps) {
     const std::string path = posix::make_temporary_directory("/var/tmp");
     REQUIRE_FALSE(path.empty());
     std::vector<std::string> lines;
@@ -115,7 +115,7 @@ std::vector<std::string> run(program steps) {
 }
 
 /// Both have to give the same. Returns it.
-std::vector<std::string> compare(program steps) {
+std::vector<std::string> compare(watch_program steps) {
     const auto real = run(steps);
     sim::world world(1);
     sim::host host(world);
@@ -132,7 +132,7 @@ std::vector<std::string> compare(program steps) {
 }
 
 /// A host of its own, for what cannot be had of the real machine.
-struct machine {
+struct inotify_machine {
     sim::world world{1};
     sim::host host{world};
     sim::host::in_use now{host};
@@ -289,55 +289,55 @@ TEST_CASE("inotify: a copied range is told of where it came from and where it we
 }
 
 TEST_CASE("inotify: a rename over a file tells of both") {
-    for (const program each : {program([](scene& at) {
-                                   at.make("new");
-                                   at.make("old");
-                                   at.watch_directory(changes);
-                                   at.watch(at.open("new"));
-                                   at.watch(at.open("old"));
-                                   at.rename("new", "old");
-                                   at.events("old gone");
-                               }),
-                               program([](scene& at) {
-                                   at.make("new");
-                                   at.make("old");
-                                   at.watch_directory(changes);
-                                   unique_fd old = at.open("old", O_RDWR);
-                                   at.watch(at.open("new"));
-                                   at.watch(old);
-                                   at.rename("new", "old");
-                                   at.events("old still open");
-                                   at.write(old);
-                                   at.note("chmod", kernel::fchmod(old.get(), 0600));
-                                   at.events("written without a name");
-                                   const unique_fd now = at.open("old", O_RDWR);
-                                   at.write(now);
-                                   at.events("the new one");
-                                   old.reset();
-                                   at.events("closed");
-                               }),
-                               program([](scene& at) {
-                                   at.make("new");
-                                   at.make("old");
-                                   at.link("old", "older");
-                                   at.watch_directory(changes);
-                                   at.watch(at.open("old"));
-                                   at.rename("new", "old");
-                                   at.events("has another name");
-                                   at.rename("older", "old");
-                                   at.events("and now");
-                               }),
-                               program([](scene& at) {
-                                   at.make_directory("new");
-                                   at.make_directory("old");
-                                   at.watch_directory(changes);
-                                   at.watch(at.open("new"), changes);
-                                   at.watch(at.open("old"), changes);
-                                   at.rename("new", "old");
-                                   at.events("directories");
-                                   at.make("old/file");
-                                   at.events("in it");
-                               })}) {
+    for (const watch_program each : {watch_program([](scene& at) {
+                                         at.make("new");
+                                         at.make("old");
+                                         at.watch_directory(changes);
+                                         at.watch(at.open("new"));
+                                         at.watch(at.open("old"));
+                                         at.rename("new", "old");
+                                         at.events("old gone");
+                                     }),
+                                     watch_program([](scene& at) {
+                                         at.make("new");
+                                         at.make("old");
+                                         at.watch_directory(changes);
+                                         unique_fd old = at.open("old", O_RDWR);
+                                         at.watch(at.open("new"));
+                                         at.watch(old);
+                                         at.rename("new", "old");
+                                         at.events("old still open");
+                                         at.write(old);
+                                         at.note("chmod", kernel::fchmod(old.get(), 0600));
+                                         at.events("written without a name");
+                                         const unique_fd now = at.open("old", O_RDWR);
+                                         at.write(now);
+                                         at.events("the new one");
+                                         old.reset();
+                                         at.events("closed");
+                                     }),
+                                     watch_program([](scene& at) {
+                                         at.make("new");
+                                         at.make("old");
+                                         at.link("old", "older");
+                                         at.watch_directory(changes);
+                                         at.watch(at.open("old"));
+                                         at.rename("new", "old");
+                                         at.events("has another name");
+                                         at.rename("older", "old");
+                                         at.events("and now");
+                                     }),
+                                     watch_program([](scene& at) {
+                                         at.make_directory("new");
+                                         at.make_directory("old");
+                                         at.watch_directory(changes);
+                                         at.watch(at.open("new"), changes);
+                                         at.watch(at.open("old"), changes);
+                                         at.rename("new", "old");
+                                         at.events("directories");
+                                         at.make("old/file");
+                                         at.events("in it");
+                                     })}) {
         compare(each);
     }
 }
@@ -566,7 +566,7 @@ TEST_CASE("inotify: a full queue says so once, and goes on when it is read") {
             at.unlink("link");
         }
     };
-    machine on;
+    inotify_machine on;
     auto& user = *on.host.watching();
     user.queued_events_max = 4;
     scene at(on.root.get());
@@ -596,7 +596,7 @@ TEST_CASE("inotify: a full queue says so once, and goes on when it is read") {
 }
 
 TEST_CASE("inotify: a user has so many instances and so many watches") {
-    machine on;
+    inotify_machine on;
     auto& user = *on.host.watching();
     user.instances_max = 2;
     user.watches_max = 2;
@@ -629,7 +629,7 @@ TEST_CASE("inotify: a user has so many instances and so many watches") {
 }
 
 TEST_CASE("inotify: a removed file gives its watch back, a closed instance all of them") {
-    machine on;
+    inotify_machine on;
     auto& user = *on.host.watching();
     {
         scene at(on.root.get());
@@ -645,7 +645,7 @@ TEST_CASE("inotify: a removed file gives its watch back, a closed instance all o
 }
 
 TEST_CASE("inotify: a crash ends instances and watches, also where somebody still has one") {
-    machine on;
+    inotify_machine on;
     const int inotify = kernel::inotify_init1(IN_NONBLOCK);
     const sim::inotify_ptr kept = on.host.notices(inotify);
     REQUIRE(kept != nullptr);
@@ -670,7 +670,7 @@ TEST_CASE("inotify: a crash ends instances and watches, also where somebody stil
 }
 
 TEST_CASE("inotify: no fault keeps anybody from reading events or ending a watch") {
-    machine on;
+    inotify_machine on;
     scene at(on.root.get());
     at.watch_directory(IN_CREATE);
     at.make("file");

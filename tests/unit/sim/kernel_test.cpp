@@ -28,8 +28,8 @@ namespace posix = ferry::sim::posix;
 namespace {
 
 /// A simulated host that is the current one, with a directory and a listening socket.
-struct machine {
-    explicit machine(std::uint64_t seed = 1) : world(seed) {
+struct kernel_machine {
+    explicit kernel_machine(std::uint64_t seed = 1) : world(seed) {
         REQUIRE(posix::mkdirat(AT_FDCWD, "/d", 0755) == 0);
         directory.reset(kernel::open("/d", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         REQUIRE(directory);
@@ -68,9 +68,9 @@ struct machine {
 };
 
 /// A call that gives 0 or more, or -1 and an errno; and which errnos a fault may give it.
-struct call {
+struct kernel_call {
     std::string name;
-    std::function<std::int64_t(machine&)> make;
+    std::function<std::int64_t(kernel_machine&)> make;
     std::set<int> faults;
 };
 
@@ -82,7 +82,7 @@ std::int64_t closed(int fd) {
     return 0;
 }
 
-std::int64_t get_address(machine& on, int (*of)(int, sockaddr*, socklen_t*) noexcept) {
+std::int64_t get_address(kernel_machine& on, int (*of)(int, sockaddr*, socklen_t*) noexcept) {
     sockaddr_in address{};
     socklen_t size_bytes = sizeof address;
     const int result =
@@ -91,98 +91,108 @@ std::int64_t get_address(machine& on, int (*of)(int, sockaddr*, socklen_t*) noex
     return result;
 }
 
-std::int64_t set_option(machine& on, int level, int name) {
+std::int64_t set_option(kernel_machine& on, int level, int name) {
     const int value = 1;
     return kernel::setsockopt(on.client.get(), level, name, &value, sizeof value);
 }
 
-const std::vector<call>& calls() {
-    static const std::vector<call> all{
+const std::vector<kernel_call>& calls() {
+    static const std::vector<kernel_call> all{
         {"socket",
-         [](machine&) { return closed(kernel::socket(AF_INET6, SOCK_STREAM, 0)); },
+         [](kernel_machine&) { return closed(kernel::socket(AF_INET6, SOCK_STREAM, 0)); },
          {EMFILE, ENFILE, ENOBUFS}},
         {"setsockopt",
-         [](machine& on) { return set_option(on, IPPROTO_TCP, TCP_NODELAY); },
+         [](kernel_machine& on) { return set_option(on, IPPROTO_TCP, TCP_NODELAY); },
          {ENOBUFS}},
         {"setsockopt SO_OOBINLINE",
-         [](machine& on) { return set_option(on, SOL_SOCKET, SO_OOBINLINE); },
+         [](kernel_machine& on) { return set_option(on, SOL_SOCKET, SO_OOBINLINE); },
          {}},
         {"accept4",
-         [](machine& on) {
+         [](kernel_machine& on) {
              const auto client = on.connect_one();
              while (on.world.events().step()) {}
              return closed(kernel::accept4(on.listener.get(), nullptr, nullptr, SOCK_NONBLOCK));
          },
          {EMFILE, ENFILE, ENOBUFS, ECONNABORTED}},
-        {"getsockname", [](machine& on) { return get_address(on, &kernel::getsockname); }, {}},
-        {"getpeername", [](machine& on) { return get_address(on, &kernel::getpeername); }, {}},
+        {"getsockname",
+         [](kernel_machine& on) { return get_address(on, &kernel::getsockname); },
+         {}},
+        {"getpeername",
+         [](kernel_machine& on) { return get_address(on, &kernel::getpeername); },
+         {}},
         {"send",
-         [](machine& on) { return kernel::send(on.client.get(), "x", 1, MSG_NOSIGNAL); },
+         [](kernel_machine& on) { return kernel::send(on.client.get(), "x", 1, MSG_NOSIGNAL); },
          {EAGAIN}},
         {"count_unread",
-         [](machine& on) {
+         [](kernel_machine& on) {
              int count = -1;
              return kernel::count_unread(on.server.get(), count);
          },
          {}},
         {"count_unacknowledged",
-         [](machine& on) {
+         [](kernel_machine& on) {
              int count = -1;
              return kernel::count_unacknowledged(on.server.get(), count);
          },
          {}},
-        {"shutdown", [](machine& on) { return kernel::shutdown(on.client.get(), SHUT_WR); }, {}},
-        {"open", [](machine&) { return closed(kernel::open("/d/file", O_RDONLY)); }, {EMFILE, EIO}},
+        {"shutdown",
+         [](kernel_machine& on) { return kernel::shutdown(on.client.get(), SHUT_WR); },
+         {}},
+        {"open",
+         [](kernel_machine&) { return closed(kernel::open("/d/file", O_RDONLY)); },
+         {EMFILE, EIO}},
         {"fstat",
-         [](machine& on) {
+         [](kernel_machine& on) {
              struct stat status{};
              return kernel::fstat(on.file.get(), status);
          },
          {EIO}},
         {"fstatfs",
-         [](machine& on) {
+         [](kernel_machine& on) {
              struct statfs status{};
              return kernel::fstatfs(on.file.get(), status);
          },
          {EIO}},
-        {"fchmod", [](machine& on) { return kernel::fchmod(on.file.get(), 0600); }, {EIO}},
+        {"fchmod", [](kernel_machine& on) { return kernel::fchmod(on.file.get(), 0600); }, {EIO}},
         {"faccessat",
-         [](machine&) { return kernel::faccessat(AT_FDCWD, "/proc/self/fd", F_OK, 0); },
+         [](kernel_machine&) { return kernel::faccessat(AT_FDCWD, "/proc/self/fd", F_OK, 0); },
          {ENOENT}},
         {"utimensat",
-         [](machine& on) {
+         [](kernel_machine& on) {
              const timespec times[2]{{.tv_sec = 1, .tv_nsec = 2}, {.tv_sec = 3, .tv_nsec = 4}};
              return kernel::utimensat(on.file.get(), "", times, AT_EMPTY_PATH);
          },
          {EIO}},
         {"flock",
-         [](machine& on) { return kernel::flock(on.file.get(), LOCK_EX | LOCK_NB); },
+         [](kernel_machine& on) { return kernel::flock(on.file.get(), LOCK_EX | LOCK_NB); },
          {ENOLCK}},
         {"set_status_flags",
-         [](machine& on) { return kernel::set_status_flags(on.file.get(), 0); },
+         [](kernel_machine& on) { return kernel::set_status_flags(on.file.get(), 0); },
          {}},
         {"unlinkat",
-         [](machine& on) { return kernel::unlinkat(on.directory.get(), "file", 0); },
+         [](kernel_machine& on) { return kernel::unlinkat(on.directory.get(), "file", 0); },
          {EIO}},
         {"readlinkat",
-         [](machine& on) {
+         [](kernel_machine& on) {
              REQUIRE(posix::symlinkat("file", on.directory.get(), "link") == 0);
              std::array<char, 10> into{};
              return kernel::readlinkat(on.directory.get(), "link", into.data(), into.size());
          },
          {EIO}},
         {"inotify_init1",
-         [](machine&) { return closed(kernel::inotify_init1(IN_NONBLOCK)); },
+         [](kernel_machine&) { return closed(kernel::inotify_init1(IN_NONBLOCK)); },
          {EMFILE, ENOMEM}},
         {"inotify_add_watch",
-         [](machine& on) {
+         [](kernel_machine& on) {
              const unique_fd inotify(kernel::inotify_init1(IN_NONBLOCK));
              const std::string path = "/proc/self/fd/" + std::to_string(on.file.get());
              return inotify ? kernel::inotify_add_watch(inotify.get(), path.c_str(), IN_ALL_EVENTS)
                             : -1;
          },
          {EMFILE, ENOMEM, ENOSPC}},
-        {"close", [](machine&) { return closed(kernel::open("/d", O_PATH)); }, {EMFILE, EIO}},
+        {"close",
+         [](kernel_machine&) { return closed(kernel::open("/d", O_PATH)); },
+         {EMFILE, EIO}},
     };
     return all;
 }
@@ -190,9 +200,9 @@ const std::vector<call>& calls() {
 }  // namespace
 
 TEST_CASE("kernel: every call does its work on a simulated host") {
-    for (const call& each : calls()) {
+    for (const kernel_call& each : calls()) {
         CAPTURE(each.name);
-        machine on;
+        kernel_machine on;
         const auto before = on.host.count_descriptors();
         CHECK(each.make(on) >= 0);
         CHECK(on.host.count_descriptors() == before);
@@ -202,9 +212,9 @@ TEST_CASE("kernel: every call does its work on a simulated host") {
 // Goal: a call fails only as its manual page lets it, and then has done nothing that has to be
 // undone. Method: each decision that a call asks for strikes alone, with seeds for its errnos.
 TEST_CASE("kernel: a call that is struck gives an errno of its own and leaves no descriptor") {
-    for (const call& each : calls()) {
+    for (const kernel_call& each : calls()) {
         CAPTURE(each.name);
-        machine counted;
+        kernel_machine counted;
         counted.host.trouble().strike_nth(0);
         REQUIRE(each.make(counted) >= 0);
         const auto decisions = counted.host.trouble().decisions();
@@ -213,7 +223,7 @@ TEST_CASE("kernel: a call that is struck gives an errno of its own and leaves no
             for (std::uint64_t seed = 1; seed <= 20; ++seed) {
                 CAPTURE(nth);
                 CAPTURE(seed);
-                machine on(seed);
+                kernel_machine on(seed);
                 const auto before = on.host.count_descriptors();
                 if (each.name == "accept4" && nth < decisions) {
                     continue;  // That is the socket of the client.
@@ -231,7 +241,7 @@ TEST_CASE("kernel: a call that is struck gives an errno of its own and leaves no
 
 // Goal: who checks what is left on a disk knows exactly what a fault has kept there.
 TEST_CASE("kernel: a name that a fault keeps from being removed is spared, until it is gone") {
-    machine on;
+    kernel_machine on;
     const auto spared = [&on] { return on.host.files().spared(); };
     const std::vector<std::string> only_the_file{"/d/file"};
     on.host.trouble().strike_nth(1);
@@ -260,7 +270,7 @@ TEST_CASE("kernel: a name that a fault keeps from being removed is spared, until
 }
 
 TEST_CASE("kernel: what a fault hides from a search is spared, but for what is locked") {
-    machine on;
+    kernel_machine on;
     const unique_fd live(posix::openat(on.directory.get(), "live", O_RDWR | O_CREAT, 0644));
     REQUIRE(kernel::flock(live.get(), LOCK_EX | LOCK_NB) == 0);
     const auto strike_lock = [&on] {
@@ -326,7 +336,7 @@ TEST_CASE("kernel: what a fault hides from a search is spared, but for what is l
 }
 
 TEST_CASE("kernel: close does not fail, whatever goes wrong") {
-    machine on;
+    kernel_machine on;
     const int fd = on.file.release();
     on.host.trouble().strike_nth(1);
     CHECK(kernel::close(fd) == 0);
@@ -338,7 +348,7 @@ TEST_CASE("kernel: close does not fail, whatever goes wrong") {
 }
 
 TEST_CASE("kernel: what is none, or of another kind, is refused as on Linux") {
-    machine on;
+    kernel_machine on;
     const int none = on.server.get() + 1'000;
     struct stat status{};
     const auto fails_with = [](std::int64_t result) { return result == -1 ? errno : 0; };
@@ -364,7 +374,7 @@ TEST_CASE("kernel: what is none, or of another kind, is refused as on Linux") {
 }
 
 TEST_CASE("kernel: no descriptor is made where there may be no more, and no connection is taken") {
-    machine on;
+    kernel_machine on;
     auto client = on.connect_one();
     while (on.world.events().step()) {}
     on.host.set_descriptors_max(on.host.count_descriptors());
@@ -389,7 +399,7 @@ TEST_CASE("kernel: where the working directory is meant, it is the simulated roo
     const unique_fd real(::mkstemp(path.data()));
     REQUIRE(real);
     {
-        machine on;
+        kernel_machine on;
         const timespec times[2]{{.tv_sec = 1, .tv_nsec = 0}, {.tv_sec = 1, .tv_nsec = 0}};
         CHECK(kernel::unlinkat(AT_FDCWD, path.c_str(), 0) == -1);
         CHECK(errno == ENOENT);
@@ -411,7 +421,7 @@ TEST_CASE("kernel: where the working directory is meant, it is the simulated roo
 
 TEST_CASE("kernel: without a host it is the real machine") {
     {
-        const machine other;  // One that has been.
+        const kernel_machine other;  // One that has been.
     }
     const unique_fd real(kernel::open("/proc/self/comm", O_RDONLY | O_CLOEXEC));
     REQUIRE(real);
@@ -432,7 +442,7 @@ TEST_CASE("kernel: without a host it is the real machine") {
 
 TEST_CASE("kernel: a real descriptor stays one beside a simulated host") {
     const unique_fd real(kernel::open("/proc/self/comm", O_RDONLY | O_CLOEXEC));
-    const machine on;
+    const kernel_machine on;
     struct stat status{};
     CHECK(kernel::fstat(real.get(), status) == 0);
     CHECK(S_ISREG(status.st_mode));
@@ -440,14 +450,14 @@ TEST_CASE("kernel: a real descriptor stays one beside a simulated host") {
 
 TEST_CASE("kernel: time and chance are the world's") {
     const auto drawn = [](std::uint64_t seed) {
-        machine on(seed);
+        kernel_machine on(seed);
         std::string octets(16, '\0');
         CHECK(kernel::getrandom(octets.data(), octets.size()) == 16);
         return octets;
     };
     CHECK(drawn(1) == drawn(1));
     CHECK(drawn(1) != drawn(2));
-    machine on;
+    kernel_machine on;
     const auto before = kernel::wall_clock();
     on.world.events().jump(2s);
     CHECK(kernel::wall_clock().tv_sec == before.tv_sec + 2);

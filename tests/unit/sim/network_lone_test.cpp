@@ -38,12 +38,12 @@ constexpr short all_events = POLLIN | POLLOUT | POLLRDHUP | POLLPRI;
 /// Addresses that calls are made with; then those of the sockets themselves.
 enum target : unsigned { any_port, any_port_everywhere, listener, nobody, first_socket };
 
-struct view {
+struct lone_view {
     short events = 0;
     int unread = 0;
     int peer_name = 0;
     std::string address;  ///< Of its own; the port is told as there or not.
-    friend bool operator==(const view&, const view&) = default;
+    friend bool operator==(const lone_view&, const lone_view&) = default;
 };
 
 /// An address of 127.0.0.0/8 of this run's own, so that no TIME_WAIT of an earlier one is met.
@@ -71,10 +71,10 @@ class four_sockets {
     virtual int set(unsigned which, int name, int value) = 0;
     virtual int take_error(unsigned which) = 0;
     virtual void renew(unsigned which) = 0;
-    virtual view look(unsigned which) = 0;
+    virtual lone_view look(unsigned which) = 0;
 };
 
-int outcome(ssize_t returned) {
+int lone_outcome(ssize_t returned) {
     return static_cast<int>(returned < 0 ? -errno : returned);
 }
 
@@ -94,16 +94,18 @@ class kernels final : public four_sockets {
 
     int bind(unsigned which, unsigned to) override {
         const where at = address(to);
-        return outcome(::bind(sockets_[which].get(), at.get(), at.size_bytes));
+        return lone_outcome(::bind(sockets_[which].get(), at.get(), at.size_bytes));
     }
     int connect(unsigned which, unsigned to) override {
         const where at = address(to);
         if (port_of(which) == at.port()) {
             return left_out;
         }
-        return outcome(::connect(sockets_[which].get(), at.get(), at.size_bytes));
+        return lone_outcome(::connect(sockets_[which].get(), at.get(), at.size_bytes));
     }
-    int listen(unsigned which) override { return outcome(::listen(sockets_[which].get(), 100)); }
+    int listen(unsigned which) override {
+        return lone_outcome(::listen(sockets_[which].get(), 100));
+    }
     int accept(unsigned which, unsigned into) override {
         const int made = ::accept4(sockets_[which].get(), nullptr, nullptr, SOCK_NONBLOCK);
         const int result = made < 0 ? -errno : 0;
@@ -113,20 +115,21 @@ class kernels final : public four_sockets {
         return result;
     }
     int send(unsigned which) override {
-        return outcome(::send(sockets_[which].get(), "words", 5, MSG_NOSIGNAL));
+        return lone_outcome(::send(sockets_[which].get(), "words", 5, MSG_NOSIGNAL));
     }
     int receive(unsigned which) override {
         std::array<char, 3> piece{};
-        return outcome(::recv(sockets_[which].get(), piece.data(), piece.size(), 0));
+        return lone_outcome(::recv(sockets_[which].get(), piece.data(), piece.size(), 0));
     }
     int shutdown(unsigned which, int how) override {
-        return outcome(::shutdown(sockets_[which].get(), how));
+        return lone_outcome(::shutdown(sockets_[which].get(), how));
     }
     int set(unsigned which, int name, int value) override {
         if (port_of(which) != 0) {
             return left_out;
         }
-        return outcome(::setsockopt(sockets_[which].get(), SOL_SOCKET, name, &value, sizeof value));
+        return lone_outcome(
+            ::setsockopt(sockets_[which].get(), SOL_SOCKET, name, &value, sizeof value));
     }
     int take_error(unsigned which) override {
         int error = -1;
@@ -139,9 +142,9 @@ class kernels final : public four_sockets {
         sockets_[which].reset(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
         ::setsockopt(sockets_[which].get(), IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
     }
-    view look(unsigned which) override {
+    lone_view look(unsigned which) override {
         const int fd = sockets_[which].get();
-        view seen;
+        lone_view seen;
         pollfd asked{.fd = fd, .events = all_events, .revents = 0};
         ::poll(&asked, 1, 0);
         seen.events = asked.revents;
@@ -149,7 +152,7 @@ class kernels final : public four_sockets {
             seen.unread = -errno;
         }
         where peer;
-        seen.peer_name = outcome(::getpeername(fd, peer.get(), &peer.size_bytes));
+        seen.peer_name = lone_outcome(::getpeername(fd, peer.get(), &peer.size_bytes));
         where local;
         ::getsockname(fd, local.get(), &local.size_bytes);
         seen.address = told(local);
@@ -231,7 +234,7 @@ class simulated final : public four_sockets {
         sockets_[which] = on_.tcp();
         after(0);
     }
-    view look(unsigned which) override {
+    lone_view look(unsigned which) override {
         const auto& seen = sockets_[which];
         where peer;
         return {.events = on_.net.poll_events(seen),
@@ -262,14 +265,14 @@ class simulated final : public four_sockets {
     sim::socket_ptr nobody_;
 };
 
-struct call {
+struct lone_call {
     unsigned which;
     std::uint64_t dice;
     unsigned to;
     int number;
 };
 
-int apply(four_sockets& of, const call& what, std::string& story) {
+int apply(four_sockets& of, const lone_call& what, std::string& story) {
     const auto tell = [&](const char* name) {
         story += "\n  " + std::to_string(what.which) + ' ' + name + " to " +
                  std::to_string(what.to) + " number " + std::to_string(what.number);
@@ -324,10 +327,10 @@ void compare(std::uint64_t seed) {
     simulated here(home_of(seed), seed);
     std::string story;
     for (unsigned step = 0; step < 60; ++step) {
-        const call what{.which = static_cast<unsigned>(rng.below(socket_count)),
-                        .dice = rng.below(100),
-                        .to = static_cast<unsigned>(rng.below(first_socket + 3)),
-                        .number = static_cast<int>(rng.below(12))};
+        const lone_call what{.which = static_cast<unsigned>(rng.below(socket_count)),
+                             .dice = rng.below(100),
+                             .to = static_cast<unsigned>(rng.below(first_socket + 3)),
+                             .number = static_cast<int>(rng.below(12))};
         std::string ignored;
         const int wanted = apply(real, what, story);
         const int got = apply(here, what, ignored);
@@ -336,8 +339,8 @@ void compare(std::uint64_t seed) {
         CAPTURE(story);
         REQUIRE(got == wanted);
         for (unsigned each = 0; each < socket_count; ++each) {
-            const view seen = here.look(each);
-            view real_one = real.look(each);
+            const lone_view seen = here.look(each);
+            lone_view real_one = real.look(each);
             for (unsigned i = 0; i < 300 && !(real_one == seen); ++i) {
                 std::this_thread::sleep_for(1ms);
                 real_one = real.look(each);

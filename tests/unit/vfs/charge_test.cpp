@@ -37,7 +37,7 @@ std::string text(std::size_t octets) {
     return std::string(octets, 'x');
 }
 
-struct fixture : counted_tree {
+struct charge_fixture : counted_tree {
     using counted_tree::counted_tree;
 
     /// Begins an upload, writes, and does `then` with it.
@@ -69,7 +69,7 @@ struct fixture : counted_tree {
 }  // namespace
 
 TEST_CASE("charge: where nobody has a quota nothing is looked at") {
-    fixture on;
+    charge_fixture on;
     unsigned opened = 0;
     on.machine.io.set_script([&opened](runtime::op& what) -> std::optional<std::int64_t> {
         opened += what.code == opcode::open_at ? 1 : 0;
@@ -86,7 +86,7 @@ TEST_CASE("charge: where nobody has a quota nothing is looked at") {
 }
 
 TEST_CASE("charge: uploads of every kind") {
-    fixture on;
+    charge_fixture on;
     on.host.write("old", text(100));
     auto ann = on.log_in("/", no_end);
     const auto agrees = [&] { return on.used(ann) == on.truth_of("."); };
@@ -113,7 +113,7 @@ TEST_CASE("charge: uploads of every kind") {
 }
 
 TEST_CASE("charge: directories, removing, and what fails") {
-    fixture on;
+    charge_fixture on;
     plant(on.host, "d/f", text(10));
     auto ann = on.log_in("/", no_end);
     CHECK(on.make_directory("/e"));
@@ -131,7 +131,7 @@ TEST_CASE("charge: directories, removing, and what fails") {
 
 TEST_CASE("charge: a home is where its directory is, whatever leads there") {
     SUBCASE("a link") {
-        fixture on;
+        charge_fixture on;
         on.host.make_directory("ann");
         on.host.make_directory("ann/d");
         on.host.link({.at = "way", .to = "ann/d"});
@@ -142,14 +142,14 @@ TEST_CASE("charge: a home is where its directory is, whatever leads there") {
         CHECK(on.used(same) == amount{.octets = 9, .files = 1});
     }
     SUBCASE("another spelling") {
-        fixture on(vfs::tree_options{.names = {.folds_case = true}});
+        charge_fixture on(vfs::tree_options{.names = {.folds_case = true}});
         on.host.make_directory("Ann");
         auto ann = on.log_in("/ann", no_end);
         CHECK(on.upload("/ANN/f", text(9)));
         CHECK(on.used(ann) == amount{.octets = 9, .files = 1});
     }
     SUBCASE("another name since") {
-        fixture on;
+        charge_fixture on;
         on.host.make_directory("ann");
         auto ann = on.log_in("/ann", no_end);
         CHECK(on.rename({.from = "/ann", .to = "/anna"}));
@@ -158,7 +158,7 @@ TEST_CASE("charge: a home is where its directory is, whatever leads there") {
         CHECK(on.used(ann) == on.truth_of("anna"));
     }
     SUBCASE("a mount") {
-        fixture on(strings{"/ann/music"});
+        charge_fixture on(strings{"/ann/music"});
         on.host.make_directory("ann");
         on.more[0]->write("song", text(30));
         auto ann = on.log_in("/ann", no_end);
@@ -173,7 +173,7 @@ TEST_CASE("charge: a home is where its directory is, whatever leads there") {
 }
 
 TEST_CASE("charge: a directory that is mounted in a home it lies in counts once") {
-    fixture on;
+    charge_fixture on;
     plant(on.host, "d/in/f", text(30));
     std::vector<vfs::mount> mounts;
     for (const auto& [name, directory] :
@@ -192,7 +192,7 @@ TEST_CASE("charge: a directory that is mounted in a home it lies in counts once"
 }
 
 TEST_CASE("charge: a mount beneath a home is held to its quota, others' use of it is not") {
-    fixture on(strings{"/ann/music"});
+    charge_fixture on(strings{"/ann/music"});
     on.host.make_directory("ann");
     auto ann = on.log_in("/ann", {.octets_max = 10});
     auto bob = on.log_in("/ann", {.octets_max = 20});
@@ -204,7 +204,7 @@ TEST_CASE("charge: a mount beneath a home is held to its quota, others' use of i
 }
 
 TEST_CASE("charge: to the last octet and file, and what is refused leaves nothing (V13)") {
-    fixture on;
+    charge_fixture on;
     on.host.write("old", text(60));
     auto ann = on.log_in("/", {.octets_max = 100, .files_max = 3});
     const auto mine = [&](std::string_view name, std::size_t size, vfs::upload_options how = {}) {
@@ -238,13 +238,13 @@ TEST_CASE("charge: to the last octet and file, and what is refused leaves nothin
 // What an upload is to replace has its place until the commit: if it is gone by then, there may be
 // no room left.
 TEST_CASE("charge: a replacement of what has been removed meanwhile is counted whole") {
-    fixture on;
+    charge_fixture on;
     on.host.write("old", text(60));
     auto ann = on.log_in("/", {.octets_max = 100});
     const auto replace = [&](std::size_t others) {
         return on.as(ann, [&] {
             return on.begin("/old", text(60), {}, [&](runtime::core& here, vfs::upload& mine) {
-                return [](runtime::core& core, fixture& in, vfs::upload& begun,
+                return [](runtime::core& core, charge_fixture& in, vfs::upload& begun,
                           std::size_t size) -> runtime::task<result<void>> {
                     const auto old = at("/old");
                     const auto removed = co_await in.files->remove_file(core, old);
@@ -271,7 +271,7 @@ TEST_CASE("charge: a replacement of what has been removed meanwhile is counted w
 }
 
 TEST_CASE("charge: parts of uploads that were cut off count, whatever becomes of them") {
-    fixture on;
+    charge_fixture on;
     auto ann = on.log_in("/", {.octets_max = 100, .files_max = 2});
     const auto mine = [&](auto work) { return on.as(ann, work); };
     const auto part = [&](std::uint64_t octets) {
@@ -335,7 +335,7 @@ TEST_CASE("charge: every step fails once") {
         for (unsigned nth = 0, submitted = 1; nth < submitted; ++nth) {
             CAPTURE(is_there);
             CAPTURE(nth);
-            fixture on;
+            charge_fixture on;
             plant(on.host, "d/g", text(20));
             on.host.make_directory("ann");
             if (is_there) {
@@ -368,7 +368,7 @@ TEST_CASE("charge: every step fails once") {
 
 // A walk that began meanwhile may have seen the name or not.
 TEST_CASE("charge: who changed a name without knowing of a home puts it in doubt") {
-    fixture on;
+    charge_fixture on;
     on.host.write("f", text(10));
     on.host.make_directory("d");
     std::shared_ptr<vfs::home> home;
@@ -430,7 +430,8 @@ runtime::task<> make_d(runtime::core& here, const vfs::tree& files) {
 }
 
 /// Holds a name in the root alone while somebody else makes a directory of it.
-runtime::task<> make_while_held(runtime::nursery& all, fixture& on, int root, bool& is_early) {
+runtime::task<> make_while_held(runtime::nursery& all, charge_fixture& on, int root,
+                                bool& is_early) {
     auto held =
         co_await on.table.names()->take(all.here(), root, "d", vfs::name_locks::manner::alone);
     REQUIRE(held);
@@ -446,7 +447,7 @@ runtime::task<> make_while_held(runtime::nursery& all, fixture& on, int root, bo
 
 // A rename that replaces an empty directory has looked at what it replaces.
 TEST_CASE("charge: nobody makes a directory under a name that somebody else has alone") {
-    fixture on;
+    charge_fixture on;
     auto ann = on.log_in("/", no_end);
     const unique_fd root(::open(on.host.root().c_str(), O_PATH | O_DIRECTORY));
     on.files.swap(ann.files);

@@ -25,7 +25,7 @@ constexpr std::size_t large_bytes = 2_MiB;
 
 /// A tree whose pool is busy until the test says otherwise, so that what was left to the pool is
 /// seen to be still open.
-struct fixture {
+struct closing_fixture {
     struct blocker : runtime::offload_job {
         blocker()
             : offload_job(
@@ -40,7 +40,7 @@ struct fixture {
     std::unique_ptr<runtime::offload_pool> closing = std::make_unique<runtime::offload_pool>(2);
     std::unique_ptr<vfs::tree> files = vfs::open_local_tree(host.root().c_str()).value();
 
-    fixture() {
+    closing_fixture() {
         files->close_on(*closing);
         closing->submit(busy);
     }
@@ -86,7 +86,7 @@ struct fixture {
 }  // namespace
 
 TEST_CASE("closing: a large upload that was dropped is closed by the pool") {
-    fixture tree;
+    closing_fixture tree;
     const auto before = open_descriptors();
     {
         const auto begun = tree.upload(large_bytes, false);
@@ -99,7 +99,7 @@ TEST_CASE("closing: a large upload that was dropped is closed by the pool") {
 }
 
 TEST_CASE("closing: a small upload, or one that has its name, is closed at once") {
-    fixture tree;
+    closing_fixture tree;
     const auto before = open_descriptors();
     {
         const auto small = tree.upload(10, false);
@@ -112,7 +112,7 @@ TEST_CASE("closing: a small upload, or one that has its name, is closed at once"
 }
 
 TEST_CASE("closing: the last reader of a large file that was removed leaves it to the pool") {
-    fixture tree;
+    closing_fixture tree;
     tree.host.write("file", std::string(large_bytes, 'x'));
     tree.host.write("small", "x");
     const auto before = open_descriptors();
@@ -132,7 +132,7 @@ TEST_CASE("closing: the last reader of a large file that was removed leaves it t
 }
 
 TEST_CASE("closing: a large file that still has its name is closed at once") {
-    fixture tree;
+    closing_fixture tree;
     tree.host.write("file", std::string(large_bytes, 'x'));
     const auto before = open_descriptors();
     auto file = tree.open("/file");

@@ -27,8 +27,8 @@ using strings = std::vector<std::string>;
 
 namespace {
 
-struct fixture : tree_calls {
-    explicit fixture(vfs::tree_options options = {}) {
+struct copy_fixture : tree_calls {
+    explicit copy_fixture(vfs::tree_options options = {}) {
         files = vfs::open_local_tree(host.root().c_str(), options).value();
     }
 
@@ -63,7 +63,7 @@ std::string long_text() {
 }  // namespace
 
 TEST_CASE("copy: a new name, one that is taken, and one that must not be (threats.md, V12)") {
-    fixture tree;
+    copy_fixture tree;
     tree.host.write("a", "old words");
     tree.host.write("b", "other");
     for (const auto level : {durability::none, durability::data, durability::full}) {
@@ -82,7 +82,7 @@ TEST_CASE("copy: a new name, one that is taken, and one that must not be (threat
 }
 
 TEST_CASE("copy: where the file system copies nothing itself, through memory") {
-    fixture tree;
+    copy_fixture tree;
     const auto text = long_text();
     tree.host.write("a", text);
     CHECK(tree.copy({"/a", "/by_range"}) == text.size());
@@ -96,7 +96,7 @@ TEST_CASE("copy: where the file system copies nothing itself, through memory") {
 }
 
 TEST_CASE("copy: a file onto itself is refused, whatever it is called, as by cp(1)") {
-    fixture tree;
+    copy_fixture tree;
     tree.host.write("a", "words");
     tree.host.link({.at = "link", .to = "a"});
     REQUIRE(::link((tree.host / "a").c_str(), (tree.host / "twin").c_str()) == 0);
@@ -111,7 +111,7 @@ TEST_CASE("copy: a file onto itself is refused, whatever it is called, as by cp(
 }
 
 TEST_CASE("copy: what cannot be looked at may be the same file, so nothing is done") {
-    fixture tree;
+    copy_fixture tree;
     tree.host.write("a", "words");
     const auto before = tree.host.inode("a");
     int opened = 0;
@@ -125,7 +125,7 @@ TEST_CASE("copy: what cannot be looked at may be the same file, so nothing is do
 }
 
 TEST_CASE("copy: a link is read through, and replaced itself; one that leads out is neither (V2)") {
-    fixture tree;
+    copy_fixture tree;
     tree.host.write("a", "words");
     tree.host.write("b", "kept");
     tree.host.link({.at = "to_a", .to = "a"});
@@ -140,7 +140,7 @@ TEST_CASE("copy: a link is read through, and replaced itself; one that leads out
 }
 
 TEST_CASE("copy: what is no file, or nowhere") {
-    fixture tree;
+    copy_fixture tree;
     tree.host.write("a", "words");
     tree.host.make_directory("d");
     REQUIRE(::mkfifo((tree.host / "fifo").c_str(), 0644) == 0);
@@ -155,7 +155,7 @@ TEST_CASE("copy: what is no file, or nowhere") {
 }
 
 TEST_CASE("copy: modes are those of cp(1), and never set-id (threats.md, V14)") {
-    fixture tree;
+    copy_fixture tree;
     const auto umask_before = ::umask(022);
     tree.host.write("private", "x");
     tree.host.write("run", "x");
@@ -173,7 +173,7 @@ TEST_CASE("copy: modes are those of cp(1), and never set-id (threats.md, V14)") 
 }
 
 TEST_CASE("copy: the time is that of the copy: who compares times sees the change") {
-    fixture tree;
+    copy_fixture tree;
     tree.host.write("a", "words");
     tree.host.write("b", "newer words");
     REQUIRE(tree.set_modified("/a", {.seconds = 1'000'000'000}));
@@ -183,7 +183,7 @@ TEST_CASE("copy: the time is that of the copy: who compares times sees the chang
 }
 
 TEST_CASE("copy: every failing step leaves the old file, and nothing else (threats.md, V13)") {
-    fixture tree;
+    copy_fixture tree;
     tree.host.write("a", "words");
     tree.host.write("b", "old");
     const auto descriptors = open_descriptors();
@@ -199,7 +199,7 @@ TEST_CASE("copy: every failing step leaves the old file, and nothing else (threa
 }
 
 TEST_CASE("copy: a stop between two pieces ends it") {
-    fixture tree;
+    copy_fixture tree;
     tree.host.write("a", long_text());
     tree.answer(opcode::copy_range, -EXDEV);
     runtime::stop_scope stop;
@@ -227,7 +227,7 @@ TEST_CASE("copy: a stop between two pieces ends it") {
 
 // Whatever happens under the names meanwhile, the copy is of the file that was opened.
 TEST_CASE("copy: replaced, removed, cut shorter or grown while it is copied (V6, V7)") {
-    fixture tree;
+    copy_fixture tree;
     const std::string text(1'000, 'x');
     const auto in_the_middle = [&](auto what_happens) {
         tree.host.write("a", text);
@@ -262,7 +262,7 @@ TEST_CASE("copy: replaced, removed, cut shorter or grown while it is copied (V6,
 
 // Else it fills the disk for all others before it says that it does not fit (threats.md, V13).
 TEST_CASE("copy: room is set aside first, unless the copy may need none") {
-    fixture tree;
+    copy_fixture tree;
     tree.host.write("a", "");
     REQUIRE(::truncate((tree.host / "a").c_str(), 1 << 20) == 0);
     const unique_fd root(::open(tree.host.root().c_str(), O_PATH | O_DIRECTORY));
@@ -321,30 +321,30 @@ TEST_CASE("copy: room is set aside first, unless the copy may need none") {
 
 TEST_CASE("copy: the options of a mount hold") {
     SUBCASE("read only") {
-        fixture tree({.is_read_only = true});
+        copy_fixture tree({.is_read_only = true});
         tree.host.write("a", "words");
         CHECK(tree.code_of(tree.copy({"/a", "/b"})) == errc::read_only);
     }
     SUBCASE("no uploads") {
-        fixture tree({.uploads = vfs::upload_policy::none});
+        copy_fixture tree({.uploads = vfs::upload_policy::none});
         tree.host.write("a", "words");
         CHECK(tree.code_of(tree.copy({"/a", "/b"})) == errc::denied);
     }
     SUBCASE("uploads to free names only") {
-        fixture tree({.uploads = vfs::upload_policy::create});
+        copy_fixture tree({.uploads = vfs::upload_policy::create});
         tree.host.write("a", "words");
         CHECK(tree.copy({"/a", "/b"}));
         CHECK(tree.code_of(tree.copy({"/a", "/b"})) == errc::exists);
     }
     SUBCASE("hidden names") {
-        fixture tree({.hides_dot_names = true});
+        copy_fixture tree({.hides_dot_names = true});
         tree.host.write("a", "words");
         tree.host.write(".secret", "words");
         CHECK(tree.code_of(tree.copy({"/.secret", "/b"})) == errc::not_found);
         CHECK(tree.code_of(tree.copy({"/a", "/.b"})) == errc::denied);
     }
     SUBCASE("names in other letters") {
-        fixture tree({.names = {.folds_case = true}});
+        copy_fixture tree({.names = {.folds_case = true}});
         tree.host.write("a", "words");
         CHECK(tree.code_of(tree.copy({"/a", "/A"})) == errc::invalid);
         CHECK(tree.copy({"/A", "/b"}) == 5U);
@@ -353,7 +353,7 @@ TEST_CASE("copy: the options of a mount hold") {
 }
 
 TEST_CASE("copy: from one mount to another, and never onto itself by way of two") {
-    fixture tree;
+    copy_fixture tree;
     tree.host.make_directory("one");
     tree.host.make_directory("two");
     tree.host.write("one/a", "words");
@@ -385,7 +385,7 @@ TEST_CASE(
     enum class act : std::uint8_t { remove, rename, copy };
     for (const act how : {act::remove, act::rename, act::copy}) {
         CAPTURE(static_cast<int>(how));
-        fixture tree;
+        copy_fixture tree;
         const auto change = [&](std::string_view name, const vfs::metadata& seen) {
             return tree.machine.run(
                 [](runtime::core& here, const vfs::tree& files, path from, act what,

@@ -38,9 +38,9 @@ std::string long_text() {
     return text;
 }
 
-struct fixture : tree_calls {
-    explicit fixture(std::size_t entries_max = 8,
-                     std::uint64_t turn_bytes_max = vfs::digests::turn_bytes_max)
+struct digest_fixture : tree_calls {
+    explicit digest_fixture(std::size_t entries_max = 8,
+                            std::uint64_t turn_bytes_max = vfs::digests::turn_bytes_max)
         : known(entries_max), made(machine.here, known, turn_bytes_max) {
         files = vfs::open_local_tree(host.root().c_str()).value();
     }
@@ -98,7 +98,7 @@ task<> hash_one(vfs::digests& by, const vfs::node& file, vfs::digest wanted, std
 }  // namespace
 
 TEST_CASE("digest: whole files and stretches of them, in pieces") {
-    fixture tree;
+    digest_fixture tree;
     const auto text = long_text();
     tree.host.write("long", text);
     tree.host.write("empty", "");
@@ -135,7 +135,7 @@ TEST_CASE("digest: whole files and stretches of them, in pieces") {
 
 TEST_CASE(
     "digest: a whole file's is kept, unless the file has just been changed (threats.md, V8)") {
-    fixture tree;
+    digest_fixture tree;
     tree.host.write("fresh", "words");
     CHECK(tree.pieces_of("/fresh", {.is_local = true}) == 1);
     CHECK(tree.pieces_of("/fresh", {.is_local = true}) == 1);
@@ -184,7 +184,7 @@ TEST_CASE("digest: what is kept is of one status, and of no other") {
 }
 
 TEST_CASE("digest: it is of the content as it is, not as it was opened") {
-    fixture tree;
+    digest_fixture tree;
     tree.host.write("a", "old words");
     const auto file = tree.open("/a");
     REQUIRE(file);
@@ -196,7 +196,7 @@ TEST_CASE("digest: it is of the content as it is, not as it was opened") {
 }
 
 TEST_CASE("digest: written while it is read, it is read again, and the second time that is busy") {
-    fixture tree;
+    digest_fixture tree;
     const auto text = long_text();
     const auto write_x = [&] { write_at(tree.host / "a", 0, "x"); };
     SUBCASE("once") {
@@ -238,7 +238,7 @@ TEST_CASE("digest: written while it is read, it is read again, and the second ti
 }
 
 TEST_CASE("digest: a stop between two pieces ends it, and gives its turn back") {
-    fixture tree;
+    digest_fixture tree;
     tree.host.write("a", long_text());
     const auto file = tree.open("/a");
     REQUIRE(file);
@@ -253,7 +253,7 @@ TEST_CASE("digest: a stop between two pieces ends it, and gives its turn back") 
 }
 
 TEST_CASE("digest: so many at once, the others wait for their turn and all are right") {
-    fixture tree;
+    digest_fixture tree;
     const auto text = long_text();
     tree.host.write("a", text);
     const auto file = tree.open("/a");
@@ -290,7 +290,7 @@ task<> hash_in_order(vfs::digests& by, const vfs::node& file, std::vector<std::u
 
 // Huge files, sparse ones of no size on the disk among them, would else have all turns for hours.
 TEST_CASE("digest: a short file has its turn among long ones") {
-    fixture tree(8, 4_MiB);
+    digest_fixture tree(8, 4_MiB);
     tree.host.write("short", "x");
     const auto small = tree.open("/short");
     std::vector<vfs::node> large;
@@ -323,7 +323,7 @@ TEST_CASE("digest: a short file has its turn among long ones") {
 }
 
 TEST_CASE("digest: one that another has made meanwhile ends the wait for the next turn") {
-    fixture tree(8, 4_MiB);
+    digest_fixture tree(8, 4_MiB);
     const auto text = long_text();
     tree.host.write("a", text);
     const auto file = tree.open("/a");

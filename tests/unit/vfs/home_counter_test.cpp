@@ -26,8 +26,8 @@ using vfs::amount;
 
 namespace {
 
-struct fixture {
-    fixture() {
+struct counter_fixture {
+    counter_fixture() {
         host.write("f", std::string(100, 'x'));
         plant(host, "d/e/g", std::string(20, 'x'));
         files = vfs::open_local_tree(host.root().c_str()).value();
@@ -50,10 +50,11 @@ struct fixture {
         runtime::stop_scope stop;
         runtime::run_core(
             here, stop,
-            [](runtime::nursery& bottom, fixture& my,
+            [](runtime::nursery& bottom, counter_fixture& my,
                const std::function<runtime::task<>(runtime::core&)>& what) -> runtime::task<> {
-                bottom.start([](fixture& its) -> runtime::task<> { co_await its.counter->run(); },
-                             std::ref(my));
+                bottom.start(
+                    [](counter_fixture& its) -> runtime::task<> { co_await its.counter->run(); },
+                    std::ref(my));
                 co_await what(my.here);
                 bottom.request_stop();
             },
@@ -61,7 +62,7 @@ struct fixture {
     }
 };
 
-runtime::task<> wait_until_counted(runtime::core& here, fixture& on,
+runtime::task<> wait_until_counted(runtime::core& here, counter_fixture& on,
                                    const std::shared_ptr<vfs::home>& which) {
     on.counter->ask(which);
     while (!on.table.use_of(*which).is_counted) {
@@ -79,7 +80,7 @@ vfs::directory_id id_of(const std::string& directory) {
 }  // namespace
 
 TEST_CASE("home counter: counts what is asked for") {
-    fixture on;
+    counter_fixture on;
     const auto all = on.table.enter({}, id_of(on.host.root()));
     const auto beneath = on.table.enter(at("/d"), id_of(on.host / "d"));
     on.run([&](runtime::core& here) -> runtime::task<> {
@@ -93,7 +94,7 @@ TEST_CASE("home counter: counts what is asked for") {
 }
 
 TEST_CASE("home counter: who makes something first waits until it is known what there is") {
-    fixture on;
+    counter_fixture on;
     on.run([&](runtime::core& here) -> runtime::task<> {
         auto own = co_await on.files->subtree(here, {});
         auto home = on.table.enter({}, id_of(on.host.root()));
@@ -109,7 +110,7 @@ TEST_CASE("home counter: who makes something first waits until it is known what 
 }
 
 TEST_CASE("home counter: a directory that another has taken the place of is not counted") {
-    fixture on;
+    counter_fixture on;
     const auto gone = on.table.enter(at("/d"), id_of(on.host / "d/e"));
     const auto all = on.table.enter({}, id_of(on.host.root()));
     on.run([&](runtime::core& here) -> runtime::task<> {
@@ -123,7 +124,7 @@ TEST_CASE("home counter: a directory that another has taken the place of is not 
 
 // While a walk of minutes goes on, nobody on its core could store anything for the first time.
 TEST_CASE("home counter: a small home does not wait for a large one, but for four") {
-    fixture on;
+    counter_fixture on;
     std::vector<std::shared_ptr<vfs::home>> large;
     for (std::size_t i = 0; i < vfs::home_counter::at_once_max; ++i) {
         const auto name = "large" + std::to_string(i);

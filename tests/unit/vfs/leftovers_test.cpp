@@ -32,7 +32,7 @@ namespace {
 
 constexpr const char* leftover = ".ferry-upload-0123456789abcdef";
 
-struct fixture {
+struct leftovers_fixture {
     scratch host;
     test_core core;
     unique_fd root{::open(host.root().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
@@ -58,7 +58,7 @@ struct fixture {
 
 /// How many descriptors were open at most when an operation began, beyond those there are now.
 struct descriptors_seen {
-    explicit descriptors_seen(fixture& in) {
+    explicit descriptors_seen(leftovers_fixture& in) {
         in.core.io.set_script([this](runtime::op&) -> std::optional<std::int64_t> {
             most = std::max(most, open_descriptors());
             return std::nullopt;
@@ -68,12 +68,12 @@ struct descriptors_seen {
     std::size_t most = before;
 };
 
-runtime::task<> sweep_into(fixture& disk, std::size_t& removed) {
+runtime::task<> sweep_into(leftovers_fixture& disk, std::size_t& removed) {
     const auto found = co_await remove_leftovers(disk.core.here, disk.how());
     removed = found.removed;
 }
 
-runtime::task<> hold_turn(runtime::nursery& both, fixture& disk, std::size_t& removed,
+runtime::task<> hold_turn(runtime::nursery& both, leftovers_fixture& disk, std::size_t& removed,
                           const std::size_t& reads) {
     auto turn = disk.turns.going_on.try_take();
     both.start(&sweep_into, std::ref(disk), std::ref(removed));
@@ -86,7 +86,7 @@ runtime::task<> hold_turn(runtime::nursery& both, fixture& disk, std::size_t& re
 }
 
 /// A sweep that begins while a listing has the only turn. Gives how many it removed in the end.
-runtime::task<std::size_t> sweep_while_client_reads(runtime::core& here, fixture& disk,
+runtime::task<std::size_t> sweep_while_client_reads(runtime::core& here, leftovers_fixture& disk,
                                                     const std::size_t& reads) {
     std::size_t removed = 0;
     co_await runtime::with_nursery(here, &hold_turn, std::ref(disk), std::ref(removed),
@@ -97,7 +97,7 @@ runtime::task<std::size_t> sweep_while_client_reads(runtime::core& here, fixture
 }  // namespace
 
 TEST_CASE("leftovers: removed everywhere in the tree, and nothing else (threats.md, V12)") {
-    fixture disk;
+    leftovers_fixture disk;
     disk.host.make_directory("a");
     disk.host.make_directory("a/b");
     disk.host.make_directory("empty");
@@ -143,7 +143,7 @@ TEST_CASE("leftovers: removed everywhere in the tree, and nothing else (threats.
 }
 
 TEST_CASE("leftovers: an upload under way, here or in another process, is none") {
-    fixture disk;
+    leftovers_fixture disk;
     disk.host.write(leftover, "under way");
     {
         const unique_fd held(::open((disk.host / leftover).c_str(), O_WRONLY | O_CLOEXEC));
@@ -156,7 +156,7 @@ TEST_CASE("leftovers: an upload under way, here or in another process, is none")
 }
 
 TEST_CASE("leftovers: what was removed, or is about to be, cannot be claimed") {
-    fixture disk;
+    leftovers_fixture disk;
     disk.host.write(leftover, "");
     const unique_fd late(::open((disk.host / leftover).c_str(), O_WRONLY | O_CLOEXEC));
     REQUIRE(late);
@@ -170,7 +170,7 @@ TEST_CASE("leftovers: what was removed, or is about to be, cannot be claimed") {
 }
 
 TEST_CASE("leftovers: what is not a file of ferry's own user, or has many names, is none") {
-    fixture disk;
+    leftovers_fixture disk;
     const std::string names[] = {".ferry-upload-0000000000000001", ".ferry-upload-0000000000000002",
                                  ".ferry-upload-0000000000000003"};
     const auto link = [&disk](const std::string& from, const char* to) {
@@ -199,7 +199,7 @@ TEST_CASE("leftovers: what is not a file of ferry's own user, or has many names,
 // Goal: a tree costs a sweep no descriptor for its depth. Method: one deeper than any client gets
 // it by its name, each directory of it with a leftover.
 TEST_CASE("leftovers: a deep tree is walked with few descriptors") {
-    fixture disk;
+    leftovers_fixture disk;
     std::string path;
     for (int depth = 0; depth < 990; ++depth) {
         path += "d/";
@@ -213,7 +213,7 @@ TEST_CASE("leftovers: a deep tree is walked with few descriptors") {
 }
 
 TEST_CASE("leftovers: a path longer than the kernel takes at once") {
-    fixture disk;
+    leftovers_fixture disk;
     const std::string name(200, 'n');
     constexpr std::size_t depth = 45;  // 9,000 octets, twice PATH_MAX and more.
     std::vector<unique_fd> way;
@@ -238,7 +238,7 @@ TEST_CASE("leftovers: a path longer than the kernel takes at once") {
 }
 
 TEST_CASE("leftovers: the memory for directories is bounded, and what is beyond is told") {
-    fixture disk;
+    leftovers_fixture disk;
     for (int number = 0; number < 400; ++number) {  // More than a batch.
         const std::string directory = "directory-" + std::to_string(1000 + number);
         disk.host.make_directory(directory);
@@ -256,7 +256,7 @@ TEST_CASE("leftovers: the memory for directories is bounded, and what is beyond 
 }
 
 TEST_CASE("leftovers: directories are read in turn with the listings of clients") {
-    fixture disk;
+    leftovers_fixture disk;
     disk.host.write(leftover, "");
     std::size_t reads = 0;
     disk.core.io.set_script([&reads](runtime::op& what) -> std::optional<std::int64_t> {
@@ -268,7 +268,7 @@ TEST_CASE("leftovers: directories are read in turn with the listings of clients"
 }
 
 TEST_CASE("leftovers: a sweep ends when it is asked to stop") {
-    fixture disk;
+    leftovers_fixture disk;
     for (int number = 0; number < 20; ++number) {
         disk.host.make_directory(std::to_string(number));
     }
@@ -285,7 +285,7 @@ TEST_CASE("leftovers: a sweep ends when it is asked to stop") {
 
 TEST_CASE(
     "leftovers: locked for writing, as NFS wants it; one that may only be read, for reading") {
-    fixture disk;
+    leftovers_fixture disk;
     disk.host.write(leftover, "");
     std::vector<std::uint64_t> opened_with;
     std::int64_t refusal = 0;
@@ -310,7 +310,7 @@ TEST_CASE(
 // Goal: where other machines may have the file open without a lock that is seen here, only what
 // has long been left alone is removed. Method: the tests' file system, taken for such a one.
 TEST_CASE("leftovers: a lock alone decides nothing where other machines may share the files") {
-    fixture disk;
+    leftovers_fixture disk;
     disk.host.write(leftover, "of another machine");
     auto how = disk.how();
     how.home = disk.home(false);
@@ -364,7 +364,7 @@ TEST_CASE("leftovers: a lock alone decides nothing where other machines may shar
 
 // Goal: no core waits for a file server. Method: what is asked of one goes to the pool.
 TEST_CASE("leftovers: a lock is a question for the pool, unless the file system is local") {
-    fixture disk;
+    leftovers_fixture disk;
     std::size_t offloaded = 0;
     disk.core.io.set_script([&offloaded](runtime::op& what) -> std::optional<std::int64_t> {
         offloaded += what.code == runtime::opcode::compute ? 1U : 0U;

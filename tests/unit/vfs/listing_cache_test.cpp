@@ -52,8 +52,8 @@ task<entries> list_all(core& here, const vfs::tree& files, std::string_view name
 }
 
 /// A tree and what one core keeps of its directories.
-struct cached_site {
-    explicit cached_site(listing_cache::bounds most = {.trusted_max = std::chrono::hours(1)})
+struct listed_site {
+    explicit listed_site(listing_cache::bounds most = {.trusted_max = std::chrono::hours(1)})
         : cache(machine.here, most) {
         bounds.kept = &cache;
     }
@@ -106,7 +106,7 @@ std::vector<std::string> names_of(const entries& all) {
 }  // namespace
 
 TEST_CASE("listing cache: a directory is kept from its second listing on, and then reads nothing") {
-    cached_site on;
+    listed_site on;
     run_shell(on.files, "mkdir d; touch d/b d/a d/c");
     std::size_t reads = 0;
     on.machine.io.set_script([&reads](runtime::op& what) -> std::optional<std::int64_t> {
@@ -180,7 +180,7 @@ TEST_CASE("listing cache: every change is seen by the next listing, whatever it 
     };
     for (const auto& each : changes) {
         CAPTURE(each);
-        cached_site on;
+        listed_site on;
         run_shell(on.files,
                   "mkdir -p d/sub d2; echo 1 > d/f; echo 2 > d/e; echo z > d2/twin; "
                   "ln d2/twin d/twin; echo t > d2/target; ln -s ../d2/target d/link; "
@@ -199,7 +199,7 @@ TEST_CASE("listing cache: every change is seen by the next listing, whatever it 
 }
 
 TEST_CASE("listing cache: only names that something has happened to are looked at again") {
-    cached_site on;
+    listed_site on;
     run_shell(on.files, "mkdir d; for i in $(seq 600); do echo $i > d/n$i; done");
     on.warm("/d");
     std::size_t looked = 0;
@@ -226,7 +226,7 @@ TEST_CASE("listing cache: a change while a directory is read is seen by the next
     // It strikes before each operation of the listing that keeps it, one after the other.
     for (int nth = 0; nth < 6; ++nth) {
         CAPTURE(nth);
-        cached_site on;
+        listed_site on;
         run_shell(on.files, "mkdir d; for i in $(seq 600); do echo $i > d/n$i; done");
         on.list("/d");
         int seen = 0;
@@ -244,7 +244,7 @@ TEST_CASE("listing cache: a change while a directory is read is seen by the next
 }
 
 TEST_CASE("listing cache: each of two listings at once sees what has changed before both") {
-    cached_site on;
+    listed_site on;
     run_shell(on.files, "mkdir d; echo 1 > d/f; echo 1 > d/g");
     on.warm("/d");
     const auto key = on.key_of("d");
@@ -272,7 +272,7 @@ TEST_CASE("listing cache: each of two listings at once sees what has changed bef
 
 TEST_CASE(
     "listing cache: too much of a change, or too much that is unsure, and all is read again") {
-    cached_site on;
+    listed_site on;
     run_shell(on.files, "mkdir d; echo 1 > d/f");
     on.warm("/d");
     run_shell(on.files, "for i in $(seq 200); do echo $i > d/n$i; done");
@@ -284,7 +284,7 @@ TEST_CASE(
 }
 
 TEST_CASE("listing cache: what inotify does not tell is seen once it is not trusted any more") {
-    cached_site on({.trusted_max = runtime::duration::zero()});
+    listed_site on({.trusted_max = runtime::duration::zero()});
     run_shell(on.files, "mkdir d; echo 1 > d/f");
     on.warm("/d");
     run_shell(on.files, "ln d/f f2; echo more >> f2");
@@ -292,7 +292,7 @@ TEST_CASE("listing cache: what inotify does not tell is seen once it is not trus
 }
 
 TEST_CASE("listing cache: it stays within its bounds, the least recently used goes first") {
-    cached_site on({.directories_max = 2, .trusted_max = std::chrono::hours(1)});
+    listed_site on({.directories_max = 2, .trusted_max = std::chrono::hours(1)});
     run_shell(on.files, "for d in a b c; do mkdir $d; touch $d/f; done");
     on.warm("/a");
     on.warm("/b");
@@ -304,7 +304,7 @@ TEST_CASE("listing cache: it stays within its bounds, the least recently used go
     CHECK_FALSE(on.is_hit("/b"));
 
     constexpr std::size_t of_100_names = 100 * sizeof(directory_entry);
-    cached_site small({.bytes_max = of_100_names * 3 / 2, .trusted_max = std::chrono::hours(1)});
+    listed_site small({.bytes_max = of_100_names * 3 / 2, .trusted_max = std::chrono::hours(1)});
     run_shell(small.files,
               "for d in a b; do mkdir $d; (cd $d; touch $(seq 100)); done; "
               "mkdir large; cd large; touch $(seq 200)");
@@ -322,13 +322,13 @@ TEST_CASE("listing cache: it stays within its bounds, the least recently used go
 }
 
 TEST_CASE("listing cache: with no octets, and at its end, it keeps nothing") {
-    cached_site off({.bytes_max = 0});
+    listed_site off({.bytes_max = 0});
     off.files.write("f", "x");
     off.warm("/");
     CHECK(names_of(off.list("/")) == std::vector<std::string>{"f"});
     CHECK(off.cache.size() == 0);
 
-    cached_site ended;
+    listed_site ended;
     ended.files.write("f", "x");
     ended.warm("/");
     REQUIRE(ended.cache.size() == 1);

@@ -118,7 +118,7 @@ task<result<std::vector<begun>>> begin_some(core& here, vfs::tree& tree, path na
     co_return seen;
 }
 
-struct fixture {
+struct listing_fixture {
     scratch host;
     std::unique_ptr<vfs::tree> files = vfs::open_local_tree(host.root().c_str()).value();
     test_core machine;
@@ -153,7 +153,7 @@ std::set<std::string> each_once(const listed& all) {
 }  // namespace
 
 TEST_CASE("listing: kinds and metadata, of what links lead to") {
-    fixture tree;
+    listing_fixture tree;
     const scratch& host = tree.host;
     host.make_directory("dir");
     host.write("dir/file", "12345");
@@ -211,7 +211,7 @@ TEST_CASE("listing: kinds and metadata, of what links lead to") {
 }
 
 TEST_CASE("listing: a link says that it is one, and where it leads only inside the tree") {
-    fixture tree;
+    listing_fixture tree;
     tree.host.make_directory("there");
     tree.host.link({.at = "in", .to = "there"});
     tree.host.link({.at = "out", .to = "../secret"});
@@ -226,7 +226,7 @@ TEST_CASE("listing: a link says that it is one, and where it leads only inside t
 }
 
 TEST_CASE("listing: links in the root and through a linked directory") {
-    fixture tree;
+    listing_fixture tree;
     const scratch& host = tree.host;
     host.make_directory("dir");
     host.write("dir/file", "x");
@@ -243,7 +243,7 @@ TEST_CASE("listing: links in the root and through a linked directory") {
 }
 
 TEST_CASE("listing: empty directories, and names that are ferry's own (threats.md, V12)") {
-    fixture tree;
+    listing_fixture tree;
     CHECK(tree.list()->entries.empty());
     CHECK(tree.list()->is_complete);
     tree.host.write(".ferry-upload-0123456789abcdef", "x");
@@ -256,13 +256,13 @@ TEST_CASE("listing: empty directories, and names that are ferry's own (threats.m
 }
 
 TEST_CASE("listing: not of a file") {
-    fixture tree;
+    listing_fixture tree;
     tree.host.write("file", "x");
     CHECK(tree.list("/file").error() == errc::not_directory);
 }
 
 TEST_CASE("listing: hostile names come as they are and open under their name (threats.md, V11)") {
-    fixture tree;
+    listing_fixture tree;
     std::vector<std::string> names{"line\nfeed",
                                    "carriage\rreturn",
                                    "\x1b[31mred",
@@ -321,7 +321,7 @@ TEST_CASE("listing: hostile names come as they are and open under their name (th
 }
 
 TEST_CASE("listing: 5,000 entries sorted, in one piece") {
-    fixture tree;
+    listing_fixture tree;
     tree.fill(5'000);
     const auto all = tree.list();
     REQUIRE(all);
@@ -333,7 +333,7 @@ TEST_CASE("listing: 5,000 entries sorted, in one piece") {
 }
 
 TEST_CASE("listing: beyond the limit a stream with every name once (threats.md, V9)") {
-    fixture tree;
+    listing_fixture tree;
     tree.fill(3'000);
     const auto whole = tree.list("/", {.sorted_entries_max = 3'000});
     REQUIRE(whole);
@@ -350,7 +350,7 @@ TEST_CASE("listing: beyond the limit a stream with every name once (threats.md, 
 }
 
 TEST_CASE("listing: what is read ahead of a stream is delivered in small pieces") {
-    fixture tree;
+    listing_fixture tree;
     tree.fill(3'000);
     for (const std::size_t limit : {0UZ, 255UZ, 256UZ, 257UZ, 1'000UZ, 2'999UZ}) {
         CAPTURE(limit);
@@ -363,7 +363,7 @@ TEST_CASE("listing: what is read ahead of a stream is delivered in small pieces"
 
 // threats.md, V9 and H4: as many are held in memory as may be; the next is a stream.
 TEST_CASE("listing: bounds of how many large ones are held") {
-    fixture tree;
+    listing_fixture tree;
     tree.fill(1'000);
     tree.host.make_directory("small");
     tree.fill(250, "small");
@@ -412,7 +412,7 @@ TEST_CASE("listing: bounds of how many large ones are held") {
 }
 
 TEST_CASE("listing: the hold goes with what was made of the entries") {
-    fixture tree;
+    listing_fixture tree;
     tree.fill(1'000);
     vfs::listing_bounds bounds(tree.machine.here, {.reads_max = 1, .held_max = 1});
     tree.machine.run(
@@ -438,7 +438,7 @@ TEST_CASE("listing: the hold goes with what was made of the entries") {
 // Goal: one asks for large directories a hundred times; who asks for a small one waits for a batch
 // of each at most, not for their ends.
 TEST_CASE("listing: a small directory passes those that read on") {
-    fixture tree;
+    listing_fixture tree;
     tree.fill(1'000);
     tree.host.make_directory("small");
     tree.fill(250, "small");
@@ -466,7 +466,7 @@ TEST_CASE("listing: a small directory passes those that read on") {
 }
 
 TEST_CASE("listing: no turn is busy, and a stop ends the wait for one") {
-    fixture tree;
+    listing_fixture tree;
     tree.fill(1'000);
     vfs::listing_bounds bounds(tree.machine.here, {.reads_max = 1, .held_max = 0});
     {
@@ -478,7 +478,7 @@ TEST_CASE("listing: no turn is busy, and a stop ends the wait for one") {
     }
     CHECK(count_free(bounds.beginning) == 1);
 
-    fixture other;
+    listing_fixture other;
     other.fill(1'000);
     vfs::listing_bounds going(other.machine.here, {.reads_max = 1, .held_max = 0});
     other.machine.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
@@ -494,7 +494,7 @@ TEST_CASE("listing: no turn is busy, and a stop ends the wait for one") {
 }
 
 TEST_CASE("listing: a directory removed meanwhile ends, names that vanish are left out (V9)") {
-    fixture tree;
+    listing_fixture tree;
     tree.host.make_directory("dir");
     tree.fill(3'000, "dir");
     const auto all = tree.list("/dir", {.sorted_entries_max = 1}, [](const scratch& host) {
@@ -507,7 +507,7 @@ TEST_CASE("listing: a directory removed meanwhile ends, names that vanish are le
 }
 
 TEST_CASE("listing: a directory renamed meanwhile is read to its end (V9)") {
-    fixture tree;
+    listing_fixture tree;
     tree.host.make_directory("dir");
     tree.fill(1'000, "dir");
     const auto all = tree.list("/dir", {.sorted_entries_max = 1}, [](const scratch& host) {
@@ -519,7 +519,7 @@ TEST_CASE("listing: a directory renamed meanwhile is read to its end (V9)") {
 }
 
 TEST_CASE("listing: an error of the disk is an error, a stop request too") {
-    fixture tree;
+    listing_fixture tree;
     tree.fill(1'000);
     std::int64_t answer = -EIO;
     int batches_before = 0;

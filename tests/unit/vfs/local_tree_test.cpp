@@ -32,7 +32,7 @@ using vfs::path;
 namespace {
 
 /// A tree on a directory of the test's, and short ways to use it.
-struct fixture {
+struct tree_fixture {
     scratch host;
     std::unique_ptr<vfs::tree> files = vfs::open_local_tree(host.root().c_str()).value();
     test_core machine;
@@ -153,7 +153,7 @@ TEST_CASE("local_tree: opens what start-up names, or says why not") {
 }
 
 TEST_CASE("open: a file with its status, a directory, the root") {
-    fixture tree;
+    tree_fixture tree;
     tree.host.make_directory("dir");
     tree.host.write("dir/file", "hello");
     REQUIRE(::chmod((tree.host / "dir/file").c_str(), 0640) == 0);
@@ -190,7 +190,7 @@ TEST_CASE("open: a file with its status, a directory, the root") {
 }
 
 TEST_CASE("read: any part, nothing at the end and beyond it") {
-    fixture tree;
+    tree_fixture tree;
     tree.host.write("file", "0123456789");
     const auto file = tree.open("/file");
     REQUIRE(file);
@@ -205,7 +205,7 @@ TEST_CASE("read: any part, nothing at the end and beyond it") {
 }
 
 TEST_CASE("read: a sparse file past 4 GiB (threats.md, V10)") {
-    fixture tree;
+    tree_fixture tree;
     constexpr std::uint64_t far = std::uint64_t{5} << 30U;
     tree.host.write("sparse", "");
     REQUIRE(::truncate((tree.host / "sparse").c_str(), static_cast<off_t>(far)) == 0);
@@ -221,7 +221,7 @@ TEST_CASE("read: a sparse file past 4 GiB (threats.md, V10)") {
 
 // Files of /proc say size 0 and cannot be read without waiting (no RWF_NOWAIT), as on some FUSE.
 TEST_CASE("read: a file system without nowait reads, of size 0 with content (threats.md, V5)") {
-    fixture tree;
+    tree_fixture tree;
     tree.files = vfs::open_local_tree("/proc/self").value();
     const auto file = tree.open("/status");
     REQUIRE(file);
@@ -230,7 +230,7 @@ TEST_CASE("read: a file system without nowait reads, of size 0 with content (thr
 }
 
 TEST_CASE("open: no spelling leads above the root (threats.md, V1)") {
-    fixture tree;
+    tree_fixture tree;
     tree.host.make_directory("served");
     tree.host.write("secret", "outside");
     tree.files = vfs::open_local_tree((tree.host / "served").c_str()).value();
@@ -242,7 +242,7 @@ TEST_CASE("open: no spelling leads above the root (threats.md, V1)") {
 }
 
 TEST_CASE("open: links inside are followed, links leading out never (threats.md, V2)") {
-    fixture tree;
+    tree_fixture tree;
     const scratch& host = tree.host;
     host.make_directory("served");
     host.make_directory("served/dir");
@@ -282,7 +282,7 @@ TEST_CASE("open: links inside are followed, links leading out never (threats.md,
 }
 
 TEST_CASE("open: magic links of /proc lead nowhere (threats.md, V2)") {
-    fixture tree;
+    tree_fixture tree;
     tree.files = vfs::open_local_tree("/proc/self").value();
     for (const char* name : {"/root", "/root/etc/passwd", "/cwd", "/exe", "/fd/0"}) {
         CAPTURE(name);
@@ -291,7 +291,7 @@ TEST_CASE("open: magic links of /proc lead nowhere (threats.md, V2)") {
 }
 
 TEST_CASE("changes: no link leads them out of the tree (threats.md, V2)") {
-    fixture tree;
+    tree_fixture tree;
     const scratch& host = tree.host;
     host.make_directory("served");
     host.make_directory("outside");
@@ -321,7 +321,7 @@ TEST_CASE("changes: no link leads them out of the tree (threats.md, V2)") {
 }
 
 TEST_CASE("set_permissions: nine bits and no others (threats.md, V14)") {
-    fixture tree;
+    tree_fixture tree;
     tree.host.write("file", "x");
     tree.host.make_directory("dir");
     tree.host.link({.at = "link", .to = "file"});
@@ -352,7 +352,7 @@ TEST_CASE("set_permissions: nine bits and no others (threats.md, V14)") {
 }
 
 TEST_CASE("status: what open would find, without permission to read it") {
-    fixture tree;
+    tree_fixture tree;
     tree.host.write("file", "12345");
     tree.host.make_directory("dir");
     tree.host.link({.at = "link", .to = "file"});
@@ -385,7 +385,7 @@ TEST_CASE("status: what open would find, without permission to read it") {
 // Goal: whatever another process does to names while they are resolved, nothing outside is opened.
 // Method: a thread puts 20,000 times another link in a name's place, by rename, while it is opened.
 TEST_CASE("subtree: its names and links end beneath it (threats.md, V2)") {
-    fixture here;
+    tree_fixture here;
     here.host.write("secret", "not below");
     here.host.make_directory("home");
     here.host.make_directory("home/ann");
@@ -420,7 +420,7 @@ TEST_CASE("subtree: its names and links end beneath it (threats.md, V2)") {
 }
 
 TEST_CASE("open: links swapped meanwhile never lead out (threats.md, V3)") {
-    fixture tree;
+    tree_fixture tree;
     const scratch& host = tree.host;
     host.make_directory("served");
     host.make_directory("served/a");
@@ -474,7 +474,7 @@ TEST_CASE("open: links swapped meanwhile never lead out (threats.md, V3)") {
 }
 
 TEST_CASE("open: a resolution that raced is tried again, a bounded number of times (V3)") {
-    fixture tree;
+    tree_fixture tree;
     tree.host.write("file", "x");
     unsigned attempts = 0;
     unsigned races = vfs::resolution_attempts_max - 1;
@@ -494,7 +494,7 @@ TEST_CASE("open: a resolution that raced is tried again, a bounded number of tim
 }
 
 TEST_CASE("open: a FIFO, a socket, a device are refused at once (threats.md, V4)") {
-    fixture tree;
+    tree_fixture tree;
     const scratch& host = tree.host;
     REQUIRE(::mkfifo((host / "fifo").c_str(), 0644) == 0);
     const unique_fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -527,7 +527,7 @@ TEST_CASE("open: a FIFO, a socket, a device are refused at once (threats.md, V4)
 }
 
 TEST_CASE("open: what is open stays the old file, replaced or removed (threats.md, V7)") {
-    fixture tree;
+    tree_fixture tree;
     tree.host.write("file", "old");
     tree.host.write("new", "replacement");
     const auto file = tree.open("/file");
@@ -541,7 +541,7 @@ TEST_CASE("open: what is open stays the old file, replaced or removed (threats.m
 }
 
 TEST_CASE("open: a stop request ends it, and what was opened is not lost") {
-    fixture tree;
+    tree_fixture tree;
     tree.host.write("file", "x");
     // Asked before: nothing is submitted. Asked while it is under way: cancelled, or open.
     tree.machine.io.set_script([&](runtime::op&) -> std::optional<std::int64_t> {
@@ -554,7 +554,7 @@ TEST_CASE("open: a stop request ends it, and what was opened is not lost") {
 }
 
 TEST_CASE("remove: files and links, empty directories, never the root") {
-    fixture tree;
+    tree_fixture tree;
     tree.host.write("file", "x");
     tree.host.make_directory("dir");
     tree.host.write("dir/inner", "x");
@@ -575,7 +575,7 @@ TEST_CASE("remove: files and links, empty directories, never the root") {
 }
 
 TEST_CASE("make_directory: one level, and its errors") {
-    fixture tree;
+    tree_fixture tree;
     const mode_t before = ::umask(022);
     CHECK(tree.make_directory("/new"));
     CHECK(tree.make_directory("/new/deeper/"));
@@ -588,7 +588,7 @@ TEST_CASE("make_directory: one level, and its errors") {
 }
 
 TEST_CASE("rename: like rename(2)") {
-    fixture tree;
+    tree_fixture tree;
     const scratch& host = tree.host;
     host.write("file", "file");
     host.write("other", "other");
@@ -616,7 +616,7 @@ TEST_CASE("rename: like rename(2)") {
 }
 
 TEST_CASE("rename: to another file system inside the tree is unsupported, not outside") {
-    fixture tree;
+    tree_fixture tree;
     tree.host.write("file", "x");
     tree.machine.io.set_script([](runtime::op& what) -> std::optional<std::int64_t> {
         return what.code == runtime::opcode::rename_at ? std::optional(-EXDEV) : std::nullopt;
@@ -625,7 +625,7 @@ TEST_CASE("rename: to another file system inside the tree is unsupported, not ou
 }
 
 TEST_CASE("set_modified: to the nanosecond, of files, directories and what links lead to") {
-    fixture tree;
+    tree_fixture tree;
     tree.host.write("file", "x");
     tree.host.make_directory("dir");
     tree.host.link({.at = "link", .to = "file"});

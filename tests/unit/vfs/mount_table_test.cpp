@@ -25,8 +25,8 @@ struct mounted {
 
 /// A table of mounts on directories of the test's, each made when it is not there, with a file
 /// "mine" that holds the directory's name.
-struct fixture : tree_calls {
-    explicit fixture(const std::vector<mounted>& mounts) {
+struct mount_fixture : tree_calls {
+    explicit mount_fixture(const std::vector<mounted>& mounts) {
         std::vector<vfs::mount> made;
         for (const auto& each : mounts) {
             host.make_directory(each.directory);
@@ -45,7 +45,7 @@ struct fixture : tree_calls {
 }  // namespace
 
 TEST_CASE("mounts: the longest that leads to a name has it") {
-    fixture tree({{"/", "root"}, {"/a", "first"}, {"/a/b/c", "third"}, {"/ab", "other"}});
+    mount_fixture tree({{"/", "root"}, {"/a", "first"}, {"/a/b/c", "third"}, {"/ab", "other"}});
     CHECK(tree.content("/mine") == "root");
     CHECK(tree.content("/a/mine") == "first");
     CHECK(tree.content("/a/b/c/mine") == "third");
@@ -59,7 +59,7 @@ TEST_CASE("mounts: the longest that leads to a name has it") {
 }
 
 TEST_CASE("mounts: what is beneath a mount point in the other tree is out of sight") {
-    fixture tree({{"/", "root"}, {"/file", "first"}, {"/dir", "second"}});
+    mount_fixture tree({{"/", "root"}, {"/file", "first"}, {"/dir", "second"}});
     tree.host.write("root/file", "shadowed");
     tree.host.make_directory("root/dir");
     tree.host.write("root/dir/old", "shadowed");
@@ -76,7 +76,7 @@ TEST_CASE("mounts: what is beneath a mount point in the other tree is out of sig
 }
 
 TEST_CASE("mounts: directories on the way that no tree has are there and take no changes") {
-    fixture tree({{"/", "root"}, {"/way/to/it", "it"}, {"/root/deep", "deep"}});
+    mount_fixture tree({{"/", "root"}, {"/way/to/it", "it"}, {"/root/deep", "deep"}});
     tree.host.make_directory("root/root");
     tree.host.write("root/root/own", "own");
     CHECK(tree.names("/") == strings{"mine", "root/", "way/"});
@@ -100,7 +100,7 @@ TEST_CASE("mounts: directories on the way that no tree has are there and take no
 }
 
 TEST_CASE("mounts: a file or a link of the other tree on the way is a directory all the same") {
-    fixture tree({{"/", "root"}, {"/file/a", "first"}, {"/out/b", "second"}});
+    mount_fixture tree({{"/", "root"}, {"/file/a", "first"}, {"/out/b", "second"}});
     tree.host.write("root/file", "x");
     tree.host.link({.at = "root/out", .to = ".."});
     CHECK(tree.names("/") == strings{"file/", "mine", "out/"});
@@ -114,7 +114,7 @@ TEST_CASE("mounts: a file or a link of the other tree on the way is a directory 
 }
 
 TEST_CASE("mounts: without one at the root there are only their names") {
-    fixture tree({{"/a", "first"}, {"/b/c", "second"}});
+    mount_fixture tree({{"/a", "first"}, {"/b/c", "second"}});
     CHECK(tree.names("/") == strings{"a/", "b/"});
     CHECK(tree.status("/")->kind == file_kind::directory);
     CHECK(tree.content("/b/c/mine") == "second");
@@ -127,7 +127,7 @@ TEST_CASE("mounts: without one at the root there are only their names") {
 }
 
 TEST_CASE("mounts: points and the way to them stay") {
-    fixture tree({{"/", "root"}, {"/real/at", "first"}, {"/way/to", "second"}});
+    mount_fixture tree({{"/", "root"}, {"/real/at", "first"}, {"/way/to", "second"}});
     tree.host.make_directory("root/real");
     for (const auto* name : {"/real", "/real/at", "/way", "/way/to", "/"}) {
         CAPTURE(name);
@@ -153,10 +153,10 @@ TEST_CASE("mounts: points and the way to them stay") {
 }
 
 TEST_CASE("mounts: who offers changes is told what they allow, and which names stay") {
-    fixture tree({{"/", "root"},
-                  {"/ro", "first", {.is_read_only = true}},
-                  {"/in", "second", {.uploads = vfs::upload_policy::create}},
-                  {"/way/out", "third", {.uploads = vfs::upload_policy::none}}});
+    mount_fixture tree({{"/", "root"},
+                        {"/ro", "first", {.is_read_only = true}},
+                        {"/in", "second", {.uploads = vfs::upload_policy::create}},
+                        {"/way/out", "third", {.uploads = vfs::upload_policy::none}}});
     const auto said = [&tree](std::string_view name) {
         const auto allowed = tree.files->allowed_in(at(name));
         std::string text = allowed.names ? "names" : "";
@@ -173,13 +173,13 @@ TEST_CASE("mounts: who offers changes is told what they allow, and which names s
     CHECK(said("/in") == "names uploads");
     CHECK(said("/way") == "names uploads replacing out");
     CHECK(said("/way/out") == "names");
-    fixture alone({{"/a", "first"}});
+    mount_fixture alone({{"/a", "first"}});
     CHECK(alone.files->allowed_in(at("/")).points == strings{"a"});
     CHECK_FALSE(alone.files->allowed_in(at("/")).names);
 }
 
 TEST_CASE("mounts: changes go to the tree that has the name, and not from one to another") {
-    fixture tree({{"/", "root"}, {"/a", "first"}, {"/ro", "second", {.is_read_only = true}}});
+    mount_fixture tree({{"/", "root"}, {"/a", "first"}, {"/ro", "second", {.is_read_only = true}}});
     CHECK(tree.upload("/a/new", "x"));
     CHECK(tree.host.read("first/new") == "x");
     CHECK(tree.make_directory("/a/dir"));
@@ -204,7 +204,7 @@ TEST_CASE("mounts: changes go to the tree that has the name, and not from one to
 }
 
 TEST_CASE("mounts: links end in the tree they lie in (threats.md, V2)") {
-    fixture tree({{"/", "root"}, {"/a", "first"}});
+    mount_fixture tree({{"/", "root"}, {"/a", "first"}});
     tree.host.make_directory("root/a");
     tree.host.write("root/a/under", "under");
     tree.host.link({.at = "root/to-a", .to = "a"});
@@ -218,7 +218,7 @@ TEST_CASE("mounts: links end in the tree they lie in (threats.md, V2)") {
 }
 
 TEST_CASE("mounts: a large directory comes unsorted with its mount points, each name once") {
-    fixture tree({{"/", "root"}, {"/n7", "first"}, {"/zz", "second"}});
+    mount_fixture tree({{"/", "root"}, {"/n7", "first"}, {"/zz", "second"}});
     for (int i = 0; i < 600; ++i) {
         tree.host.write("root/n" + std::to_string(i), "");
     }
@@ -235,10 +235,10 @@ TEST_CASE("mounts: a large directory comes unsorted with its mount points, each 
 }
 
 TEST_CASE("mounts: a subtree keeps those beneath it") {
-    fixture tree({{"/", "root"},
-                  {"/home/ann/pub", "first"},
-                  {"/home/ann/x/y", "second"},
-                  {"/home/bob", "third"}});
+    mount_fixture tree({{"/", "root"},
+                        {"/home/ann/pub", "first"},
+                        {"/home/ann/x/y", "second"},
+                        {"/home/bob", "third"}});
     tree.host.make_directory("root/home");
     tree.host.make_directory("root/home/ann");
     tree.host.write("root/home/ann/own", "own");
@@ -274,7 +274,7 @@ TEST_CASE("mounts: a subtree keeps those beneath it") {
 }
 
 TEST_CASE("mounts: what a crash left is removed from all that take uploads") {
-    fixture tree({{"/", "root"}, {"/a", "first"}, {"/ro", "second", {.is_read_only = true}}});
+    mount_fixture tree({{"/", "root"}, {"/a", "first"}, {"/ro", "second", {.is_read_only = true}}});
     for (const std::string directory : {"root", "first", "second"}) {
         tree.host.write(directory + "/.ferry-upload-0123456789abcdef", "left");
     }

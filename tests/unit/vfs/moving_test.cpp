@@ -18,7 +18,7 @@ using vfs::amount;
 
 namespace {
 
-constexpr vfs::quota no_end{.octets_max = 1U << 30U, .files_max = 1'000};
+constexpr vfs::quota unbounded{.octets_max = 1U << 30U, .files_max = 1'000};
 
 std::string text(std::size_t octets) {
     return std::string(octets, 'x');
@@ -34,22 +34,22 @@ struct planted : counted_tree {
 };
 
 /// Three homes: all, and in it those of ann and bob.
-struct fixture : planted {
+struct moving_fixture : planted {
     void check() {
         CHECK(used(all) == truth_of("."));
         CHECK(used(ann) == truth_of("ann"));
         CHECK(used(bob) == truth_of("bob"));
     }
 
-    session all = log_in("/", no_end);
-    session ann = log_in("/ann", no_end);
-    session bob = log_in("/bob", no_end);
+    session all = log_in("/", unbounded);
+    session ann = log_in("/ann", unbounded);
+    session bob = log_in("/bob", unbounded);
 };
 
 }  // namespace
 
 TEST_CASE("moving: what goes from one home to another counts there") {
-    fixture on;
+    moving_fixture on;
     CHECK(on.rename({.from = "/f", .to = "/ann/new"}));
     on.check();
     CHECK(on.used(on.ann) == amount{.octets = 130, .files = 5});
@@ -62,7 +62,7 @@ TEST_CASE("moving: what goes from one home to another counts there") {
 }
 
 TEST_CASE("moving: what it replaces is gone") {
-    fixture on;
+    moving_fixture on;
     CHECK(on.rename({.from = "/ann/f", .to = "/bob/f"}));
     on.check();
     CHECK(on.used(on.bob) == amount{.octets = 10, .files = 1});
@@ -71,14 +71,14 @@ TEST_CASE("moving: what it replaces is gone") {
     on.host.make_directory("bob/empty");
     on.table.doubt({&on.bob.home, 1});
     on.table.doubt({&on.all.home, 1});
-    on.bob = on.log_in("/bob", no_end);
-    on.all = on.log_in("/", no_end);
+    on.bob = on.log_in("/bob", unbounded);
+    on.all = on.log_in("/", unbounded);
     CHECK(on.rename({.from = "/ann/d", .to = "/bob/empty"}));
     on.check();
 }
 
 TEST_CASE("moving: within a home, onto itself and onto another name of the same file") {
-    fixture on;
+    moving_fixture on;
     CHECK(on.rename({.from = "/ann/f", .to = "/ann/d/f"}));
     on.check();
     CHECK(on.rename({.from = "/ann/d/f", .to = "/ann/d/f"}));
@@ -86,15 +86,15 @@ TEST_CASE("moving: within a home, onto itself and onto another name of the same 
     REQUIRE(::link((on.host / "f").c_str(), (on.host / "bob/same").c_str()) == 0);
     on.table.doubt({&on.bob.home, 1});
     on.table.doubt({&on.all.home, 1});
-    on.bob = on.log_in("/bob", no_end);
-    on.all = on.log_in("/", no_end);
+    on.bob = on.log_in("/bob", unbounded);
+    on.all = on.log_in("/", unbounded);
     CHECK(on.rename({.from = "/f", .to = "/bob/same"}));  // rename(2): both stay.
     CHECK(on.host.exists("f"));
     on.check();
 }
 
 TEST_CASE("moving: what fails changes nothing") {
-    fixture on;
+    moving_fixture on;
     CHECK_FALSE(on.rename({.from = "/none", .to = "/ann/x"}));
     CHECK_FALSE(on.rename({.from = "/ann", .to = "/ann/d/x"}));
     CHECK_FALSE(on.rename({.from = "/f", .to = "/ann/f", .replace = false}));
@@ -104,7 +104,7 @@ TEST_CASE("moving: what fails changes nothing") {
 }
 
 TEST_CASE("moving: a home is moved with what counts in it") {
-    fixture on;
+    moving_fixture on;
     CHECK(on.rename({.from = "/ann", .to = "/bob/ann"}));
     CHECK(on.used(on.all) == on.truth_of("."));
     CHECK(on.used(on.ann) == on.truth_of("bob/ann"));
@@ -116,7 +116,7 @@ TEST_CASE("moving: a home is moved with what counts in it") {
 
 // Else a directory full of files would count as the file that it has taken the place of (V13).
 TEST_CASE("moving: what has been measured must be what is moved") {
-    fixture on;
+    moving_fixture on;
     unsigned looks_before = 0;
     SUBCASE("a directory in the place of a file") {
         on.host.write("x", text(5));
@@ -160,7 +160,7 @@ TEST_CASE("moving: into a home only what it may have") {
 }
 
 TEST_CASE("moving: what is not as expected stays where it counts (RFC 9110 section 13.1.1)") {
-    fixture on;
+    moving_fixture on;
     const auto move = [&on](const vfs::metadata& seen) {
         return on.machine.run(
             [](runtime::core& here, const vfs::tree& files,

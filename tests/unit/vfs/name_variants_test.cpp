@@ -27,9 +27,10 @@ std::string below(std::string_view directory, std::string_view name) {
     return std::string(directory) + "/" + std::string(name);
 }
 
-struct fixture : tree_calls {
-    explicit fixture(name_rules rules) : fixture(vfs::tree_options{.names = rules}) {}
-    explicit fixture(vfs::tree_options options) {
+struct variants_fixture : tree_calls {
+    explicit variants_fixture(name_rules rules)
+        : variants_fixture(vfs::tree_options{.names = rules}) {}
+    explicit variants_fixture(vfs::tree_options options) {
         host.make_directory("Music");
         host.make_directory("Music/Old");
         host.write("Music/Old/Song.ogg", "song");
@@ -87,7 +88,7 @@ TEST_CASE("variants: keys are the same for what the rules take for one") {
 }
 
 TEST_CASE("variants: a name in any case finds the one that is there") {
-    fixture tree(fold);
+    variants_fixture tree(fold);
     for (const auto* name : {"/readme", "/README", "/ReadMe"}) {
         CAPTURE(name);
         CHECK(tree.content(name) == "read me");
@@ -100,25 +101,25 @@ TEST_CASE("variants: a name in any case finds the one that is there") {
     CHECK(tree.code_of(tree.open("/music/none")) == errc::not_found);
     CHECK(tree.code_of(tree.open("/none/readme")) == errc::not_found);
     CHECK(tree.code_of(tree.status("/none/")) == errc::not_found);
-    CHECK(fixture(nfc).content("/readme") == "[not found]");
+    CHECK(variants_fixture(nfc).content("/readme") == "[not found]");
 }
 
 TEST_CASE("variants: composed and decomposed letters are one name") {
     for (const auto rules : {fold, nfc}) {
-        fixture tree(rules);
+        variants_fixture tree(rules);
         tree.host.write(composed, "composed");
         CHECK(tree.content(below("", decomposed)) == "composed");
         CHECK(tree.upload(below("", decomposed), "replaced"));
         CHECK(tree.host.read(composed) == "replaced");
         CHECK_FALSE(tree.host.exists(decomposed));
     }
-    fixture neither(name_rules{});
+    variants_fixture neither(name_rules{});
     neither.host.write(composed, "composed");
     CHECK(neither.content(below("", decomposed)) == "[not found]");
 }
 
 TEST_CASE("variants: with two of them a name is only itself") {
-    fixture tree(fold);
+    variants_fixture tree(fold);
     tree.host.write("README", "other");
     CHECK(tree.content("/ReadMe") == "read me");
     CHECK(tree.content("/README") == "other");
@@ -128,7 +129,7 @@ TEST_CASE("variants: with two of them a name is only itself") {
 }
 
 TEST_CASE("variants: what is made is the one that is there, or has the name it was given") {
-    fixture tree(fold);
+    variants_fixture tree(fold);
     CHECK(tree.upload("/README", "new"));
     CHECK(tree.host.read("ReadMe") == "new");
     CHECK(tree.code_of(tree.upload("/readme", "x", {.mode = upload_mode::create})) == errc::exists);
@@ -149,7 +150,7 @@ TEST_CASE("variants: what is made is the one that is there, or has the name it w
 }
 
 TEST_CASE("variants: renaming finds both names, and may change the spelling") {
-    fixture tree(fold);
+    variants_fixture tree(fold);
     CHECK(tree.rename({.from = "/readme", .to = "/README"}));
     CHECK(tree.host.exists("README"));
     CHECK_FALSE(tree.host.exists("ReadMe"));
@@ -163,7 +164,7 @@ TEST_CASE("variants: renaming finds both names, and may change the spelling") {
 }
 
 TEST_CASE("variants: a subtree finds them too, and links are followed from where they lie") {
-    fixture tree(fold);
+    variants_fixture tree(fold);
     tree.host.link({.at = "Music/link", .to = "Old/Song.ogg"});
     CHECK(tree.names("/MUSIC") == strings{"Old/", "link"});
     CHECK(tree.content("/music/LINK") == "song");
@@ -172,18 +173,18 @@ TEST_CASE("variants: a subtree finds them too, and links are followed from where
 }
 
 TEST_CASE("variants: what is hidden stays so in any case, and so do ferry's own files") {
-    fixture tree({.hides_dot_names = true, .names = fold});
+    variants_fixture tree({.hides_dot_names = true, .names = fold});
     tree.host.write(".Secret", "x");
     tree.host.write(".ferry-upload-0123456789abcdef", "x");
     CHECK(tree.content("/.secret") == "[not found]");
     CHECK_FALSE(vfs::path::parse("/.FERRY-upload-0123456789abcdef"));
-    fixture shown(fold);
+    variants_fixture shown(fold);
     shown.host.write(".ferry-upload-0123456789abcdef", "x");
-    CHECK(shown.names("/") == fixture(fold).names("/"));
+    CHECK(shown.names("/") == variants_fixture(fold).names("/"));
 }
 
 TEST_CASE("variants: a directory with too many names is searched for itself only") {
-    fixture tree(fold);
+    variants_fixture tree(fold);
     for (std::size_t i = 0; i < vfs::variant_names_max - 2; ++i) {
         tree.host.write("x" + std::to_string(i), "");
     }
@@ -195,7 +196,7 @@ TEST_CASE("variants: a directory with too many names is searched for itself only
 }
 
 TEST_CASE("variants: names alone are read, and only where a name is not as it is stored") {
-    fixture tree(fold);
+    variants_fixture tree(fold);
     std::size_t reads = 0;
     tree.machine.io.set_script([&](const runtime::op& what) -> std::optional<std::int64_t> {
         if (what.code == runtime::opcode::list_directory) {
@@ -214,7 +215,7 @@ TEST_CASE("variants: names alone are read, and only where a name is not as it is
 
 TEST_CASE("variants: so many searches at once and no more (threats.md, V9)") {
     constexpr std::size_t askers = vfs::variant_searches_max + 3;
-    fixture tree(fold);
+    variants_fixture tree(fold);
     std::latch settled(askers);  // Each reads its directory, or has been told that it may not.
     progress all;
     tree.machine.io.set_script([&](const runtime::op& what) -> std::optional<std::int64_t> {
@@ -275,7 +276,7 @@ TEST_CASE("variants: mount points are found by the rules of what is around them"
 }
 
 TEST_CASE("windows names: are not made, but reached and removed") {
-    fixture tree({.refuses_windows_names = true});
+    variants_fixture tree({.refuses_windows_names = true});
     tree.host.write("aux.txt", "x");
     for (const auto* name : {"/CON", "/nul.txt", "/a:b", "/end.", "/end ", "/Music/LPT1"}) {
         CAPTURE(name);
@@ -287,6 +288,6 @@ TEST_CASE("windows names: are not made, but reached and removed") {
     CHECK(tree.rename({.from = "/aux.txt", .to = "/fine.txt"}));
     CHECK(tree.upload("/console", "x"));
     CHECK(tree.host.names() == strings{"Music", "ReadMe", "console", "fine.txt"});
-    fixture any(name_rules{});
+    variants_fixture any(name_rules{});
     CHECK(any.upload("/CON", "x"));
 }

@@ -19,8 +19,8 @@ using strings = std::vector<std::string>;
 namespace {
 
 /// A directory of the host, a tree on what is in its "srv", and "out" beside that.
-struct fixture : tree_calls {
-    explicit fixture(vfs::tree_options options) {
+struct options_fixture : tree_calls {
+    explicit options_fixture(vfs::tree_options options) {
         host.make_directory("srv");
         host.make_directory("srv/dir");
         host.make_directory("out");
@@ -36,7 +36,7 @@ struct fixture : tree_calls {
 }  // namespace
 
 TEST_CASE("read only: every change is refused before the disk is asked, and nothing is lost") {
-    fixture tree({.is_read_only = true});
+    options_fixture tree({.is_read_only = true});
     for (const auto mode :
          {upload_mode::replace, upload_mode::append, upload_mode::restart, upload_mode::create}) {
         CHECK(tree.code_of(tree.upload("/file", "x", {.mode = mode})) == errc::read_only);
@@ -56,7 +56,7 @@ TEST_CASE("read only: every change is refused before the disk is asked, and noth
 }
 
 TEST_CASE("read only: what a subtree of it is, and leftovers stay") {
-    fixture tree({.is_read_only = true});
+    options_fixture tree({.is_read_only = true});
     tree.host.write("srv/.ferry-upload-0123456789abcdef", "left");
     CHECK(tree.remove_leftovers().removed == 0);
     CHECK(tree.host.exists("srv/.ferry-upload-0123456789abcdef"));
@@ -66,8 +66,8 @@ TEST_CASE("read only: what a subtree of it is, and leftovers stay") {
 }
 
 TEST_CASE("hidden: names with a dot in front are not listed and not reached") {
-    fixture shown({});
-    fixture tree({.hides_dot_names = true});
+    options_fixture shown({});
+    options_fixture tree({.hides_dot_names = true});
     for (const scratch* host : {&shown.host, &tree.host}) {
         host->make_directory("srv/.git");
         host->write("srv/.git/config", "secret");
@@ -97,9 +97,9 @@ TEST_CASE("hidden: names with a dot in front are not listed and not reached") {
 }
 
 TEST_CASE("links: refused, followed inside, followed anywhere (threats.md, V2)") {
-    fixture refused({.links = link_policy::refuse});
-    fixture inside({.links = link_policy::inside});
-    fixture trusted({.links = link_policy::trusted});
+    options_fixture refused({.links = link_policy::refuse});
+    options_fixture inside({.links = link_policy::inside});
+    options_fixture trusted({.links = link_policy::trusted});
     for (const scratch* host : {&refused.host, &inside.host, &trusted.host}) {
         host->link({.at = "srv/in", .to = "dir/deep"});
         host->link({.at = "srv/out", .to = "../out/secret"});
@@ -133,7 +133,7 @@ TEST_CASE("links: refused, followed inside, followed anywhere (threats.md, V2)")
 }
 
 TEST_CASE("links: nothing tells where on the host a trusted one leads") {
-    fixture tree({.links = link_policy::trusted});
+    options_fixture tree({.links = link_policy::trusted});
     tree.host.link({.at = "srv/in", .to = "dir/deep"});
     tree.host.link({.at = "srv/out", .to = "../out/secret"});
     tree.host.link({.at = "srv/far", .to = (tree.host / "out")});
@@ -144,7 +144,7 @@ TEST_CASE("links: nothing tells where on the host a trusted one leads") {
 }
 
 TEST_CASE("links: trusted ones open no FIFO, and go round in no circle (threats.md, V4)") {
-    fixture tree({.links = link_policy::trusted});
+    options_fixture tree({.links = link_policy::trusted});
     REQUIRE(::mkfifo((tree.host / "out/pipe").c_str(), 0644) == 0);
     tree.host.link({.at = "srv/pipe", .to = "../out/pipe"});
     tree.host.link({.at = "srv/null", .to = "/dev/null"});
@@ -158,7 +158,7 @@ TEST_CASE("links: trusted ones open no FIFO, and go round in no circle (threats.
 }
 
 TEST_CASE("uploads: only new names, or none") {
-    fixture fresh({.uploads = upload_policy::create});
+    options_fixture fresh({.uploads = upload_policy::create});
     CHECK(fresh.upload("/new", "one"));
     CHECK(fresh.code_of(fresh.upload("/new", "two")) == errc::exists);
     CHECK(fresh.code_of(fresh.upload("/file", "x", {.mode = upload_mode::append})) == errc::exists);
@@ -170,7 +170,7 @@ TEST_CASE("uploads: only new names, or none") {
     CHECK(fresh.rename({.from = "/new", .to = "/newer"}));
     CHECK(fresh.make_directory("/made"));
 
-    fixture none({.uploads = upload_policy::none});
+    options_fixture none({.uploads = upload_policy::none});
     CHECK(none.code_of(none.upload("/new", "x")) == errc::denied);
     CHECK(none.code_of(none.upload("/file", "x")) == errc::denied);
     CHECK(none.code_of(none.rename({.from = "/file", .to = "/dir/deep"})) == errc::exists);

@@ -31,8 +31,8 @@ namespace {
 constexpr const char* anns_part = ".ferry-part-3-ann-file";
 
 /// A tree that keeps parts for an hour.
-struct fixture : tree_calls {
-    explicit fixture(vfs::tree_options options = {}, runtime::duration kept = 1h) {
+struct part_fixture : tree_calls {
+    explicit part_fixture(vfs::tree_options options = {}, runtime::duration kept = 1h) {
         files = vfs::open_local_tree(host.root().c_str(), options).value();
         files->keep_parts(kept);
     }
@@ -98,7 +98,7 @@ TEST_CASE("part: its name is one owner's and one file's") {
 
 TEST_CASE("part: an upload that was cut off goes on where it ended (threats.md, V12)") {
     for (const auto level : {durability::none, durability::data, durability::full}) {
-        fixture tree;
+        part_fixture tree;
         CHECK(tree.cut("hello ", of("ann"), level));
         CHECK(tree.host.names() == strings{anns_part});
         CHECK(tree.names("/").empty());  // No listing shows it,
@@ -137,7 +137,7 @@ TEST_CASE("part: an upload that was cut off goes on where it ended (threats.md, 
 }
 
 TEST_CASE("part: of two that are cut off the later one stays") {
-    fixture tree;
+    part_fixture tree;
     CHECK(tree.cut("first", of("ann")));
     CHECK(tree.cut("2nd", of("ann")));
     CHECK(tree.host.names() == strings{anns_part});
@@ -145,7 +145,7 @@ TEST_CASE("part: of two that are cut off the later one stays") {
 }
 
 TEST_CASE("part: nobody but its owner sees it or goes on with it") {
-    fixture tree;
+    part_fixture tree;
     CHECK(tree.cut("ann's", of("ann")));
     CHECK(tree.code_of(tree.part("bob")) == errc::not_found);
     CHECK(tree.code_of(tree.part("")) == errc::not_found);
@@ -164,7 +164,7 @@ TEST_CASE("part: nobody but its owner sees it or goes on with it") {
 }
 
 TEST_CASE("part: none is kept where the name is taken, where nothing came or nobody may go on") {
-    fixture tree;
+    part_fixture tree;
     CHECK(tree.code_of(tree.cut("", of("ann"))) == errc::unsupported);
     CHECK(tree.code_of(tree.cut("x", of(""))) == errc::unsupported);
     tree.host.write("file", "old");
@@ -173,15 +173,15 @@ TEST_CASE("part: none is kept where the name is taken, where nothing came or nob
     }
     CHECK(tree.host.names() == strings{"file"});
     CHECK(tree.content("/file") == "old");
-    fixture never({}, 0s);
+    part_fixture never({}, 0s);
     CHECK(tree.code_of(never.cut("x", of("ann"))) == errc::unsupported);
-    fixture only_new({.uploads = vfs::upload_policy::create});
+    part_fixture only_new({.uploads = vfs::upload_policy::create});
     CHECK(tree.code_of(only_new.cut("x", of("ann"))) == errc::unsupported);
     CHECK(only_new.host.names().empty());
 }
 
 TEST_CASE("part: whoever has taken the name meanwhile keeps it") {
-    fixture tree;
+    part_fixture tree;
     CHECK(tree.cut("ann's", of("ann")));
     const auto outcome = tree.machine.run(
         [](runtime::core& here, const vfs::tree& files,
@@ -199,7 +199,7 @@ TEST_CASE("part: whoever has taken the name meanwhile keeps it") {
 }
 
 TEST_CASE("part: one at a time goes on with it") {
-    fixture tree;
+    part_fixture tree;
     CHECK(tree.cut("ann's", of("ann")));
     const auto outcome = tree.machine.run(
         [](runtime::core& here, const vfs::tree& files) -> runtime::task<result<void>> {
@@ -225,7 +225,7 @@ TEST_CASE("part: one at a time goes on with it") {
 }
 
 TEST_CASE("part: a newer one that takes its place while it is taken is not lost") {
-    fixture tree;
+    part_fixture tree;
     CHECK(tree.cut("old", of("ann")));
     bool has_struck = false;
     tree.machine.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
@@ -246,7 +246,7 @@ TEST_CASE("part: one that others went on with while it is taken keeps its name")
          {std::tuple{4, upload_mode::append, false}, std::tuple{2, upload_mode::append, false},
           std::tuple{2, upload_mode::restart, false}, std::tuple{4, upload_mode::restart, true}}) {
         CAPTURE(size_bytes);
-        fixture tree;
+        part_fixture tree;
         CHECK(tree.cut("123", of("ann")));
         bool has_struck = false;
         tree.machine.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
@@ -272,7 +272,7 @@ TEST_CASE("part: it stays where the upload that was to go on with it cannot begi
     for (const auto failed : {ENOSPC, EDQUOT, ECANCELED}) {
         for (const auto mode : {upload_mode::append, upload_mode::restart}) {
             CAPTURE(failed);
-            fixture tree;
+            part_fixture tree;
             CHECK(tree.cut(content, of("ann")));
             tree.machine.io.set_script([failed](runtime::op& what) -> std::optional<std::int64_t> {
                 return what.code == opcode::allocate ? std::optional<std::int64_t>(-failed)
@@ -285,7 +285,7 @@ TEST_CASE("part: it stays where the upload that was to go on with it cannot begi
             CHECK(tree.host.read(anns_part) == content);
         }
     }
-    fixture tree;
+    part_fixture tree;
     CHECK(tree.cut(content, of("ann")));
     tree.machine.io.set_script([](runtime::op& what) -> std::optional<std::int64_t> {
         return what.code == opcode::compute ? std::optional<std::int64_t>(-EIO) : std::nullopt;
@@ -296,7 +296,7 @@ TEST_CASE("part: it stays where the upload that was to go on with it cannot begi
 }
 
 TEST_CASE("part: the rest of one is stored behind that one or not at all") {
-    fixture tree;
+    part_fixture tree;
     const auto rest_of = [](std::uint64_t size_bytes) {
         auto how = of("ann", upload_mode::append);
         how.part_bytes = size_bytes;
@@ -316,7 +316,7 @@ TEST_CASE("part: the rest of one is stored behind that one or not at all") {
 }
 
 TEST_CASE("part apart: known by its own name, whoever has the file's (threats.md, V12)") {
-    fixture tree;
+    part_fixture tree;
     const auto one = vfs::owner_apart("1", "ann");
     const auto rest_of = [](std::string owner, std::uint64_t size_bytes,
                             upload_mode mode = upload_mode::replace) {
@@ -365,7 +365,7 @@ TEST_CASE("part apart: known by its own name, whoever has the file's (threats.md
 }
 
 TEST_CASE("part apart: what was written is read, and taken back") {
-    fixture tree;
+    part_fixture tree;
     const auto one = vfs::owner_apart("1", "ann");
     CHECK(tree.cut("hello ", of(one)));
     CHECK(tree.machine.run(
@@ -395,9 +395,9 @@ TEST_CASE("part apart: what was written is read, and taken back") {
 
 TEST_CASE("part apart: where no part can be kept nothing begins") {
     const auto one = vfs::owner_apart("1", "ann");
-    fixture none({}, runtime::duration::zero());
+    part_fixture none({}, runtime::duration::zero());
     CHECK(none.code_of(none.upload("/file", "x", of(one))) == errc::unsupported);
-    fixture tree;
+    part_fixture tree;
     CHECK(tree.upload("/" + std::string(230, 'x'), "x", of(one)));
     CHECK(tree.code_of(tree.upload("/" + std::string(240, 'x'), "x", of(one))) ==
           errc::unsupported);
@@ -405,7 +405,7 @@ TEST_CASE("part apart: where no part can be kept nothing begins") {
 }
 
 TEST_CASE("part: its owner may remove it") {
-    fixture tree;
+    part_fixture tree;
     const auto remove = [&](std::string_view owner) {
         return tree.machine.run(
             [](runtime::core& here, const vfs::tree& files,
@@ -427,14 +427,14 @@ TEST_CASE("part: its owner may remove it") {
 }
 
 TEST_CASE("part: none is told of where a link to nowhere has the name") {
-    fixture tree;
+    part_fixture tree;
     CHECK(tree.cut("x", of("ann")));
     tree.host.link({.at = "file", .to = "nowhere"});
     CHECK(tree.code_of(tree.part("ann")) == errc::not_found);
 }
 
 TEST_CASE("part: what is not ours is none") {
-    fixture tree;
+    part_fixture tree;
     tree.host.write("secret", "secret");
     tree.host.link({.at = anns_part, .to = "secret"});
     CHECK(tree.code_of(tree.part("ann")) == errc::not_found);
@@ -454,7 +454,7 @@ TEST_CASE("part: what is not ours is none") {
 TEST_CASE("part: a write that failed leaves none, one that was stopped leaves what is sure") {
     for (const auto [failed, is_kept] : {std::pair{ENOSPC, false}, std::pair{ECANCELED, true}}) {
         CAPTURE(failed);
-        fixture tree;
+        part_fixture tree;
         const auto outcome = tree.machine.run(
             [](runtime::core& here, const vfs::tree& files, test_core& machine,
                int with) -> runtime::task<result<void>> {
@@ -490,7 +490,7 @@ TEST_CASE("part: of every step that may fail, and nothing half is ever seen") {
         for (int nth = 0; nth < 6; ++nth) {
             CAPTURE(static_cast<int>(code));
             CAPTURE(nth);
-            fixture tree;
+            part_fixture tree;
             CHECK(tree.cut("12345", of("ann")));
             int left = nth;
             tree.machine.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
@@ -512,7 +512,7 @@ TEST_CASE("part: of every step that may fail, and nothing half is ever seen") {
 }
 
 TEST_CASE("part: what is too old is gone, and removed with the leftovers") {
-    fixture tree;
+    part_fixture tree;
     CHECK(tree.cut("x", of("ann")));
     tree.host.write(".ferry-part-3-bob", "no part by its name");
     tree.host.make_directory(".ferry-part-1-d-d");
@@ -535,7 +535,7 @@ TEST_CASE("part: what is too old is gone, and removed with the leftovers") {
 
 // Else an account could keep others from removing a directory that they see nothing in.
 TEST_CASE("part: no number of them keeps a directory there, and with anything else all stay") {
-    fixture tree;
+    part_fixture tree;
     tree.host.make_directory("d");
     for (int i = 0; i < 1'500; ++i) {
         tree.host.write("d/.ferry-part-3-ann-" + std::to_string(i), "x");
@@ -549,7 +549,7 @@ TEST_CASE("part: no number of them keeps a directory there, and with anything el
 }
 
 TEST_CASE("part: belongs to its directory, by whatever name a subtree is reached") {
-    fixture tree;
+    part_fixture tree;
     tree.host.make_directory("home");
     auto home = tree.subtree("/home");
     REQUIRE(home);
@@ -575,7 +575,7 @@ TEST_CASE("part: belongs to its directory, by whatever name a subtree is reached
 // threats.md, V12. The rest is in ftp/commands_transfers_test.
 TEST_CASE("replacements: of a tree") {
     vfs::replacement_table table({.memory = 1h});
-    fixture tree;
+    part_fixture tree;
     tree.files->note_replacements(table);
     const auto state = [&tree](const char* name, const char* account) {
         return tree.machine
@@ -594,7 +594,7 @@ TEST_CASE("replacements: of a tree") {
         CHECK_FALSE(tree.cut("hello ", by_ann()));
         CHECK_FALSE(table.has_any());
         CHECK(tree.machine.run(
-            [](runtime::core& here, fixture& on) -> runtime::task<result<void>> {
+            [](runtime::core& here, part_fixture& on) -> runtime::task<result<void>> {
                 const auto where = at("/file");
                 auto mine = co_await on.files->begin_upload(here, where, {.account = "ann"});
                 auto theirs = co_await on.files->begin_upload(here, where, {.account = "bob"});
@@ -611,7 +611,7 @@ TEST_CASE("replacements: of a tree") {
     }
     SUBCASE("an append to a new name that somebody else has by then is to be tried again") {
         CHECK(tree.machine.run(
-            [](runtime::core& here, fixture& on) -> runtime::task<result<void>> {
+            [](runtime::core& here, part_fixture& on) -> runtime::task<result<void>> {
                 const auto where = at("/file");
                 auto mine = co_await on.files->begin_upload(
                     here, where, {.mode = upload_mode::append, .account = "ann"});

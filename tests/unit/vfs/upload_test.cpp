@@ -84,7 +84,7 @@ runtime::task<int> discard(runtime::core& here, vfs::upload& what) {
     co_return 0;
 }
 
-struct fixture {
+struct upload_fixture {
     scratch host;
     unique_fd root{::open(host.root().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
     test_core machine;
@@ -156,7 +156,7 @@ using names = std::vector<std::string>;
 
 TEST_CASE("upload: a new file appears whole at the commit, not before") {
     for (const auto holding : both_places) {
-        fixture tree;
+        upload_fixture tree;
         CAPTURE(static_cast<int>(holding));
         auto begun = tree.begin_one({.name = "/file", .holding = holding});
         REQUIRE(begun);
@@ -179,7 +179,7 @@ TEST_CASE("upload: a new file appears whole at the commit, not before") {
 
 TEST_CASE("upload: dropped before its commit it leaves nothing (threats.md, V12)") {
     for (const auto holding : both_places) {
-        fixture tree;
+        upload_fixture tree;
         tree.host.write("file", "old");
         for (const auto mode : {upload_mode::replace, upload_mode::append, upload_mode::restart}) {
             auto begun =
@@ -194,7 +194,7 @@ TEST_CASE("upload: dropped before its commit it leaves nothing (threats.md, V12)
 
 TEST_CASE("upload: discarded it leaves nothing and has given its descriptor back (V12, V13)") {
     for (const auto holding : both_places) {
-        fixture tree;
+        upload_fixture tree;
         const auto free_descriptor = [] {  // The lowest one free: taken by whatever is still open.
             const unique_fd next(::open("/dev/null", O_RDONLY | O_CLOEXEC));
             return next.get();
@@ -211,7 +211,7 @@ TEST_CASE("upload: discarded it leaves nothing and has given its descriptor back
 }
 
 TEST_CASE("upload: one moved over another drops the other") {
-    fixture tree;
+    upload_fixture tree;
     auto first = tree.begin_one({.name = "/a", .holding = holding_place::hidden_name});
     auto second = tree.begin_one({.name = "/b", .holding = holding_place::hidden_name});
     REQUIRE(first);
@@ -228,7 +228,7 @@ TEST_CASE("upload: replace, append, restart, create on an old file") {
         for (const auto level : every_level) {
             CAPTURE(static_cast<int>(holding));
             CAPTURE(static_cast<int>(level));
-            fixture tree;
+            upload_fixture tree;
             const auto after = [&](vfs::upload_options options, std::string piece) {
                 tree.host.write("file", "0123456789");
                 const auto done = tree.upload(
@@ -262,7 +262,7 @@ TEST_CASE("upload: replace, append, restart, create on an old file") {
 
 TEST_CASE("upload: append, restart and create where there is no file yet") {
     for (const auto holding : both_places) {
-        fixture tree;
+        upload_fixture tree;
         CHECK(tree.upload({.name = "/a",
                            .pieces = {"x"},
                            .options = {.mode = upload_mode::append},
@@ -286,7 +286,7 @@ TEST_CASE("upload: append, restart and create where there is no file yet") {
 
 TEST_CASE("upload: create loses against a file that came first, at the commit too") {
     for (const auto holding : both_places) {
-        fixture tree;
+        upload_fixture tree;
         auto begun = tree.begin_one({.options = {.mode = upload_mode::create}, .holding = holding});
         REQUIRE(begun);
         REQUIRE(tree.write_to(*begun, "late"));
@@ -306,7 +306,7 @@ TEST_CASE("upload: create loses against a file that came first, at the commit to
 }
 
 TEST_CASE("upload: what cannot be a file's name") {
-    fixture tree;
+    upload_fixture tree;
     tree.host.make_directory("dir");
     tree.host.write("file", "x");
     tree.host.link({.at = "todir", .to = "dir"});
@@ -331,7 +331,7 @@ TEST_CASE("upload: what cannot be a file's name") {
 
 TEST_CASE("upload: a directory that took the name, or the parent gone, at the commit") {
     for (const auto holding : both_places) {
-        fixture tree;
+        upload_fixture tree;
         auto begun = tree.begin_one({.holding = holding});
         REQUIRE(begun);
         tree.host.make_directory("file");
@@ -358,7 +358,7 @@ TEST_CASE("upload: a directory that took the name, or the parent gone, at the co
 
 TEST_CASE("upload: a link is replaced itself, its content taken over beneath the root only (V2)") {
     for (const auto holding : both_places) {
-        fixture tree;
+        upload_fixture tree;
         const scratch& host = tree.host;
         host.make_directory("served");
         host.write("outside", "outside");
@@ -394,7 +394,7 @@ TEST_CASE("upload: a link is replaced itself, its content taken over beneath the
 TEST_CASE("upload: mode bits, new ones less the umask, a replaced file's kept (V14)") {
     for (const auto holding : both_places) {
         CAPTURE(static_cast<int>(holding));
-        fixture tree;
+        upload_fixture tree;
         const umask_guard mask(027);
         CHECK(tree.upload({.name = "/new", .holding = holding}));
         CHECK(tree.host.mode("new") == 0640);
@@ -424,7 +424,7 @@ TEST_CASE("upload: mode bits, new ones less the umask, a replaced file's kept (V
 
 TEST_CASE("upload: readers see the old content until the commit, holders after it (V7, V12)") {
     for (const auto holding : both_places) {
-        fixture tree;
+        upload_fixture tree;
         tree.host.write("file", "old");
         const unique_fd reader(::open((tree.host / "file").c_str(), O_RDONLY | O_CLOEXEC));
         auto begun = tree.begin_one({.holding = holding});
@@ -441,7 +441,7 @@ TEST_CASE("upload: readers see the old content until the commit, holders after i
 
 TEST_CASE("upload: two to one name at a time, the last commit wins, both whole (F13)") {
     for (const auto holding : both_places) {
-        fixture tree;
+        upload_fixture tree;
         tree.host.write("file", "old");
         const std::string a(700'000, 'a');
         const std::string b(900'000, 'b');
@@ -508,7 +508,7 @@ TEST_CASE("upload: append and restart lose nothing that came meanwhile (F13)") {
             for (const auto holding : both_places) {
                 CAPTURE(each.what);
                 CAPTURE(static_cast<int>(mode));
-                fixture disk;
+                upload_fixture disk;
                 if (each.is_there) {
                     disk.host.write("file", "old");
                 }
@@ -523,7 +523,7 @@ TEST_CASE("upload: append and restart lose nothing that came meanwhile (F13)") {
             }
         }
     }
-    fixture disk;
+    upload_fixture disk;
     disk.host.write("file", "old");
     auto late = disk.begin_one({.options = {.mode = upload_mode::append}});
     REQUIRE(late);
@@ -535,7 +535,7 @@ TEST_CASE("upload: append and restart lose nothing that came meanwhile (F13)") {
 TEST_CASE("upload: names go inline where nobody is waited for, but not over a large file") {
     for (const std::size_t old_bytes : {std::size_t{3}, 2_MiB}) {
         for (const bool waits_for_nobody : {true, false}) {
-            fixture tree;
+            upload_fixture tree;
             tree.host.write("file", std::string(old_bytes, 'x'));
             struct stat status{};
             REQUIRE(::stat(tree.host.root().c_str(), &status) == 0);
@@ -559,7 +559,7 @@ TEST_CASE("upload: names go inline where nobody is waited for, but not over a la
 TEST_CASE("upload: content is stable before the name, the directory after it") {
     for (const auto holding : both_places) {
         for (const auto level : every_level) {
-            fixture tree;
+            upload_fixture tree;
             tree.host.write("file", "old");
             std::string steps;
             tree.machine.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
@@ -585,7 +585,7 @@ TEST_CASE("upload: content is stable before the name, the directory after it") {
 }
 
 TEST_CASE("upload: a large piece is written in turns of 256 KiB, short writes are gone on with") {
-    fixture tree;
+    upload_fixture tree;
     std::string text;
     for (int i = 0; text.size() < 1'000'000; ++i) {
         text += fmt::format("{} ", i);
@@ -606,7 +606,7 @@ TEST_CASE("upload: a large piece is written in turns of 256 KiB, short writes ar
 }
 
 TEST_CASE("upload: a write without progress is an error, and the upload is lost") {
-    fixture tree;
+    upload_fixture tree;
     auto begun = tree.begin_one({});
     REQUIRE(begun);
     tree.answer(opcode::write, 0, 1);
@@ -625,7 +625,7 @@ TEST_CASE("upload: taking over works without copy_file_range") {
     for (const std::int64_t answer : {-EXDEV, -EOPNOTSUPP, -EINVAL, -ENOSYS, 0}) {
         CAPTURE(answer);
         for (const int times : {1, 1'000}) {
-            fixture tree;
+            upload_fixture tree;
             tree.host.write("file", old);
             tree.answer(opcode::copy_range, answer, times);
             CHECK(tree.upload({.pieces = {"+"}, .options = {.mode = upload_mode::append}}));
@@ -633,7 +633,7 @@ TEST_CASE("upload: taking over works without copy_file_range") {
         }
     }
     // It stops working half way, as between a reflink and a plain copy.
-    fixture tree;
+    upload_fixture tree;
     tree.host.write("file", old);
     int copies = 0;
     tree.machine.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
@@ -650,7 +650,7 @@ TEST_CASE("upload: taking over works without copy_file_range") {
 }
 
 TEST_CASE("upload: an old file that shrinks while it is taken over") {
-    fixture tree;
+    upload_fixture tree;
     const auto shrink = [&](runtime::op& what) -> std::optional<std::int64_t> {
         if (what.code == opcode::copy_range) {
             FERRY_ASSERT(::truncate((tree.host / "file").c_str(), 4) == 0);
@@ -669,14 +669,14 @@ TEST_CASE("upload: an old file that shrinks while it is taken over") {
 
 TEST_CASE("upload: room for a known size is set aside first, and what was not needed goes back") {
     constexpr std::uint64_t much = 3 * vfs::reserved_bytes_min;
-    const auto blocks_of = [](const fixture& tree) {
+    const auto blocks_of = [](const upload_fixture& tree) {
         struct stat status{};
         REQUIRE(::stat((tree.host / "file").c_str(), &status) == 0);
         return static_cast<std::uint64_t>(status.st_blocks) * 512;
     };
     for (const auto holding : both_places) {
         CAPTURE(static_cast<int>(holding));
-        fixture tree;
+        upload_fixture tree;
         std::vector<runtime::allocate_args> asked;
         tree.machine.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
             if (what.code == opcode::allocate) {
@@ -716,7 +716,7 @@ TEST_CASE("upload: room for a known size is set aside first, and what was not ne
 }
 
 TEST_CASE("upload: too little room is told before an octet is taken (threats.md, V13)") {
-    fixture tree;
+    upload_fixture tree;
     const vfs::upload_options sized{.size_bytes = vfs::reserved_bytes_min};
     const std::pair<int, errc> refusals[] = {
         {ENOSPC, errc::no_space}, {EDQUOT, errc::over_quota}, {EFBIG, errc::too_large}};
@@ -742,7 +742,7 @@ TEST_CASE("upload: too little room is told before an octet is taken (threats.md,
 }
 
 TEST_CASE("upload: a file that the disk has no room for (threats.md, V13)") {
-    fixture tree;
+    upload_fixture tree;
     const small_disk disk(tree.host.root(), 0);
     if (!disk.is_mounted) {
         MESSAGE("not root: no file system of its own to fill");
@@ -757,7 +757,7 @@ TEST_CASE("upload: a file that the disk has no room for (threats.md, V13)") {
 TEST_CASE("upload: a hidden name where the file system has no unnamed files") {
     for (const int refused : {EOPNOTSUPP, EISDIR, EINVAL, ENOENT}) {
         CAPTURE(refused);
-        fixture tree;
+        upload_fixture tree;
         std::size_t hidden_opens = 0;
         tree.machine.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
             if (what.code == opcode::open_at &&
@@ -773,14 +773,14 @@ TEST_CASE("upload: a hidden name where the file system has no unnamed files") {
         CHECK(hidden_opens == 1);
         CHECK(tree.host.names() == names{"file"});
     }
-    fixture tree;
+    upload_fixture tree;
     tree.answer(opcode::open_at, -EIO);
     CHECK(tree.refusal({}) == errc::io);
 }
 
 TEST_CASE("upload: hidden names that are taken are not touched, and not tried for ever") {
     for (const int taken : {3, 1'000}) {
-        fixture tree;
+        upload_fixture tree;
         int left = taken;
         tree.machine.io.set_script([&](runtime::op& what) -> std::optional<std::int64_t> {
             const bool makes_hidden =
@@ -791,7 +791,7 @@ TEST_CASE("upload: hidden names that are taken are not touched, and not tried fo
         CHECK(done.has_value() == (taken == 3));
         CHECK((done || done.error() == errc::busy));
 
-        fixture linking;
+        upload_fixture linking;
         linking.host.write("file", "old");
         linking.answer(opcode::link_at, -EEXIST, taken);
         const auto linked = linking.upload({.pieces = {"new"}});
@@ -805,7 +805,7 @@ TEST_CASE("upload: hidden names that are taken are not touched, and not tried fo
 // linkat(2): before Linux 6.10 a descriptor alone is not enough for who has no privilege.
 TEST_CASE("upload: an unnamed file gets its name by way of /proc where its descriptor is no way") {
     for (const auto mode : {upload_mode::create, upload_mode::replace}) {
-        fixture tree;
+        upload_fixture tree;
         const bool is_there = mode == upload_mode::replace;
         if (is_there) {
             tree.host.write("file", "old");
@@ -826,7 +826,7 @@ TEST_CASE("upload: an unnamed file gets its name by way of /proc where its descr
 }
 
 TEST_CASE("upload: create under a hidden name where renameat2 knows no flags") {
-    fixture tree;
+    upload_fixture tree;
     tree.answer(opcode::rename_at, -EINVAL);
     const job what{.pieces = {"new"},
                    .options = {.mode = upload_mode::create},
@@ -840,7 +840,7 @@ TEST_CASE("upload: create under a hidden name where renameat2 knows no flags") {
     CHECK(tree.host.names() == names{"file"});
 
     // The hidden name that could not be removed goes with the upload.
-    fixture other;
+    upload_fixture other;
     other.machine.io.set_script([](runtime::op& op) -> std::optional<std::int64_t> {
         if (op.code == opcode::rename_at) {
             return -EINVAL;
@@ -865,7 +865,7 @@ TEST_CASE("upload: every step fails once, and leaves old or new and nothing else
                         CAPTURE(static_cast<int>(holding));
                         CAPTURE(static_cast<int>(level));
                         CAPTURE(failing);
-                        fixture tree;
+                        upload_fixture tree;
                         if (mode != upload_mode::create) {
                             tree.host.write("file", old);
                         }
@@ -923,7 +923,7 @@ TEST_CASE("upload: a stop request at every step leaves old or new and nothing el
                 CAPTURE(static_cast<int>(mode));
                 CAPTURE(static_cast<int>(holding));
                 CAPTURE(stopping);
-                fixture tree;
+                upload_fixture tree;
                 if (mode != upload_mode::create) {
                     tree.host.write("file", "old");
                 }
@@ -964,7 +964,7 @@ TEST_CASE("upload: a stop request at every step leaves old or new and nothing el
 
 TEST_CASE("upload: a commit goes through although the stop came before it") {
     for (const auto holding : both_places) {
-        fixture tree;
+        upload_fixture tree;
         auto begun = tree.begin_one({.holding = holding});
         REQUIRE(begun);
         REQUIRE(tree.write_to(*begun, "x"));
@@ -981,7 +981,7 @@ TEST_CASE("upload: a file over the system's limit is refused and leaves nothing 
     const auto handler = std::signal(SIGXFSZ, SIG_IGN);
     const rlimit small{.rlim_cur = 100'000, .rlim_max = before.rlim_max};
     for (const auto holding : both_places) {
-        fixture tree;
+        upload_fixture tree;
         tree.host.write("file", std::string(90'000, 'o'));
         REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
         const errc replaced =
@@ -1000,7 +1000,7 @@ TEST_CASE("upload: a file over the system's limit is refused and leaves nothing 
 
 TEST_CASE("upload: a full disk is said so, gives its space back and keeps the old file (V13)") {
     for (const auto holding : both_places) {
-        fixture tree;
+        upload_fixture tree;
         tree.host.make_directory("disk");
         const small_disk disk(tree.host / "disk", 0);
         if (!disk.is_mounted) {
@@ -1030,7 +1030,7 @@ TEST_CASE("upload: a full disk is said so, gives its space back and keeps the ol
 }
 
 TEST_CASE("upload: a read-only file system refuses, and nothing is there (V13)") {
-    fixture tree;
+    upload_fixture tree;
     tree.host.make_directory("disk");
     const small_disk disk(tree.host / "disk", MS_RDONLY);
     if (!disk.is_mounted) {
