@@ -1,0 +1,179 @@
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "ferry/net/connect.hpp"
+#include "ftp_reply.hpp"
+#include "small_scene.hpp"
+#include "wire.hpp"
+
+namespace ferry::sim::test {
+namespace {
+
+using namespace std::chrono_literals;
+using runtime::task;
+
+constexpr auto names = std::to_array<std::string_view>({"a", "b", "c", "d", "e"});
+constexpr unsigned commands = 300;
+
+/// What stands under a name: a file of so many octets, no two of them alike, or a link.
+struct entry {
+    std::size_t octets = 0;
+    std::string leads_to;  ///< Empty: a file.
+};
+using directory = std::map<std::string, entry, std::less<>>;
+
+/// The file that a name leads to, over whatever links; null: none.
+const entry* resolve(const directory& in, std::string_view name) {
+    for (std::size_t links = 0; links <= names.size(); ++links) {
+        const auto found = in.find(name);
+        if (found == in.end() || found->second.leads_to.empty()) {
+            return found == in.end() ? nullptr : &found->second;
+        }
+        name = found->second.leads_to;
+    }
+    return nullptr;
+}
+
+struct scenario : small_scene {
+    explicit scenario(std::uint64_t seed) : small_scene(seed, settings_for_all()) {
+        server().note_others();
+    }
+
+    /// Another program makes a file.
+    void make_file(const std::string& name) {
+        ++files_made;
+        store(fmt::format("{}/{}", served_directory, name).c_str(), std::string(files_made, 'x'));
+        known[name] = {.octets = files_made, .leads_to = {}};
+    }
+
+    static ferry_settings settings_for_all() {
+        ferry_settings settings;
+        settings.anonymous = auth::rights::all();
+        return settings;
+    }
+
+    directory known;
+    std::size_t files_made = 0;
+    std::uint64_t links = 0;
+    std::uint64_t followed = 0;
+    std::uint64_t dangling = 0;
+};
+
+/// Sends a command and waits for its reply.
+task<ftp_reply> ask(small_scene& on, wire& peer, std::string command) {
+    const auto deadline = on.client_core().now() + 10s;
+    if (!command.empty()) {
+        const auto sent = co_await peer.send(command + "\r\n", deadline);
+        REQUIRE(sent);
+    }
+    auto got = take_reply(peer.input());
+    while (got.progress == reply_progress::incomplete) {
+        const auto more = co_await peer.fill(deadline);
+        REQUIRE((more && *more));
+        got = take_reply(peer.input());
+    }
+    REQUIRE_MESSAGE(got.progress == reply_progress::complete, got.problem);
+    co_return std::move(got.reply);
+}
+
+/// One thing done to the names, and its answer by what is known of them.
+task<> do_something(scenario& on, wire& peer) {
+    const std::string name(names[on.in().rng().below(names.size())]);
+    const std::string other(names[on.in().rng().below(names.size())]);
+    const bool is_there = on.known.contains(name);
+    const entry* const file = resolve(on.known, name);
+    switch (on.in().rng().below(5)) {
+        case 0: {
+            const auto told =
+                co_await ask(on, peer, fmt::format("SITE SYMLINK {} {}", name, other));
+            const bool is_made = file != nullptr && !on.known.contains(other);
+            CHECK_MESSAGE((told.code == 200) == is_made, told.describe());
+            if (is_made) {
+                on.known[other] = {.octets = 0, .leads_to = name};
+                ++on.links;
+            }
+            break;
+        }
+        case 1: {
+            const auto told = co_await ask(on, peer, "DELE " + name);
+            CHECK_MESSAGE((told.code == 250) == is_there, told.describe());
+            on.known.erase(name);
+            break;
+        }
+        case 2: {
+            if (on.known.contains(other) || file == nullptr) {
+                break;
+            }
+            CHECK((co_await ask(on, peer, "RNFR " + name)).code == 350);
+            CHECK((co_await ask(on, peer, "RNTO " + other)).code == 250);
+            on.known[other] = on.known[name];
+            on.known.erase(name);
+            break;
+        }
+        case 3:
+            if (!is_there) {
+                on.make_file(name);
+            }
+            break;
+        default: {
+            const auto told = co_await ask(on, peer, "SIZE " + name);
+            CHECK_MESSAGE((told.code == 213) == (file != nullptr), told.describe());
+            if (file != nullptr) {
+                CHECK(told.text == std::to_string(file->octets));
+            }
+            on.followed += file != nullptr && !on.known[name].leads_to.empty();
+            on.dangling += file == nullptr && is_there;
+            break;
+        }
+    }
+}
+
+/// Logs in and works on the names.
+task<> work(runtime::nursery&, small_scene& scene) {
+    auto& on = static_cast<scenario&>(scene);
+    runtime::core& core = on.client_core();
+    auto connected =
+        co_await net::connect(core, {.to = ferry_host::ftp_address()}, core.now() + 10s);
+    REQUIRE(connected);
+    wire peer(core, std::move(*connected));
+    CHECK((co_await ask(on, peer, {})).code == 220);
+    CHECK((co_await ask(on, peer, "USER anonymous")).code == 331);
+    CHECK((co_await ask(on, peer, "PASS x")).code == 230);
+    for (unsigned i = 0; i < commands; ++i) {
+        co_await do_something(on, peer);
+    }
+    CHECK((co_await ask(on, peer, "QUIT")).code == 221);
+}
+
+}  // namespace
+
+// Goal: a link that SITE SYMLINK makes leads where it was told, however names come and go; what is
+// removed or renamed is the link itself, never what it leads to. Method: a client draws commands,
+// and a model of five names says what each answer has to be.
+TEST_CASE("links: made, followed, renamed and removed as a model has them") {
+    std::uint64_t links = 0;
+    std::uint64_t followed = 0;
+    std::uint64_t dangling = 0;
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+        CAPTURE(seed);
+        scenario on(seed);
+        on.serve(work);
+        links += on.links;
+        followed += on.followed;
+        dangling += on.dangling;
+    }
+    CHECK(links > 50);  // Else nothing was shown.
+    CHECK(followed > 50);
+    CHECK(dangling > 10);
+}
+
+}  // namespace ferry::sim::test
