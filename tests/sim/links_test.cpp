@@ -21,19 +21,19 @@ namespace {
 using namespace std::chrono_literals;
 using runtime::task;
 
-constexpr auto names = std::to_array<std::string_view>({"a", "b", "c", "d", "e"});
-constexpr unsigned commands = 300;
+constexpr auto link_names = std::to_array<std::string_view>({"a", "b", "c", "d", "e"});
+constexpr unsigned link_commands = 300;
 
 /// What stands under a name: a file of so many octets, no two of them alike, or a link.
-struct entry {
+struct modelled_entry {
     std::size_t octets = 0;
     std::string leads_to;  ///< Empty: a file.
 };
-using directory = std::map<std::string, entry, std::less<>>;
+using modelled_names = std::map<std::string, modelled_entry, std::less<>>;
 
 /// The file that a name leads to, over whatever links; null: none.
-const entry* resolve(const directory& in, std::string_view name) {
-    for (std::size_t links = 0; links <= names.size(); ++links) {
+const modelled_entry* resolve(const modelled_names& in, std::string_view name) {
+    for (std::size_t links = 0; links <= link_names.size(); ++links) {
         const auto found = in.find(name);
         if (found == in.end() || found->second.leads_to.empty()) {
             return found == in.end() ? nullptr : &found->second;
@@ -43,8 +43,8 @@ const entry* resolve(const directory& in, std::string_view name) {
     return nullptr;
 }
 
-struct scenario : small_scene {
-    explicit scenario(std::uint64_t seed) : small_scene(seed, settings_for_all()) {
+struct linked_names : small_scene {
+    explicit linked_names(std::uint64_t seed) : small_scene(seed, settings_for_all()) {
         server().note_others();
     }
 
@@ -61,7 +61,7 @@ struct scenario : small_scene {
         return settings;
     }
 
-    directory known;
+    modelled_names known;
     std::size_t files_made = 0;
     std::uint64_t links = 0;
     std::uint64_t followed = 0;
@@ -69,10 +69,10 @@ struct scenario : small_scene {
 };
 
 /// Sends a command and waits for its reply.
-task<ftp_reply> ask(small_scene& on, wire& peer, std::string command) {
+task<ftp_reply> command(small_scene& on, wire& peer, std::string line) {
     const auto deadline = on.client_core().now() + 10s;
-    if (!command.empty()) {
-        const auto sent = co_await peer.send(command + "\r\n", deadline);
+    if (!line.empty()) {
+        const auto sent = co_await peer.send(line + "\r\n", deadline);
         REQUIRE(sent);
     }
     auto got = take_reply(peer.input());
@@ -86,15 +86,15 @@ task<ftp_reply> ask(small_scene& on, wire& peer, std::string command) {
 }
 
 /// One thing done to the names, and its answer by what is known of them.
-task<> do_something(scenario& on, wire& peer) {
-    const std::string name(names[on.in().rng().below(names.size())]);
-    const std::string other(names[on.in().rng().below(names.size())]);
+task<> do_something(linked_names& on, wire& peer) {
+    const std::string name(link_names[on.in().rng().below(link_names.size())]);
+    const std::string other(link_names[on.in().rng().below(link_names.size())]);
     const bool is_there = on.known.contains(name);
-    const entry* const file = resolve(on.known, name);
+    const modelled_entry* const file = resolve(on.known, name);
     switch (on.in().rng().below(5)) {
         case 0: {
             const auto told =
-                co_await ask(on, peer, fmt::format("SITE SYMLINK {} {}", name, other));
+                co_await command(on, peer, fmt::format("SITE SYMLINK {} {}", name, other));
             const bool is_made = file != nullptr && !on.known.contains(other);
             CHECK_MESSAGE((told.code == 200) == is_made, told.describe());
             if (is_made) {
@@ -104,7 +104,7 @@ task<> do_something(scenario& on, wire& peer) {
             break;
         }
         case 1: {
-            const auto told = co_await ask(on, peer, "DELE " + name);
+            const auto told = co_await command(on, peer, "DELE " + name);
             CHECK_MESSAGE((told.code == 250) == is_there, told.describe());
             on.known.erase(name);
             break;
@@ -113,8 +113,8 @@ task<> do_something(scenario& on, wire& peer) {
             if (on.known.contains(other) || file == nullptr) {
                 break;
             }
-            CHECK((co_await ask(on, peer, "RNFR " + name)).code == 350);
-            CHECK((co_await ask(on, peer, "RNTO " + other)).code == 250);
+            CHECK((co_await command(on, peer, "RNFR " + name)).code == 350);
+            CHECK((co_await command(on, peer, "RNTO " + other)).code == 250);
             on.known[other] = on.known[name];
             on.known.erase(name);
             break;
@@ -125,7 +125,7 @@ task<> do_something(scenario& on, wire& peer) {
             }
             break;
         default: {
-            const auto told = co_await ask(on, peer, "SIZE " + name);
+            const auto told = co_await command(on, peer, "SIZE " + name);
             CHECK_MESSAGE((told.code == 213) == (file != nullptr), told.describe());
             if (file != nullptr) {
                 CHECK(told.text == std::to_string(file->octets));
@@ -138,20 +138,20 @@ task<> do_something(scenario& on, wire& peer) {
 }
 
 /// Logs in and works on the names.
-task<> work(runtime::nursery&, small_scene& scene) {
-    auto& on = static_cast<scenario&>(scene);
+task<> work_on_links(runtime::nursery&, small_scene& scene) {
+    auto& on = static_cast<linked_names&>(scene);
     runtime::core& core = on.client_core();
     auto connected =
         co_await net::connect(core, {.to = ferry_host::ftp_address()}, core.now() + 10s);
     REQUIRE(connected);
     wire peer(core, std::move(*connected));
-    CHECK((co_await ask(on, peer, {})).code == 220);
-    CHECK((co_await ask(on, peer, "USER anonymous")).code == 331);
-    CHECK((co_await ask(on, peer, "PASS x")).code == 230);
-    for (unsigned i = 0; i < commands; ++i) {
+    CHECK((co_await command(on, peer, {})).code == 220);
+    CHECK((co_await command(on, peer, "USER anonymous")).code == 331);
+    CHECK((co_await command(on, peer, "PASS x")).code == 230);
+    for (unsigned i = 0; i < link_commands; ++i) {
         co_await do_something(on, peer);
     }
-    CHECK((co_await ask(on, peer, "QUIT")).code == 221);
+    CHECK((co_await command(on, peer, "QUIT")).code == 221);
 }
 
 }  // namespace
@@ -165,8 +165,8 @@ TEST_CASE("links: made, followed, renamed and removed as a model has them") {
     std::uint64_t dangling = 0;
     for (std::uint64_t seed = 1; seed <= 10; ++seed) {
         CAPTURE(seed);
-        scenario on(seed);
-        on.serve(work);
+        linked_names on(seed);
+        on.serve(work_on_links);
         links += on.links;
         followed += on.followed;
         dangling += on.dangling;
