@@ -10,7 +10,7 @@ using namespace ferry::net;
 
 namespace {
 
-endpoint at(std::string_view address) {
+endpoint peer_at(std::string_view address) {
     return parse_address(address).value();
 }
 
@@ -52,22 +52,22 @@ TEST_CASE("address_block: what it contains (RFC 4632 section 3.1, RFC 4291 secti
         CHECK(block->text() == each.block);
         for (const auto& address : each.within) {
             CAPTURE(address);
-            CHECK(block->contains(at(address)));
+            CHECK(block->contains(peer_at(address)));
         }
         for (const auto& address : each.without) {
             CAPTURE(address);
-            CHECK_FALSE(block->contains(at(address)));
+            CHECK_FALSE(block->contains(peer_at(address)));
         }
     }
 }
 
 TEST_CASE("address_block: v4-mapped addresses are v4 (RFC 4291 section 2.5.5.2)") {
     const auto plain = address_block::parse("192.0.2.0/24").value();
-    CHECK(plain.contains(at("::ffff:192.0.2.9")));
-    CHECK_FALSE(plain.contains(at("::ffff:192.0.3.9")));
+    CHECK(plain.contains(peer_at("::ffff:192.0.2.9")));
+    CHECK_FALSE(plain.contains(peer_at("::ffff:192.0.3.9")));
     CHECK(address_block::parse("::ffff:192.0.2.0/120") == plain);
     CHECK(address_block::parse("::ffff:192.0.2.1").value().text() == "192.0.2.1");
-    CHECK_FALSE(address_block::parse("::/0").value().contains(at("::ffff:192.0.2.9")));
+    CHECK_FALSE(address_block::parse("::/0").value().contains(peer_at("::ffff:192.0.2.9")));
 }
 
 TEST_CASE("address_block: unix: is who connects by a socket of the file system") {
@@ -75,13 +75,13 @@ TEST_CASE("address_block: unix: is who connects by a socket of the file system")
     const endpoint local{.family = address_family::local, .octets = {}, .port = 0, .scope_id = 0};
     CHECK(every.text() == "unix:");
     CHECK(every.contains(local));
-    CHECK_FALSE(every.contains(at("0.0.0.0")));
+    CHECK_FALSE(every.contains(peer_at("0.0.0.0")));
     CHECK_FALSE(address_block::parse("0.0.0.0/0").value().contains(local));
     CHECK_FALSE(address_block::parse("::/0").value().contains(local));
 }
 
 TEST_CASE("address_block: neither port nor scope counts") {
-    auto peer = at("fe80::1");
+    auto peer = peer_at("fe80::1");
     peer.port = 4'711;
     peer.scope_id = 2;
     CHECK(address_block::parse("fe80::/10").value().contains(peer));
@@ -118,30 +118,30 @@ TEST_CASE("address_block: what is none") {
 
 TEST_CASE("address_rules: without any everybody is allowed") {
     CHECK(address_rules().empty());
-    CHECK(address_rules().allows(at("192.0.2.1")));
+    CHECK(address_rules().allows(peer_at("192.0.2.1")));
 }
 
 TEST_CASE("address_rules: who is denied, and everybody but who is allowed") {
     const auto but_some = rules({}, {"192.0.2.0/24", "2001:db8::/32"});
     CHECK_FALSE(but_some.empty());
-    CHECK_FALSE(but_some.allows(at("192.0.2.1")));
-    CHECK_FALSE(but_some.allows(at("::ffff:192.0.2.1")));
-    CHECK_FALSE(but_some.allows(at("2001:db8::7")));
-    CHECK(but_some.allows(at("192.0.3.1")));
-    CHECK(but_some.allows(at("::1")));
+    CHECK_FALSE(but_some.allows(peer_at("192.0.2.1")));
+    CHECK_FALSE(but_some.allows(peer_at("::ffff:192.0.2.1")));
+    CHECK_FALSE(but_some.allows(peer_at("2001:db8::7")));
+    CHECK(but_some.allows(peer_at("192.0.3.1")));
+    CHECK(but_some.allows(peer_at("::1")));
     const auto only_some = rules({"10.0.0.0/8"}, {});
-    CHECK(only_some.allows(at("10.1.2.3")));
-    CHECK_FALSE(only_some.allows(at("11.1.2.3")));
-    CHECK_FALSE(only_some.allows(at("::1")));
+    CHECK(only_some.allows(peer_at("10.1.2.3")));
+    CHECK_FALSE(only_some.allows(peer_at("11.1.2.3")));
+    CHECK_FALSE(only_some.allows(peer_at("::1")));
 }
 
 TEST_CASE("address_rules: the closest block decides, and of two alike the one that denies") {
     const auto nested = rules({"10.0.0.0/8", "10.1.2.3"}, {"10.1.0.0/16"});
-    CHECK(nested.allows(at("10.2.0.1")));
-    CHECK_FALSE(nested.allows(at("10.1.0.1")));
-    CHECK(nested.allows(at("10.1.2.3")));
-    CHECK_FALSE(nested.allows(at("192.0.2.1")));
-    CHECK_FALSE(rules({"10.0.0.0/8"}, {"10.0.0.0/8"}).allows(at("10.0.0.1")));
-    CHECK_FALSE(rules({"10.0.0.0/8"}, {"0.0.0.0/0"}).allows(at("::1")));
-    CHECK(rules({"10.0.0.0/8"}, {"0.0.0.0/0"}).allows(at("10.0.0.1")));
+    CHECK(nested.allows(peer_at("10.2.0.1")));
+    CHECK_FALSE(nested.allows(peer_at("10.1.0.1")));
+    CHECK(nested.allows(peer_at("10.1.2.3")));
+    CHECK_FALSE(nested.allows(peer_at("192.0.2.1")));
+    CHECK_FALSE(rules({"10.0.0.0/8"}, {"10.0.0.0/8"}).allows(peer_at("10.0.0.1")));
+    CHECK_FALSE(rules({"10.0.0.0/8"}, {"0.0.0.0/0"}).allows(peer_at("::1")));
+    CHECK(rules({"10.0.0.0/8"}, {"0.0.0.0/0"}).allows(peer_at("10.0.0.1")));
 }

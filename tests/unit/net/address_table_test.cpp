@@ -20,7 +20,7 @@ constexpr address_limits limits{.connections_max = 2,
                                 .requests_saved_max = 5,
                                 .sent_octets_per_second = 1'000};
 
-endpoint at(std::string_view address) {
+endpoint client_at(std::string_view address) {
     return parse_address(address).value();
 }
 
@@ -37,28 +37,31 @@ endpoint numbered(std::uint32_t number) {
 
 TEST_CASE("address_table: an address is a v4 address, or 64 bits of a v6 one (RFC 6177)") {
     address_table table(limits);
-    const auto first = table.of(at("192.0.2.1"), table_start);
-    CHECK(table.of(at("192.0.2.1"), table_start) == first);
-    CHECK(table.of(at("::ffff:192.0.2.1"), table_start) == first);
-    CHECK(table.of(at("192.0.2.2"), table_start) != first);
-    CHECK(table.of(at("::192.0.2.1"), table_start) != first);
-    const auto v6 = table.of(at("2001:db8:1:2::1"), table_start);
-    CHECK(table.of(at("2001:db8:1:2:ffff::"), table_start) == v6);
-    CHECK(table.of(at("2001:db8:1:3::1"), table_start) != v6);
+    const auto first = table.of(client_at("192.0.2.1"), table_start);
+    CHECK(table.of(client_at("192.0.2.1"), table_start) == first);
+    CHECK(table.of(client_at("::ffff:192.0.2.1"), table_start) == first);
+    CHECK(table.of(client_at("192.0.2.2"), table_start) != first);
+    CHECK(table.of(client_at("::192.0.2.1"), table_start) != first);
+    const auto v6 = table.of(client_at("2001:db8:1:2::1"), table_start);
+    CHECK(table.of(client_at("2001:db8:1:2:ffff::"), table_start) == v6);
+    CHECK(table.of(client_at("2001:db8:1:3::1"), table_start) != v6);
     CHECK(table.size() == 5);
 }
 
 TEST_CASE("address_table: what was used is remembered while nobody is connected") {
     address_table table(limits);
     for (int i = 0; i < 5; ++i) {
-        CHECK(table.of(at("192.0.2.1"), table_start)->requests.draw_one(table_start, 10, 5) == 0ns);
+        CHECK(
+            table.of(client_at("192.0.2.1"), table_start)->requests.draw_one(table_start, 10, 5) ==
+            0ns);
     }
-    CHECK(table.of(at("192.0.2.1"), table_start)->requests.draw_one(table_start, 10, 5) == 100ms);
+    CHECK(table.of(client_at("192.0.2.1"), table_start)->requests.draw_one(table_start, 10, 5) ==
+          100ms);
 }
 
 TEST_CASE("address_table: is bounded, and forgets those first who owe nothing") {
     address_table table(limits, 1'600);
-    const auto mine = table.of(at("192.0.2.1"), table_start);
+    const auto mine = table.of(client_at("192.0.2.1"), table_start);
     std::vector<std::shared_ptr<address_usage>> busy;
     for (std::uint32_t i = 0; i < 400; ++i) {
         // Owes for a request: stays as long as others can go.
@@ -68,7 +71,7 @@ TEST_CASE("address_table: is bounded, and forgets those first who owe nothing") 
         static_cast<void>(table.of(numbered(0x0A00'0000 + i), table_start));
         REQUIRE(table.size() <= 1'600 + 1 + 16);
     }
-    CHECK(table.of(at("192.0.2.1"), table_start) == mine);
+    CHECK(table.of(client_at("192.0.2.1"), table_start) == mine);
     CHECK(table.of(numbered(1), table_start)->requests.draw_one(table_start, 10, 1) == 100ms);
     // Many who all owe: nobody can stay for that.
     for (std::uint32_t i = 0; i < 100'000; ++i) {
@@ -76,7 +79,7 @@ TEST_CASE("address_table: is bounded, and forgets those first who owe nothing") 
                               ->requests.draw_one(table_start, 10, 1));
         REQUIRE(table.size() <= 1'600 + 1 + 16);
     }
-    CHECK(table.of(at("192.0.2.1"), table_start) == mine);
+    CHECK(table.of(client_at("192.0.2.1"), table_start) == mine);
     // Those that are connected always stay, however many.
     for (std::uint32_t i = 0; i < 10'000; ++i) {
         busy.push_back(table.of(numbered(0x0C00'0000 + i), table_start));
@@ -93,7 +96,7 @@ TEST_CASE("address_table: threads that ask for one address get one use") {
     for (auto& each : got) {
         threads.emplace_back([&table, &each] {
             for (int i = 0; i < 1'000; ++i) {
-                each = table.of(at("192.0.2.1"), table_start);
+                each = table.of(client_at("192.0.2.1"), table_start);
                 each->connections.fetch_add(1);
             }
         });

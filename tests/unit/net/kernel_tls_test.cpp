@@ -1,11 +1,8 @@
 #include "net/kernel_tls.hpp"
 
 #include <doctest/doctest.h>
-#include <fcntl.h>
 #include <openssl/ssl.h>
-#include <unistd.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -25,10 +22,6 @@ using namespace ferry::runtime;
 using namespace std::chrono_literals;
 
 namespace {
-
-std::span<const std::byte> octets(std::string_view text) {
-    return std::as_bytes(std::span(text));
-}
 
 /// A stream upon a machine whose kernel may seal, and its client.
 struct kernel_tls_scene {
@@ -57,7 +50,7 @@ struct kernel_tls_scene {
     }
 };
 
-task<> client_sends(kernel_tls_scene& on) {
+task<> client_sends_all(kernel_tls_scene& on) {
     const auto all = on.client.take();
     static_cast<void>(co_await say(on.here, on.ends.far.get(), all));
 }
@@ -67,7 +60,7 @@ task<> be_client(kernel_tls_scene& on) {
     while (on.saw == ending::still_open) {
         if (!on.is_shaken) {
             on.is_shaken = on.client.shake_hands() == tls_client::progress::done;
-            co_await client_sends(on);
+            co_await client_sends_all(on);
         }
         const auto more = co_await hear_some(on.here, on.ends.far.get());
         on.client.give(more.octets);
@@ -92,24 +85,14 @@ task<> end(kernel_tls_scene& on, farewell how = farewell::orderly) {
     }
 }
 
-unique_fd file_of(std::string_view content) {
-    std::string name = "/var/tmp/ferry-kernel-tls-XXXXXX";
-    unique_fd made(::mkostemp(name.data(), O_CLOEXEC));
-    REQUIRE(made);
-    REQUIRE(::unlink(name.c_str()) == 0);
-    REQUIRE(::pwrite(made.get(), content.data(), content.size(), 0) ==
-            static_cast<ssize_t>(content.size()));
-    return made;
-}
-
 task<> send_one_thing_more(kernel_tls_scene& on) {
-    REQUIRE(co_await on.stream.send(octets("under way"), 5s));
+    REQUIRE(co_await on.stream.send(as_octets("under way"), 5s));
 }
 
 /// Sends a head and the file behind it, as a protocol does.
 task<> send_whole(kernel_tls_scene& on, std::string_view head, int file, std::size_t size_bytes) {
     send_plan plan;
-    plan.add(octets(head));
+    plan.add(as_octets(head));
     plan.add(file_span{.fd = file, .offset = 0, .size_bytes = size_bytes});
     std::uint64_t sent_bytes = 0;
     const auto sent = co_await execute(on.stream, plan, {.stall_timeout = 5s}, sent_bytes);
@@ -151,21 +134,21 @@ TEST_CASE("kernel_tls: from the first large file on the kernel seals all, by eac
         on.run([](nursery& tasks, kernel_tls_scene& my) -> task<> {
             co_await begin(tasks, my);
             const auto content = pattern(700'000);
-            const auto file = file_of(content);
-            REQUIRE(co_await my.stream.send(octets("sealed here;"), 5s));
+            const auto file = unnamed_file(content);
+            REQUIRE(co_await my.stream.send(as_octets("sealed here;"), 5s));
             co_await send_whole(my, "so is what is small;", file.get(), 50'000);
             CHECK(my.kernel.asked == 0);
             co_await send_whole(my, "a head;", file.get(), content.size());
             CHECK(my.kernel.asked == 1);
             CHECK(my.kernel.file_octets == content.size());
-            REQUIRE(co_await my.stream.send(octets("an answer;"), 5s));
+            REQUIRE(co_await my.stream.send(as_octets("an answer;"), 5s));
             co_await send_whole(my, "", file.get(), 10);
             my.client.write("a question");
-            co_await client_sends(my);
+            co_await client_sends_all(my);
             REQUIRE(co_await my.stream.fill(my.here.now() + 5s));
             CHECK(my.stream.input() == "a question");
             const auto much = pattern(400'000, 3);
-            REQUIRE(co_await my.stream.send(octets(much), 5s));
+            REQUIRE(co_await my.stream.send(as_octets(much), 5s));
             CHECK(my.kernel.asked == 1);
             co_await end(my);
             CHECK((my.heard == "sealed here;so is what is small;" + content.substr(0, 50'000) +
@@ -192,7 +175,7 @@ TEST_CASE("kernel_tls: where the kernel does not do it, or is not to, all is as 
         on.run([](nursery& tasks, kernel_tls_scene& my) -> task<> {
             co_await begin(tasks, my);
             const auto content = pattern(300'000);
-            const auto file = file_of(content);
+            const auto file = unnamed_file(content);
             co_await send_whole(my, "twice:", file.get(), content.size());
             co_await send_whole(my, "", file.get(), content.size());
             co_await end(my);
@@ -211,11 +194,11 @@ TEST_CASE("kernel_tls: it goes on by the key there is, renewed ones too (RFC 844
         for (int i = 0; i < 2; ++i) {
             REQUIRE(my.client.renew_keys());
             my.client.write("x");
-            co_await client_sends(my);
+            co_await client_sends_all(my);
             REQUIRE(co_await my.stream.fill(my.here.now() + 5s));
         }
         const auto content = pattern(300'000);
-        const auto file = file_of(content);
+        const auto file = unnamed_file(content);
         co_await send_whole(my, "", file.get(), content.size());
         CHECK(my.kernel.asked == 1);
         co_await end(my);
@@ -229,15 +212,15 @@ TEST_CASE("kernel_tls: who wants new keys of the kernel has our end instead, in 
     on.run([](nursery& tasks, kernel_tls_scene& my) -> task<> {
         co_await begin(tasks, my);
         const auto content = pattern(300'000);
-        const auto file = file_of(content);
+        const auto file = unnamed_file(content);
         co_await send_whole(my, "", file.get(), content.size());
         REQUIRE(my.client.renew_keys());
         my.client.write("x");
-        co_await client_sends(my);
+        co_await client_sends_all(my);
         const auto refused = co_await my.stream.fill(my.here.now() + 5s);
         CHECK(refused.error() == errc::invalid);
         CHECK(my.stream.why() == "new keys are asked for, and the kernel seals by one");
-        const auto sent = co_await my.stream.send(octets("content behind the end"), 5s);
+        const auto sent = co_await my.stream.send(as_octets("content behind the end"), 5s);
         CHECK(sent.error() == errc::reset);
         co_await end(my);
         CHECK((my.heard == content));
@@ -251,7 +234,7 @@ TEST_CASE("kernel_tls: what is wrong is said by an alert, behind what is being s
     on.run([](nursery& tasks, kernel_tls_scene& my) -> task<> {
         co_await begin(tasks, my);
         const auto content = pattern(300'000);
-        const auto file = file_of(content);
+        const auto file = unnamed_file(content);
         co_await send_whole(my, "", file.get(), content.size());
         event room(*my.machine.io);
         my.kernel.full = &room;
@@ -274,13 +257,13 @@ TEST_CASE("kernel_tls: behind what is lost for want of memory comes nothing (thr
     on.run([](nursery& tasks, kernel_tls_scene& my) -> task<> {
         co_await begin(tasks, my);
         const auto content = pattern(300'000);
-        const auto file = file_of(content);
+        const auto file = unnamed_file(content);
         co_await send_whole(my, "", file.get(), content.size());
         my.kernel.lacks_memory = true;
-        const auto lost = co_await my.stream.send(octets("half of this"), 5s);
+        const auto lost = co_await my.stream.send(as_octets("half of this"), 5s);
         CHECK(lost.error() == errc::exhausted);
         my.kernel.lacks_memory = false;
-        const auto behind = co_await my.stream.send(octets("content"), 5s);
+        const auto behind = co_await my.stream.send(as_octets("content"), 5s);
         CHECK(behind.error() == errc::reset);
         co_await end(my);
         CHECK((my.heard == content));

@@ -1,18 +1,20 @@
 #include "loopback.hpp"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <iterator>
 #include <limits>
-#include <span>
 
 #include "ferry/base/assert.hpp"
 #include "ferry/base/random.hpp"
@@ -94,6 +96,19 @@ std::string pattern(std::size_t size_bytes, std::uint64_t seed) {
         done += taken;
     }
     return octets;
+}
+
+unique_fd unnamed_file(std::string_view content) {
+    std::string name = "/var/tmp/ferry-unnamed-XXXXXX";
+    unique_fd made(::mkostemp(name.data(), O_CLOEXEC));
+    FERRY_ASSERT(made);
+    FERRY_ASSERT(::unlink(name.c_str()) == 0);
+    while (!content.empty()) {
+        const auto put = ::write(made.get(), content.data(), content.size());
+        FERRY_ASSERT(put > 0);
+        content.remove_prefix(static_cast<std::size_t>(put));
+    }
+    return made;
 }
 
 namespace {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -57,6 +58,13 @@ void reset_on_close(int socket);
 
 /// Octets of which no stretch is like its neighbours, so that a lost or doubled one shows.
 [[nodiscard]] std::string pattern(std::size_t size_bytes, std::uint64_t seed = 1);
+
+[[nodiscard]] inline std::span<const std::byte> as_octets(std::string_view text) {
+    return std::as_bytes(std::span(text));
+}
+
+/// A file without a name that holds `content`.
+[[nodiscard]] unique_fd unnamed_file(std::string_view content);
 
 /// How a peer's end looked when reading from it was over.
 enum class ending : std::uint8_t { still_open, end_of_stream, reset };

@@ -64,10 +64,6 @@ class lonely_reactor final : public reactor {
     }
 };
 
-std::span<const std::byte> octets(std::string_view text) {
-    return std::as_bytes(std::span(text));
-}
-
 /// The peer sends `sent`; `said` stays 0 until all of it is taken.
 task<> peer_says(scene& on) {
     on.said = co_await say(on.here, on.far, on.sent);
@@ -139,12 +135,12 @@ TEST_CASE("plain_stream: sends at once what there is room for") {
         const auto all = pattern(1'000'000);
         std::size_t sent = 0;
         for (std::size_t moved = 1; moved > 0; sent += moved) {
-            moved = my.stream.send_at_once(octets(all).subspan(sent));
+            moved = my.stream.send_at_once(as_octets(all).subspan(sent));
         }
         CHECK(sent > 0);
         CHECK(sent < all.size());
         home.start(peer_hears, std::ref(my));
-        const auto rest = co_await my.stream.send(octets(all).subspan(sent), 10s);
+        const auto rest = co_await my.stream.send(as_octets(all).subspan(sent), 10s);
         CHECK(rest.has_value());
         co_await my.stream.close(farewell::orderly);
         co_await until_heard(my);
@@ -311,7 +307,7 @@ TEST_CASE("plain_stream: end of stream comes after the last octets, and stays") 
         CHECK(co_await my.stream.receive(into, my.in(5s)) == 4U);
         CHECK(co_await my.stream.receive(into, my.in(5s)) == 0U);
         // The other direction is still open.
-        CHECK(co_await my.stream.send(octets("answer"), 5s));
+        CHECK(co_await my.stream.send(as_octets("answer"), 5s));
         co_await my.stream.close(farewell::linger);
         CHECK((co_await hear_all(my.here, my.far)).octets == "answer");
     });
@@ -325,7 +321,7 @@ TEST_CASE("plain_stream: a reset is told from an end") {
         reset_on_close(my.far);
         my.ends.far.reset();
         CHECK(co_await my.stream.fill(my.in(5s)) == failure(errc::reset));
-        CHECK(co_await my.stream.send(octets("x"), 5s) == failure(errc::reset));
+        CHECK(co_await my.stream.send(as_octets("x"), 5s) == failure(errc::reset));
         co_await my.stream.close(farewell::linger);  // Nobody to wait for: at once.
     });
 }
@@ -348,12 +344,12 @@ TEST_CASE("plain_stream: a peer that TCP has given up is gone, not slow") {
                 CHECK(co_await stream.fill(soon) == failure(errc::reset));
             }
             CHECK(co_await stream.receive(into, soon) == failure(errc::reset));
-            CHECK(co_await stream.send(octets("x"), 5s) == failure(errc::reset));
-            CHECK(co_await stream.send_file({.head = octets("x"), .body = {}}, 5s) ==
+            CHECK(co_await stream.send(as_octets("x"), 5s) == failure(errc::reset));
+            CHECK(co_await stream.send_file({.head = as_octets("x"), .body = {}}, 5s) ==
                   failure(errc::reset));
             CHECK(co_await stream.fill(soon) == failure(errc::reset));
             // What says that it is the deadline's: it had passed before.
-            CHECK(co_await stream.send(octets("x"), 0s) == failure(errc::timed_out));
+            CHECK(co_await stream.send(as_octets("x"), 0s) == failure(errc::timed_out));
             co_await stream.close(farewell::abort);
         }
     });
@@ -409,7 +405,7 @@ TEST_CASE("plain_stream: a stop ends each wait, and the stream works on in anoth
         {
             stop_scope scope(&co_await current_scope());
             tasks.start(stop_later, std::ref(my.here), std::ref(scope), duration(20ms));
-            CHECK(co_await my.stream.send(octets(much), 5s).in_scope(scope) ==
+            CHECK(co_await my.stream.send(as_octets(much), 5s).in_scope(scope) ==
                   failure(errc::cancelled));
         }
         co_await my.stream.close(farewell::abort);
@@ -557,7 +553,7 @@ TEST_CASE("plain_stream: send goes through to a peer that reads") {
         const std::string all = pattern(4'000'000);
         tasks.start(peer_hears, std::ref(my));
         CHECK(co_await my.stream.send({}, 1s));
-        CHECK(co_await my.stream.send(octets(all), 5s));
+        CHECK(co_await my.stream.send(as_octets(all), 5s));
         co_await my.stream.close(farewell::orderly);
         co_await until_heard(my);
         CHECK(my.at_peer.how == ending::end_of_stream);
@@ -572,7 +568,7 @@ TEST_CASE("plain_stream: a peer that takes nothing stalls out (threats.md, H3)")
     on.run([](nursery&, scene& my) -> task<> {
         const std::string all = pattern(4'000'000);
         const auto began = my.here.now();
-        CHECK(co_await my.stream.send(octets(all), 100ms) == failure(errc::timed_out));
+        CHECK(co_await my.stream.send(as_octets(all), 100ms) == failure(errc::timed_out));
         const auto took = my.here.now() - began;
         CHECK(took >= 100ms);
         CHECK(took < 1s);
@@ -589,7 +585,7 @@ TEST_CASE("plain_stream: a peer slower than the stall timeout in all, but never 
         const std::string all = pattern(2'000'000);
         tasks.start(peer_hears_slowly, std::ref(my), std::size_t{100'000}, duration(40ms));
         const auto began = my.here.now();
-        CHECK(co_await my.stream.send(octets(all), 200ms));
+        CHECK(co_await my.stream.send(as_octets(all), 200ms));
         CHECK(my.here.now() - began > 400ms);  // Else this has shown nothing.
         co_await my.stream.close(farewell::orderly);
         co_await until_heard(my);
@@ -614,7 +610,7 @@ TEST_CASE("plain_stream: what the peer takes counts, not when the socket has roo
         tasks.start(peer_hears_slowly, std::ref(my), std::size_t{2'000}, duration(10ms));
         const auto began = my.here.now();
         const std::string all = pattern(10'000);
-        CHECK(co_await my.stream.send(octets(all), 100ms));
+        CHECK(co_await my.stream.send(as_octets(all), 100ms));
         CHECK(my.here.now() - began > 200ms);  // Else this has shown nothing.
         co_await my.stream.close(farewell::abort);
         co_await until_heard(my);
@@ -635,7 +631,7 @@ TEST_CASE("plain_stream: a peer below the minimum rate is let go (slow read; thr
         my.far = ends.far.get();
         const std::string all = pattern(4'000'000);
         tasks.start(peer_hears_slowly, std::ref(my), std::size_t{5'000}, duration(10ms));
-        CHECK(co_await stream.send(octets(all), 10s) == failure(errc::timed_out));
+        CHECK(co_await stream.send(as_octets(all), 10s) == failure(errc::timed_out));
         co_await stream.close(farewell::abort);
         co_await until_heard(my);
         CHECK(my.at_peer.octets.size() < all.size());
@@ -656,7 +652,7 @@ TEST_CASE("plain_stream: a peer above the minimum rate is not, nor for pauses th
         tasks.start(peer_hears_slowly, std::ref(my), std::size_t{20'000}, duration(5ms));
         const std::string part = pattern(200'000);
         for (int i = 0; i < 3; ++i) {
-            CHECK(co_await stream.send(octets(part), 10s));
+            CHECK(co_await stream.send(as_octets(part), 10s));
             co_await pause(my.here, 150ms);
         }
         co_await stream.close(farewell::orderly);
@@ -706,7 +702,7 @@ TEST_CASE("plain_stream: who sends below the minimum rate is let go (threats.md,
 TEST_CASE("plain_stream: shut_down_sending ends our side only") {
     scene on;
     on.run([](nursery&, scene& my) -> task<> {
-        CHECK(co_await my.stream.send(octets("bye"), 1s));
+        CHECK(co_await my.stream.send(as_octets("bye"), 1s));
         my.stream.shut_down_sending();
         const auto at_peer = co_await hear_all(my.here, my.far);
         CHECK(at_peer.octets == "bye");
@@ -722,7 +718,7 @@ TEST_CASE("close: orderly, the end comes after everything that was sent") {
     scene on;
     on.run([](nursery&, scene& my) -> task<> {
         const std::string all = pattern(100'000);
-        CHECK(co_await my.stream.send(octets(all), 1s));
+        CHECK(co_await my.stream.send(as_octets(all), 1s));
         co_await my.stream.close(farewell::orderly);
         const auto at_peer = co_await hear_all(my.here, my.far);
         CHECK(at_peer.how == ending::end_of_stream);
@@ -740,7 +736,7 @@ TEST_CASE("close: abort is a reset, with a receive armed and without (RFC 9293 s
                     CHECK(co_await say(my.here, my.far, "x") == 1);
                     REQUIRE(co_await my.stream.fill(my.in(5s)));
                 }
-                CHECK(co_await my.stream.send(octets("part of an ans"), 1s));
+                CHECK(co_await my.stream.send(as_octets("part of an ans"), 1s));
                 co_await my.stream.close(farewell::abort);
                 CHECK((co_await hear_all(my.here, my.far)).how == ending::reset);
             },
@@ -764,7 +760,7 @@ TEST_CASE("close: the last answer arrives although more input is unread") {
                         REQUIRE(co_await my.stream.fill(my.in(5s)));
                     }
                     co_await pause(my.here, 10ms);
-                    CHECK(co_await my.stream.send(octets("refused"), 1s));
+                    CHECK(co_await my.stream.send(as_octets("refused"), 1s));
                     tasks.start(peer_hears_and_closes, std::ref(my));
                     const auto began = my.here.now();
                     co_await my.stream.close(parting);

@@ -1,16 +1,12 @@
 #include "ferry/net/send_plan.hpp"
 
 #include <doctest/doctest.h>
-#include <fcntl.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <list>
-#include <span>
 #include <string>
 #include <vector>
 
-#include "ferry/base/assert.hpp"
 #include "ferry/net/plain_stream.hpp"
 #include "loopback.hpp"
 
@@ -21,24 +17,6 @@ using namespace ferry::runtime;
 using namespace std::chrono_literals;
 
 namespace {
-
-/// A file without a name that holds `content`.
-unique_fd file_of(std::string_view content) {
-    std::string name = "/var/tmp/ferry-send-plan-XXXXXX";
-    unique_fd made(::mkostemp(name.data(), O_CLOEXEC));
-    FERRY_ASSERT(made);
-    FERRY_ASSERT(::unlink(name.c_str()) == 0);
-    while (!content.empty()) {
-        const auto put = ::write(made.get(), content.data(), content.size());
-        FERRY_ASSERT(put > 0);
-        content.remove_prefix(static_cast<std::size_t>(put));
-    }
-    return made;
-}
-
-std::span<const std::byte> octets(std::string_view text) {
-    return std::as_bytes(std::span(text));
-}
 
 /// A stream to execute plans on and a peer that may read.
 struct plan_scene {
@@ -57,11 +35,11 @@ struct plan_scene {
     }
 };
 
-task<> peer_hears(plan_scene& on) {
+task<> far_end_hears(plan_scene& on) {
     on.at_peer = co_await hear_all(on.here, on.far);
 }
 
-task<> until_heard(plan_scene& on) {
+task<> until_far_end_heard(plan_scene& on) {
     while (on.at_peer.how == ending::still_open) {
         co_await pause(on.here, 1ms);
     }
@@ -72,10 +50,10 @@ std::string sent_by(const send_plan& plan) {
     plan_scene on;
     on.run(
         [](nursery& tasks, plan_scene& my, const send_plan& what) -> task<> {
-            tasks.start(peer_hears, std::ref(my));
+            tasks.start(far_end_hears, std::ref(my));
             CHECK(co_await execute(my.stream, what, {.stall_timeout = 5s}, my.sent_bytes));
             co_await my.stream.close(farewell::orderly);
-            co_await until_heard(my);
+            co_await until_far_end_heard(my);
         },
         std::cref(plan));
     CHECK(on.at_peer.how == ending::end_of_stream);
@@ -87,7 +65,7 @@ std::string sent_by(const send_plan& plan) {
 
 TEST_CASE("send_plan: nothing to send is nothing sent") {
     send_plan plan;
-    plan.add(octets(""));
+    plan.add(as_octets(""));
     plan.add(file_span{.fd = -1, .offset = 7, .size_bytes = 0});
     CHECK(plan.segments().empty());
     CHECK(sent_by(plan).empty());
@@ -96,7 +74,7 @@ TEST_CASE("send_plan: nothing to send is nothing sent") {
 TEST_CASE("send_plan: a head and any part of a file, whatever their sizes") {
     const std::string content = pattern(70'000);
     const std::string head = pattern(10'000, 2);
-    const unique_fd file = file_of(content);
+    const unique_fd file = unnamed_file(content);
     for (const std::size_t head_bytes : {0U, 1U, 300U, 10'000U}) {
         for (const std::uint64_t offset : {0U, 1U, 4'095U, 4'096U, 69'999U}) {
             for (const std::uint64_t size_bytes : {1U, 4'096U, 8'193U, 70'000U}) {
@@ -107,7 +85,7 @@ TEST_CASE("send_plan: a head and any part of a file, whatever their sizes") {
                 CAPTURE(offset);
                 CAPTURE(size_bytes);
                 send_plan plan;
-                plan.add(octets(head).first(head_bytes));
+                plan.add(as_octets(head).first(head_bytes));
                 plan.add(file_span{.fd = file.get(), .offset = offset, .size_bytes = size_bytes});
                 const auto arrived = sent_by(plan);
                 CHECK((arrived == head.substr(0, head_bytes) + content.substr(offset, size_bytes)));
@@ -120,7 +98,7 @@ TEST_CASE("send_plan: a head and any part of a file, whatever their sizes") {
 // sockets' buffers are small, so that files are sent in many parts.
 TEST_CASE("send_plan: any sequence of memory and files arrives as one") {
     const std::string content = pattern(1'500'000);
-    const unique_fd file = file_of(content);
+    const unique_fd file = unnamed_file(content);
     for (std::uint64_t seed = 1; seed <= 40; ++seed) {
         CAPTURE(seed);
         ferry::random rng(seed);
@@ -136,7 +114,7 @@ TEST_CASE("send_plan: any sequence of memory and files arrives as one") {
                 plan.add(file_span{.fd = file.get(), .offset = offset, .size_bytes = size_bytes});
             } else {
                 memory.push_back(content.substr(offset, size_bytes));
-                plan.add(octets(memory.back()));
+                plan.add(as_octets(memory.back()));
             }
         }
         const auto arrived = sent_by(plan);
@@ -146,7 +124,7 @@ TEST_CASE("send_plan: any sequence of memory and files arrives as one") {
 }
 
 TEST_CASE("execute: shows its progress while the peer reads") {
-    const unique_fd file = file_of(pattern(3'000'000));
+    const unique_fd file = unnamed_file(pattern(3'000'000));
     plan_scene on;
     shrink_buffers(on.near);
     shrink_buffers(on.far);
@@ -163,11 +141,11 @@ TEST_CASE("execute: shows its progress while the peer reads") {
                         CHECK(mine.sent_bytes <= heard_bytes + 1'000'000);
                         co_await pause(mine.here, 5ms);
                     }
-                    co_await peer_hears(mine);
+                    co_await far_end_hears(mine);
                 },
                 std::ref(my));
             send_plan plan;
-            plan.add(octets("head"));
+            plan.add(as_octets("head"));
             plan.add(file_span{.fd = from, .offset = 0, .size_bytes = 3'000'000});
             CHECK(co_await execute(my.stream, plan, {.stall_timeout = 5s}, my.sent_bytes));
             CHECK(my.sent_bytes == 3'000'004);
@@ -180,20 +158,20 @@ TEST_CASE("execute: a file shorter than promised is errc::closed, never padding 
     const std::string content = pattern(200'000);
     for (const std::uint64_t is_left : {0U, 1U, 100'000U, 199'999U}) {
         CAPTURE(is_left);
-        const unique_fd file = file_of(content);
+        const unique_fd file = unnamed_file(content);
         REQUIRE(::ftruncate(file.get(), static_cast<off_t>(is_left)) == 0);
         plan_scene on;
         on.run(
             [](nursery& tasks, plan_scene& my, int from) -> task<> {
-                tasks.start(peer_hears, std::ref(my));
+                tasks.start(far_end_hears, std::ref(my));
                 send_plan plan;
-                plan.add(octets("head"));
+                plan.add(as_octets("head"));
                 plan.add(file_span{.fd = from, .offset = 0, .size_bytes = 200'000});
-                plan.add(octets("must not be sent"));
+                plan.add(as_octets("must not be sent"));
                 CHECK(co_await execute(my.stream, plan, {.stall_timeout = 5s}, my.sent_bytes) ==
                       failure(errc::closed));
                 co_await my.stream.close(farewell::orderly);  // To see all that was sent.
-                co_await until_heard(my);
+                co_await until_far_end_heard(my);
             },
             file.get());
         CHECK(on.sent_bytes == 4 + is_left);
@@ -203,7 +181,7 @@ TEST_CASE("execute: a file shorter than promised is errc::closed, never padding 
 
 TEST_CASE("execute: cut off while it sends, it knows how much of the file went") {
     const std::string content = pattern(4'000'000);
-    const unique_fd file = file_of(content);
+    const unique_fd file = unnamed_file(content);
     struct row {
         const char* how;
         errc expected;
@@ -225,7 +203,7 @@ TEST_CASE("execute: cut off while it sends, it knows how much of the file went")
                         std::ref(my.here), std::ref(scope));
                 }
                 send_plan plan;
-                plan.add(octets("head"));
+                plan.add(as_octets("head"));
                 plan.add(file_span{.fd = from, .offset = 0, .size_bytes = 4'000'000});
                 const auto timeout = expected == errc::cancelled ? duration(5s) : duration(50ms);
                 const auto sent =
@@ -234,9 +212,9 @@ TEST_CASE("execute: cut off while it sends, it knows how much of the file went")
                 CHECK(sent == failure(expected));
                 CHECK(my.sent_bytes > 4);
                 CHECK(my.sent_bytes < 4'000'000);
-                tasks.start(peer_hears, std::ref(my));
+                tasks.start(far_end_hears, std::ref(my));
                 co_await my.stream.close(farewell::orderly);
-                co_await until_heard(my);
+                co_await until_far_end_heard(my);
             },
             file.get(), each.expected);
         CHECK(on.at_peer.octets.size() == on.sent_bytes);
@@ -245,7 +223,7 @@ TEST_CASE("execute: cut off while it sends, it knows how much of the file went")
 }
 
 TEST_CASE("execute: a peer that resets ends it") {
-    const unique_fd file = file_of(pattern(4'000'000));
+    const unique_fd file = unnamed_file(pattern(4'000'000));
     plan_scene on;
     on.run(
         [](nursery& tasks, plan_scene& my, int from) -> task<> {
@@ -268,11 +246,11 @@ TEST_CASE("execute: a peer that resets ends it") {
 }
 
 TEST_CASE("execute: others on the core have their turn between quanta (datapath.md, 4)") {
-    const unique_fd file = file_of(pattern(4'000'000));
+    const unique_fd file = unnamed_file(pattern(4'000'000));
     plan_scene on;
     on.run(
         [](nursery& tasks, plan_scene& my, int from) -> task<> {
-            tasks.start(peer_hears, std::ref(my));
+            tasks.start(far_end_hears, std::ref(my));
             unsigned turns = 0;
             bool is_done = false;
             co_await with_nursery(
@@ -296,7 +274,7 @@ TEST_CASE("execute: others on the core have their turn between quanta (datapath.
                 std::ref(my), from, std::ref(turns), std::ref(is_done));
             CHECK(turns >= 4);
             co_await my.stream.close(farewell::orderly);
-            co_await until_heard(my);
+            co_await until_far_end_heard(my);
         },
         file.get());
 }

@@ -1,12 +1,9 @@
 #include "ferry/net/tls_stream.hpp"
 
 #include <doctest/doctest.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <openssl/ssl.h>
-#include <unistd.h>
 
-#include <cstdlib>
 #include <memory>
 #include <new>
 #include <span>
@@ -27,10 +24,6 @@ using namespace ferry::runtime;
 using namespace std::chrono_literals;
 
 namespace {
-
-std::span<const std::byte> octets(std::string_view text) {
-    return std::as_bytes(std::span(text));
-}
 
 std::shared_ptr<const tls_server> make_server() {
     return tls_server::make({.identities = {identity_for("localhost")},
@@ -122,7 +115,7 @@ task<> out_of_memory(nursery& tasks, tls_scene& on, std::size_t which, std::size
     bool has_happened = false;
     try {
         const test::allocation_fault fault(which);
-        const auto sent = co_await on.stream.send(octets(much), 5s);
+        const auto sent = co_await on.stream.send(as_octets(much), 5s);
         is_sent = sent.has_value();
         has_happened = fault.has_happened();
     } catch (const std::bad_alloc&) {
@@ -138,16 +131,6 @@ task<> out_of_memory(nursery& tasks, tls_scene& on, std::size_t which, std::size
         !on.client.has_failed());  // No record, and no close_notify, comes behind one that is lost.
 }
 
-unique_fd file_of(std::string_view content) {
-    std::string name = "/var/tmp/ferry-tls-stream-XXXXXX";
-    unique_fd made(::mkostemp(name.data(), O_CLOEXEC));
-    REQUIRE(made);
-    REQUIRE(::unlink(name.c_str()) == 0);
-    REQUIRE(::pwrite(made.get(), content.data(), content.size(), 0) ==
-            static_cast<ssize_t>(content.size()));
-    return made;
-}
-
 }  // namespace
 
 TEST_CASE("tls_stream: is like the stream below until TLS begins") {
@@ -161,7 +144,7 @@ TEST_CASE("tls_stream: is like the stream below until TLS begins") {
         std::string text;
         my.stream.take_input(text);
         CHECK(text == "clear");
-        REQUIRE(co_await my.stream.send(octets("so is this"), 5s));
+        REQUIRE(co_await my.stream.send(as_octets("so is this"), 5s));
         const auto got = co_await hear(my.here, my.ends.far.get(), 10);
         CHECK(got.octets == "so is this");
         CHECK(co_await say(my.here, my.ends.far.get(), "bulk") == 4);
@@ -196,7 +179,7 @@ TEST_CASE("tls_stream: content goes both ways, in whatever pieces it comes") {
                 CHECK((text == there));
                 tasks.start(client_listens, std::ref(my));
                 const auto back = pattern(300'000, 2);
-                REQUIRE(co_await my.stream.send(octets(back), 5s));
+                REQUIRE(co_await my.stream.send(as_octets(back), 5s));
                 co_await my.stream.close(farewell::orderly);
                 while (my.client_saw == ending::still_open) {
                     co_await pause(my.here, 1ms);
@@ -241,9 +224,9 @@ TEST_CASE("tls_stream: a file goes with its head, quantum by quantum") {
     on.run([](nursery& tasks, tls_scene& my) -> task<> {
         co_await begin(tasks, my);
         const auto content = pattern(400'000);
-        const auto file = file_of(content);
+        const auto file = unnamed_file(content);
         tasks.start(client_listens, std::ref(my));
-        stream::file_message left{.head = octets("the head "),
+        stream::file_message left{.head = as_octets("the head "),
                                   .body = {.fd = file.get(), .offset = 10, .size_bytes = 399'000}};
         std::uint64_t sent_bytes = 0;
         while (left.body.size_bytes > 0 || !left.head.empty()) {
@@ -333,7 +316,7 @@ TEST_CASE("tls_stream: fill tells the end that is said from the other") {
         CHECK(end.error() == errc::closed);
         // Our side goes on (RFC 8446 section 6.1).
         tasks.start(client_listens, std::ref(my));
-        REQUIRE(co_await my.stream.send(octets("an answer"), 5s));
+        REQUIRE(co_await my.stream.send(as_octets("an answer"), 5s));
         co_await my.stream.close(farewell::orderly);
     });
 }
@@ -343,7 +326,7 @@ TEST_CASE("tls_stream: an abort says nothing, so that the half is not taken for 
     on.run([](nursery& tasks, tls_scene& my) -> task<> {
         co_await begin(tasks, my);
         tasks.start(client_listens, std::ref(my));
-        REQUIRE(co_await my.stream.send(octets("the half"), 5s));
+        REQUIRE(co_await my.stream.send(as_octets("the half"), 5s));
         co_await my.stream.close(farewell::abort);
         while (my.client_saw == ending::still_open) {
             co_await pause(my.here, 1ms);
@@ -541,7 +524,7 @@ TEST_CASE("tls_stream: goes back to clear when both have ended TLS (RFC 4217 sec
             REQUIRE(co_await my.stream.fill(my.in(5s)));
         }
         CHECK(my.stream.input() == "in clear");
-        REQUIRE(co_await my.stream.send(octets("so are we"), 5s));
+        REQUIRE(co_await my.stream.send(as_octets("so are we"), 5s));
         const auto got = co_await hear_some(my.here, my.ends.far.get());
         my.client.give(got.octets);
         CHECK(my.client.read().empty());
@@ -555,9 +538,9 @@ TEST_CASE("tls_stream: a peer that takes nothing stalls out (threats.md, H3)") {
     on.run([](nursery& tasks, tls_scene& my) -> task<> {
         co_await begin(tasks, my);
         const auto much = pattern(20'000'000);
-        const auto sent = co_await my.stream.send(octets(much), 50ms);
+        const auto sent = co_await my.stream.send(as_octets(much), 50ms);
         CHECK(sent.error() == errc::timed_out);
-        const auto again = co_await my.stream.send(octets("more"), 50ms);
+        const auto again = co_await my.stream.send(as_octets("more"), 50ms);
         CHECK(again.error() == errc::reset);  // No record begins in the middle of another.
         co_await my.stream.close(farewell::abort);
     });
@@ -588,8 +571,8 @@ TEST_CASE(
         tasks.start(client_listens, std::ref(my));
         // More than there is room for at once, so that some of it waits.
         const auto much = pattern(20'000'000);
-        REQUIRE(co_await my.stream.send(octets(much), 5s));
-        REQUIRE(co_await my.stream.send(octets("the end"), 5s));
+        REQUIRE(co_await my.stream.send(as_octets(much), 5s));
+        REQUIRE(co_await my.stream.send(as_octets("the end"), 5s));
         CHECK(my.sealing.take().data() == places[0]);
         CHECK(my.sealing.take().data() == places[1]);
         co_await my.stream.close(farewell::orderly);
@@ -622,7 +605,7 @@ TEST_CASE("tls_stream: an idle one holds no buffers (decision 0030)") {
             own->take_input(text);
         }
         tasks.start(client_listens, std::ref(my));
-        REQUIRE(co_await own->send(octets(pattern(200'000)), 5s));
+        REQUIRE(co_await own->send(as_octets(pattern(200'000)), 5s));
         const auto idle = co_await own->fill(my.in(20ms));
         CHECK(idle.error() == errc::timed_out);
         const auto before = ::mallinfo2().uordblks;

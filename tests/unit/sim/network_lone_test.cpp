@@ -33,7 +33,7 @@ constexpr unsigned socket_count = 4;
 /// (RFC 9293 section 3.5); a bound socket's SO_REUSEADDR and SO_REUSEPORT count as they were at the
 /// bind, mostly.
 constexpr int left_out = 1'000;
-constexpr short all_events = POLLIN | POLLOUT | POLLRDHUP | POLLPRI;
+constexpr short lone_events = POLLIN | POLLOUT | POLLRDHUP | POLLPRI;
 
 /// Addresses that calls are made with; then those of the sockets themselves.
 enum target : unsigned { any_port, any_port_everywhere, listener, nobody, first_socket };
@@ -145,7 +145,7 @@ class kernels final : public four_sockets {
     lone_view look(unsigned which) override {
         const int fd = sockets_[which].get();
         lone_view seen;
-        pollfd asked{.fd = fd, .events = all_events, .revents = 0};
+        pollfd asked{.fd = fd, .events = lone_events, .revents = 0};
         ::poll(&asked, 1, 0);
         seen.events = asked.revents;
         if (::ioctl(fd, FIONREAD, &seen.unread) != 0) {

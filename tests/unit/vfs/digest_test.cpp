@@ -30,7 +30,7 @@ vfs::digest right_answer(std::string_view text, digest_algorithm by = digest_alg
     return made->finish().value();
 }
 
-std::string long_text() {
+std::string long_content() {
     std::string text;
     while (text.size() < 9_MiB + 77) {
         text += std::to_string(text.size()) + '\n';
@@ -99,7 +99,7 @@ task<> hash_one(vfs::digests& by, const vfs::node& file, vfs::digest wanted, std
 
 TEST_CASE("digest: whole files and stretches of them, in pieces") {
     digest_fixture tree;
-    const auto text = long_text();
+    const auto text = long_content();
     tree.host.write("long", text);
     tree.host.write("empty", "");
     for (const auto by : {digest_algorithm::crc32, digest_algorithm::crc32c, digest_algorithm::md5,
@@ -197,7 +197,7 @@ TEST_CASE("digest: it is of the content as it is, not as it was opened") {
 
 TEST_CASE("digest: written while it is read, it is read again, and the second time that is busy") {
     digest_fixture tree;
-    const auto text = long_text();
+    const auto text = long_content();
     const auto write_x = [&] { write_at(tree.host / "a", 0, "x"); };
     SUBCASE("once") {
         tree.host.write("a", text);
@@ -239,7 +239,7 @@ TEST_CASE("digest: written while it is read, it is read again, and the second ti
 
 TEST_CASE("digest: a stop between two pieces ends it, and gives its turn back") {
     digest_fixture tree;
-    tree.host.write("a", long_text());
+    tree.host.write("a", long_content());
     const auto file = tree.open("/a");
     REQUIRE(file);
     runtime::stop_scope stop;
@@ -254,7 +254,7 @@ TEST_CASE("digest: a stop between two pieces ends it, and gives its turn back") 
 
 TEST_CASE("digest: so many at once, the others wait for their turn and all are right") {
     digest_fixture tree;
-    const auto text = long_text();
+    const auto text = long_content();
     tree.host.write("a", text);
     const auto file = tree.open("/a");
     REQUIRE(file);
@@ -324,7 +324,7 @@ TEST_CASE("digest: a short file has its turn among long ones") {
 
 TEST_CASE("digest: one that another has made meanwhile ends the wait for the next turn") {
     digest_fixture tree(8, 4_MiB);
-    const auto text = long_text();
+    const auto text = long_content();
     tree.host.write("a", text);
     const auto file = tree.open("/a");
     REQUIRE(file);

@@ -51,7 +51,7 @@ struct one_home {
     std::shared_ptr<vfs::home> which = table.enter({}, id);
 };
 
-vfs::path at(std::string_view name) {
+vfs::path place_named(std::string_view name) {
     return vfs::path::parse(name).value();
 }
 
@@ -60,10 +60,10 @@ vfs::path at(std::string_view name) {
 TEST_CASE("homes: nobody has one until somebody enters it") {
     vfs::home_table table;
     CHECK_FALSE(table.has_any());
-    const auto first = table.enter(at("/ann"), {.device = 1, .inode = 7});
+    const auto first = table.enter(place_named("/ann"), {.device = 1, .inode = 7});
     CHECK(table.has_any());
-    CHECK(table.enter(at("/ann"), {.device = 1, .inode = 7}) == first);
-    CHECK(table.enter(at("/ann"), {.device = 1, .inode = 8}) != first);
+    CHECK(table.enter(place_named("/ann"), {.device = 1, .inode = 7}) == first);
+    CHECK(table.enter(place_named("/ann"), {.device = 1, .inode = 8}) != first);
     CHECK_FALSE(table.use_of(*first).is_counted);
 }
 
@@ -73,9 +73,9 @@ TEST_CASE("homes: a directory lies in those that it is, or has above it, or its 
     constexpr vfs::directory_id bobs{.device = 1, .inode = 3};
     constexpr vfs::directory_id music{.device = 2, .inode = 2};
     table.add_root({}, root);
-    table.add_root(at("/bob/music"), music);
+    table.add_root(place_named("/bob/music"), music);
     const auto all = table.enter({}, root);
-    const auto bob = table.enter(at("/bob"), bobs);
+    const auto bob = table.enter(place_named("/bob"), bobs);
     const auto homes_of = [&table](std::vector<vfs::directory_id> way) {
         return table.homes_of(way);
     };
@@ -292,9 +292,9 @@ TEST_CASE("homes: of many, those above are found in the order in which they were
     table.add_root({}, root);
     std::vector<std::shared_ptr<vfs::home>> all;
     for (std::uint64_t inode = 100; inode > 90; --inode) {
-        all.push_back(table.enter(at("/same"), {.device = 1, .inode = inode}));
+        all.push_back(table.enter(place_named("/same"), {.device = 1, .inode = inode}));
     }
-    all.push_back(table.enter(at("/other"), {.device = 1, .inode = 95}));
+    all.push_back(table.enter(place_named("/other"), {.device = 1, .inode = 95}));
     CHECK(table.entered() == all.size());
     const std::vector<vfs::directory_id> way{
         {.device = 1, .inode = 93}, {.device = 1, .inode = 95}, root};

@@ -90,7 +90,7 @@ struct listed_site {
     vfs::listing_bounds bounds{machine.here, {}};
 };
 
-void run_shell(const scratch& in, const std::string& commands) {
+void run_in_shell(const scratch& in, const std::string& commands) {
     const std::string line = fmt::format("cd '{}' && {{ {}; }}", in.root(), commands);
     REQUIRE(std::system(line.c_str()) == 0);
 }
@@ -107,7 +107,7 @@ std::vector<std::string> names_of(const entries& all) {
 
 TEST_CASE("listing cache: a directory is kept from its second listing on, and then reads nothing") {
     listed_site on;
-    run_shell(on.files, "mkdir d; touch d/b d/a d/c");
+    run_in_shell(on.files, "mkdir d; touch d/b d/a d/c");
     std::size_t reads = 0;
     on.machine.io.set_script([&reads](runtime::op& what) -> std::optional<std::int64_t> {
         reads += what.code == opcode::list_directory ? 1 : 0;
@@ -181,26 +181,26 @@ TEST_CASE("listing cache: every change is seen by the next listing, whatever it 
     for (const auto& each : changes) {
         CAPTURE(each);
         listed_site on;
-        run_shell(on.files,
-                  "mkdir -p d/sub d2; echo 1 > d/f; echo 2 > d/e; echo z > d2/twin; "
-                  "ln d2/twin d/twin; echo t > d2/target; ln -s ../d2/target d/link; "
-                  "ln -s nowhere d/broken; echo other > other");
+        run_in_shell(on.files,
+                     "mkdir -p d/sub d2; echo 1 > d/f; echo 2 > d/e; echo z > d2/twin; "
+                     "ln d2/twin d/twin; echo t > d2/target; ln -s ../d2/target d/link; "
+                     "ln -s nowhere d/broken; echo other > other");
         on.warm("/d");
         REQUIRE(on.is_hit("/d"));
-        run_shell(on.files, each);
+        run_in_shell(on.files, each);
         const auto fresh = on.list_uncached("/d");
         CHECK(on.list("/d") == fresh);
         CHECK(on.list("/d") == fresh);
         CHECK(on.list("/d") == fresh);
         // And what is kept by now is watched as well.
-        run_shell(on.files, "(echo last >> d/f) 2> /dev/null; rm -f d/e; touch d/y");
+        run_in_shell(on.files, "(echo last >> d/f) 2> /dev/null; rm -f d/e; touch d/y");
         CHECK(on.list("/d") == on.list_uncached("/d"));
     }
 }
 
 TEST_CASE("listing cache: only names that something has happened to are looked at again") {
     listed_site on;
-    run_shell(on.files, "mkdir d; for i in $(seq 600); do echo $i > d/n$i; done");
+    run_in_shell(on.files, "mkdir d; for i in $(seq 600); do echo $i > d/n$i; done");
     on.warm("/d");
     std::size_t looked = 0;
     on.machine.io.set_script([&looked](runtime::op& what) -> std::optional<std::int64_t> {
@@ -211,7 +211,7 @@ TEST_CASE("listing cache: only names that something has happened to are looked a
         }
         return std::nullopt;
     });
-    run_shell(on.files, "echo 2 > d/n7; rm d/n9; touch d/new");
+    run_in_shell(on.files, "echo 2 > d/n7; rm d/n9; touch d/new");
     const auto seen = on.list("/d");
     CHECK(looked == 3);
     on.list("/d");
@@ -227,12 +227,12 @@ TEST_CASE("listing cache: a change while a directory is read is seen by the next
     for (int nth = 0; nth < 6; ++nth) {
         CAPTURE(nth);
         listed_site on;
-        run_shell(on.files, "mkdir d; for i in $(seq 600); do echo $i > d/n$i; done");
+        run_in_shell(on.files, "mkdir d; for i in $(seq 600); do echo $i > d/n$i; done");
         on.list("/d");
         int seen = 0;
         on.machine.io.set_script([&](runtime::op&) -> std::optional<std::int64_t> {
             if (seen++ == nth) {
-                run_shell(on.files, "echo more >> d/n5; mv d/n6 d/zz; rm d/n7; echo n > d/aa");
+                run_in_shell(on.files, "echo more >> d/n5; mv d/n6 d/zz; rm d/n7; echo n > d/aa");
             }
             return std::nullopt;
         });
@@ -245,13 +245,13 @@ TEST_CASE("listing cache: a change while a directory is read is seen by the next
 
 TEST_CASE("listing cache: each of two listings at once sees what has changed before both") {
     listed_site on;
-    run_shell(on.files, "mkdir d; echo 1 > d/f; echo 1 > d/g");
+    run_in_shell(on.files, "mkdir d; echo 1 > d/f; echo 1 > d/g");
     on.warm("/d");
     const auto key = on.key_of("d");
-    run_shell(on.files, "echo longer > d/f");
+    run_in_shell(on.files, "echo longer > d/f");
     on.machine.io.note_arrival();
     auto first = on.cache.find(key);
-    run_shell(on.files, "echo longer > d/g");
+    run_in_shell(on.files, "echo longer > d/g");
     on.machine.io.note_arrival();
     auto second = on.cache.find(key);
     REQUIRE(first.changes.size() == 1);
@@ -273,27 +273,27 @@ TEST_CASE("listing cache: each of two listings at once sees what has changed bef
 TEST_CASE(
     "listing cache: too much of a change, or too much that is unsure, and all is read again") {
     listed_site on;
-    run_shell(on.files, "mkdir d; echo 1 > d/f");
+    run_in_shell(on.files, "mkdir d; echo 1 > d/f");
     on.warm("/d");
-    run_shell(on.files, "for i in $(seq 200); do echo $i > d/n$i; done");
+    run_in_shell(on.files, "for i in $(seq 200); do echo $i > d/n$i; done");
     CHECK(on.list("/d") == on.list_uncached("/d"));
     CHECK(on.cache.counted().changed == 1);
-    run_shell(on.files, "mkdir many; cd many; mkdir $(seq 129)");
+    run_in_shell(on.files, "mkdir many; cd many; mkdir $(seq 129)");
     on.warm("/many");
     CHECK_FALSE(on.is_hit("/many"));
 }
 
 TEST_CASE("listing cache: what inotify does not tell is seen once it is not trusted any more") {
     listed_site on({.trusted_max = runtime::duration::zero()});
-    run_shell(on.files, "mkdir d; echo 1 > d/f");
+    run_in_shell(on.files, "mkdir d; echo 1 > d/f");
     on.warm("/d");
-    run_shell(on.files, "ln d/f f2; echo more >> f2");
+    run_in_shell(on.files, "ln d/f f2; echo more >> f2");
     CHECK(on.list("/d") == on.list_uncached("/d"));
 }
 
 TEST_CASE("listing cache: it stays within its bounds, the least recently used goes first") {
     listed_site on({.directories_max = 2, .trusted_max = std::chrono::hours(1)});
-    run_shell(on.files, "for d in a b c; do mkdir $d; touch $d/f; done");
+    run_in_shell(on.files, "for d in a b c; do mkdir $d; touch $d/f; done");
     on.warm("/a");
     on.warm("/b");
     CHECK(on.is_hit("/a"));
@@ -305,9 +305,9 @@ TEST_CASE("listing cache: it stays within its bounds, the least recently used go
 
     constexpr std::size_t of_100_names = 100 * sizeof(directory_entry);
     listed_site small({.bytes_max = of_100_names * 3 / 2, .trusted_max = std::chrono::hours(1)});
-    run_shell(small.files,
-              "for d in a b; do mkdir $d; (cd $d; touch $(seq 100)); done; "
-              "mkdir large; cd large; touch $(seq 200)");
+    run_in_shell(small.files,
+                 "for d in a b; do mkdir $d; (cd $d; touch $(seq 100)); done; "
+                 "mkdir large; cd large; touch $(seq 200)");
     small.warm("/a");
     CHECK(small.is_hit("/a"));
     small.warm("/large");
@@ -316,7 +316,7 @@ TEST_CASE("listing cache: it stays within its bounds, the least recently used go
     small.warm("/b");
     CHECK(small.is_hit("/b"));
     CHECK(small.cache.size() == 1);
-    run_shell(small.files, "cd b; touch $(seq 101 200)");  // It grows beyond them.
+    run_in_shell(small.files, "cd b; touch $(seq 101 200)");  // It grows beyond them.
     CHECK(small.list("/b") == small.list_uncached("/b"));
     CHECK(small.cache.size() == 0);
 }

@@ -20,16 +20,16 @@ namespace {
 
 constexpr vfs::quota unbounded{.octets_max = 1U << 30U, .files_max = 1'000};
 
-std::string text(std::size_t octets) {
+std::string content_of_size(std::size_t octets) {
     return std::string(octets, 'x');
 }
 
 struct planted : counted_tree {
     planted() {
-        host.write("f", text(100));
-        plant(host, "ann/f", text(10));
-        plant(host, "ann/d/e/g", text(20));
-        plant(host, "bob/f", text(1));
+        host.write("f", content_of_size(100));
+        plant(host, "ann/f", content_of_size(10));
+        plant(host, "ann/d/e/g", content_of_size(20));
+        plant(host, "bob/f", content_of_size(1));
     }
 };
 
@@ -109,7 +109,7 @@ TEST_CASE("moving: a home is moved with what counts in it") {
     CHECK(on.used(on.all) == on.truth_of("."));
     CHECK(on.used(on.ann) == on.truth_of("bob/ann"));
     CHECK(on.used(on.bob) == on.truth_of("bob"));
-    CHECK(on.upload("/bob/ann/more", text(5)));
+    CHECK(on.upload("/bob/ann/more", content_of_size(5)));
     CHECK(on.used(on.ann) == on.truth_of("bob/ann"));
     CHECK(on.used(on.bob) == on.truth_of("bob"));
 }
@@ -119,7 +119,7 @@ TEST_CASE("moving: what has been measured must be what is moved") {
     moving_fixture on;
     unsigned looks_before = 0;
     SUBCASE("a directory in the place of a file") {
-        on.host.write("x", text(5));
+        on.host.write("x", content_of_size(5));
         looks_before = 1;
     }
     SUBCASE("another directory") {
@@ -146,8 +146,8 @@ TEST_CASE("moving: what has been measured must be what is moved") {
 // What comes from elsewhere through a trusted link counts as what is stored (threats.md, V13).
 TEST_CASE("moving: into a home only what it may have") {
     counted_tree on(vfs::tree_options{.links = vfs::link_policy::trusted});
-    plant(on.host, "else/f", text(50));
-    plant(on.host, "ann/f", text(40));
+    plant(on.host, "else/f", content_of_size(50));
+    plant(on.host, "ann/f", content_of_size(40));
     on.host.link({.at = "ann/way", .to = on.host / "else"});
     auto ann = on.log_in("/ann", {.octets_max = 89, .files_max = 3});
     const auto move = [&](std::string_view to) {

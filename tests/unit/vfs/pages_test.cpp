@@ -16,8 +16,8 @@ namespace pages = vfs::pages;
 
 namespace {
 
-result<std::string> to_network(std::string_view stored, std::size_t piece_bytes,
-                               std::size_t page_bytes = pages::page_bytes_max) {
+result<std::string> pages_to_network(std::string_view stored, std::size_t piece_bytes,
+                                     std::size_t page_bytes = pages::page_bytes_max) {
     pages::to_network converter(page_bytes);
     std::string out;
     while (!stored.empty()) {
@@ -35,8 +35,9 @@ result<std::string> to_network(std::string_view stored, std::size_t piece_bytes,
 
 /// A sparse file as from_network writes it: what no page covered is '.', which the caller sees as
 /// a hole.
-result<std::string> from_network(std::string_view received, std::size_t piece_bytes,
-                                 std::size_t page_bytes = pages::page_bytes_max, char hole = '\0') {
+result<std::string> pages_from_network(std::string_view received, std::size_t piece_bytes,
+                                       std::size_t page_bytes = pages::page_bytes_max,
+                                       char hole = '\0') {
     pages::from_network converter(page_bytes);
     std::string file;
     while (!received.empty()) {
@@ -62,7 +63,7 @@ result<std::string> from_network(std::string_view received, std::size_t piece_by
 }
 
 /// Pages by their index, read by the letter of RFC 959 section 3.1.2.3: the independent reader.
-std::map<int, std::string> read_by_the_letter(std::string_view network) {
+std::map<int, std::string> pages_by_the_letter(std::string_view network) {
     std::map<int, std::string> read;
     const auto octet = [&](std::size_t at) { return static_cast<unsigned char>(network[at]); };
     for (;;) {
@@ -119,10 +120,10 @@ TEST_CASE("pages: each goes after its header, the last page ends them (RFC 959 s
     for (const auto& each : rows) {
         CAPTURE(each.stored);
         for (std::size_t bytes = 1; bytes <= each.network.size(); ++bytes) {
-            const auto network = to_network(each.stored, bytes, 3);
+            const auto network = pages_to_network(each.stored, bytes, 3);
             REQUIRE(network);
             CHECK(*network == each.network);
-            const auto back = from_network(each.network, bytes, 3);
+            const auto back = pages_from_network(each.network, bytes, 3);
             REQUIRE(back);
             CHECK(*back == each.stored);
         }
@@ -148,7 +149,7 @@ TEST_CASE("pages: they come in any order, short, described and with rights (RFC 
     for (const auto& each : rows) {
         CAPTURE(each.network);
         for (std::size_t bytes = 1; bytes <= each.network.size(); ++bytes) {
-            const auto file = from_network(each.network, bytes, 3, '.');
+            const auto file = pages_from_network(each.network, bytes, 3, '.');
             REQUIRE(file);
             if (each.network[1] == '\xFF') {
                 CHECK(*file == std::string(765, '.') + 'z');
@@ -181,7 +182,7 @@ TEST_CASE("pages: a header that RFC 959 section 3.1.2.3 does not allow is refuse
     for (const auto network : bad) {
         CAPTURE(network);
         for (std::size_t bytes = 1; bytes <= network.size(); ++bytes) {
-            const auto refused = from_network(network, bytes, 3);
+            const auto refused = pages_from_network(network, bytes, 3);
             REQUIRE_FALSE(refused);
             CHECK(refused.error() == errc::invalid);
         }
@@ -192,7 +193,7 @@ TEST_CASE("pages: a file without its last page is not whole (RFC 959 section 3.4
     const auto network = "\4\0\3\1abc\5\2\2\3\7gh\4\0\0\0"sv;
     for (std::size_t cut = 0; cut < network.size(); ++cut) {
         CAPTURE(cut);
-        const auto refused = from_network(network.substr(0, cut), 4, 3);
+        const auto refused = pages_from_network(network.substr(0, cut), 4, 3);
         REQUIRE_FALSE(refused);
         CHECK(refused.error() == errc::closed);
     }
@@ -200,19 +201,19 @@ TEST_CASE("pages: a file without its last page is not whole (RFC 959 section 3.4
 
 TEST_CASE("pages: a header of one octet a field numbers 256 pages, a longer file is refused") {
     const std::string longest(pages::pages_max * pages::page_bytes_max, 'x');
-    const auto network = to_network(longest, 1'000);
+    const auto network = pages_to_network(longest, 1'000);
     REQUIRE(network);
     CHECK(network->size() == 256 * (4 + 255) + 4);
-    const auto back = from_network(*network, 999);
+    const auto back = pages_from_network(*network, 999);
     REQUIRE(back);
     CHECK((*back == longest));
     for (const auto bytes : {1UZ, 255UZ, 256UZ, 100'000UZ}) {
-        const auto refused = to_network(longest + 'x', bytes);
+        const auto refused = pages_to_network(longest + 'x', bytes);
         REQUIRE_FALSE(refused);
         CHECK(refused.error() == errc::too_large);
     }
-    CHECK(to_network(std::string(256, 'x'), 7, 1));
-    CHECK_FALSE(to_network(std::string(257, 'x'), 7, 1));
+    CHECK(pages_to_network(std::string(256, 'x'), 7, 1));
+    CHECK_FALSE(pages_to_network(std::string(257, 'x'), 7, 1));
 }
 
 // Goal: every file comes back, and others read the pages we mean. Method: random files with holes,
@@ -223,17 +224,17 @@ TEST_CASE("pages: every file comes back, whatever the pieces") {
         ferry::random chance(seed);
         const auto page_bytes = 1 + chance.below(12);
         const auto stored = random_file(chance, chance.below(100));
-        const auto network = to_network(stored, 1'000, page_bytes);
+        const auto network = pages_to_network(stored, 1'000, page_bytes);
         REQUIRE(network);
         REQUIRE(network->size() <= 5 * stored.size() + 4);
         for (std::size_t bytes = 1; bytes <= network->size(); ++bytes) {
-            REQUIRE(to_network(stored, bytes, page_bytes) == network);
-            const auto back = from_network(*network, bytes, page_bytes);
+            REQUIRE(pages_to_network(stored, bytes, page_bytes) == network);
+            const auto back = pages_from_network(*network, bytes, page_bytes);
             REQUIRE(back);
             REQUIRE(*back == stored);
         }
         std::string file;
-        for (const auto& [index, data] : read_by_the_letter(*network)) {
+        for (const auto& [index, data] : pages_by_the_letter(*network)) {
             file.resize(static_cast<std::size_t>(index) * page_bytes, '\0');
             file += data;
         }
