@@ -128,10 +128,14 @@ struct file_cache::state {
     void drop_broken() noexcept;
     void remove(entry& gone) noexcept;
     void evict(entry& gone) noexcept;
-    void evict_all() noexcept;
+    void evict_idle() noexcept;
+    void evict_open() noexcept;
     [[nodiscard]] bool is_worth_keeping(const path& name) noexcept;
+    void note_unwatched(const error& why) noexcept;
     [[nodiscard]] bool is_small(const shared_file& file) const noexcept;
     [[nodiscard]] bool has_room_for(room wanted) noexcept;
+    [[nodiscard]] runtime::intrusive_list<entry>& line_of(const entry& which) noexcept;
+    [[nodiscard]] entry* oldest_with(bool descriptor) noexcept;
     [[nodiscard]] bool may_be_kept(const path& name, need what) noexcept;
     [[nodiscard]] entry* find(const path& name) noexcept;
     void note_use(entry& hit) noexcept;
@@ -153,6 +157,7 @@ struct file_cache::state {
     /// Names that could not be kept, or changed before they were used.
     recent_names<256> not_worth_it;
     runtime::time_point not_worth_it_since{};
+    runtime::time_point no_watches_until{};  ///< The kernel has no more of them to give.
     unsigned keeps_under_way = 0;
     std::uint64_t looked_at = 0;         ///< The arrivals that the last look was younger than.
     std::size_t bodies_bytes = 0;        ///< Of all `bytes_of`.
@@ -160,10 +165,33 @@ struct file_cache::state {
     std::size_t absent = 0;              ///< Of `entries`.
     counters count;
     table entries;
-    runtime::intrusive_list<entry> by_use;  ///< Least recently used first.
+    /// Of the table, least recently used first in each: those in memory alone, those that are only
+    /// open, and those that are both.
+    runtime::intrusive_list<entry> in_memory;
+    runtime::intrusive_list<entry> open;
+    runtime::intrusive_list<entry> in_both;
     runtime::intrusive_list<entry> broken;  ///< Of the table, to be removed.
     runtime::event not_empty;
 };
+
+runtime::intrusive_list<file_cache::state::entry>& file_cache::state::line_of(
+    const entry& which) noexcept {
+    if (!which.file->body) {
+        return open;
+    }
+    return is_closed(*which.file) ? in_memory : in_both;
+}
+
+/// The least recently used of those that have a descriptor, or count as if they had, or else of
+/// those whose content is in memory. Null: there is none.
+file_cache::state::entry* file_cache::state::oldest_with(bool descriptor) noexcept {
+    auto* const one = descriptor ? open.front() : in_memory.front();
+    auto* const other = in_both.front();
+    if (one == nullptr || other == nullptr) {
+        return one != nullptr ? one : other;
+    }
+    return one->used_at < other->used_at ? one : other;
+}
 
 void file_cache::state::drop_later(entry& gone) noexcept {
     if (!gone.name.empty()) {
@@ -221,7 +249,7 @@ void file_cache::state::note_use(entry& hit) noexcept {
     hit.was_used = true;
     hit.used_at = here.now();
     hit.unlink();
-    by_use.push_back(hit);
+    line_of(hit).push_back(hit);
 }
 
 shared_file_ptr file_cache::state::use(entry& hit) noexcept {
@@ -237,7 +265,15 @@ bool file_cache::state::is_worth_keeping(const path& name) noexcept {
         not_worth_it_since = here.now();
     }
     return seen->again(text_hash{}(name.text())) && !not_worth_it.has(hash_of(name)) &&
-           keeps_under_way < keeps_at_once_max;
+           keeps_under_way < keeps_at_once_max && here.now() >= no_watches_until;
+}
+
+/// Why a name could not be watched. Where it is for want of watches so it will be with all others,
+/// and who comes with more names than there are watches would try at each request.
+void file_cache::state::note_unwatched(const error& why) noexcept {
+    if (why == errc::no_space) {
+        no_watches_until = here.now() + limits.retry_min;
+    }
 }
 
 bool file_cache::state::is_small(const shared_file& file) const noexcept {
@@ -251,22 +287,25 @@ bool file_cache::state::may_be_kept(const path& name, need what) noexcept {
             has_room_for({.bytes = closed_bytes}));
 }
 
-/// Removes what has not been used for a while until there is room. What is in use stays: a crowd of
-/// names that is larger than the cache would push each other out for ever, at eight times the cost
-/// of not keeping any.
+/// Removes what has not been used for a while until there is room, and only what takes of that.
+/// What is in use stays: a crowd of names that is larger than the cache would push each other out
+/// for ever, at eight times the cost of not keeping any.
 bool file_cache::state::has_room_for(room wanted) noexcept {
     if (wanted.bytes > limits.bodies_bytes_max) {
         return false;  // However much makes room for it.
     }
-    while (entries.size() - without_descriptor + wanted.descriptors > limits.entries_max ||
-           bodies_bytes + wanted.bytes > limits.bodies_bytes_max) {
-        auto* const oldest = by_use.front();
+    for (;;) {
+        const bool lacks_descriptors =
+            entries.size() - without_descriptor + wanted.descriptors > limits.entries_max;
+        if (!lacks_descriptors && bodies_bytes + wanted.bytes <= limits.bodies_bytes_max) {
+            return true;
+        }
+        auto* const oldest = oldest_with(lacks_descriptors);
         if (oldest == nullptr || oldest->used_at + limits.kept_min > here.now()) {
             return false;
         }
         evict(*oldest);
     }
-    return true;
 }
 
 void file_cache::state::evict(entry& gone) noexcept {
@@ -274,18 +313,33 @@ void file_cache::state::evict(entry& gone) noexcept {
     remove(gone);
 }
 
-void file_cache::state::evict_all() noexcept {
+/// Those that nobody has asked for.
+void file_cache::state::evict_idle() noexcept {
+    for (auto* const line : {&in_memory, &open, &in_both}) {
+        while (auto* const oldest = line->front()) {
+            if (oldest->used_at + limits.idle_max > here.now()) {
+                break;
+            }
+            evict(*oldest);
+        }
+    }
+}
+
+/// Those that have a descriptor, or count as if they had.
+void file_cache::state::evict_open() noexcept {
     drop_broken();
-    while (auto* each = by_use.front()) {
-        evict(*each);
+    for (auto* const line : {&open, &in_both}) {
+        while (auto* const each = line->front()) {
+            evict(*each);
+        }
     }
 }
 
 task<result<shared_file_ptr>> file_cache::state::open_anew(const path& name) {
     ++count.misses;
     auto opened = co_await files.open(here, name);
-    if (!opened && opened.error() == errc::exhausted && !entries.empty()) {
-        evict_all();  // Descriptors that nobody needs just now.
+    if (!opened && opened.error() == errc::exhausted && entries.size() > without_descriptor) {
+        evict_open();  // Descriptors that nobody needs just now.
         opened = co_await files.open(here, name);
     }
     if (!opened) {
@@ -351,6 +405,9 @@ task<result<shared_file_ptr>> file_cache::state::open_and_keep(const path& name,
     auto fresh = std::make_unique<entry>(*this);
     fresh->opened_at = here.now();
     const auto way = co_await watch_way(here, *watch, *fresh, place);
+    if (!way) {
+        note_unwatched(way.error());
+    }
     auto opened = co_await open_anew(name);
     if (!opened || !way) {
         // The way has been watched as far as there is any, the first name that is not there
@@ -376,6 +433,7 @@ task<result<shared_file_ptr>> file_cache::state::open_and_keep(const path& name,
         const auto watched = watch->watch_file(
             *fresh, {.fd = file->file.fd(), .device = status.device, .inode = status.inode});
         if (!watched) {
+            note_unwatched(watched.error());
             co_return opened;
         }
         const auto now = metadata_of(file->file.fd());  // The file as it is watched.
@@ -421,7 +479,7 @@ bool file_cache::state::keep(std::unique_ptr<entry> fresh, const path& name, sha
     bodies_bytes += bytes_of(*kept.file);
     without_descriptor += is_closed(*kept.file) ? 1U : 0U;
     absent += kept.file->is_absent ? 1U : 0U;
-    by_use.push_back(kept);
+    line_of(kept).push_back(kept);
     ++count.kept;
     not_empty.announce();
     return true;
@@ -499,17 +557,15 @@ task<> file_cache::run() {
             co_return;
         }
         my.look();
-        while (auto* oldest = my.by_use.front()) {
-            if (oldest->used_at + my.limits.idle_max > my.here.now()) {
-                break;
-            }
-            my.evict(*oldest);
-        }
+        my.evict_idle();
     }
 }
 
 void file_cache::clear() noexcept {
-    state_->evict_all();
+    state_->evict_open();
+    while (auto* const each = state_->in_memory.front()) {
+        state_->evict(*each);
+    }
 }
 
 void file_cache::stop_keeping() noexcept {

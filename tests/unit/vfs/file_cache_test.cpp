@@ -3,9 +3,11 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -496,6 +498,53 @@ TEST_CASE("file cache: what is kept in memory alone has a limit, too") {
     CHECK(on.cache.size() == 4);  // One is open, three take 1,032 octets each.
 }
 
+// Goal: who wants room for a descriptor gets none by dropping what has none, nor room in memory by
+// dropping what takes none of it: one request for a new name emptied the cache of all that had not
+// been asked for within the last seconds. Method: time passes; all places of the one kind are in
+// use, and what idles is of the other.
+TEST_CASE("file cache: what takes nothing of the room that is wanted does not make it") {
+    constexpr auto kept_min = std::chrono::hours(1);
+    constexpr auto later = kept_min + std::chrono::seconds(1);
+    constexpr std::size_t closed_bytes = 1'024 + 8;
+    cached_site on({.entries_max = 2,
+                    .body_bytes_max = 8,
+                    .bodies_bytes_max = 3 * closed_bytes + 4,
+                    .kept_min = kept_min,
+                    .trusted_max = 1'000 * kept_min});
+    for (const char* name : {"large1", "large2", "large3"}) {
+        on.files.write(name, "too large for it");
+    }
+    for (const char* name : {"f0", "f1", "f2", "f3"}) {
+        on.files.write(name, "12345678");
+    }
+    on.warm("/large1");
+    on.warm("/large2");
+    for (int turn = 0; turn < 3; ++turn) {
+        for (const char* name : {"/f0", "/f1", "/f2"}) {
+            on.content(name);
+        }
+    }
+    REQUIRE(on.cache.size() == 5);
+
+    on.machine.io.let_pass(later);
+    REQUIRE(on.is_hit("/large1"));
+    REQUIRE(on.is_hit("/large2"));
+    on.warm("/large3");
+    CHECK(on.cache.size() == 5);
+    CHECK(on.cache.counted().evicted == 0);
+
+    on.machine.io.let_pass(later);
+    for (const char* name : {"/f0", "/f1", "/f2"}) {
+        CHECK(on.content(name) == "12345678");
+    }
+    on.content("/f3");
+    on.content("/f3");
+    CHECK(on.cache.size() == 5);
+    CHECK(on.cache.counted().evicted ==
+          1);  // For its descriptor; for its content there is no room.
+    CHECK(on.is_hit("/large2"));
+}
+
 TEST_CASE("file cache: what is in use is not pushed out by a crowd") {
     cached_site on({.entries_max = 2,
                     .body_bytes_max = 8,
@@ -599,6 +648,57 @@ TEST_CASE("file cache: what cannot be kept costs no more than its open, but for 
     }
 }
 
+namespace {
+
+/// Gives `body()` as its exit status: a process of its own that may watch so many inodes. 77: there
+/// is no such process here.
+int run_with_watches(unsigned most, int (*body)()) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        if (::unshare(CLONE_NEWUSER) != 0) {
+            ::_exit(77);
+        }
+        const unique_fd limit(::open("/proc/sys/user/max_inotify_watches", O_WRONLY | O_CLOEXEC));
+        const auto text = fmt::to_string(most);
+        const bool is_set = limit && ::write(limit.get(), text.data(), text.size()) > 0;
+        ::_exit(is_set ? body() : 77);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/// The opens of forty requests for as many names, when there are four watches.
+int count_opens_without_watches() {
+    cached_site on({.retry_min = std::chrono::hours(1)});
+    int opens = 0;
+    on.machine.io.set_script([&opens](runtime::op& what) -> std::optional<std::int64_t> {
+        opens += what.code == opcode::open_at ? 1 : 0;
+        return std::nullopt;
+    });
+    for (int turn = 0; turn < 2; ++turn) {
+        opens = 0;
+        for (int i = 0; i < 40; ++i) {
+            const auto name = fmt::format("f{}", i);
+            if (turn == 0) {
+                on.files.write(name, "x");
+            }
+            on.ask("/" + name);
+        }
+    }
+    return opens;
+}
+
+}  // namespace
+
+TEST_CASE("file cache: without watches to be had it is not tried for each name") {
+    const int opens = run_with_watches(4, &count_opens_without_watches);
+    if (opens != 77) {
+        CHECK(opens <= 40 + 4);
+    }
+}
+
 TEST_CASE("file cache: what could not be kept is tried again after a while") {
     cached_site on({.retry_min = runtime::duration::zero()});
     for (int i = 0; i < 3; ++i) {
@@ -655,8 +755,10 @@ TEST_CASE("file cache: directories are open for four names at once, not for a cr
     CHECK(on.cache.counted().misses == 24);
 }
 
-TEST_CASE("file cache: without descriptors it gives up what it holds") {
-    cached_site on;
+TEST_CASE("file cache: without descriptors it gives up those it holds") {
+    cached_site on({.entries_max = 4,
+                    .kept_min = std::chrono::hours(1),
+                    .trusted_max = std::chrono::hours(1)});
     std::vector<std::string> names;
     for (int i = 0; i < 4; ++i) {
         names.push_back(fmt::format("/f{}", i));
@@ -664,6 +766,11 @@ TEST_CASE("file cache: without descriptors it gives up what it holds") {
         on.warm(names.back());
     }
     on.files.write("late", "late");
+    on.files.write("closed", "in memory");
+    for (int i = 0; i < 3; ++i) {
+        on.content("/closed");
+    }
+    REQUIRE(on.cache.size() == 5);
     rlimit before{};
     REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
     std::vector<unique_fd> filling;
@@ -680,7 +787,8 @@ TEST_CASE("file cache: without descriptors it gives up what it holds") {
     filling.clear();
     REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
     CHECK(got.content == "late");
-    CHECK(on.cache.size() == 0);
+    CHECK(on.cache.size() == 1);  // What has none stays.
+    CHECK(on.content("/closed") == "in memory");
 }
 
 TEST_CASE("file cache: nothing is kept where there is nothing to keep it by") {

@@ -15,7 +15,7 @@ namespace ferry::vfs_test {
 
 /// A reactor in front of another that lets a test see every operation before it begins: to count
 /// it, to cut it short, to ask for a stop in its middle, or to answer in the system's place.
-/// For operations only: no timers, no messages from other threads.
+/// For operations only: no timers, no messages from other threads. So its time may be set on.
 class scripted_reactor final : public runtime::reactor {
   public:
     /// Called with each operation. What it returns is the operation's result, and then it is not
@@ -30,6 +30,9 @@ class scripted_reactor final : public runtime::reactor {
     /// Asks `scope` to stop as soon as every coroutine waits: in mid-operation, if the one being
     /// submitted is not done at once.
     void stop_when_waiting(runtime::stop_scope& scope) noexcept { stop_next_ = &scope; }
+
+    /// From now on it is later by `step`.
+    void let_pass(runtime::duration step) noexcept { ahead_ += step; }
 
     runtime::submission submit(runtime::op& what) noexcept override {
         if (before_each_) {
@@ -52,9 +55,9 @@ class scripted_reactor final : public runtime::reactor {
     void cancel(runtime::op& what) noexcept override { inner_.cancel(what); }
 
     void run() noexcept override {
-        begin_run(inner_.now());
+        begin_run(inner_.now() + ahead_);
         while (!quit_requested()) {
-            set_now(inner_.now());
+            set_now(inner_.now() + ahead_);
             if (run_turn_work() || has_ready() || quit_requested()) {
                 continue;
             }
@@ -85,6 +88,7 @@ class scripted_reactor final : public runtime::reactor {
 
     runtime::reactor& inner_;
     script before_each_;
+    runtime::duration ahead_{};
     runtime::stop_scope* stop_next_ = nullptr;
     static thread_local inline std::unordered_map<runtime::op*, in_flight> in_flight_;
 };
