@@ -36,6 +36,9 @@ struct kept_answer {
     std::vector<std::weak_ptr<vfs::shared_file>> others;  ///< It holds for only as long as these.
     byte_range part;  ///< Of the file: the body; empty: there is none.
     content_coding packed_as = content_coding::identity;  ///< The file, before `part` is taken.
+    /// Then the octets that `message` tells the length of. Others that have taken their place, of
+    /// the same file to all that the file system says, may be as many or not.
+    std::weak_ptr<const std::string> packed;
     status what = status::ok;
     http::method method = http::method::get;
     answer_context context;

@@ -504,7 +504,7 @@ std::optional<known_content> content_of_known(conversation& talk) noexcept {
     }
     if (known.packed_as != content_coding::identity && known.part.size_bytes != 0) {
         found.packed = talk.shared.packed->find(found.file->file.status(), known.packed_as);
-        if (!found.packed) {
+        if (!found.packed || found.packed != known.packed.lock()) {
             return std::nullopt;
         }
     }
@@ -595,6 +595,7 @@ void keep_answer(conversation& talk, const request& asked, const response_plan& 
         fresh->file = plan.made_of;
         fresh->others.assign(plan.made_of_too.begin(), plan.made_of_too.end());
         fresh->packed_as = plan.packed_as;
+        fresh->packed = plan.all_packed;
         fresh->part = {.offset = plan.part.offset, .size_bytes = is_page ? 0 : plan.body_bytes};
         fresh->what = plan.what;
         fresh->method = asked.method;

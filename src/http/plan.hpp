@@ -74,8 +74,10 @@ struct response_plan {
     vfs::shared_file_ptr made_of;
     /// What else it holds for only as long: files beside that one, and what is not there.
     std::vector<vfs::shared_file_ptr> made_of_too;
-    /// How the body is packed, out of `made_of` (`coded_bodies`); identity: it is of its octets.
+    /// How the body is packed, out of `made_of` (`coded_bodies`), and all of those octets;
+    /// identity: it is of the file's own.
     content_coding packed_as = content_coding::identity;
+    coded_bodies::body_ptr all_packed;
     /// More of it, each behind its text, and what ends the body (RFC 9110 section 14.6).
     std::vector<body_part> further_parts;
     std::string body_end;

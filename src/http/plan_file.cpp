@@ -404,6 +404,7 @@ task<response_plan> plan_file(const planning& plan, const vfs::path& name,
         made.made_of = sent.file;
         made.made_of_too = std::move(sent.chosen_by);
         made.packed_as = sent.packed ? sent.how : content_coding::identity;
+        made.all_packed = sent.packed;
     }
     if (plan.is_head() || selected.part.size_bytes == 0) {
         co_return made;

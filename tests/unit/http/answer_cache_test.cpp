@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -318,7 +319,7 @@ TEST_CASE("answer cache: whatever Accept-Encoding chose by is seen when it chang
 
 TEST_CASE("answer cache: packed octets that have given way to others are made again") {
     web on;
-    on.settings.packing.cache_bytes_max = 1;  // Those of one file.
+    on.settings.packing.cache_bytes_max = 400;  // Those of one file.
     write_settled(on, "a.txt", std::string(30'000, 'a'));
     write_settled(on, "b.txt", std::string(30'000, 'b'));
     on.run([](nursery& tasks, web& my) -> task<> {
@@ -328,11 +329,73 @@ TEST_CASE("answer cache: packed octets that have given way to others are made ag
         const auto second = co_await ask(my, guest, get_request("/b.txt", gzip), 6);
         const auto third = co_await ask(my, guest, get_request("/a.txt", gzip), 2);
         CHECK(first.back() != second.back());
+        CHECK(second.back().find("Content-Encoding:gzip") != std::string::npos);
         CHECK(third.front() == first.front());
         CHECK(third.back() == first.front());
         ::shutdown(guest.client.get(), SHUT_WR);
         co_await until_over(my, guest);
     });
+}
+
+/// A file that somebody else has in memory (mmap(2)), and writes to without any time saying so.
+class mapped_file {
+  public:
+    mapped_file(const web& on, std::string_view name) {
+        const unique_fd file(::open((on.files / name).c_str(), O_RDWR | O_CLOEXEC));
+        struct stat status{};
+        REQUIRE(::fstat(file.get(), &status) == 0);
+        size_bytes_ = static_cast<std::size_t>(status.st_size);
+        memory_ = static_cast<char*>(
+            ::mmap(nullptr, size_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0));
+        REQUIRE(memory_ != MAP_FAILED);
+        for (std::size_t at = 0; at < size_bytes_; at += 4'096) {
+            write(at, std::string(1, memory_[at]));  // From now on no time tells of it.
+        }
+        const timespec times[] = {{.tv_sec = 1'000'000'000, .tv_nsec = 0},
+                                  {.tv_sec = 1'000'000'000, .tv_nsec = 0}};
+        REQUIRE(::futimens(file.get(), times) == 0);
+    }
+    mapped_file(const mapped_file&) = delete;
+    mapped_file& operator=(const mapped_file&) = delete;
+    ~mapped_file() { ::munmap(memory_, size_bytes_); }
+
+    void write(std::size_t at, std::string_view octets) {
+        octets.copy(memory_ + at, octets.size());
+    }
+
+  private:
+    char* memory_ = nullptr;
+    std::size_t size_bytes_ = 0;
+};
+
+// Goal: an answer that is kept says how long its packed octets are; others may have taken their
+// place, which are of the same file to all that the file system says. Method: a mapping is written
+// to, which no time tells of (decision 0016), after the packed octets have given way.
+TEST_CASE("answer cache: an answer goes with packed octets of its own length alone") {
+    for (const std::string_view lines :
+         {"Accept-Encoding: gzip\r\n", "Accept-Encoding: gzip\r\nRange: bytes=8000-9000\r\n"}) {
+        web on;
+        on.settings.packing.cache_bytes_max = 70'000;  // Those of one file.
+        write_settled(on, "a.txt", pattern(60'000, 6) + std::string(20'000, 'a'));
+        write_settled(on, "b.txt", pattern(60'000, 7) + std::string(20'000, 'b'));
+        mapped_file elsewhere(on, "a.txt");
+        on.run([&](nursery& tasks, web& my) -> task<> {
+            auto& guest = my.arrive(tasks);
+            const auto request = get_request("/a.txt", lines);
+            const auto before = co_await ask(my, guest, request, 6);
+            CHECK(my.shared.inside().answers.find(request, {}).answer != nullptr);
+            elsewhere.write(0, std::string(60'000, 'a'));
+            co_await ask(my, guest, get_request("/b.txt", "Accept-Encoding: gzip\r\n"), 1);
+            const auto fresh =
+                co_await ask(my, guest, get_request("/a.txt", std::string(lines) + "X: y\r\n"), 1);
+            const auto after = co_await ask(my, guest, request, 2);
+            CHECK(fresh.front() != before.front());
+            CHECK(after.front() == fresh.front());
+            CHECK(after.back() == fresh.front());
+            ::shutdown(guest.client.get(), SHUT_WR);
+            co_await until_over(my, guest);
+        });
+    }
 }
 
 TEST_CASE("answer cache: rules that are read anew count from then on") {
