@@ -400,6 +400,9 @@ task<net::farewell> hold(service& shared, net::tls_stream& connection, net::arri
 task<std::optional<net::farewell>> attend(service& shared, net::plain_stream& tcp,
                                           net::tls_stream& connection, net::arrival& arrived,
                                           idle_session* between) {
+    if (!tcp.knows_peer()) {
+        co_return net::farewell::abort;
+    }
     if (arrived.has_proxy_header) {
         auto admitted = co_await net::admit_proxied(tcp, shared.settings.addresses);
         if (!admitted && arrived.tls.by != nullptr) {  // There is nothing to say a word in.

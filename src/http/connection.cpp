@@ -894,7 +894,9 @@ task<> serve_connection(service& shared, unique_fd socket, net::arrival how,
         idle.follow(inside.draining);
         const auto& policy = inside.settings.addresses;
         result<net::address_place> place = std::move(how.place);
-        if (how.has_proxy_header) {
+        if (!peer.knows_peer()) {
+            place = failure(errc::reset);
+        } else if (how.has_proxy_header) {
             auto admitted = co_await net::admit_proxied(peer, policy);
             place = std::move(admitted);
         }

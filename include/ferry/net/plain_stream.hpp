@@ -66,6 +66,11 @@ class plain_stream final : public stream {
     /// Gives the socket away with nothing under way on it, and is over. None, and the stream goes
     /// on: something has arrived meanwhile, or it has ended.
     [[nodiscard]] runtime::task<unique_fd> give_away();
+    /// False: the peer had reset the connection before the kernel was asked who it is, and `peer()`
+    /// is nobody. Do nothing for it: no rule, limit or log knows whose doing it would be.
+    [[nodiscard]] bool knows_peer() const noexcept {
+        return peer_.port != 0 || peer_.family == address_family::local;
+    }
     /// From now on `peer()` is `other`, on whose behalf a proxy has connected.
     void speak_for(const endpoint& other) noexcept { peer_ = other; }
     void shut_down_sending() noexcept override;

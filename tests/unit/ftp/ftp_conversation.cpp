@@ -254,7 +254,8 @@ std::vector<logged> test_server::records() {
 void test_server::sink::record(const access_record& what) noexcept {
     const std::lock_guard lock(mutex);
     try {
-        taken.push_back({.user = std::string(what.user),
+        taken.push_back({.peer = std::string(what.peer),
+                         .user = std::string(what.user),
                          .method = std::string(what.method),
                          .target = std::string(what.target),
                          .status = what.status,

@@ -28,6 +28,7 @@ namespace ferry::ftp::test {
 
 /// What the access log was told.
 struct logged {
+    std::string peer;
     std::string user;
     std::string method;
     std::string target;

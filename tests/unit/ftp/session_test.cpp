@@ -228,6 +228,28 @@ TEST_CASE("session: who pauses is told when his time is over, and when the serve
     CHECK(eventually([&] { return server.sessions() == 0; }));
 }
 
+// Goal: nothing is done for somebody of whom nobody knows who he is. Method: he is silent until his
+// stream is given up, says something, and resets the connection before anybody asks whose it is:
+// the removal was logged as that of 0.0.0.0.
+TEST_CASE("session: who pauses, says something and is gone at once hides his address from no log") {
+    server_settings settings;
+    settings.numbers.pause_after = 1ms;
+    test_server server(settings);
+    for (int i = 0; i < 5; ++i) {
+        server.put("file", "content");
+        client user(server);
+        user.log_in();
+        const auto before = server.pauses();
+        REQUIRE(eventually([&] { return server.pauses() > before; }));
+        user.socket().send("DELE file\r\n");
+        user.socket().reset();
+        REQUIRE(eventually([&] { return server.sessions() == 0; }));
+    }
+    for (const auto& each : server.records()) {
+        CHECK(each.peer == "127.0.0.1");
+    }
+}
+
 TEST_CASE("session: draining ends idle sessions and lets transfers finish") {
     test_server server;
     client idle(server);

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -927,6 +928,34 @@ TEST_CASE("connection: one that is silent is given away, and goes on as it was")
     REQUIRE(on.log.kept.size() == 3);
     CHECK(on.log.kept[0].connection != 0);
     CHECK(on.log.kept[0].connection == on.log.kept[2].connection);
+}
+
+/// A client is silent until its connection is given away, asks, and resets it.
+task<> ask_and_vanish(nursery&, web& my) {
+    auto ends = net_test::connect_ends();
+    idle_connection between;
+    co_await serve_connection(my.shared, std::move(ends.near), {}, &between);
+    CHECK(between.socket);
+    co_await net_test::say(my.here, ends.far.get(), get("/small.txt"));
+    auto came = co_await net_test::hear_some(my.here, between.socket.get());
+    net_test::reset_on_close(ends.far.get());
+    ends.far.reset();
+    pollfd gone{.fd = between.socket.get(), .events = POLLRDHUP, .revents = 0};
+    CHECK(::poll(&gone, 1, 10'000) == 1);
+    between.said = std::move(came.octets);
+    auto next = std::move(between.socket);
+    co_await serve_connection(my.shared, std::move(next), {}, &between);
+    CHECK(!between.socket);
+}
+
+// Nobody is left for the answer, and who has asked would be 0.0.0.0 to the log, the rules and the
+// limits of addresses.
+TEST_CASE("connection: who asks and is gone before it is known who he is gets nothing") {
+    web on;
+    on.settings.pause_after = 1ms;
+    on.files.write("small.txt", "small");
+    on.run(ask_and_vanish);
+    CHECK(on.log.kept.empty());
 }
 
 // Goal: want of memory costs one connection, never the process, a descriptor or a wrong answer
