@@ -95,7 +95,6 @@ int use_ticket_key(SSL* session, unsigned char* name, unsigned char* iv, EVP_CIP
     const bool is_set = ::EVP_MAC_CTX_set_params(mac, terms) == 1 &&
                         ::EVP_CipherInit_ex(cipher, ::EVP_aes_256_cbc(), nullptr,
                                             with.cipher.data(), iv, is_sealing) == 1;
-    ::OPENSSL_cleanse(&with, sizeof with);
     if (!is_set) {
         return failed;
     }

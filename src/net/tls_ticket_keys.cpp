@@ -1,10 +1,12 @@
 #include "ferry/net/tls_ticket_keys.hpp"
 
 #include <fmt/format.h>
+#include <openssl/crypto.h>
 #include <openssl/rand.h>
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <span>
 #include <utility>
 
@@ -22,6 +24,11 @@ bool fill(std::span<unsigned char> octets) noexcept {
 struct tls_ticket_keys::used_tickets {
     runtime::rarely_shared<tls_used_tickets> all;
 };
+
+tls_ticket_keys::key::~key() {
+    ::OPENSSL_cleanse(mac.data(), mac.size());
+    ::OPENSSL_cleanse(cipher.data(), cipher.size());
+}
 
 tls_ticket_keys::tls_ticket_keys() : used_(std::make_unique<used_tickets>()) {}
 
@@ -61,7 +68,7 @@ void tls_ticket_keys::use(std::vector<key> fixed) {
     });
 }
 
-bool tls_ticket_keys::state::rotate(std::int64_t now) {
+bool tls_ticket_keys::state::rotate(std::int64_t now) noexcept {
     // A clock that was set back makes no key older than it is.
     const bool is_due = keys.empty() || now - made_at >= rotation_seconds || now < made_at;
     if (is_fixed || !is_due) {
@@ -73,6 +80,11 @@ bool tls_ticket_keys::state::rotate(std::int64_t now) {
     }
     // Of two rotations ago nothing is left that a ticket could still be good for.
     const bool is_last_one_over = now - made_at >= 2 * rotation_seconds;
+    try {
+        keys.reserve(2);
+    } catch (const std::bad_alloc&) {
+        return !keys.empty();  // The next handshake makes one.
+    }
     keys.resize(keys.empty() || is_last_one_over ? 0 : 1);
     keys.insert(keys.begin(), fresh);
     made_at = now;

@@ -27,6 +27,8 @@ class tls_ticket_keys {
         std::array<unsigned char, 16> name{};
         std::array<unsigned char, 32> mac{};
         std::array<unsigned char, 32> cipher{};
+
+        ~key();
     };
     static constexpr std::size_t key_bytes = 80;
     static constexpr std::size_t keys_max = 16;
@@ -67,10 +69,10 @@ class tls_ticket_keys {
   private:
     struct used_tickets;
     struct state {
-        std::vector<key> keys;          ///< The first seals.
-        bool is_fixed = false;          ///< They are not its own.
-        std::int64_t made_at = 0;       ///< The first of its own.
-        bool rotate(std::int64_t now);  ///< False: there is no key.
+        std::vector<key> keys;                   ///< The first seals.
+        bool is_fixed = false;                   ///< They are not its own.
+        std::int64_t made_at = 0;                ///< The first of its own.
+        bool rotate(std::int64_t now) noexcept;  ///< False: there is no key.
     };
     runtime::rarely_shared<state> state_;
     std::unique_ptr<used_tickets> used_;
