@@ -3,6 +3,7 @@
 #include <openssl/ssl.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -30,12 +31,19 @@ class tls_session::callbacks {
                                         const unsigned char* name, std::size_t name_bytes,
                                         SSL_TICKET_STATUS status, void* unused);
 
+    /// The client's certificate in it is over: OpenSSL judges one when it is shown, and a client
+    /// that comes often enough would never have to show it again.
+    [[nodiscard]] static bool is_of_old_certificate(SSL_SESSION* resumed,
+                                                    std::int64_t now) noexcept;
     /// Which ticket `see_ticket` is about, if it is good: its random part.
     static void note_ticket(tls_session& self,
                             std::span<const unsigned char, tls_ticket_keys::ticket_id_bytes> id);
 
     [[nodiscard]] static const tls_server& server_of(const tls_session& self) noexcept;
     [[nodiscard]] static bool has_mark(const tls_session& self) noexcept;
+    /// It goes on with a session that OpenSSL keeps (TLS 1.2 only): the very one, which others go
+    /// on with at the same time, on any core. Nothing is written to it, and whose it is stays.
+    [[nodiscard]] static bool is_resumed_by_name(const SSL* session) noexcept;
     /// Whose certificate is for who asks for that of no name; empty: the first.
     [[nodiscard]] static std::string_view usual_name(const SSL* session) noexcept;
     /// Null while it is made.

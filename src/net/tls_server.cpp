@@ -66,7 +66,9 @@ int use_ticket_key(SSL* session, unsigned char* name, unsigned char* iv, EVP_CIP
     tls_ticket_keys::key with;
     bool is_old = false;
     if (is_sealing != 0) {
-        const auto current = keys.sealing(now);
+        // Who goes on by name does so: a ticket would have the mark of the session there is.
+        const auto current =
+            tls_session::callbacks::is_resumed_by_name(session) ? std::nullopt : keys.sealing(now);
         if (!current) {
             return unknown;
         }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <ctime>
 #include <new>
 #include <utility>
 
@@ -188,7 +189,7 @@ int tls_session::callbacks::mark_session(SSL* session, void* unused) {
 /// Seals in the ticket when it is issued and the mark.
 int tls_session::callbacks::mark_ticket(SSL* session, void*) {
     const auto* const self = of(session);
-    if (self == nullptr) {
+    if (self == nullptr || is_resumed_by_name(session)) {
         return 1;
     }
     const auto& mark = self->how_.mark;
@@ -218,12 +219,27 @@ SSL_TICKET_RETURN tls_session::callbacks::see_ticket(SSL* session, SSL_SESSION* 
     auto* const self = of(session);
     if (self != nullptr) {
         self->has_seen_ticket_ = true;
+        if (is_of_old_certificate(resumed, read_wall_clock().seconds)) {
+            return SSL_TICKET_RETURN_IGNORE_RENEW;
+        }
         const bool is_1_3 = ::SSL_version(session) == TLS1_3_VERSION;
         if (!self->take_mark(resumed) || (is_1_3 && !self->may_take_ticket())) {
             return SSL_TICKET_RETURN_IGNORE_RENEW;
         }
     }
     return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
+bool tls_session::callbacks::is_resumed_by_name(const SSL* session) noexcept {
+    const auto* const self = of(session);
+    return self != nullptr && ::SSL_session_reused(session) == 1 && !self->has_seen_ticket_;
+}
+
+bool tls_session::callbacks::is_of_old_certificate(SSL_SESSION* resumed,
+                                                   std::int64_t now) noexcept {
+    const X509* const shown = ::SSL_SESSION_get0_peer(resumed);
+    auto at = static_cast<std::time_t>(now);
+    return shown != nullptr && ::X509_cmp_time(::X509_get0_notAfter(shown), &at) < 0;
 }
 
 const tls_server& tls_session::callbacks::server_of(const tls_session& self) noexcept {
@@ -367,7 +383,8 @@ result<tls_session::progress> tls_session::shake_hands() {
         said_message_ = nullptr;
         is_resumed_ = ::SSL_session_reused(ssl_.get()) == 1;
         // By a ticket it had the mark of before; in it is that of this session by now.
-        if (is_resumed_ && !has_seen_ticket_ && !take_mark(::SSL_get_session(ssl_.get()))) {
+        if (callbacks::is_resumed_by_name(ssl_.get()) &&
+            !take_mark(::SSL_get_session(ssl_.get()))) {
             return failure(errc::exhausted);
         }
         // OpenSSL has opened a ticket and then not gone on with its session, as where that is of

@@ -357,6 +357,23 @@ TEST_CASE("tls_records: what is no content comes to an end (threats.md, T1)") {
         CHECK(taken >= 8);
         CHECK(taken < 100);
     }
+    SUBCASE("alerts that end nothing (RFC 8446 section 6.1)") {
+        both_ends on;
+        int taken = 0;
+        while (taken < 1'000 && on.give(on.seal(alert, "\x01\x5A"))) {
+            ++taken;
+        }
+        CHECK(taken >= 8);
+        CHECK(taken < 100);
+    }
+    SUBCASE("messages of no end, a piece at a time") {
+        both_ends on;
+        int taken = 0;
+        while (taken < 1'000 && on.give(on.seal(handshake, key_update(0).substr(0, 1)))) {
+            ++taken;
+        }
+        CHECK(taken < 5);
+    }
     SUBCASE("keys that are renewed again and again") {
         both_ends on;
         int taken = 0;

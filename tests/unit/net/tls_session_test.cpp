@@ -20,6 +20,7 @@
 #include "ferry/net/tls_certificate.hpp"
 #include "ferry/net/tls_server.hpp"
 #include "loopback.hpp"
+#include "net/tls_contexts.hpp"
 #include "tls_client.hpp"
 #include "tls_parts.hpp"
 
@@ -271,6 +272,23 @@ TEST_CASE(
     REQUIRE(on.error_of_server);
     CHECK(on.error_of_server->code == errc::invalid);
     CHECK(on.server->why() == "too many messages that are no content");
+}
+
+TEST_CASE("tls_session: what is said for the eyes of others comes to an end (threats.md, T1)") {
+    // TLS 1.3 passes over a record of ChangeCipherSpec until the client has finished (RFC 8446
+    // section 5).
+    talk on(plain_server(), {.version = TLS1_3_VERSION});
+    REQUIRE(on.client.shake_hands() == tls_client::progress::wants_input);
+    ferry::random rng(4);
+    on.feed(on.client.take(), rng);
+    int taken = 0;
+    while (!on.error_of_server && taken < 1'000) {
+        on.feed(record(20, "\x01"), rng);
+        ++taken;
+    }
+    CHECK(taken >= 2);
+    CHECK(taken < 100);
+    CHECK(on.server->to_send().size() < 4'096);
 }
 
 TEST_CASE("tls_session: what is no TLS is refused with an alert (threats.md, T1)") {
@@ -544,6 +562,24 @@ TEST_CASE("tls_session: who takes no tickets resumes by the name of its session 
     CHECK(stranger.server->resumed_mark().empty());
 }
 
+TEST_CASE("tls_session: a session that has a name stays whose it is (threats.md, T5)") {
+    const auto by = plain_server();
+    const tls_client_options nameless{.version = TLS1_2_VERSION, .takes_tickets = false};
+    talk own(by, nameless, {.mark = "a session"});
+    own.exchange();
+    const auto session = own.client.ticket();
+    REQUIRE(session);
+    // Says the name, and that it takes tickets: what it is given is of the session it has resumed.
+    for (int i = 0; i < 3; ++i) {
+        CAPTURE(i);
+        talk thief(by, {.version = TLS1_2_VERSION, .ticket = session.get()}, {.mark = "another"});
+        thief.exchange();
+        CHECK(thief.client_is_done);
+        CHECK(thief.server->is_resumed());
+        CHECK(thief.server->resumed_mark() == "a session");
+    }
+}
+
 TEST_CASE("tls_session: tickets of what is not marked have no mark") {
     const auto by = plain_server();
     talk first(by);
@@ -593,6 +629,83 @@ TEST_CASE("tls_session: clients show certificates where they are to (RFC 8446 se
         without.exchange();
         CHECK(without.server->is_established());
         CHECK(without.server->client_common_name().empty());
+    }
+}
+
+TEST_CASE(
+    "tls_session: who has shown a certificate has it in the next session, on the same terms") {
+    const auto own = identity_for("client of ours");
+    const auto keys = std::make_shared<tls_ticket_keys>();
+    const auto server_by = [&](tls_client_certificates from, const std::string& authorities) {
+        return server_for({.identities = {identity_for("example.org"), identity_for("second.org")},
+                           .tickets = keys,
+                           .from_clients = from,
+                           .client_authorities = authorities});
+    };
+    using enum tls_client_certificates;
+    const auto optionally = server_by(optional, own.certificates);
+    const auto same_anew = server_by(optional, own.certificates);
+    const auto others = server_by(optional, identity_for("somebody").certificates);
+    const auto strictly = server_by(required, own.certificates);
+    for (const bool takes_tickets : {true, false}) {
+        for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+            CAPTURE(version);
+            CAPTURE(takes_tickets);
+            const tls_client_options how{
+                .version = version, .name = "second.org", .takes_tickets = takes_tickets};
+            auto known = how;
+            known.certificate = own.certificates;
+            known.key = own.key;
+            // Without a certificate, but with the session of who has shown one.
+            const auto resume = [&](const auto& by) {
+                talk first(optionally, known);
+                first.exchange();
+                CHECK(first.server->client_common_name() == "client of ours");
+                auto again = how;
+                const auto ticket = first.client.ticket();
+                REQUIRE(ticket);
+                again.ticket = ticket.get();
+                auto made = std::make_unique<talk>(by, again);
+                made->exchange();
+                return made;
+            };
+            for (const auto& by : {others, strictly}) {  // As after a reload.
+                const auto next = resume(by);
+                CHECK(!next->server->is_resumed());
+                CHECK(next->server->client_common_name().empty());
+                CHECK(next->error_of_server.has_value() == (by == strictly));
+            }
+            const auto next = resume(takes_tickets ? same_anew : optionally);
+            CHECK(next->server->is_resumed());
+            CHECK(next->server->client_common_name() == "client of ours");
+            CHECK(next->server->client_subject().contains("CN=client of ours"));
+        }
+    }
+}
+
+TEST_CASE("tls_session: who has shown a certificate that is over by now has to show another") {
+    constexpr std::int64_t two_years_seconds = 2 * 365 * 86'400;
+    const auto own =
+        make_self_signed({"client of ours"}, read_wall_clock().seconds - two_years_seconds).value();
+    const auto by = server_for({.identities = {identity_for("example.org")},
+                                .tickets = std::make_shared<tls_ticket_keys>(),
+                                .from_clients = tls_client_certificates::optional,
+                                .client_authorities = own.certificates});
+    // When it was shown it was good.
+    ::X509_VERIFY_PARAM_set_flags(::SSL_CTX_get0_param(by->inside().standard()),
+                                  X509_V_FLAG_NO_CHECK_TIME);
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        CAPTURE(version);
+        talk first(by, {.version = version, .certificate = own.certificates, .key = own.key});
+        first.exchange();
+        CHECK(first.server->client_common_name() == "client of ours");
+        const auto ticket = first.client.ticket();
+        REQUIRE(ticket);
+        talk next(by, {.version = version, .ticket = ticket.get()});
+        next.exchange();
+        CHECK(next.client_is_done);
+        CHECK(!next.server->is_resumed());
+        CHECK(next.server->client_common_name().empty());
     }
 }
 
@@ -653,6 +766,51 @@ TEST_CASE("tls_session: nothing may be written behind the end") {
 
 // Goal: what is given back of OpenSSL's memory is nothing that it asks for again. Method: it is, at
 // every wait of handshakes of all kinds, whose octets come in any pieces.
+TEST_CASE(
+    "tls_session: want of memory in a handshake ends it, and nothing worse (threats.md, R14)" *
+    doctest::skip(!test::allocation_fault::is_possible)) {
+    const auto own = identity_for("client of ours");
+    int happened = 0;
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        for (int step = 1; step <= 2; ++step) {  // Of the server: two flights of the client.
+            bool is_beyond = false;
+            for (std::size_t which = 1; !is_beyond; ++which) {
+                CAPTURE(version);
+                CAPTURE(step);
+                CAPTURE(which);
+                // Keys of its own are made with the first ticket: anew each time.
+                const auto by = server_for({.identities = {identity_for("example.org")},
+                                            .tickets = std::make_shared<tls_ticket_keys>(),
+                                            .from_clients = tls_client_certificates::optional,
+                                            .client_authorities = own.certificates});
+                talk on(by, {.version = version, .certificate = own.certificates, .key = own.key},
+                        {.mark = "a session of a long name", .gives_more = true});
+                for (int i = 1; i <= step && !on.error_of_server; ++i) {
+                    REQUIRE(on.client.shake_hands() != tls_client::progress::failed);
+                    const auto said = on.client.take();
+                    on.server->offer(said);
+                    const test::allocation_fault fault(i == step ? which : 1U << 30U);
+                    const auto how = on.server->shake_hands();
+                    if (!how) {
+                        on.error_of_server = how.error();
+                    }
+                    is_beyond = i == step && !fault.has_happened();
+                    on.server->offer({});
+                    on.client.give(std::exchange(on.server->to_send(), {}));
+                }
+                happened += is_beyond ? 0 : 1;
+                if (on.error_of_server) {
+                    CHECK(on.error_of_server->code == errc::exhausted);
+                } else if (step == 2) {
+                    CHECK(on.server->is_established());
+                    CHECK(on.server->client_common_name() == "client of ours");
+                }
+            }
+        }
+    }
+    CHECK(happened > 4);
+}
+
 TEST_CASE("tls_session: hands are shaken although pages are given back (threats.md, T3)") {
     const auto one = identity_for("localhost");
     const auto by = server_for({.identities = {one},
