@@ -27,7 +27,7 @@ std::string make_mark(runtime::core& here) {
 }
 
 net::tls_terms terms_of(const session& user, std::string mark) {
-    return {.by = *user.shared.tls,
+    return {.by = user.security.by,
             .turns = user.shared.handshakes,
             .timeout = user.shared.settings.tls_handshake_timeout,
             .protocol = {},
@@ -73,6 +73,7 @@ bool decides_control(const session& user, std::string_view verb) noexcept {
 
 task<result<void>> begin_protected(net::tls_stream& connection, net::tls_terms terms,
                                    session_security& made) {
+    made.by = terms.by;
     made.mark = make_mark(connection.here());
     made.begins_protected = true;
     made.protects_data = true;
@@ -131,6 +132,7 @@ task<reply> do_auth(session& user, std::string_view mechanism) {
     auto host = std::move(user.host.name);
     co_await begin_again(user);
     user.security = {};
+    user.security.by = *user.shared.tls;
     user.security.mark = make_mark(user.here);
     user.security.host = std::move(host);
     auto terms = terms_of(user, user.security.mark);

@@ -75,6 +75,9 @@ struct transfer_settings {
 
 /// TLS of the control connection, and what was agreed on for data connections (RFC 4217).
 struct session_security {
+    /// What TLS was begun by, also on data connections to come, whatever is read anew meanwhile: a
+    /// session that it has kept is resumed by it alone. Null: in clear.
+    std::shared_ptr<const net::tls_server> by;
     std::string mark;     ///< Of the TLS session: data connections resume one that has it.
     std::string version;  ///< "TLSv1.3"; empty: in clear.
     std::string cipher;

@@ -29,6 +29,11 @@ transfer_end file_end(const error& why) noexcept {
     return {.how = transfer_end::kind::file_failed, .why = why};
 }
 
+/// Why no more can be received. TLS that somebody has broken is not the file's fault.
+transfer_end end_of_receiving(const error& why) noexcept {
+    return data_end(why == errc::invalid ? error{.code = errc::reset} : why);
+}
+
 /// Uploads that have ended at about the same time wait for one moment, so that the core wakes up
 /// once for all of them: a wake-up costs more than the commit of a small file.
 constexpr int grace_parts = 4;
@@ -118,7 +123,7 @@ task<transfer_end> storage::receive_image(net::stream& data, running_transfer& p
             co_await data.receive(std::span(memory.get(), piece_bytes),
                                   user_.here.now() + user_.shared.settings.transfer_stall_timeout);
         if (!got) {
-            co_return data_end(got.error());
+            co_return end_of_receiving(got.error());
         }
         if (*got == 0) {
             co_return transfer_end{};
@@ -162,7 +167,7 @@ task<transfer_end> storage::receive_formed(net::stream& data, running_transfer& 
             co_await data.receive(std::span(memory.get(), piece_bytes),
                                   user_.here.now() + user_.shared.settings.transfer_stall_timeout);
         if (!got) {
-            co_return data_end(got.error());
+            co_return end_of_receiving(got.error());
         }
         if (*got == 0) {
             auto ended = co_await end_by_close(form);

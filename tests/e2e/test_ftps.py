@@ -154,6 +154,22 @@ def test_reuse(t):
         check.holds(False, "with the session of another one")
     except ftplib.error_perm as said:
         check.contains(str(said), "522", "the reply")
+    # A session has a name where its client took no ticket, on whatever port; here it takes one.
+    nameless = ssl.create_default_context(cafile=authority)
+    nameless.maximum_version = ssl.TLSVersion.TLSv1_2
+    nameless.options |= ssl.OP_NO_TICKET
+    elsewhere = log_in(server, authority, kind=lambda **how: Thief(**how | {"context": nameless}))
+    other = elsewhere
+    nameless.options &= ~ssl.OP_NO_TICKET
+    thief = Thief(context=nameless, timeout=10)
+    thief.connect("localhost", server.ftp_port)
+    thief.login("ann", "secret")
+    thief.prot_p()
+    try:
+        read(thief, "hello.txt")
+        check.holds(False, "by the name of another session")
+    except ftplib.error_perm as said:
+        check.contains(str(said), "522", "the reply")
     server, authority = serve(t, "--ftp-tls-reuse", "warn")
     client = log_in(server, authority, ftplib.FTP_TLS)
     client.prot_p()

@@ -1,7 +1,9 @@
 #include "ftp/commands_tls.hpp"
 
 #include <doctest/doctest.h>
+#include <openssl/ssl.h>
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -322,6 +324,64 @@ TEST_CASE("commands_tls: an upload that TLS does not end is none (threats.md, T2
     CHECK(server.get("a") == "as it was");
 }
 
+TEST_CASE("commands_tls: an upload whose TLS is broken is broken off (RFC 959 section 4.2.1)") {
+    test_server server(settings_with());
+    server.put("a", "as it was");
+    user ann(server);
+    ann.secure().protect().log_in();
+    using namespace std::string_view_literals;
+    constexpr auto broken = std::to_array<std::string_view>({
+        "\x17\x03\x03\x00\x14sealed by nobody, so."sv,
+        "\x15\x03\x03\x00\x02\x02\x50"sv,  // An alert in clear.
+        "no TLS"sv,
+    });
+    for (const auto octets : broken) {
+        for (const std::string_view type : {"TYPE I", "TYPE A"}) {
+            CAPTURE(octets);
+            CAPTURE(type);
+            CHECK(ann.code(type) == 200);
+            auto up = ann.data();
+            CHECK(ann.code("STOR a") == 150);
+            REQUIRE(ann.shield(up));
+            up.send("half of");
+            up.socket().send(octets);
+            CHECK(ann.reply() == "426 Data connection broken");
+            CHECK(server.get("a") == "as it was");
+        }
+    }
+}
+
+TEST_CASE("commands_tls: data connections go on by what was there before a reload") {
+    using net::tls_client_certificates;
+    const auto other = net::make_self_signed({"other"}, read_wall_clock().seconds).value();
+    const std::pair<int, bool> rows[] = {
+        {TLS1_2_VERSION, true}, {TLS1_2_VERSION, false}, {TLS1_3_VERSION, true}};
+    for (const auto& [version, takes_tickets] : rows) {
+        CAPTURE(version);
+        CAPTURE(takes_tickets);
+        test_server server(settings_with());
+        server.put("a", "content");
+        user ann(server);
+        ann.secure({.version = version, .takes_tickets = takes_tickets});
+        ann.protect().log_in();
+        server.replace_tls(
+            net::tls_server::make({.identities = {other},
+                                   .tickets = std::make_shared<net::tls_ticket_keys>(),
+                                   .from_clients = tls_client_certificates::required,
+                                   .client_authorities = other.certificates})
+                .value());
+        auto data = ann.data();
+        CHECK(ann.code("RETR a") == 150);
+        REQUIRE(ann.shield(data));
+        CHECK(data.read_all() == "content");
+        CHECK(code_of(ann.reply()) == 226);
+        user bob(server);
+        CHECK(bob.code("AUTH TLS") == 234);  // By the new one, which wants a certificate.
+        static_cast<void>(bob.control.begin_tls());
+        CHECK(bob.reply() == "(closed)");
+    }
+}
+
 TEST_CASE("commands_tls: data connections of others are refused (threats.md, T5)") {
     using ftp::tls_reuse;
     for (const auto reuse : {tls_reuse::require, tls_reuse::warn, tls_reuse::off}) {
@@ -363,6 +423,9 @@ TEST_CASE(
     CHECK(ann.code("PWD") == 257);
     CHECK(ann.code("AUTH TLS") == 503);
     CHECK(ann.code("CCC") == 533);
+    for (const auto* const line : {"PROT C", "PBSZ 0"}) {  // Whoever is in between could say that.
+        CHECK(ann.code(line) == 503);
+    }
     auto data = ann.data();
     CHECK(ann.code("RETR a") == 150);
     REQUIRE(data.begin_tls({.ticket = session.get()}));

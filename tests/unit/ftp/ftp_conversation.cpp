@@ -91,6 +91,12 @@ test_server::test_server(server_settings settings)
               static_cast<message&>(self).owner.draining_.request_stop();
           },
           *this),
+      tls_message_(
+          [](runtime::posted& self) noexcept {
+              auto& owner = static_cast<message&>(self).owner;
+              owner.settings_.tls = std::move(owner.fresh_tls_);
+          },
+          *this),
       thread_([this] { run(); }) {
     while (!is_ready_) {
         std::this_thread::sleep_for(1ms);
@@ -237,6 +243,11 @@ std::size_t test_server::count_names() const {
 
 void test_server::drain() {
     io_->post(drain_message_);
+}
+
+void test_server::replace_tls(std::shared_ptr<const net::tls_server> fresh) {
+    fresh_tls_ = std::move(fresh);
+    io_->post(tls_message_);
 }
 
 void test_server::stop_now() {

@@ -70,6 +70,8 @@ class test_server {
     [[nodiscard]] std::size_t count_names() const;
 
     void drain();
+    /// As a reload does: who comes from now on has TLS by `fresh`.
+    void replace_tls(std::shared_ptr<const net::tls_server> fresh);
     void stop_now();
     [[nodiscard]] std::vector<logged> records();
     /// Whether `failing_allocation` has come, once that session has ended.
@@ -121,6 +123,8 @@ class test_server {
     runtime::stop_scope draining_;
     message stop_message_;
     message drain_message_;
+    message tls_message_;
+    std::shared_ptr<const net::tls_server> fresh_tls_;
     std::atomic<bool> stopped_ = false;
     runtime::reactor* io_ = nullptr;
     std::uint16_t port_ = 0;
