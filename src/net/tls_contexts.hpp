@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -21,6 +22,8 @@ class tls_server::contexts {
         certificate_owner shown;
         std::string called;
         std::string ocsp_response;
+        std::string ocsp_called;
+        std::int64_t ocsp_end = 0;  ///< `end_of_staple`.
 
         [[nodiscard]] int kind_of_key() const noexcept {
             return ::EVP_PKEY_get_base_id(::X509_get0_pubkey(shown.get()));

@@ -134,7 +134,8 @@ int staple(SSL* session, void* of) {
     const auto found = std::ranges::find_if(all, [shown](const auto& each) {
         return shown != nullptr && ::X509_cmp(each.shown.get(), shown) == 0;
     });
-    if (found == all.end() || found->ocsp_response.empty()) {
+    if (found == all.end() || found->ocsp_response.empty() ||
+        read_wall_clock().seconds > found->ocsp_end) {
         return SSL_TLSEXT_ERR_NOACK;
     }
     const auto& response = found->ocsp_response;
@@ -366,8 +367,13 @@ std::expected<void, std::string> add_certificate(identity& to, certificate_owner
             return refusal(fmt::format("{}: {}", from.ocsp_called, why));
         }
     }
-    to.certificates.push_back(
-        {.shown = std::move(own), .called = from.called, .ocsp_response = from.ocsp_response});
+    const auto ocsp_end =
+        from.ocsp_response.empty() ? std::int64_t{0} : end_of_staple(from.ocsp_response, own.get());
+    to.certificates.push_back({.shown = std::move(own),
+                               .called = from.called,
+                               .ocsp_response = from.ocsp_response,
+                               .ocsp_called = from.ocsp_called,
+                               .ocsp_end = ocsp_end});
     return {};
 }
 
@@ -452,15 +458,20 @@ std::vector<std::string> tls_server::warnings(std::int64_t now) const {
     auto at = static_cast<std::time_t>(now);
     auto soon = static_cast<std::time_t>(now + warning_seconds);
     for (const auto& each : inside_->identities) {
-        for (const auto& [shown, called, unused] : each->certificates) {
-            const auto* const end = ::X509_get0_notAfter(shown.get());
+        for (const auto& one : each->certificates) {
+            const auto* const end = ::X509_get0_notAfter(one.shown.get());
             if (::X509_cmp_time(end, &at) < 0) {
-                told.push_back(fmt::format("{}: the certificate has expired", called));
+                told.push_back(fmt::format("{}: the certificate has expired", one.called));
             } else if (::X509_cmp_time(end, &soon) < 0) {
-                told.push_back(fmt::format("{}: the certificate expires within two weeks", called));
+                told.push_back(
+                    fmt::format("{}: the certificate expires within two weeks", one.called));
             }
-            if (::X509_cmp_time(::X509_get0_notBefore(shown.get()), &at) > 0) {
-                told.push_back(fmt::format("{}: the certificate is not valid yet", called));
+            if (::X509_cmp_time(::X509_get0_notBefore(one.shown.get()), &at) > 0) {
+                told.push_back(fmt::format("{}: the certificate is not valid yet", one.called));
+            }
+            if (!one.ocsp_response.empty() && now > one.ocsp_end) {
+                told.push_back(
+                    fmt::format("{}: it holds no more, and is not stapled", one.ocsp_called));
             }
         }
     }

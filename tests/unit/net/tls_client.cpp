@@ -129,6 +129,12 @@ void tls_client::write(std::string_view octets) {
     REQUIRE(written == octets.size());
 }
 
+void tls_client::write_early(std::string_view octets) {
+    REQUIRE(SSL_SESSION_set_max_early_data(SSL_get0_session(ssl_.get()), 16'384) == 1);
+    std::size_t written = 0;
+    REQUIRE(SSL_write_early_data(ssl_.get(), octets.data(), octets.size(), &written) == 1);
+}
+
 void tls_client::end() {
     SSL_shutdown(ssl_.get());
 }

@@ -52,6 +52,8 @@ class tls_client {
     [[nodiscard]] bool has_ended() const;
     [[nodiscard]] bool has_failed() const { return has_failed_; }
     void write(std::string_view octets);
+    /// Before hands are shaken, by the ticket, which does not allow it (RFC 8446 section 4.2.10).
+    void write_early(std::string_view octets);
     /// close_notify.
     void end();
     /// The peer's keys are to be renewed, too (RFC 8446 section 4.6.3).

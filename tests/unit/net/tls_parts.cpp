@@ -43,7 +43,7 @@ net::tls_identity rsa_identity_for(const std::string& name) {
         .called = name};
 }
 
-std::string ocsp_response_for(const net::tls_identity& whom) {
+std::string ocsp_response_for(const net::tls_identity& whom, long begun_seconds) {
     using namespace net;
     const std::unique_ptr<BIO, freed_by<::BIO_free_all>> text(
         ::BIO_new_mem_buf(whom.certificates.data(), static_cast<int>(whom.certificates.size())));
@@ -58,8 +58,8 @@ std::string ocsp_response_for(const net::tls_identity& whom) {
     const std::unique_ptr<OCSP_CERTID, freed_by<::OCSP_CERTID_free>> id(
         ::OCSP_cert_to_id(nullptr, own.get(), own.get()));
     using time_owner = std::unique_ptr<ASN1_TIME, freed_by<::ASN1_STRING_free>>;
-    const time_owner now(::X509_gmtime_adj(nullptr, 0));
-    const time_owner later(::X509_gmtime_adj(nullptr, 86'400));
+    const time_owner now(::X509_gmtime_adj(nullptr, begun_seconds));
+    const time_owner later(::X509_gmtime_adj(nullptr, begun_seconds + 86'400));
     REQUIRE(::OCSP_basic_add1_status(basic.get(), id.get(), V_OCSP_CERTSTATUS_GOOD, 0, nullptr,
                                      now.get(), later.get()) != nullptr);
     REQUIRE(::OCSP_basic_sign(basic.get(), own.get(), key.get(), ::EVP_sha256(), nullptr, 0) == 1);

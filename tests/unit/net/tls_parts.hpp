@@ -18,7 +18,7 @@ namespace ferry::net_test {
 [[nodiscard]] net::tls_identity rsa_identity_for(const std::string& name);
 
 /// What an authority says of the first certificate of `whom`, which vouches for itself: good, for a
-/// day (RFC 6960). DER.
-[[nodiscard]] std::string ocsp_response_for(const net::tls_identity& whom);
+/// day (RFC 6960). DER. `begun_seconds`: when it said so, from now.
+[[nodiscard]] std::string ocsp_response_for(const net::tls_identity& whom, long begun_seconds = 0);
 
 }  // namespace ferry::net_test

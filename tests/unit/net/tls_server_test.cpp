@@ -95,4 +95,13 @@ TEST_CASE("tls_server: tells of certificates that are over, or soon") {
     CHECK(soon[0].contains("expires within two weeks"));
     CHECK((*made)->warnings(now + 400 * day).at(0).contains("has expired"));
     CHECK((*made)->warnings(now - day).at(0).contains("not valid yet"));
+    auto stapled = identity_for("own.example");
+    stapled.ocsp_response = ocsp_response_for(stapled);
+    stapled.ocsp_called = "own.ocsp";
+    const auto with_response = tls_server::make({.identities = {stapled}});
+    REQUIRE(with_response);
+    CHECK((*with_response)->warnings(now).empty());
+    const auto over = (*with_response)->warnings(now + 2 * day);
+    REQUIRE(over.size() == 1);
+    CHECK(over[0] == "own.ocsp: it holds no more, and is not stapled");
 }

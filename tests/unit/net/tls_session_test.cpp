@@ -451,6 +451,44 @@ TEST_CASE("tls_session: a ticket of TLS 1.3 is for one use (RFC 8446 appendix C.
     CHECK(again.server->is_resumed());
 }
 
+TEST_CASE(
+    "tls_session: a session goes on by another cipher of its digest (RFC 8446 section 4.6.1)") {
+    const auto by = plain_server();
+    talk first(by, {.suites = "TLS_AES_128_GCM_SHA256"});
+    first.exchange();
+    const auto ticket = first.client.ticket();
+    REQUIRE(ticket);
+    talk next(by, {.suites = "TLS_CHACHA20_POLY1305_SHA256", .ticket = ticket.get()});
+    next.exchange();
+    CHECK(next.server->is_resumed());
+    CHECK(next.server->cipher() == "TLS_CHACHA20_POLY1305_SHA256");
+    next.say("by the new one");
+    next.client.write("and so is this");
+    next.exchange();
+    CHECK(next.client_heard == "by the new one");
+    CHECK(next.heard == "and so is this");
+}
+
+TEST_CASE("tls_session: what is said before hands are shaken is passed over (threats.md, T1)") {
+    const auto by = plain_server();
+    talk first(by, {.version = TLS1_3_VERSION});
+    first.exchange();
+    const auto ticket = first.client.ticket();
+    REQUIRE(ticket);
+    talk next(by, {.version = TLS1_3_VERSION, .ticket = ticket.get()});
+    for (int i = 0; i < 3; ++i) {
+        next.client.write_early("said once, and again by whoever has heard it");
+    }
+    next.exchange();
+    CHECK(next.client_is_done);
+    CHECK(next.server->is_resumed());
+    next.client.write("said now");
+    next.say("so is this");
+    next.exchange();
+    CHECK(next.heard == "said now");
+    CHECK(next.client_heard == "so is this");
+}
+
 TEST_CASE("tls_session: data connections may show the ticket of their session again") {
     const auto by = plain_server();
     talk control(by, {.version = TLS1_3_VERSION}, {.mark = "a session"});
@@ -754,6 +792,12 @@ TEST_CASE("tls_session: what is known of the certificate goes with it (RFC 6066 
     talk does_not(by);
     does_not.exchange();
     CHECK(does_not.client.staple().empty());
+    // Clients part from who shows them one that holds no more (RFC 6960 section 4.2.2.1).
+    own.ocsp_response = ocsp_response_for(own, -86'400 - 60);
+    talk too_late(server_for({.identities = {own}}), {.wants_staple = true});
+    too_late.exchange();
+    CHECK(too_late.client_is_done);
+    CHECK(too_late.client.staple().empty());
 }
 
 TEST_CASE("tls_session: nothing may be written behind the end") {

@@ -251,6 +251,65 @@ TEST_CASE("tls_stream: a file goes with its head, quantum by quantum") {
     });
 }
 
+/// Reads to the end, and wants new keys of both every now and then.
+task<> client_renews_keys(tls_scene& on, int& renewed) {
+    constexpr std::size_t octets_a_key = 1'000'000;
+    while (on.client_saw == ending::still_open) {
+        const auto more = co_await hear_some(on.here, on.ends.far.get());
+        on.client.give(more.octets);
+        on.client_heard += on.client.read();
+        on.client_saw = more.how;
+        if (on.client_heard.size() / octets_a_key > static_cast<std::size_t>(renewed)) {
+            ++renewed;
+            REQUIRE(on.client.renew_keys());
+            co_await client_sends(on);
+        }
+    }
+}
+
+task<> reads_meanwhile(tls_scene& on) {
+    static_cast<void>(co_await on.stream.fill(never));
+}
+
+TEST_CASE("tls_stream: keys are renewed while a file is sent (RFC 8446 section 4.6.3)") {
+    tls_scene on;
+    on.run([](nursery& tasks, tls_scene& my) -> task<> {
+        const auto content = pattern(10'000'000);
+        const auto file = unnamed_file(content);
+        co_await begin(tasks, my);
+        int renewed = 0;
+        tasks.start(client_renews_keys, std::ref(my), std::ref(renewed));
+        stop_scope reading(&co_await current_scope());
+        tasks.start(
+            [](tls_scene& of, stop_scope& until) -> task<> {
+                co_await reads_meanwhile(of).in_scope(until);
+            },
+            std::ref(my), std::ref(reading));
+        std::uint64_t sent = 0;
+        while (sent < content.size()) {
+            const auto some = co_await my.stream.send_file(
+                {.head = {},
+                 .body = {.fd = file.get(), .offset = sent, .size_bytes = content.size() - sent}},
+                5s);
+            REQUIRE(some);
+            sent += *some;
+        }
+        // What it says behind the end would have TCP reset the connection.
+        while (my.client_heard.size() < content.size() && my.client_saw == ending::still_open) {
+            co_await pause(my.here, 1ms);
+        }
+        reading.request_stop();
+        co_await my.here.yield();
+        co_await my.stream.close(farewell::orderly);
+        while (my.client_saw == ending::still_open) {
+            co_await pause(my.here, 1ms);
+        }
+        CHECK(renewed >= 5);
+        CHECK(!my.client.has_failed());
+        CHECK((my.client_heard == content));
+    });
+}
+
 TEST_CASE("tls_stream: bulk is received to the end, which is said (RFC 8446 section 6.1)") {
     tls_scene on;
     on.run([](nursery& tasks, tls_scene& my) -> task<> {
