@@ -11,6 +11,7 @@
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/time.hpp"
 #include "ferry/vfs/file_cache.hpp"
+#include "ferry/vfs/listing_cache.hpp"
 #include "http/date.hpp"
 #include "http/head_parser.hpp"
 #include "http/range.hpp"
@@ -27,13 +28,16 @@ struct answer_context {
     bool operator==(const answer_context&) const = default;
 };
 
-/// An answer to a visitor, made of a file that the file cache keeps, or of its absence.
+/// An answer to a visitor, made of a file that the file cache keeps, or of its absence, or of a
+/// listing that the listing cache keeps, and its directory.
 struct kept_answer {
     std::string request_head;    ///< All of its octets.
     std::string message;         ///< The head of the answer, and the page of an error behind it.
     std::size_t head_bytes = 0;  ///< Of `message`.
     std::weak_ptr<vfs::shared_file> file;
     std::vector<std::weak_ptr<vfs::shared_file>> others;  ///< It holds for only as long as these.
+    std::weak_ptr<const vfs::directory_text> listing;     ///< Where `is_listing`, and as these.
+    bool is_listing = false;                              ///< The body is of `listing`.
     byte_range part;  ///< Of the file: the body; empty: there is none.
     content_coding packed_as = content_coding::identity;  ///< The file, before `part` is taken.
     /// Then the octets that `message` tells the length of. Others that have taken their place, of

@@ -44,12 +44,13 @@ verdict evaluate_conditions(const request& asked, const std::optional<validators
         return verdict::proceed;
     }
     const bool reads = asked.method == method::get || asked.method == method::head;
+    const bool has_date = current && current->has_last_modified();
 
     if (fields.has(field::if_match)) {
         if (!any_line_matches(asked, field::if_match, current, comparison::strong)) {
             return verdict::precondition_failed;
         }
-    } else if (fields.has(field::if_unmodified_since) && current) {
+    } else if (fields.has(field::if_unmodified_since) && has_date) {
         const auto since = date_in(asked, field::if_unmodified_since, now);
         if (since && current->last_modified() > *since) {
             return verdict::precondition_failed;
@@ -60,7 +61,7 @@ verdict evaluate_conditions(const request& asked, const std::optional<validators
         if (any_line_matches(asked, field::if_none_match, current, comparison::weak)) {
             return reads ? verdict::not_modified : verdict::precondition_failed;
         }
-    } else if (reads && fields.has(field::if_modified_since) && current) {
+    } else if (reads && fields.has(field::if_modified_since) && has_date) {
         const auto since = date_in(asked, field::if_modified_since, now);
         if (since && current->last_modified() <= *since) {
             return verdict::not_modified;
@@ -84,7 +85,8 @@ bool range_applies(const request& asked, const validators& current, wall_time no
         return matches(tag, current.etag().tag(), comparison::strong);
     }
     const auto date = parse_date(*value, now.seconds);
-    return date && *date == current.last_modified() && current.last_modified_is_strong();
+    return date && current.has_last_modified() && *date == current.last_modified() &&
+           current.last_modified_is_strong();
 }
 
 }  // namespace ferry::http

@@ -18,8 +18,12 @@ class validators {
     /// `now` is the moment that the answer's Date tells; `how` the content is packed.
     validators(const vfs::metadata& status, wall_time now,
                content_coding how = content_coding::identity) noexcept;
+    /// Of what is no file: nobody knows when it was modified.
+    explicit validators(const etag_text& tag) noexcept
+        : etag_(tag), has_last_modified_(false), is_settled_(true) {}
 
     [[nodiscard]] const etag_text& etag() const noexcept { return etag_; }
+    [[nodiscard]] bool has_last_modified() const noexcept { return has_last_modified_; }
     /// Last-Modified in seconds since 1970: the modification time, never later than Date (RFC 9110
     /// section 8.8.2.1).
     [[nodiscard]] std::int64_t last_modified() const noexcept { return last_modified_; }
@@ -29,6 +33,7 @@ class validators {
   private:
     etag_text etag_;
     std::int64_t last_modified_ = 0;
+    bool has_last_modified_ = true;
     bool is_settled_ = false;
 };
 
@@ -40,7 +45,8 @@ enum class verdict : std::uint8_t {
 
 /// Evaluates the preconditions of `asked` in the order of RFC 9110 section 13.2.2: If-Match, else
 /// If-Unmodified-Since; then If-None-Match, else If-Modified-Since. A date that is not valid, or
-/// comes twice, is as if absent (sections 13.1.3, 13.1.4). CONNECT, OPTIONS and TRACE have no
+/// comes twice, is as if absent (sections 13.1.3, 13.1.4), and so is any where there is no
+/// modification date. CONNECT, OPTIONS and TRACE have no
 /// conditions (section 13.2.1).
 ///
 /// `current` is nothing when the target has no representation, as for a PUT that creates. Call it

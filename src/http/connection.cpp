@@ -16,6 +16,7 @@
 #include "ferry/net/send_plan.hpp"
 #include "ferry/net/tls_stream.hpp"
 #include "http/client.hpp"
+#include "http/finished_listing.hpp"
 #include "http/head_parser.hpp"
 #include "http/plan.hpp"
 #include "http/request_body.hpp"
@@ -33,6 +34,8 @@ namespace {
 constexpr std::size_t batch_bytes_max = 64 * 1024;
 // Bodies in memory of up to so much join those answers; larger ones are not copied.
 constexpr std::size_t gathered_body_bytes_max = 16 * 1024;
+// Of listings: each holds its page in memory, and its result.
+constexpr std::size_t packed_at_once_max = 4;
 // What has less content is over before anybody could look at it.
 constexpr std::uint64_t shown_bytes_min = 256 * 1024;
 
@@ -470,7 +473,9 @@ bool may_say_password(const conversation& talk) noexcept {
 /// What the body of a known answer is of.
 struct known_content {
     vfs::shared_file_ptr file;
-    coded_bodies::body_ptr packed;  ///< The octets, where it is packed.
+    coded_bodies::body_ptr packed;  ///< The octets, where it is packed or a listing.
+    /// To have those of a large listing, which may be kept no longer than they are sent.
+    std::optional<runtime::permits::permit> hold;
 
     /// All that `part` is of; null: it is not in memory.
     [[nodiscard]] const std::string* octets() const noexcept {
@@ -480,6 +485,26 @@ struct known_content {
         return file->body ? &*file->body : nullptr;
     }
 };
+
+/// Puts the listing of `known` into `found`. False: it is another by now, or too much of such is
+/// being sent (threats.md, H4).
+bool take_listing(conversation& talk, const kept_answer& known, known_content& found) noexcept {
+    auto listing = known.listing.lock();
+    auto& bounds = talk.shared.listings;
+    if (!listing || bounds.kept == nullptr || !bounds.kept->use_again(*listing)) {
+        return false;
+    }
+    if (known.part.size_bytes > gathered_body_bytes_max) {
+        found.hold = bounds.held.try_take();
+        if (!found.hold) {
+            return false;
+        }
+    }
+    if (known.part.size_bytes != 0) {
+        found.packed = shared_octets(std::move(listing));
+    }
+    return true;
+}
 
 /// What the known answer to the present request was made of, if the answer is still that and
 /// nothing about the connection asks for more than it. Nothing: the request is to be parsed.
@@ -493,7 +518,7 @@ std::optional<known_content> content_of_known(conversation& talk) noexcept {
     const auto is_as_it_was = [&talk](const vfs::shared_file_ptr& each) {
         return each && talk.shared.open_files.use_again(*each);
     };
-    known_content found{.file = known.file.lock(), .packed = {}};
+    known_content found{.file = known.file.lock(), .packed = {}, .hold = {}};
     if (!is_as_it_was(found.file)) {
         return std::nullopt;
     }
@@ -501,6 +526,9 @@ std::optional<known_content> content_of_known(conversation& talk) noexcept {
         if (!is_as_it_was(each.lock())) {
             return std::nullopt;
         }
+    }
+    if (known.is_listing) {
+        return take_listing(talk, known, found) ? std::optional(std::move(found)) : std::nullopt;
     }
     if (known.packed_as != content_coding::identity && known.part.size_bytes != 0) {
         found.packed = talk.shared.packed->find(found.file->file.status(), known.packed_as);
@@ -581,7 +609,8 @@ void keep_answer(conversation& talk, const request& asked, const response_plan& 
     }
     const bool is_page = is_error(plan.what);
     const bool is_packed = plan.packed_as != content_coding::identity;
-    if (plan.body_bytes != 0 && !is_page && !plan.file && !is_packed && !plan.made_of->body) {
+    if (plan.body_bytes != 0 && !is_page && !plan.file && !is_packed && !plan.made_of_listing &&
+        !plan.made_of->body) {
         return;  // Read for this answer alone.
     }
     try {
@@ -594,6 +623,8 @@ void keep_answer(conversation& talk, const request& asked, const response_plan& 
         fresh->head_bytes = head_bytes;
         fresh->file = plan.made_of;
         fresh->others.assign(plan.made_of_too.begin(), plan.made_of_too.end());
+        fresh->listing = plan.made_of_listing;
+        fresh->is_listing = plan.made_of_listing != nullptr;
         fresh->packed_as = plan.packed_as;
         fresh->packed = plan.all_packed;
         fresh->part = {.offset = plan.part.offset, .size_bytes = is_page ? 0 : plan.body_bytes};
@@ -841,6 +872,7 @@ service::service(runtime::core& here, const options& settings, const vfs::tree& 
                 .dates = {},
                 .archives = std::make_unique<runtime::permits>(here, settings.archives_max),
                 .packed = std::make_unique<coded_bodies>(here, settings.packing),
+                .listings_packed = std::make_unique<runtime::permits>(here, packed_at_once_max),
                 .answers = answer_cache(here, settings.answer_cache_bytes),
                 .rules = make_sites({}).value(),
                 .accounts = accounts == nullptr

@@ -26,6 +26,16 @@ char* put_hex(char* at, char* end, std::uint64_t value) noexcept {
     return std::to_chars(at, end, value, 16).ptr;
 }
 
+/// The coding's letter, if there is one, and the quote.
+char* put_end(char* at, content_coding how) noexcept {
+    if (how != content_coding::identity) {
+        *at++ = '-';
+        *at++ = name_of(how).front();
+    }
+    *at++ = '"';
+    return at;
+}
+
 /// Takes one entity tag from the front of `text`; an empty `opaque` when there is none.
 entity_tag take_tag(std::string_view& text) noexcept {
     entity_tag tag;
@@ -59,14 +69,24 @@ etag_text make_etag(const vfs::metadata& status, wall_time now, content_coding h
     at = put_hex(at, end, status.size_bytes);
     *at++ = '-';
     at = put_hex(at, end, mix(mix(0, nanoseconds_of(status.changed)), status.inode));
-    if (how != content_coding::identity) {
-        *at++ = '-';
-        *at++ = name_of(how).front();
-    }
-    *at++ = '"';
+    at = put_end(at, how);
     made.size_bytes_ = static_cast<std::uint8_t>(at - made.octets_.data());
     made.weak_ = status.modified > wall_time{.seconds = now.seconds - vfs::settled_after_seconds,
                                              .nanoseconds = now.nanoseconds};
+    return made;
+}
+
+etag_text make_etag(content_digest made_of, content_coding how) noexcept {
+    constexpr std::string_view hex = "0123456789abcdef";
+    etag_text made;
+    char* at = std::ranges::copy(std::string_view("W/\""), made.octets_.data()).out;
+    for (const char each : made_of) {
+        const auto octet = static_cast<unsigned char>(each);
+        *at++ = hex[octet >> 4U];
+        *at++ = hex[octet & 15U];
+    }
+    at = put_end(at, how);
+    made.size_bytes_ = static_cast<std::uint8_t>(at - made.octets_.data());
     return made;
 }
 

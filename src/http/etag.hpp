@@ -1,7 +1,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "ferry/base/wall_clock.hpp"
@@ -27,6 +29,9 @@ enum class comparison : std::uint8_t {
     return a.opaque == b.opaque && (how == comparison::weak || (!a.weak && !b.weak));
 }
 
+/// The beginning of a digest that no two contents have alike, whoever makes them.
+using content_digest = std::span<const char, 16>;
+
 /// A tag of ferry's own making, with its octets.
 class etag_text {
   public:
@@ -43,6 +48,7 @@ class etag_text {
   private:
     friend etag_text make_etag(const vfs::metadata& status, wall_time now,
                                content_coding how) noexcept;
+    friend etag_text make_etag(content_digest made_of, content_coding how) noexcept;
     std::array<char, 56> octets_{};  ///< Always with `W/` before the quotes.
     std::uint8_t size_bytes_ = 0;
     bool weak_ = false;
@@ -55,6 +61,9 @@ class etag_text {
 /// might stand for two contents (RFC 9110 section 8.8.1). Cost: a few instructions a digit.
 [[nodiscard]] etag_text make_etag(const vfs::metadata& status, wall_time now,
                                   content_coding how = content_coding::identity) noexcept;
+
+/// Makes the validator of what is no file: always strong.
+[[nodiscard]] etag_text make_etag(content_digest made_of, content_coding how) noexcept;
 
 /// Whether a list of tags names a given one.
 enum class tag_match : std::uint8_t {

@@ -176,7 +176,7 @@ task<response_plan> plan_get(planning& plan) {
         co_return made;
     }
     if ((*found)->file.is_directory()) {
-        auto made = co_await plan_directory(plan, *name);
+        auto made = co_await plan_directory(plan, *name, std::move(*found));
         co_return made;
     }
     if (!allowed.has(auth::right::read)) {

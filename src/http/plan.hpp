@@ -12,6 +12,7 @@
 #include "ferry/runtime/permits.hpp"
 #include "ferry/runtime/task.hpp"
 #include "ferry/vfs/file_cache.hpp"
+#include "ferry/vfs/listing_cache.hpp"
 #include "ferry/vfs/tree.hpp"
 #include "http/answer_cache.hpp"
 #include "http/body_source.hpp"
@@ -45,6 +46,7 @@ struct service::state {
     date_cache dates;
     std::unique_ptr<runtime::permits> archives;  ///< Those that are sent at once.
     std::unique_ptr<coded_bodies> packed;
+    std::unique_ptr<runtime::permits> listings_packed;  ///< Those that are packed at once.
     answer_cache answers;
     std::shared_ptr<const sites> rules;
     std::unique_ptr<logins> accounts;  ///< Null: there are none.
@@ -74,6 +76,9 @@ struct response_plan {
     vfs::shared_file_ptr made_of;
     /// What else it holds for only as long: files beside that one, and what is not there.
     std::vector<vfs::shared_file_ptr> made_of_too;
+    /// And for only as long as this is what its directory is listed as (`listing_cache`): the body,
+    /// or what there is to say of it.
+    vfs::directory_text_ptr made_of_listing;
     /// How the body is packed, out of `made_of` (`coded_bodies`), and all of those octets;
     /// identity: it is of the file's own.
     content_coding packed_as = content_coding::identity;

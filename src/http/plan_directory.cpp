@@ -1,12 +1,17 @@
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "ferry/runtime/compute.hpp"
+#include "http/accept_encoding.hpp"
 #include "http/archive.hpp"
+#include "http/conditions.hpp"
 #include "http/content_disposition.hpp"
+#include "http/finished_listing.hpp"
 #include "http/index_json.hpp"
 #include "http/index_page.hpp"
 #include "http/listing_order.hpp"
@@ -119,13 +124,8 @@ struct shown_directory {
     std::optional<row_rights> rows;
 };
 
-/// A complete listing as a page or as JSON. The same is kept for who asks next.
-task<result<coded_bodies::body_ptr>> write_listing(runtime::core& here, shown_directory& shown) {
-    const bool is_for_all = !shown.rows;
-    auto key = is_for_all ? form_key(shown.query, shown.view, shown.where) : std::string();
-    if (auto known = shown.entries.kept_form(key)) {
-        co_return known;
-    }
+/// A complete listing as a page or as JSON.
+task<result<std::string>> write_page(runtime::core& here, shown_directory& shown) {
     const auto all = co_await shown.entries.next(here);  // Complete: nothing comes after these.
     if (!all) {
         co_return failure(all.error());
@@ -144,11 +144,140 @@ task<result<coded_bodies::body_ptr>> write_listing(runtime::core& here, shown_di
         writer.row(page, *each);
     }
     writer.end(page);
-    auto made = std::make_shared<const std::string>(std::move(page));
+    co_return page;
+}
+
+// Of so much the digest is made on the core, in less than a tenth of a millisecond.
+constexpr std::size_t digested_on_core_max = 64 * 1024;
+
+/// What is sent of a complete listing, packed as `wanted` where that gains something and not too
+/// many are being packed. The same is kept for who asks next.
+task<result<vfs::directory_text_ptr>> write_listing(const planning& plan, shown_directory& shown,
+                                                    content_coding wanted) {
+    service::state& shared = plan.shared;
+    const bool is_for_all = !shown.rows;
+    const auto key = is_for_all ? form_key(shown.query, shown.view, shown.where) : std::string();
+    const auto key_in = [&key](content_coding how) { return std::string(name_of(how)) + key; };
     if (is_for_all) {
-        shown.entries.keep_form(std::move(key), made);
+        if (auto known = shown.entries.kept_form(key_in(wanted))) {
+            co_return known;
+        }
     }
-    co_return made;
+    std::string page;
+    const auto plain = is_for_all ? shown.entries.kept_form(key_in(content_coding::identity))
+                                  : vfs::directory_text_ptr();
+    if (plain) {
+        page = plain->octets;
+    } else {
+        auto written = co_await write_page(shared.here, shown);
+        if (!written) {
+            co_return failure(written.error());
+        }
+        page = std::move(*written);
+    }
+    const auto& packing = shared.settings.packing;
+    const bool is_to_pack = wanted != content_coding::identity &&
+                            page.size() >= packing.size_bytes_min &&
+                            page.size() <= packing.size_bytes_max;
+    const auto turn = is_to_pack ? shared.listings_packed->try_take() : std::nullopt;
+    const auto how = turn ? wanted : content_coding::identity;
+    if (plain && how == content_coding::identity) {
+        co_return plain;
+    }
+    vfs::directory_text made;
+    if (how == content_coding::identity && page.size() <= digested_on_core_max) {
+        made = finish_listing(std::move(page), how);
+    } else {
+        auto finished =
+            co_await runtime::run_offloaded(shared.here, &finish_listing, std::move(page), how);
+        if (!finished) {
+            co_return failure(finished.error());
+        }
+        made = std::move(*finished);
+    }
+    if (!is_for_all) {
+        co_return std::make_shared<const vfs::directory_text>(std::move(made));
+    }
+    // Without a turn it is not what is wanted: the next one may be packed.
+    co_return shown.entries.keep_form(key_in(turn ? wanted : content_coding::identity),
+                                      std::move(made));
+}
+
+/// What a listing is to be packed in; identity: nothing.
+///
+/// Not for an account where visitors may store names: who gives a file one name after another, and
+/// reads on the way how large the packed listing becomes, could guess other names in it over TLS
+/// (threats.md, H15).
+content_coding coding_wanted(const planning& plan, const vfs::path& name) {
+    const auto wanted = accepted_codings(plan.asked, plan.shared.settings.packing.codings);
+    const bool may_tell = !plan.who.is_visitor() && plan.is_visitors_to_write(name);
+    return wanted.size == 0 || may_tell ? content_coding::identity : wanted.all[0];
+}
+
+/// Whether who asks with another Accept-Encoding might get other octets.
+bool varies_by_coding(const compression& packing, const vfs::directory_text& body) noexcept {
+    const auto size_bytes = body.octets.size();
+    return coding_of(body) != content_coding::identity ||
+           (!packing.codings.empty() && size_bytes >= packing.size_bytes_min &&
+            size_bytes <= packing.size_bytes_max);
+}
+
+response_head head_of_listing(const planning& plan, listing_form form, bool has_changes) {
+    auto head = plan.head(status::ok);
+    if (form == listing_form::json) {
+        head.content_type = json_content_type;
+    } else {
+        head.content_type = page_content_type;
+        head.content_security_policy = index_security_policy(has_changes);
+    }
+    head.no_sniff = true;
+    // Nobody knows for how long it is right: ask again each time. What an account is shown no
+    // shared cache keeps anyway (RFC 9111 section 3.5), so Authorization need not be in Vary;
+    // `private` tells those that do not know.
+    head.cache_control = plan.who.is_visitor() ? "no-cache" : "private, no-cache";
+    head.vary = "Accept";  // RFC 9110 section 12.5.5.
+    return head;
+}
+
+/// The answer with a listing that is in memory.
+response_plan plan_body(const planning& plan, response_head head, vfs::directory_text_ptr body) {
+    response_plan made;
+    made.then = plan.then;
+    const auto tag = tag_of(*body);
+    const auto verdict =
+        tag ? evaluate_conditions(plan.asked, validators(*tag), plan.now) : verdict::proceed;
+    if (verdict == verdict::precondition_failed) {
+        return plan.error(status::precondition_failed);
+    }
+    made.what = verdict == verdict::not_modified ? status::not_modified : status::ok;
+    head.what = made.what;
+    if (tag) {
+        head.etag = tag->text();
+    }
+    if (varies_by_coding(plan.shared.settings.packing, *body)) {
+        head.vary = "Accept, Accept-Encoding";
+    }
+    if (coding_of(*body) != content_coding::identity) {
+        head.content_encoding = name_of(coding_of(*body));
+    }
+    const std::string& octets = body->octets;
+    head.content_length = octets.size();
+    append_head(made.message, head);
+    const auto* const kept = plan.shared.listings.kept;
+    if (plan.who.is_visitor() && kept != nullptr && kept->may_use_again(*body)) {
+        made.made_of_listing = body;
+    }
+    if (plan.is_head() || made.what == status::not_modified) {
+        return made;
+    }
+    made.body_bytes = octets.size();
+    made.part = {.offset = 0, .size_bytes = octets.size()};
+    if (octets.size() <= inline_body_bytes_max) {
+        made.message += octets;
+    } else {
+        made.packed = shared_octets(std::move(body));
+    }
+    return made;
 }
 
 /// A directory as a page or as JSON: whole where it fits into memory, else made while it is sent.
@@ -172,31 +301,17 @@ task<response_plan> plan_listing(const planning& plan, const vfs::path& name, li
     auto allowed = at.files.allowed_in(at.name);
     const bool is_complete = entries->is_complete();
     auto view = view_of(plan, name, query.order, is_complete, refused_by(allowed));
-    const bool has_changes = view.has_changes();
+    auto head = head_of_listing(plan, query.form, view.has_changes());
     auto rows = rights_of_rows(plan, name, view, std::move(allowed));
     shown_directory shown{.entries = std::move(*entries),
                           .query = query,
                           .where = plan.at.in_site(name),
                           .view = std::move(view),
                           .rows = std::move(rows)};
-    response_plan made;
-    made.then = plan.then;
-    made.what = status::ok;
-    auto head = plan.head(status::ok);
-    if (query.form == listing_form::json) {
-        head.content_type = json_content_type;
-    } else {
-        head.content_type = page_content_type;
-        head.content_security_policy = index_security_policy(has_changes);
-    }
-    head.no_sniff = true;
-    // It has no validator: ask again each time. What an account is shown no shared cache keeps
-    // anyway (RFC 9111 section 3.5), so Authorization need not be in Vary; `private` tells those
-    // that do not know.
-    head.cache_control = plan.who.is_visitor() ? "no-cache" : "private, no-cache";
-    head.vary = "Accept";  // RFC 9110 section 12.5.5.
-
     if (!is_complete) {
+        response_plan made;
+        made.then = plan.then;
+        made.what = status::ok;
         plan_stream(plan, made, head);
         if (!plan.is_head()) {
             made.source = make_listing_body(
@@ -206,23 +321,13 @@ task<response_plan> plan_listing(const planning& plan, const vfs::path& name, li
         co_return made;
     }
     auto hold = shown.entries.take_hold();  // The page is as large, and stays longer.
-    auto page = co_await write_listing(shared.here, shown);
-    if (!page) {
-        co_return plan.error(status_for(page.error().code));
+    auto body = co_await write_listing(plan, shown, coding_wanted(plan, name));
+    if (!body) {
+        co_return plan.error(status_for(body.error().code));
     }
-    const std::string& octets = **page;
-    head.content_length = octets.size();
-    append_head(made.message, head);
-    if (plan.is_head()) {
-        co_return made;
-    }
-    made.body_bytes = octets.size();
-    made.hold = std::move(hold);
-    if (octets.size() <= inline_body_bytes_max) {
-        made.message += octets;
-    } else {
-        made.part = {.offset = 0, .size_bytes = octets.size()};
-        made.packed = std::move(*page);
+    auto made = plan_body(plan, std::move(head), std::move(*body));
+    if (made.body_bytes != 0) {
+        made.hold = std::move(hold);
     }
     co_return made;
 }
@@ -307,7 +412,8 @@ bool sees_listing_behind_index(const planning& plan, const vfs::path& name) {
 
 }  // namespace
 
-task<response_plan> plan_directory(const planning& plan, const vfs::path& name) {
+task<response_plan> plan_directory(const planning& plan, const vfs::path& name,
+                                   vfs::shared_file_ptr found) {
     if (!name.wants_directory()) {
         const auto location = directory_location(
             plan.at.in_site(name),
@@ -318,6 +424,7 @@ task<response_plan> plan_directory(const planning& plan, const vfs::path& name) 
         co_return plan_login(plan, name, *wish);
     }
     const bool sees_behind_index = sees_listing_behind_index(plan, name);
+    std::vector<vfs::shared_file_ptr> no_index;  // Why none of its index files is shown.
     for (const auto& each : plan.at.index) {
         if (sees_behind_index) {
             break;
@@ -329,6 +436,7 @@ task<response_plan> plan_directory(const planning& plan, const vfs::path& name) 
         auto page = co_await plan.open(*index);
         if (page && !(*page)->file.is_directory()) {
             if (!plan.rights_at(*index).has(auth::right::read)) {
+                no_index.push_back(std::move(*page));
                 continue;  // Else one visitor of a drop box could close it for all.
             }
             auto made = co_await plan_file(plan, *index, std::move(*page));
@@ -340,6 +448,7 @@ task<response_plan> plan_directory(const planning& plan, const vfs::path& name) 
         if (!page && page.error() != errc::not_found) {
             co_return plan.error(status_for(page.error().code));
         }
+        no_index.push_back(page ? std::move(*page) : plan.shared.open_files.absence_of(*index));
     }
     if (!plan.at.listings) {
         co_return plan.error(status::forbidden);
@@ -353,6 +462,10 @@ task<response_plan> plan_directory(const planning& plan, const vfs::path& name) 
         co_return made;
     }
     auto made = co_await plan_listing(plan, name, query);
+    if (made.made_of_listing && std::ranges::find(no_index, nullptr) == no_index.end()) {
+        made.made_of = std::move(found);
+        made.made_of_too = std::move(no_index);
+    }
     co_return made;
 }
 

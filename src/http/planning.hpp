@@ -125,8 +125,10 @@ struct planning {
 /// What `service::state::pages` has, which is there: to GET and HEAD, whatever the Host.
 [[nodiscard]] runtime::task<response_plan> plan_page(const planning& plan);
 
-/// A directory: a redirect to the name with its slash, the index file, or a page that lists it.
+/// A directory, which `plan.open` has found: a redirect to the name with its slash, the index file,
+/// or a page that lists it.
 [[nodiscard]] runtime::task<response_plan> plan_directory(const planning& plan,
-                                                          const vfs::path& name);
+                                                          const vfs::path& name,
+                                                          vfs::shared_file_ptr found);
 
 }  // namespace ferry::http

@@ -405,7 +405,7 @@ runtime::task<result<std::span<const directory_entry>>> listing::next(runtime::c
     co_return ready;
 }
 
-std::shared_ptr<const std::string> listing::kept_form(std::string_view key) const noexcept {
+directory_text_ptr listing::kept_form(std::string_view key) const noexcept {
     if (!state_->content) {
         return nullptr;
     }
@@ -414,11 +414,14 @@ std::shared_ptr<const std::string> listing::kept_form(std::string_view key) cons
     return found == forms.end() ? nullptr : found->text;
 }
 
-void listing::keep_form(std::string key, std::shared_ptr<const std::string> text) const {
+directory_text_ptr listing::keep_form(std::string key, directory_text made) const {
+    made.of = state_->key.value_or(directory_key{});
+    auto text = std::make_shared<const directory_text>(std::move(made));
     if (state_->key && state_->content) {
         state_->bounds->kept->keep_form(*state_->key, state_->content,
-                                        {.key = std::move(key), .text = std::move(text)});
+                                        {.key = std::move(key), .text = text});
     }
+    return text;
 }
 
 bool listing::is_complete() const noexcept {

@@ -18,7 +18,7 @@ using runtime::task;
 
 namespace {
 
-constexpr std::size_t forms_max = 4;
+constexpr std::size_t forms_max = 8;
 
 constexpr runtime::duration listing_look_every = std::chrono::seconds(1);
 
@@ -30,6 +30,10 @@ bool is_unsure(const directory_entry& entry, std::uint64_t device) noexcept {
 
 std::size_t octets_of(const std::string& text) noexcept {
     return text.capacity() > std::string().capacity() ? text.capacity() + 1 : 0;
+}
+
+std::size_t octets_of(const directory_text& text) noexcept {
+    return sizeof(directory_text) + octets_of(text.octets) + octets_of(text.about);
 }
 
 std::size_t octets_of(const directory_content& what) noexcept {
@@ -141,6 +145,9 @@ struct listing_cache::state {
     }
 
     [[nodiscard]] entry* find(const key& which) noexcept;
+    [[nodiscard]] entry* find_trusted(const key& which) noexcept;
+    [[nodiscard]] entry* find_sure(const directory_text& form) noexcept;
+    void note_use(entry& hit) noexcept;
     void count_octets(entry& changed) noexcept;
     void look_if_anything_arrived() noexcept;
     void drop_broken() noexcept;
@@ -235,6 +242,32 @@ listing_cache::entry* listing_cache::state::find(const key& which) noexcept {
     return is_there ? found->second.get() : nullptr;
 }
 
+/// The same of what has been read a moment ago.
+listing_cache::entry* listing_cache::state::find_trusted(const key& which) noexcept {
+    auto* const found = find(which);
+    const bool is_trusted = found != nullptr && found->read_at + limits.trusted_max > here.now();
+    return is_trusted ? found : nullptr;
+}
+
+/// What has that form, and in which there is nothing to look at again.
+listing_cache::entry* listing_cache::state::find_sure(const directory_text& form) noexcept {
+    auto* const found = find_trusted(form.of);
+    const bool is_sure =
+        found != nullptr && found->changes.empty() && found->content->unsure.empty() &&
+        std::ranges::any_of(found->content->forms, [&form](const directory_form& each) {
+            return each.text.get() == &form;
+        });
+    return is_sure ? found : nullptr;
+}
+
+void listing_cache::state::note_use(entry& hit) noexcept {
+    ++count.hits;
+    hit.was_used = true;
+    hit.used_at = here.now();
+    hit.unlink();
+    by_use.push_back(hit);
+}
+
 /// Counts what `changed` takes by now, and makes room for it.
 void listing_cache::state::count_octets(entry& changed) noexcept {
     octets -= changed.octets;
@@ -280,16 +313,12 @@ listing_cache::known listing_cache::find(const key& which) {
         return {};
     }
     my.look_if_anything_arrived();
-    entry* const hit = my.find(which);
-    if (hit == nullptr || hit->read_at + my.limits.trusted_max <= my.here.now()) {
+    entry* const hit = my.find_trusted(which);
+    if (hit == nullptr) {
         ++my.count.misses;
         return {};
     }
-    ++my.count.hits;
-    hit->was_used = true;
-    hit->used_at = my.here.now();
-    hit->unlink();
-    my.by_use.push_back(*hit);
+    my.note_use(*hit);
     return {.content = hit->content, .changes = hit->changes};
 }
 
@@ -354,7 +383,12 @@ void listing_cache::keep(reading done, std::shared_ptr<directory_content> conten
         return;
     }
     if (const auto other = my.entries.find(fresh.which); other != my.entries.end()) {
-        my.remove(*other->second);
+        auto& before = *other->second;
+        if (before.content->entries == content->entries) {
+            content->forms = before.content->forms;
+            fresh.was_used = before.was_used;
+        }
+        my.remove(before);
     }
     if (my.entries.size() >= my.limits.directories_max) {
         my.evict(*my.by_use.front());
@@ -382,6 +416,24 @@ void listing_cache::keep_form(const key& which, const directory_content_ptr& of,
     }
     forms.push_back(std::move(made));
     my.count_octets(*kept);
+}
+
+bool listing_cache::use_again(const directory_text& known) noexcept {
+    state& my = *state_;
+    if (!my.watch) {
+        return false;
+    }
+    my.look_if_anything_arrived();
+    entry* const kept = my.find_sure(known);
+    if (kept == nullptr) {
+        return false;
+    }
+    my.note_use(*kept);
+    return true;
+}
+
+bool listing_cache::may_use_again(const directory_text& known) const noexcept {
+    return state_->watch && state_->find_sure(known) != nullptr;
 }
 
 task<> listing_cache::run() {

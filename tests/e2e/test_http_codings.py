@@ -52,6 +52,56 @@ def test_curl_unpacks(t):
                      "both halves")
 
 
+def test_listings(t):
+    """A page and JSON as curl unpacks them are what they are unpacked, in any order, until something
+    changes; then the tag and what it stands for are others (decision 0050)."""
+    root = t.tmp()
+    for name in ["d/sub/x"] + [f"d/file {i}" for i in range(100)]:
+        trees.write(root, name, b"x" * len(name))
+    trees.write(root, "flat/a", b"a")  # Where nothing is unsure answers are given again.
+    server = t.ferry(root, "--cores", "1")
+    targets = [f"/{name}/{query}" for name in ("d", "flat")
+               for query in ("", "?sort=size&order=desc", "?format=json")]
+    with Connection(server) as connection:
+        def tags():
+            """Of each target in each coding."""
+            told = {}
+            for target in targets:
+                plain = connection.ask(target)
+                for coding in CODINGS:
+                    what = f"{target} in {coding}"
+                    wishes = [("Accept-Encoding", coding)]
+                    got = curl(server, target, "--compressed", "-H", f"Accept-Encoding: {coding}")
+                    check.same_bytes(got, plain.body, what)
+                    for _ in range(4):
+                        response = connection.ask(target, fields=wishes)
+                        check.equal(response.status, 200, what)
+                        told[what] = response.field("ETag")
+                        again = connection.ask(target, fields=[
+                            *wishes, ("If-None-Match", told[what])])
+                        check.equal(again.status, 304, what)
+                        check.equal(again.field("ETag"), told[what], what)
+                    is_small = target == "/flat/?format=json"
+                    check.equal(response.field("Vary"),
+                                "Accept" if is_small else "Accept, Accept-Encoding", what)
+                    if not is_small:
+                        check.equal(response.field("Content-Encoding"), coding, what)
+                        check.holds(len(response.body) < len(plain.body) / 2, f"{what}: smaller")
+            return told
+
+        before = tags()
+        check.equal(tags(), before, "the tags while nothing changes")
+        trees.write(root, "d/new", b"")
+        trees.write(root, "flat/a", b"aa")
+        after = tags()
+        for what, tag in before.items():
+            check.holds(after[what] != tag, f"{what}: another tag")
+        os.remove(os.path.join(root, "d/new"))
+        back = tags()
+        for what in (each for each in before if each.startswith("/d/") and "json" not in each):
+            check.holds(back[what] != after[what], f"{what}: a third state")
+
+
 def test_a_crowd_asks_at_once(t):
     """Who comes while it is packed waits for it, or gets the file as it is: never another's."""
     root = t.tmp()

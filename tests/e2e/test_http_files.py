@@ -392,7 +392,7 @@ def test_listing_as_json(t):
             time.strptime(entry["modified"], "%Y-%m-%dT%H:%M:%SZ")
         by_accept = connection.ask("/d/", fields=[("Accept", "application/json")])
         check.same_bytes(by_accept.body, response.body, "by Accept")
-        check.equal(by_accept.field("Vary"), "Accept", "Vary")
+        check.equal(by_accept.field("Vary"), "Accept, Accept-Encoding", "Vary")
         browsers = connection.ask("/d/", fields=[("Accept", "text/html,*/*;q=0.8")])
         check.holds(browsers.body.startswith(b"<!DOCTYPE html>"), "what browsers get")
 

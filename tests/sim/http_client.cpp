@@ -68,6 +68,9 @@ class body_check {
         return true;
     }
 
+    /// What came of a listing, unpacked, once it was found to be right; else nothing.
+    [[nodiscard]] std::optional<std::string>& listing() { return listing_; }
+
     /// The body is over and whole.
     bool finish() {
         std::string why;
@@ -86,14 +89,19 @@ class body_check {
             if (each.body != listing && each.body != archive) {
                 return false;
             }
-            auto problem = each.body == archive
-                               ? judge_archive(talk_.context, each, page_, page_.size() < done_,
-                                               asked_.asked_at)
-                               : judge_listing(talk_.context, each, page_, asked_.asked_at);
-            why += problem;
+            std::string problem;
             if (each.body == archive) {
+                problem = judge_archive(talk_.context, each, page_, page_.size() < done_,
+                                        asked_.asked_at);
                 talk_.context.findings.count("http archives");
+            } else {
+                auto page = page_;
+                problem = judge_listing_body(talk_.context, each, page, asked_.asked_at);
+                if (problem.empty()) {
+                    listing_ = std::move(page);
+                }
             }
+            why += problem;
             return !problem.empty();
         });
         if (expected_.empty()) {
@@ -122,6 +130,7 @@ class body_check {
     const http_request& asked_;
     std::vector<expected_answer> expected_;
     std::string page_;
+    std::optional<std::string> listing_;
     std::uint64_t done_ = 0;
 };
 
@@ -193,6 +202,31 @@ void remember(conversation& talk, const http_request& asked, const answer_head& 
                              .coding = head.only("content-encoding").value_or(""),
                              .changes = asked.changes,
                              .was_settled = asked.was_settled};
+}
+
+/// The same of a listing, which was told whole.
+void remember_listing(conversation& talk, const http_request& asked, const answer_head& head,
+                      std::string page) {
+    if (const auto tag = head.only("etag")) {
+        talk.book[asked.path + '/'] = {.tag = *tag,
+                                       .last_modified = {},
+                                       .coding = head.only("content-encoding").value_or(""),
+                                       .page = std::move(page)};
+    }
+}
+
+/// Whether a listing that the client has from before is one that it may be given now; empty: yes.
+std::string judge_known_listing(conversation& talk, const http_request& asked,
+                                const std::vector<expected_answer>& expected) {
+    const bool is_told =
+        !expected.empty() && asked.seen.page && asked.condition_value == compared_with::seen_tag &&
+        std::ranges::all_of(
+            expected, [](const expected_answer& each) { return each.lists && each.status == 304; });
+    if (!is_told) {
+        return {};
+    }
+    talk.context.findings.count("http listings not modified");
+    return judge_listing(talk.context, expected.front(), *asked.seen.page, asked.asked_at);
 }
 
 /// A date of the shape that `is_http_date` says, as text that sorts.
@@ -285,6 +319,9 @@ task<outcome> read_answer(conversation& talk, const http_request& asked, answer_
         co_return broken(talk, "an answer that is not right", head.describe() + " -- " + problem,
                          asked);
     }
+    if (auto stale = judge_known_listing(talk, asked, expected); !stale.empty()) {
+        co_return broken(talk, "a listing that is not what it was", stale, asked);
+    }
     if (head.status == 200) {
         remember(talk, asked, head);
     }
@@ -298,6 +335,9 @@ task<outcome> read_answer(conversation& talk, const http_request& asked, answer_
     }
     if (!check.finish()) {
         co_return outcome::broken;
+    }
+    if (check.listing()) {
+        remember_listing(talk, asked, head, std::move(*check.listing()));
     }
     const bool is_last = head.only("connection") == "close";
     co_return is_last && !asked.is_last ? outcome::over : outcome::fine;
@@ -367,14 +407,14 @@ task<outcome> exchange(conversation& talk) {
         if (went != outcome::fine) {
             co_return went;
         }
-        const bool is_pair = i > 0 && asked.sort == request_sort::get &&
-                             batch[i - 1].sort == request_sort::head &&
-                             batch[i - 1].octets.substr(4) == asked.octets.substr(3) &&
-                             asked.was_settled && is_settled_around(context, asked.path) &&
-                             changes_around(context, asked.path) == asked.changes &&
-                             head.only("content-encoding") == before.only("content-encoding") &&
-                             (context.is_strict() || !head.has("content-encoding")) &&
-                             head.status == 200 && before.status == 200 && head.has("etag");
+        const bool is_pair =
+            i > 0 && asked.sort == request_sort::get && batch[i - 1].sort == request_sort::head &&
+            batch[i - 1].octets.substr(4) == asked.octets.substr(3) && asked.was_settled &&
+            is_settled_around(context, asked.path) &&
+            changes_around(context, asked.path) == asked.changes &&
+            head.only("content-encoding") == before.only("content-encoding") &&
+            (context.is_strict() || !head.has("content-encoding")) && head.status == 200 &&
+            before.status == 200 && head.has("last-modified");
         if (is_pair && before.has("etag")) {
             if (auto problem = judge_pair(context, before, head); !problem.empty()) {
                 co_return broken(talk, "HEAD says what GET does not", problem, asked);

@@ -22,9 +22,13 @@ verdict is_unchanged(client_context& context, const http_request& asked,
     return holds ? verdict::yes : verdict::maybe;
 }
 
-/// The same of its tag: that of another coding is another (RFC 9110 section 8.8.3.3).
+/// The same of its tag: that of another coding is another (RFC 9110 section 8.8.3.3), and that of a
+/// listing is no file's.
 verdict has_same_tag(client_context& context, const http_request& asked,
                      const std::string& coding) {
+    if (asked.seen.page) {
+        return verdict::no;
+    }
     return asked.seen.coding == coding ? is_unchanged(context, asked, coding) : verdict::no;
 }
 
@@ -348,16 +352,32 @@ void add_listing(const client_context& context, std::vector<expected_answer>& ou
         return;
     }
     const bool is_head = asked.sort == request_sort::head;
-    out.push_back({.status = 200,
-                   .body = is_head ? body_kind::none : body_kind::listing,
-                   .path = asked.path,
-                   .lists = true,
-                   .query = asked.query,
-                   .shown_as = asked.site_path});
-    auto& listed = out.back();
+    expected_answer listed{.status = 200,
+                           .body = is_head ? body_kind::none : body_kind::listing,
+                           .path = asked.path,
+                           .lists = true,
+                           .query = asked.query,
+                           .shown_as = asked.site_path};
     if (listed.is_packed()) {
         listed.body = is_head ? body_kind::none : body_kind::archive;
+        out.push_back(listed);
         add_page(out, asked, 503);  // Others that are slow have all turns.
+        return;
+    }
+    if (asked.accepts) {
+        const auto wanted = acceptable(*asked.accepts, context.packing.codings);
+        listed.coding = wanted.empty() ? "" : wanted.front();
+    }
+    out.push_back(listed);
+    // What is too large for memory has no tag, and knows no conditions: `judge_tag_of_listing`.
+    if (asked.condition == condition_field::if_none_match) {
+        listed.status = 304;
+        listed.body = body_kind::none;
+        out.push_back(listed);
+    } else if (asked.condition == condition_field::if_match &&
+               asked.condition_value != compared_with::anything) {
+        add_page(out, asked, 412);
+        out.back().is_of_listing = true;
     }
 }
 
@@ -519,6 +539,10 @@ field_rule rule_for(const expected_answer& what) {
     const auto add = [&rule](std::initializer_list<std::string_view> names) {
         rule.wanted.insert(rule.wanted.end(), names);
     };
+    if (what.lists && what.status == 304) {
+        add({"etag", "cache-control", "vary"});
+        return rule;
+    }
     if (what.lists) {
         add({"content-type", "cache-control", "x-content-type-options"});
         add({what.is_packed() ? "content-disposition" : "vary"});
@@ -526,6 +550,9 @@ field_rule rule_for(const expected_answer& what) {
             add({"content-security-policy"});
         }
         rule.allowed = {"content-length", "transfer-encoding"};
+        if (!what.is_packed()) {
+            rule.allowed.insert(rule.allowed.end(), {"etag", "content-encoding"});
+        }
         return rule;
     }
     switch (what.status) {
@@ -645,16 +672,34 @@ bool varies(const client_context& context, const expected_answer& what) {
     const bool is_of_a_file = what.body == body_kind::file || what.status == 304 ||
                               what.status == 412 || what.status == 416 ||
                               (what.status == 200 && !what.lists);
-    return is_of_a_file && (context.packing.uses_files_beside ||
-                            is_packed_by_server(context, what.path, what.octets.size_bytes()));
+    return is_of_a_file && !what.is_of_listing &&
+           (context.packing.uses_files_beside ||
+            is_packed_by_server(context, what.path, what.octets.size_bytes()));
+}
+
+/// Whether another coding might have been answered with, of a listing.
+bool listing_varies(const client_context& context, const answer_head& head) {
+    const auto& packing = context.packing;
+    if (packing.codings.empty()) {
+        return false;
+    }
+    if (head.status == 304) {  // It does not tell how large it would be.
+        return head.only("vary").value_or("").contains("Accept-Encoding");
+    }
+    return head.has("content-encoding") ||
+           (head.has("content-length") && head.content_length >= packing.size_bytes_min &&
+            head.content_length <= packing.size_bytes_max);
 }
 
 /// What the answer depends on besides its target, sorted.
 std::vector<std::string> vary_of(const client_context& context, const expected_answer& what,
-                                 const site_fields& by_site) {
+                                 const site_fields& by_site, const answer_head& head) {
     std::vector<std::string> made;
     if (what.lists && !what.is_packed()) {
         made.emplace_back("Accept");
+        if (listing_varies(context, head)) {
+            made.emplace_back("Accept-Encoding");
+        }
     } else if (!what.lists && varies(context, what)) {
         made.emplace_back("Accept-Encoding");
     }
@@ -756,6 +801,33 @@ std::string settle_packed(client_context& context, expected_answer& what, const 
                : fmt::format("{} octets under the tag of {}", size, known->size());
 }
 
+/// Whether a listing has the tag and the coding that it may have, and the status that its tag and
+/// the condition give.
+std::string judge_tag_of_listing(expected_answer& what, const http_request& asked,
+                                 const answer_head& head) {
+    const auto tag = head.only("etag").value_or("");
+    const auto coding = head.only("content-encoding").value_or("");
+    if (!coding.empty() && (coding != what.coding || tag.empty())) {
+        return "Content-Encoding is " + coding;
+    }
+    what.coding = coding;
+    if (head.status == 200 && head.has("content-length") != !tag.empty()) {
+        return "a listing with a length and no tag, or a tag and no length";
+    }
+    if (is_weak(tag)) {
+        return "a listing with a weak tag";
+    }
+    if (tag.empty()) {
+        return {};
+    }
+    const bool names_it =
+        asked.condition_value == compared_with::anything ||
+        (asked.condition_value == compared_with::seen_tag && tag == asked.seen.tag);
+    const bool is_refused = (asked.condition == condition_field::if_none_match && names_it) ||
+                            (asked.condition == condition_field::if_match && !names_it);
+    return is_refused == (head.status != 200) ? "" : "the condition says another status of " + tag;
+}
+
 std::string judge_one(client_context& context, expected_answer& what, const http_request& asked,
                       const answer_head& head) {
     if (what.status != head.status) {
@@ -765,7 +837,7 @@ std::string judge_one(client_context& context, expected_answer& what, const http
     if (auto problem = judge_fields(what, by_site, head); !problem.empty()) {
         return problem;
     }
-    if (split_vary(head) != vary_of(context, what, by_site)) {
+    if (split_vary(head) != vary_of(context, what, by_site, head)) {
         return "Vary is " + head.only("vary").value_or("not there");
     }
     if (what.page_octets && (head.content_length != what.page_octets->size_bytes() ||
@@ -779,8 +851,16 @@ std::string judge_one(client_context& context, expected_answer& what, const http
     if (!what.parts.empty()) {
         return settle_parts(what, head);
     }
+    if (what.lists && !what.is_packed()) {
+        if (auto problem = judge_tag_of_listing(what, asked, head); !problem.empty()) {
+            return problem;
+        }
+        if (what.status == 304) {
+            return {};
+        }
+    }
     const bool is_of_content = what.status == 200 || what.status == 206;
-    if (is_of_content && head.only("content-encoding").value_or("") != what.coding) {
+    if (is_of_content && !what.lists && head.only("content-encoding").value_or("") != what.coding) {
         return "Content-Encoding is " + head.only("content-encoding").value_or("not there");
     }
     if (what.is_packed_here && (is_of_content || what.status == 416)) {
@@ -919,6 +999,23 @@ std::string judge_packed(client_context& context, const expected_answer& what,
                : "other octets under one strong tag";
 }
 
+std::string judge_listing_body(client_context& context, const expected_answer& what,
+                               std::string& page, moment since) {
+    constexpr std::size_t octets_max = 1'024 * 1'024;
+    if (!what.tag.empty() && !context.model.keep_packed(what.path + '/', what.tag, page)) {
+        return "other octets of a listing under one strong tag";
+    }
+    if (!what.coding.empty()) {
+        auto whole = unpack(page, what.coding, octets_max);
+        if (!whole) {
+            return "a listing that is not packed in " + what.coding;
+        }
+        page = std::move(*whole);
+        context.findings.count("http listings packed " + what.coding);
+    }
+    return judge_listing(context, what, page, since);
+}
+
 std::vector<expected_answer> expected_answers(client_context& context, const http_request& asked) {
     std::vector<expected_answer> made;
     const auto* const site = site_of(context, asked);
@@ -987,7 +1084,7 @@ std::vector<expected_answer> match_head(client_context& context, const http_requ
         return left;
     }
     const bool is_exact = tag && std::ranges::none_of(left, [](const expected_answer& each) {
-                              return each.status == 0 || each.is_loose;
+                              return each.status == 0 || each.is_loose || each.lists;
                           });
     if (is_exact) {
         std::vector<content> contents;

@@ -25,11 +25,12 @@ struct expected_answer {
     };
     int status = 200;
     body_kind body = body_kind::none;
-    std::string path;       ///< Of the file or directory: an index.html is not what was asked for.
-    bool lists = false;     ///< The answer is the page of a directory, or its head alone.
-    content octets{};       ///< The whole file.
-    std::string coding{};   ///< As in Content-Encoding; empty: none.
-    std::string held_by{};  ///< The file that the octets are of; empty: `path`.
+    std::string path;    ///< Of the file or directory: an index.html is not what was asked for.
+    bool lists = false;  ///< The answer is the page of a directory, or its head alone.
+    content octets{};    ///< The whole file.
+    /// As in Content-Encoding; empty: none. Of a listing what it may have, then what it has.
+    std::string coding{};
+    std::string held_by{};        ///< The file that the octets are of; empty: `path`.
     bool is_packed_here = false;  ///< What is sent is `octets` packed in `coding`.
     std::string tag{};            ///< Of the answer, once its head is there.
     std::uint64_t offset = 0;
@@ -48,6 +49,7 @@ struct expected_answer {
     std::string location{};                ///< Of a redirect by a row, as it must be.
     std::string shown_as{};                ///< What the site knows as `path`; empty: the same.
     std::string rule_path{};               ///< What its rows go by; empty: what was asked for.
+    bool is_of_listing = false;            ///< An error whose cause is a listing, and no file.
     bool varies_by_accept = false;         ///< Who does not ask for a page gets another.
 
     /// The first position in `seen` that is wrong of a body of which `done` octets came before.
@@ -79,6 +81,11 @@ struct expected_answer {
 /// Checks all that came of a file packed by the server; empty when it is right, else why not.
 [[nodiscard]] std::string judge_packed(client_context& context, const expected_answer& what,
                                        std::string_view octets);
+
+/// Checks what came of a directory's page, or its JSON, as `judge_listing`, packed as it is. The
+/// page is what it was made of then.
+[[nodiscard]] std::string judge_listing_body(client_context& context, const expected_answer& what,
+                                             std::string& page, moment since);
 
 /// Checks the page of a directory, or its JSON; empty when it is right, else why not.
 [[nodiscard]] std::string judge_listing(client_context& context, const expected_answer& what,

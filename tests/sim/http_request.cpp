@@ -156,7 +156,9 @@ std::string draw_condition(client_context& context, http_request& made, bool has
             made.condition_value = is_date ? old_date : wrong_tag;
             break;
         default:
-            made.condition_value = is_date ? seen_date : seen_tag;
+            made.condition_value = !is_date         ? seen_tag
+                                   : made.seen.page ? garbage  // It has no date.
+                                                    : seen_date;
             break;
     }
     auto value = value_of(made.condition_value, made.seen);
@@ -179,7 +181,7 @@ std::string draw_if_range(client_context& context, http_request& made, bool has_
             made.if_range_value = old_date;
             break;
         case 2:
-            made.if_range_value = seen_date;
+            made.if_range_value = made.seen.page ? old_date : seen_date;
             break;
         default:
             made.if_range_value = seen_tag;
@@ -322,7 +324,8 @@ void draw_tree_request(client_context& context, const validator_book& book, http
     if (has_sites) {
         made.octets += draw_site_fields(context, made);
     }
-    const auto seen = book.find(made.path);
+    const auto of_listing = made.wants_directory ? book.find(made.path + '/') : book.end();
+    const auto seen = of_listing != book.end() ? of_listing : book.find(made.path);
     const bool has_seen = seen != book.end() && !seen->second.tag.empty();
     if (has_seen) {
         made.seen = seen->second;

@@ -19,7 +19,10 @@ struct seen_validators {
     std::string coding;         ///< As in Content-Encoding; empty: none.
     std::uint64_t changes = 0;  ///< `model_tree::changes` when it was asked for,
     bool was_settled = false;   ///< and whether that could change by itself.
+    /// Of a listing, which has no date: all of it, unpacked.
+    std::optional<std::string> page = {};
 };
+/// By path; listings of a directory by its path and a '/'.
 using validator_book = std::map<std::string, seen_validators>;
 
 /// What a request does apart from naming a target.

@@ -16,10 +16,25 @@
 
 namespace ferry::vfs {
 
+/// A directory as a tree shows it.
+struct directory_key {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    bool hides_dot_names = false;
+
+    friend bool operator==(const directory_key&, const directory_key&) noexcept = default;
+};
+
 /// All entries of a directory as somebody sends them.
+struct directory_text {
+    std::string octets;
+    std::string about = {};  ///< What its maker says of it.
+    directory_key of = {};
+};
+using directory_text_ptr = std::shared_ptr<const directory_text>;
 struct directory_form {
     std::string key;  ///< What it depends on besides the entries.
-    std::shared_ptr<const std::string> text;
+    directory_text_ptr text;
 };
 
 /// All entries of a directory, for the listings of one core that share them.
@@ -66,14 +81,7 @@ class listing_cache {
         std::uint64_t updated = 0;  ///< Hits in which names were not what they had been.
         std::uint64_t evicted = 0;  ///< Left it for room, or idle.
     };
-    /// A directory as a tree shows it.
-    struct key {
-        std::uint64_t device = 0;
-        std::uint64_t inode = 0;
-        bool hides_dot_names = false;
-
-        friend bool operator==(const key&, const key&) noexcept = default;
-    };
+    using key = directory_key;
     struct entry;
     /// A directory that is being read while it is watched, or none. Dies before the cache.
     class reading {
@@ -131,12 +139,19 @@ class listing_cache {
     [[nodiscard]] reading begin(const key& which, int fd);
 
     /// Keeps what has been read, all of the directory, unless it is too large or too much has
-    /// changed meanwhile.
+    /// changed meanwhile. Where it is what was known, the forms of that are its forms.
     void keep(reading done, std::shared_ptr<directory_content> content);
 
-    /// Keeps a form of `of` together with it, as long as nothing changes; the oldest of four makes
+    /// Keeps a form of `of` together with it, as long as nothing changes; the oldest of eight makes
     /// room. Nothing happens where `of` is not kept, or the form is larger than what may be kept.
     void keep_form(const key& which, const directory_content_ptr& of, directory_form made);
+
+    /// Whether `known`, a form that was kept, is what it would be if it were made at this moment,
+    /// and counts it as given. False is no answer: list the directory. It always is where names in
+    /// it are unsure. Cost: a read(2) of the queue for each batch of arrivals; never suspends.
+    [[nodiscard]] bool use_again(const directory_text& known) noexcept;
+    /// Whether that may ever be so of `known`, which has just been kept, or should have been.
+    [[nodiscard]] bool may_use_again(const directory_text& known) const noexcept;
 
     /// Lets go of what idles and what has changed unasked, once a second while there is anything,
     /// until it is asked to stop. Run it beside the service.

@@ -28,6 +28,8 @@
 
 namespace ferry::vfs {
 
+struct directory_text;  // ferry/vfs/listing_cache.hpp
+
 /// An open regular file or directory, with its status as of the open. Move-only; closes itself. A
 /// directory that only holds mount points has no descriptor.
 /// What it promised stays true for its holder: renamed over or removed, it is still the old file
@@ -112,10 +114,13 @@ class listing {
 
     /// What `keep_form` was given for `key` by a listing of the same entries; null: nothing. Of a
     /// complete listing, before `next` has come to the end.
-    [[nodiscard]] std::shared_ptr<const std::string> kept_form(std::string_view key) const noexcept;
-    /// Lets listings of the same entries have `text`, which has been made of all of them and
-    /// depends on nothing else but what `key` says. Where entries are not kept, neither is that.
-    void keep_form(std::string key, std::shared_ptr<const std::string> text) const;
+    [[nodiscard]] std::shared_ptr<const directory_text> kept_form(
+        std::string_view key) const noexcept;
+    /// Lets listings of the same entries have `made`, which has been made of all of them and
+    /// depends on nothing else but what `key` says. Where entries are not kept, neither is that;
+    /// what it gives is there in any case.
+    [[nodiscard]] std::shared_ptr<const directory_text> keep_form(std::string key,
+                                                                  directory_text made) const;
 
     /// Hands over the permit to hold this much in memory, to whoever goes on holding what was made
     /// of the entries; nothing for a small directory. The listing itself gives it back as soon as

@@ -8,6 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <cstdlib>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -15,6 +18,7 @@
 #include <vector>
 
 #include "ferry/http/rules.hpp"
+#include "ferry/vfs/listing_cache.hpp"
 #include "http/plan.hpp"
 #include "web.hpp"
 
@@ -395,6 +399,129 @@ TEST_CASE("answer cache: an answer goes with packed octets of its own length alo
             ::shutdown(guest.client.get(), SHUT_WR);
             co_await until_over(my, guest);
         });
+    }
+}
+
+// Goal: a listing that is asked for again is neither parsed nor planned, in whatever form it goes.
+// Method: each form, asked again and again; the table is asked whether it has the answer.
+TEST_CASE("answer cache: listings are kept, packed or not") {
+    for (const std::string& request :
+         {get_request("/dir/"),
+          get_request("/dir/", "Accept-Encoding: gzip, deflate, br, zstd\r\n"),
+          get_request("/dir/?format=json", "Accept-Encoding: gzip\r\n"),
+          get_request("/dir/?sort=size"), get_request("/dir/", "If-None-Match: *\r\n"),
+          std::string("HEAD /dir/ HTTP/1.1\r\nHost: a\r\nAccept-Encoding: br\r\n\r\n")}) {
+        web on;
+        on.files.make_directory("dir");
+        for (int i = 0; i < 200; ++i) {
+            write_settled(on, fmt::format("dir/file number {}", i), "x");
+        }
+        std::vector<std::string> answers;
+        bool is_kept = false;
+        bool has_planned_large = true;
+        on.run([&](nursery& tasks, web& my) -> task<> {
+            vfs::listing_cache kept(my.here, {.trusted_max = std::chrono::hours(1)});
+            my.listings.kept = &kept;
+            auto& guest = my.arrive(tasks);
+            answers = co_await ask(my, guest, request, 8);
+            const auto* const found = my.shared.inside().answers.find(request, {}).answer;
+            is_kept = found != nullptr;
+            const bool is_large = found != nullptr && found->part.size_bytes > 16 * 1024;
+            {
+                // So many large listings are being sent: the next is planned, which asks the
+                // cache of listings once more.
+                std::vector<runtime::permits::permit> all;
+                while (auto one = my.listings.held.try_take()) {
+                    all.push_back(std::move(*one));
+                }
+                const auto before = kept.counted().hits;
+                const auto once_more = co_await ask(my, guest, request, 1);
+                answers.push_back(once_more.front());
+                has_planned_large = kept.counted().hits == before + (is_large ? 2 : 1);
+            }
+            ::shutdown(guest.client.get(), SHUT_WR);
+            co_await until_over(my, guest);
+            my.listings.kept = nullptr;
+        });
+        CAPTURE(request);
+        CHECK(is_kept);
+        CHECK(has_planned_large);
+        for (const auto& each : answers) {
+            CHECK(each == answers.front());
+        }
+    }
+}
+
+TEST_CASE("answer cache: whatever changes in a directory is seen by the next listing of it") {
+    struct row {
+        std::string_view what;
+        void (*change)(const web&);
+        bool is_listing;
+        bool is_kept;  // Again.
+    };
+    const auto shell = [](const web& on, const std::string& line) {
+        REQUIRE(std::system(fmt::format("cd '{}' && {{ {}; }}", on.files.root(), line).c_str()) ==
+                0);
+    };
+    static constexpr auto in_shell = shell;
+    for (const row& each : std::initializer_list<row>{
+             {"a file is stored", [](const web& on) { on.files.write("dir/new", "x"); }, true,
+              true},
+             {"a file grows", [](const web& on) { in_shell(on, "echo more >> dir/f"); }, true,
+              true},
+             {"a file is removed", [](const web& on) { in_shell(on, "rm dir/f"); }, true, true},
+             {"a file is renamed", [](const web& on) { in_shell(on, "mv dir/f dir/g"); }, true,
+              true},
+             {"a directory is made", [](const web& on) { on.files.make_directory("dir/sub"); },
+              true, false},
+             {"an index is made", [](const web& on) { write_settled(on, "dir/index.html", "i"); },
+              false, true},
+             {"another directory takes the name",
+              [](const web& on) { in_shell(on, "mkdir o; echo > o/z; mv dir away; mv o dir"); },
+              true, true},
+             {"a link takes the name",
+              [](const web& on) { in_shell(on, "mv dir away; mkdir o; ln -s o dir"); }, true, true},
+             {"it is removed", [](const web& on) { in_shell(on, "rm -r dir"); }, false, true},
+         }) {
+        for (const std::string_view lines : {"", "Accept-Encoding: br\r\n"}) {
+            CAPTURE(each.what);
+            web on;
+            on.files.make_directory("dir");
+            write_settled(on, "dir/f", "x");
+            const std::string request = get_request("/dir/", lines);
+            std::vector<std::string> before;
+            std::vector<std::string> after;
+            std::string planned;
+            bool was_kept = false;
+            bool is_kept = false;
+            on.run([&](nursery& tasks, web& my) -> task<> {
+                vfs::listing_cache kept(my.here, {.trusted_max = std::chrono::hours(1)});
+                my.listings.kept = &kept;
+                auto& guest = my.arrive(tasks);
+                const auto is_in_table = [&] {
+                    const auto* const found = my.shared.inside().answers.find(request, {}).answer;
+                    return found != nullptr && (!found->is_listing || !found->listing.expired());
+                };
+                before = co_await ask(my, guest, request, 8);
+                was_kept = is_in_table();
+                each.change(my);
+                after = co_await ask(my, guest, request, 8);
+                is_kept = is_in_table();
+                my.listings.kept = nullptr;
+                my.shared.inside().answers.clear();
+                const auto anew = co_await ask(my, guest, request, 1);
+                planned = anew.front();
+                ::shutdown(guest.client.get(), SHUT_WR);
+                co_await until_over(my, guest);
+            });
+            CHECK(was_kept);
+            CHECK(is_kept == each.is_kept);
+            CHECK(before.front() != after.front());
+            CHECK((planned.find("Vary:Accept") != std::string::npos) == each.is_listing);
+            for (const auto& answered : after) {
+                CHECK(answered == planned);
+            }
+        }
     }
 }
 

@@ -219,6 +219,24 @@ TEST_CASE("conditions: the examples everyone meets") {
                    current) == verdict::proceed);
 }
 
+TEST_CASE("conditions: dates mean nothing where there is no modification date (section 13.1.3)") {
+    constexpr std::array<char, 16> digest{'a'};
+    const auto tag = make_etag(digest, content_coding::identity);
+    const validators current(tag);
+    const std::string text(tag.text());
+    CHECK_FALSE(current.has_last_modified());
+    CHECK(evaluate("GET", "If-Modified-Since: " + date_at(right_now.seconds) + "\r\n", current) ==
+          verdict::proceed);
+    CHECK(evaluate("GET", "If-Unmodified-Since: " + date_at(modified) + "\r\n", current) ==
+          verdict::proceed);
+    CHECK(evaluate("GET", "If-None-Match: " + text + "\r\n", current) == verdict::not_modified);
+    CHECK(evaluate("GET", "If-Match: " + text + "\r\n", current) == verdict::proceed);
+    CHECK(evaluate("GET", "If-Match: \"other\"\r\n", current) == verdict::precondition_failed);
+    const std::string range = "Range: bytes=0-1\r\n";
+    const auto by_date = range + "If-Range: " + date_at(modified) + "\r\n";
+    CHECK_FALSE(range_applies(asked("GET", by_date).head(), current, right_now));
+}
+
 TEST_CASE("conditions: Last-Modified is never later than Date (RFC 9110 section 8.8.2.1)") {
     const validators current(file_changed_at(right_now.seconds + 1'000), right_now);
     CHECK(current.last_modified() == right_now.seconds);

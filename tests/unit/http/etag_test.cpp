@@ -3,9 +3,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "ferry/base/ascii.hpp"
 
@@ -51,6 +53,15 @@ TEST_CASE("etag: whatever tells two contents apart changes the tag (threats.md, 
     other.mode = 0600;
     other.links = 2;
     CHECK(tag_of(other) == tag_of(file));
+}
+
+TEST_CASE("etag: what is no file has a strong tag by its digest, and one for each coding") {
+    constexpr std::array<char, 16> digest{'\0', '\x7f', '\x80', '\xff', 'a', 'b', 'c', 'd',
+                                          'e',  'f',    'g',    'h',    'i', 'j', 'k', 'l'};
+    constexpr std::string_view hex = "\"007f80ff6162636465666768696a6b6c";
+    CHECK(make_etag(digest, content_coding::identity).text() == std::string(hex) + '"');
+    CHECK(make_etag(digest, content_coding::zstd).text() == std::string(hex) + "-z\"");
+    CHECK_FALSE(make_etag(digest, content_coding::gzip).tag().weak);
 }
 
 TEST_CASE("etag: ten thousand files written in one second have ten thousand tags") {

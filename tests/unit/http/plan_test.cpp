@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "answers.hpp"
@@ -41,6 +42,12 @@ std::string noise(std::size_t size_bytes) {
         c = static_cast<char>(rng.next());
     }
     return made;
+}
+
+/// What follows the head, packed or not.
+std::string body_of(const planned& made) {
+    const bool is_apart = made.plan.packed && made.head.has("Content-Encoding");
+    return is_apart ? *made.plan.packed : made.inline_body;
 }
 
 /// With few enough entries sorted that tests see the others.
@@ -656,8 +663,9 @@ TEST_CASE("plan: a directory is listed, sorted, without what no client may see (
     CHECK(made.head.field("Content-Type") == "text/html; charset=utf-8");
     CHECK(made.head.field("Cache-Control") == "no-cache");
     CHECK(made.head.field("Content-Security-Policy").starts_with("default-src 'none'"));
-    CHECK(made.head.field("Vary") == "Accept");
-    CHECK_FALSE(made.head.has("ETag"));
+    CHECK(made.head.field("Vary") == "Accept, Accept-Encoding");
+    CHECK(made.head.field("ETag").starts_with('"'));
+    CHECK_FALSE(made.head.has("Last-Modified"));
     CHECK(made.head.field("Content-Length") == std::to_string(made.inline_body.size()));
     CHECK(made.plan.body_bytes == made.inline_body.size());
     CHECK_FALSE(made.plan.source);
@@ -738,6 +746,115 @@ TEST_CASE("plan: a directory as JSON, by format or by Accept (RFC 9110 section 1
     CHECK(on.get("/none/?format=json").head.status == 404);
     on.put("dir/index.html", "mine");
     CHECK(on.get("/dir/?format=json").inline_body == "mine");
+}
+
+TEST_CASE("plan: a listing is packed for who accepts it, with a tag for each coding") {
+    plan_site on;
+    on.files.make_directory("dir");
+    for (int i = 0; i < 40; ++i) {
+        on.put("dir/file " + std::to_string(i), "x");
+    }
+    const std::string vary = "Accept, Accept-Encoding";
+    for (const std::string target : {"/dir/", "/dir/?sort=size&order=desc", "/dir/?format=json"}) {
+        CAPTURE(target);
+        const auto plain = on.get(target);
+        const auto page = body_of(plain);
+        CHECK_FALSE(plain.head.has("Content-Encoding"));
+        CHECK(plain.head.field("Vary") == vary);
+        std::set<std::string> tags{plain.head.field("ETag")};
+        for (const std::string coding : {"gzip", "br", "zstd"}) {
+            CAPTURE(coding);
+            const std::string accepts = "Accept-Encoding: " + coding;
+            const auto packed = on.get(target, accepts);
+            CHECK(packed.head.status == 200);
+            CHECK(packed.head.field("Content-Encoding") == coding);
+            CHECK(packed.head.field("Content-Type") == plain.head.field("Content-Type"));
+            CHECK(packed.head.field("Vary") == vary);
+            CHECK(body_of(packed) == *compress(page, *find_content_coding(coding)));
+            CHECK(packed.head.field("Content-Length") == std::to_string(body_of(packed).size()));
+            const auto tag = packed.head.field("ETag");
+            tags.insert(tag);
+            check_same_head(packed, on.head(target, accepts));
+            CHECK(on.head(target, accepts).plan.body_bytes == 0);
+            const auto known = on.get(target, accepts + "\nIf-None-Match: " + tag);
+            CHECK(known.head.status == 304);
+            CHECK(known.head.field("Vary") == vary);
+            CHECK(known.head.field("ETag") == tag);
+            CHECK(known.head.field("Cache-Control") == "no-cache");
+            CHECK(known.plan.body_bytes == 0);
+            CHECK(body_of(known).empty());
+            CHECK(on.get(target, accepts + "\nIf-None-Match: " + plain.head.field("ETag"))
+                      .head.status == 200);
+            CHECK(on.get(target, "If-None-Match: " + tag).head.status == 200);
+            CHECK(on.get(target, accepts + "\nIf-Match: " + plain.head.field("ETag")).head.status ==
+                  412);
+            CHECK(on.get(target, accepts + "\nIf-Match: " + tag).head.status == 200);
+        }
+        CHECK(tags.size() == 4);
+        // A date says nothing of it, and a range nothing either.
+        CHECK(on.get(target, "If-Modified-Since: Sun, 06 Nov 2050 08:49:37 GMT").head.status ==
+              200);
+        CHECK(on.get(target, "Accept-Encoding: gzip\nRange: bytes=0-1").head.status == 200);
+    }
+    const auto none = on.get("/dir/").head.field("Content-Encoding");
+    const auto coding_of = [&on](const std::string& accepted) {
+        return on.get("/dir/", "Accept-Encoding: " + accepted).head.field("Content-Encoding");
+    };
+    CHECK(coding_of("gzip, deflate, br, zstd") == "br");
+    CHECK(coding_of("gzip;q=0.5, br;q=0") == "gzip");
+    CHECK(coding_of("identity;q=0, *") == "br");
+    CHECK(coding_of("identity;q=0") == none);  // A 406 would help nobody (section 15.5.7).
+    CHECK(coding_of("gzip;q=0, deflate") == none);
+    CHECK(coding_of("gzip;q=0.5, identity") == none);
+}
+
+TEST_CASE("plan: the tag of a listing is of what it says, whenever it says so") {
+    plan_site on;
+    on.put("a", "x");
+    const auto before = on.get("/").head.field("ETag");
+    on.files.write("b", "y");
+    const auto between = on.get("/").head.field("ETag");
+    REQUIRE(::unlink((on.files / "b").c_str()) == 0);
+    CHECK(on.get("/").head.field("ETag") == before);
+    CHECK(between != before);
+    CHECK(on.get("/?sort=size").head.field("ETag") != before);  // The page shows its order.
+    CHECK(plan_site().get("/").head.field("ETag") != before);
+}
+
+TEST_CASE("plan: which listings are not packed") {
+    plan_site on;
+    for (int i = 0; i < 40; ++i) {
+        on.put("file " + std::to_string(i), "x");
+    }
+    constexpr auto accepts = "Accept-Encoding: br";
+    CHECK(on.get("/", accepts).head.has("Content-Encoding"));
+    {
+        std::vector<runtime::permits::permit> turns;  // Others are being packed.
+        while (auto turn = on.shared.inside().listings_packed->try_take()) {
+            turns.push_back(std::move(*turn));
+        }
+        CHECK(turns.size() == 4);
+        const auto plain = on.get("/", accepts);
+        CHECK_FALSE(plain.head.has("Content-Encoding"));
+        CHECK(plain.head.field("Vary") == "Accept, Accept-Encoding");
+        CHECK(plain.head.field("ETag") == on.get("/").head.field("ETag"));
+    }
+    CHECK(on.get("/", accepts).head.has("Content-Encoding"));
+    on.settings.packing.size_bytes_max = 2'000;  // The page is larger.
+    CHECK_FALSE(on.get("/", accepts).head.has("Content-Encoding"));
+    CHECK(on.get("/", accepts).head.field("Vary") == "Accept");
+    on.settings.packing = {.codings = {}};
+    CHECK_FALSE(on.get("/", accepts).head.has("Content-Encoding"));
+    CHECK(on.get("/", accepts).head.field("Vary") == "Accept");
+    on.settings.packing = {};
+    on.settings.list_sorted_max = 10;  // It is made while it is sent.
+    const auto stream = on.get("/", accepts);
+    CHECK(stream.plan.source);
+    CHECK_FALSE(stream.head.has("Content-Encoding"));
+    CHECK_FALSE(stream.head.has("ETag"));
+    CHECK(stream.head.field("Vary") == "Accept");
+    // An archive is no text.
+    CHECK_FALSE(on.get("/?format=tar", accepts).head.has("Content-Encoding"));
 }
 
 TEST_CASE("plan: a directory as an archive (RFC 6266, RFC 9112 section 7.1)") {

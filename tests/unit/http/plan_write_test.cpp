@@ -516,11 +516,18 @@ TEST_CASE("page: one that is kept goes to who would get the same") {
     }
     const auto ask_all = [&with] {
         std::vector<std::string> pages;
+        const auto ask = [&](const char* target, const std::string& lines) {
+            const auto made = with.get(target, lines);
+            pages.push_back(made.head.field("Content-Encoding") + made.head.field("ETag") +
+                            made.inline_body);
+        };
         for (const auto& who :
              {std::string(), log_in("all", "l"), log_in("ann", "a"), log_in("rex", "r")}) {
             for (const char* target : {"/", "/ann/", "/ann/?sort=name&order=desc",
                                        "/ann/?sort=size", "/ann/?format=json"}) {
-                pages.push_back(with.get(target, who).inline_body);
+                ask(target, who);
+                ask(target, who + "Accept-Encoding: br\n");
+                ask(target, who + "Accept-Encoding: gzip\n");
             }
         }
         return pages;
@@ -536,6 +543,21 @@ TEST_CASE("page: one that is kept goes to who would get the same") {
     with.listings.kept = nullptr;
     CHECK(after_change == ask_all());
     CHECK(after_change != fresh);
+}
+
+// Who stores one name after another and reads on the way how large the packed page becomes could
+// guess what else is there (threats.md, H15).
+TEST_CASE("page: an account is shown it as it is where visitors may store names") {
+    writing_desk with;
+    with.files.make_directory("in");
+    const auto is_packed = [&with](const char* target, const std::string& who) {
+        return with.get(target, who + "Accept-Encoding: gzip\n").head.has("Content-Encoding");
+    };
+    CHECK(is_packed("/in/", log_in("all", "l")));
+    with.settings.visitors = auth::permissions::parse("read-only,/in=list+create").value();
+    CHECK_FALSE(is_packed("/in/", log_in("all", "l")));
+    CHECK(is_packed("/", log_in("all", "l")));
+    CHECK(is_packed("/in/", ""));
 }
 
 TEST_CASE("page: ?login is 401 until somebody has logged in, ?logout until nobody is (RFC 7617)") {

@@ -51,6 +51,17 @@ task<entries> list_all(core& here, const vfs::tree& files, std::string_view name
     co_return all;
 }
 
+/// The form "a" of the directory: the one that is kept, else a fresh one.
+task<vfs::directory_text_ptr> form_of(core& here, const vfs::tree& files, std::string_view name,
+                                      vfs::listing_bounds* bounds) {
+    auto opened = co_await files.open(here, at(name));
+    REQUIRE(opened.has_value());
+    const auto begun = co_await files.list(here, std::move(*opened), at(name), {.bounds = bounds});
+    REQUIRE(begun.has_value());
+    auto known = begun->kept_form("a");
+    co_return known ? known : begun->keep_form("a", {.octets = "text", .about = "of a"});
+}
+
 /// A tree and what one core keeps of its directories.
 struct listed_site {
     explicit listed_site(listing_cache::bounds most = {.trusted_max = std::chrono::hours(1)})
@@ -66,6 +77,15 @@ struct listed_site {
     entries list_uncached(std::string_view name) {
         return machine.run(&list_all, std::cref(*tree), name,
                            static_cast<vfs::listing_bounds*>(nullptr));
+    }
+    vfs::directory_text_ptr form(std::string_view name) {
+        machine.io.note_arrival();
+        return machine.run(&form_of, std::cref(*tree), name, &bounds);
+    }
+    /// Whether a request that arrives now may have that form.
+    [[nodiscard]] bool is_good(const vfs::directory_text_ptr& form) {
+        machine.io.note_arrival();
+        return cache.use_again(*form);
     }
     /// Twice is enough to be kept.
     void warm(std::string_view name) {
@@ -289,6 +309,70 @@ TEST_CASE("listing cache: what inotify does not tell is seen once it is not trus
     on.warm("/d");
     run_in_shell(on.files, "ln d/f f2; echo more >> f2");
     CHECK(on.list("/d") == on.list_uncached("/d"));
+}
+
+TEST_CASE("listing cache: a form is good as long as nothing happens to its directory") {
+    const std::vector<std::string> changes = {
+        "echo 2 > d/f",
+        "echo 2 >> d/f",
+        "touch d/f",
+        "chmod 600 d/f",
+        "echo new > d/g",
+        "rm d/f",
+        "mkdir d/g",
+        "mv d/f away",
+        "mv other d/",
+        "mv other d/f",
+        "mv d/f d/g",
+        "ln d/f d/g",
+        "ln -s f d/g",
+        "mv d e; mkdir d; mv d x; mv e d; rm d/f",
+        "for i in $(seq 300); do echo $i > d/n$i; done",
+    };
+    for (const auto& each : changes) {
+        CAPTURE(each);
+        listed_site on;
+        run_shell(on.files, "mkdir d; echo 1 > d/f; echo 2 > d/e; echo other > other");
+        on.warm("/d");
+        const auto form = on.form("/d");
+        CHECK(form->octets == "text");
+        CHECK(form->about == "of a");
+        CHECK(form->of == on.key_of("d"));
+        CHECK(on.is_good(form));
+        CHECK(on.form("/d") == form);
+        run_shell(on.files, "touch other; chmod 600 other");  // Elsewhere.
+        CHECK(on.is_good(form));
+        run_shell(on.files, each);
+        CHECK_FALSE(on.is_good(form));
+        const auto next = on.form("/d");
+        CHECK(next != form);
+        CHECK_FALSE(on.is_good(form));
+    }
+}
+
+TEST_CASE("listing cache: no form is good by itself where names are unsure, or none is kept") {
+    listed_site on;
+    run_shell(on.files, "mkdir -p d/sub none; touch d/f none/f");
+    on.warm("/d");
+    const auto form = on.form("/d");
+    CHECK_FALSE(on.is_good(form));
+    CHECK(on.form("/d") == form);  // Who looks at those finds it.
+    const auto once = on.form("/none");
+    CHECK_FALSE(on.is_good(once));
+    CHECK(on.form("/none") != once);
+    on.cache.stop_keeping();
+    CHECK_FALSE(on.is_good(form));
+}
+
+TEST_CASE("listing cache: what is read again and is what it was has the forms that it had") {
+    listed_site on({.trusted_max = runtime::duration::zero()});
+    run_shell(on.files, "mkdir d; touch d/f");
+    on.warm("/d");
+    const auto form = on.form("/d");
+    CHECK_FALSE(on.is_good(form));  // It is trusted no longer,
+    CHECK(on.form("/d") == form);   // and read.
+    run_shell(on.files, "touch -d 1999-12-31 d/f");
+    CHECK(on.form("/d") != form);
 }
 
 TEST_CASE("listing cache: it stays within its bounds, the least recently used goes first") {

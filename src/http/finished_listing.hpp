@@ -1,0 +1,29 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "ferry/http/content_coding.hpp"
+#include "ferry/vfs/listing_cache.hpp"
+#include "http/etag.hpp"
+
+namespace ferry::http {
+
+/// What is sent of `page`, all of a directory as a page or as JSON: its octets in `how`, or as they
+/// are where packing gains nothing; `about` tells which, and the digest of `page`. Cost: of the
+/// digest (SHA-256) and of `compress`: for the pool, unless `how` is identity and the page small.
+[[nodiscard]] vfs::directory_text finish_listing(std::string page, content_coding how);
+
+/// Its octets alone, which hold all of it.
+[[nodiscard]] std::shared_ptr<const std::string> shared_octets(
+    vfs::directory_text_ptr body) noexcept;
+
+/// What the octets of `body`, as `finish_listing` makes it, are packed in.
+[[nodiscard]] content_coding coding_of(const vfs::directory_text& body) noexcept;
+
+/// The tag of `body`, by its content: whatever is done to a directory and undone, the tag is what
+/// it was, for each core and whoever asks. Nothing: this OpenSSL has no SHA-256.
+[[nodiscard]] std::optional<etag_text> tag_of(const vfs::directory_text& body) noexcept;
+
+}  // namespace ferry::http
