@@ -84,6 +84,10 @@ WORKLOADS = {
     "listing-again": Workload("listing of 1,000, as it was", "names/", connections=8,
                               floor="names.html",  # As large as ferry's.
                               bars=(Bar(0.05),)),
+    "listing-browser": Workload("listing of 1,000, as it was, fields of a browser", "names/",
+                                connections=8, fields=BROWSER,
+                                floor="names.packed",  # As large as ferry's, packed.
+                                bars=(Bar(0.05),)),
     "log": Workload("1 KiB, what the access log adds", how="log",
                     bars=(Bar(0.2, "", "added_microseconds"),)),
     "rate": Workload("1 KiB, 20,000 requests a second", arguments=("-R", str(RATE)),
