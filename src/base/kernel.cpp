@@ -1,6 +1,7 @@
 #include "ferry/base/kernel.hpp"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <linux/sockios.h>
 #include <linux/tls.h>
 #include <sys/file.h>
@@ -8,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <array>
@@ -78,6 +80,19 @@ int open(const char* path, int flags) noexcept {
 }
 int close(int fd) noexcept {
     return ::close(fd);
+}
+int open_cached(int directory, const char* path, int flags) noexcept {
+    open_how how{};
+    how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
+    how.resolve = RESOLVE_CACHED | RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
+    return static_cast<int>(::syscall(SYS_openat2, directory, path, &how, sizeof how));
+}
+ssize_t read_cached(int fd, void* into, std::size_t size_bytes, std::uint64_t offset) noexcept {
+    const iovec piece{.iov_base = into, .iov_len = size_bytes};
+    const auto got = ::preadv2(fd, &piece, 1, static_cast<off64_t>(offset), RWF_NOWAIT);
+    const bool is_memory =  // No other file system has seals (fcntl(2)).
+        got < 0 && errno == EOPNOTSUPP && ::fcntl(fd, F_GET_SEALS) >= 0;
+    return is_memory ? ::pread(fd, into, size_bytes, static_cast<off_t>(offset)) : got;
 }
 int fstat(int fd, struct stat& status) noexcept {
     return ::fstat(fd, &status);

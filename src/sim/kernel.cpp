@@ -4,11 +4,13 @@
 #include "ferry/base/kernel.hpp"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <linux/sockios.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -270,6 +272,49 @@ int open(const char* path, int flags) noexcept {
     const open_how how{.flags = static_cast<unsigned>(flags & ~O_CLOEXEC), .mode = 0, .resolve = 0};
     const int refused = on->files().open(on->files().root(), path, how, opened);
     return outcome(refused != 0 ? refused : on->install(std::move(opened), flags));
+}
+
+int open_cached(int directory, const char* path, int flags) noexcept {
+    constexpr std::uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
+    host* const on = host_of(directory);
+    if (on == nullptr) {
+        const open_how how{.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC),
+                           .mode = 0,
+                           .resolve = resolve | RESOLVE_CACHED};
+        return static_cast<int>(::syscall(SYS_openat2, directory, path, &how, sizeof how));
+    }
+    const in_simulator here;
+    static constexpr std::array<int, 2> errnos{EMFILE, EAGAIN};
+    if (fails(*on, errnos)) {
+        return -1;
+    }
+    if (on->is_full()) {
+        return outcome(-EMFILE);
+    }
+    const auto found = on->file(directory);
+    if (found == nullptr) {
+        return outcome(on->find(directory) == nullptr ? -EBADF : -ENOTDIR);
+    }
+    sim::open_file_ptr opened;
+    const open_how how{.flags = static_cast<std::uint64_t>(flags), .mode = 0, .resolve = resolve};
+    const int refused = on->files().open(found, path, how, opened);
+    return outcome(refused != 0 ? refused : on->install(std::move(opened), flags));
+}
+
+ssize_t read_cached(int fd, void* into, std::size_t size_bytes, std::uint64_t offset) noexcept {
+    host* const on = host_of(fd);
+    if (on == nullptr) {
+        return ::pread(fd, into, size_bytes, static_cast<off_t>(offset));
+    }
+    const in_simulator here;
+    static constexpr std::array<int, 2> errnos{EAGAIN, EIO};
+    if (fails(*on, errnos)) {
+        return -1;
+    }
+    return on_file(*on, fd, [&](const sim::open_file_ptr& which) {
+        return static_cast<int>(
+            on->files().read(which, {static_cast<std::byte*>(into), size_bytes}, offset));
+    });
 }
 
 int close(int fd) noexcept {

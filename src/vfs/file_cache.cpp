@@ -1,13 +1,20 @@
 #include "ferry/vfs/file_cache.hpp"
 
+#include <fcntl.h>
+
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 
+#include "ferry/base/kernel.hpp"
 #include "ferry/base/text_hash.hpp"
+#include "ferry/base/unique_fd.hpp"
 #include "ferry/runtime/intrusive_list.hpp"
 #include "ferry/runtime/wait.hpp"
 #include "vfs/change_watch.hpp"
@@ -49,6 +56,24 @@ std::size_t bytes_of(const shared_file& file) noexcept {
     return (file.body ? file.body->size() : 0) + (is_closed(file) ? closed_bytes : 0);
 }
 
+/// Whether the file of as many octets, open as `fd`, has these, as far as it is in memory. No time
+/// says so when a page is written to by mmap(2) for a second time.
+bool holds_body(int fd, std::string_view body) noexcept {
+    std::array<char, 4'096> piece;
+    std::uint64_t offset = 0;
+    while (!body.empty()) {
+        const auto got =
+            kernel::read_cached(fd, piece.data(), std::min(piece.size(), body.size()), offset);
+        const auto count = static_cast<std::size_t>(std::max<ssize_t>(got, 0));
+        if (count == 0 || body.substr(0, count) != std::string_view(piece.data(), count)) {
+            return false;
+        }
+        body.remove_prefix(count);
+        offset += count;
+    }
+    return true;
+}
+
 /// `file`, which has its body, without its descriptor.
 shared_file_ptr closed(shared_file& file) {
     auto made = std::make_shared<shared_file>(node({}, file.file.status()));
@@ -78,6 +103,7 @@ struct file_cache::state {
 
         state& owner;
         std::string name;  ///< Empty: it is not in the table yet.
+        machine_place place;
         shared_file_ptr file;
         runtime::time_point opened_at{};  ///< When it was last found to be what the name leads to.
         runtime::time_point used_at{};
@@ -130,6 +156,7 @@ struct file_cache::state {
     void evict(entry& gone) noexcept;
     void evict_idle() noexcept;
     void evict_open() noexcept;
+    [[nodiscard]] bool is_trusted(entry& known) noexcept;
     [[nodiscard]] bool is_worth_keeping(const path& name) noexcept;
     void note_unwatched(const error& why) noexcept;
     [[nodiscard]] bool is_small(const shared_file& file) const noexcept;
@@ -255,6 +282,30 @@ void file_cache::state::note_use(entry& hit) noexcept {
 shared_file_ptr file_cache::state::use(entry& hit) noexcept {
     note_use(hit);
     return hit.file;
+}
+
+/// Whether `known` is what the name leads to, as far as can be told at once: it was found to be
+/// that a moment ago, or is found so now. A link on its way is left to `open_again`.
+bool file_cache::state::is_trusted(entry& known) noexcept {
+    const auto now = here.now();
+    if (known.opened_at + limits.trusted_max > now) {
+        return true;
+    }
+    const shared_file& file = *known.file;
+    const unique_fd found(kernel::open_cached(known.place.root, known.place.name.relative(),
+                                              O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    const bool is_absent = !found && errno == ENOENT;
+    bool is_same = file.is_absent && is_absent;
+    if (found && !file.is_absent) {
+        const auto status = metadata_of(found.get());
+        is_same = status && is_unchanged(file.file.status(), *status) &&
+                  (!file.body || holds_body(found.get(), *file.body));
+    }
+    if (is_same) {
+        ++count.renewed;
+        known.opened_at = now;
+    }
+    return is_same;
 }
 
 /// Whether to try: it was asked for before, and not in vain. What cannot be kept, a name that is
@@ -404,6 +455,7 @@ task<result<shared_file_ptr>> file_cache::state::open_and_keep(const path& name,
     attempt keeping(*this, hash_of(name));
     auto fresh = std::make_unique<entry>(*this);
     fresh->opened_at = here.now();
+    fresh->place = place;
     const auto way = co_await watch_way(here, *watch, *fresh, place);
     if (!way) {
         note_unwatched(way.error());
@@ -499,7 +551,7 @@ task<result<shared_file_ptr>> file_cache::open(const path& name, need what) {
     my.look_if_anything_arrived();
     if (auto* const hit = my.find(name);
         hit != nullptr && (what == need::content || !is_closed(*hit->file))) {
-        if (hit->opened_at + my.limits.trusted_max > my.here.now()) {
+        if (my.is_trusted(*hit)) {
             auto used = my.use(*hit);
             if (used->is_absent) {
                 co_return failure(errc::not_found, ENOENT);
@@ -535,8 +587,7 @@ bool file_cache::use_again(const shared_file& known) noexcept {
     }
     my.look_if_anything_arrived();
     auto* const kept = static_cast<state::entry*>(known.kept_as_);
-    if (kept == nullptr || kept->is_broken() ||
-        kept->opened_at + my.limits.trusted_max <= my.here.now()) {
+    if (kept == nullptr || kept->is_broken() || !my.is_trusted(*kept)) {
         return false;
     }
     my.note_use(*kept);

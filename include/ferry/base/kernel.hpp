@@ -37,6 +37,11 @@ int count_unread(int socket, int& count) noexcept;
 int count_unacknowledged(int socket, int& count) noexcept;
 
 int open(const char* path, int flags) noexcept;  ///< Never with O_CREAT.
+/// openat2(2) with RESOLVE_CACHED, for a name beneath `directory` that is no link, has none on its
+/// way and leaves no file system. EAGAIN: something of it is not in memory.
+int open_cached(int directory, const char* path, int flags) noexcept;
+/// preadv2(2) with RWF_NOWAIT; pread(2) in tmpfs, where all is in memory. EAGAIN: not there.
+ssize_t read_cached(int fd, void* into, std::size_t size_bytes, std::uint64_t offset) noexcept;
 int close(int fd) noexcept;
 int fstat(int fd, struct stat& status) noexcept;
 /// statx(2) of `fd` itself (AT_EMPTY_PATH).
