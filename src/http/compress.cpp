@@ -17,10 +17,10 @@ constexpr int brotli_quality = 5;
 constexpr int zstd_level = 6;
 
 // The libraries take unsigned octets.
-const std::uint8_t* zlib_octets(const std::string& text) noexcept {
+const std::uint8_t* unsigned_octets(const std::string& text) noexcept {
     return static_cast<const std::uint8_t*>(static_cast<const void*>(text.data()));
 }
-std::uint8_t* zlib_octets(std::string& text) noexcept {
+std::uint8_t* unsigned_octets(std::string& text) noexcept {
     return static_cast<std::uint8_t*>(static_cast<void*>(text.data()));
 }
 
@@ -35,9 +35,9 @@ bool pack_gzip(const std::string& content, std::string& made) {
                      Z_DEFAULT_STRATEGY) != Z_OK) {
         return false;
     }
-    stream.next_in = const_cast<std::uint8_t*>(zlib_octets(content));  // zlib only reads it.
+    stream.next_in = const_cast<std::uint8_t*>(unsigned_octets(content));  // zlib only reads it.
     stream.avail_in = static_cast<uInt>(content.size());
-    stream.next_out = zlib_octets(made);
+    stream.next_out = unsigned_octets(made);
     stream.avail_out = static_cast<uInt>(made.size());
     const int ended = deflate(&stream, Z_FINISH);
     made.resize(stream.total_out);
@@ -47,9 +47,9 @@ bool pack_gzip(const std::string& content, std::string& made) {
 
 bool pack_brotli(const std::string& content, std::string& made) {
     std::size_t size_bytes = made.size();
-    const auto done =
-        BrotliEncoderCompress(brotli_quality, BROTLI_DEFAULT_WINDOW, BROTLI_MODE_TEXT,
-                              content.size(), zlib_octets(content), &size_bytes, zlib_octets(made));
+    const auto done = BrotliEncoderCompress(brotli_quality, BROTLI_DEFAULT_WINDOW, BROTLI_MODE_TEXT,
+                                            content.size(), unsigned_octets(content), &size_bytes,
+                                            unsigned_octets(made));
     made.resize(done == BROTLI_TRUE ? size_bytes : 0);
     return done == BROTLI_TRUE;
 }

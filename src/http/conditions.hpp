@@ -46,8 +46,7 @@ enum class verdict : std::uint8_t {
 /// Evaluates the preconditions of `asked` in the order of RFC 9110 section 13.2.2: If-Match, else
 /// If-Unmodified-Since; then If-None-Match, else If-Modified-Since. A date that is not valid, or
 /// comes twice, is as if absent (sections 13.1.3, 13.1.4), and so is any where there is no
-/// modification date. CONNECT, OPTIONS and TRACE have no
-/// conditions (section 13.2.1).
+/// modification date. CONNECT, OPTIONS and TRACE have no conditions (section 13.2.1).
 ///
 /// `current` is nothing when the target has no representation, as for a PUT that creates. Call it
 /// only when the answer would be 2xx without conditions: 404 and redirects come before

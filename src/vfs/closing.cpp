@@ -11,8 +11,8 @@
 namespace ferry::vfs {
 namespace {
 
-constexpr std::uint64_t status_block_bytes =
-    512;  // The unit of st_blocks, whatever the file system's.
+// The unit of st_blocks, whatever the file system's.
+constexpr std::uint64_t status_block_bytes = 512;
 
 /// A descriptor on its way to a pool thread. Owns itself from submission on.
 struct close_errand : runtime::offload_job {
