@@ -3,22 +3,18 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
 
-#include "ferry/net/connect.hpp"
-#include "ftp_reply.hpp"
 #include "small_scene.hpp"
-#include "wire.hpp"
+#include "small_scene_clients.hpp"
 
 namespace ferry::sim::test {
 namespace {
 
-using namespace std::chrono_literals;
 using runtime::task;
 
 constexpr auto link_names = std::to_array<std::string_view>({"a", "b", "c", "d", "e"});
@@ -68,35 +64,17 @@ struct linked_names : small_scene {
     std::uint64_t dangling = 0;
 };
 
-/// Sends a command and waits for its reply.
-task<ftp_reply> command(small_scene& on, wire& peer, std::string line) {
-    const auto deadline = on.client_core().now() + 10s;
-    if (!line.empty()) {
-        const auto sent = co_await peer.send(line + "\r\n", deadline);
-        REQUIRE(sent);
-    }
-    auto got = take_reply(peer.input());
-    while (got.progress == reply_progress::incomplete) {
-        const auto more = co_await peer.fill(deadline);
-        REQUIRE((more && *more));
-        got = take_reply(peer.input());
-    }
-    REQUIRE_MESSAGE(got.progress == reply_progress::complete, got.problem);
-    co_return std::move(got.reply);
-}
-
 /// One thing done to the names, and its answer by what is known of them.
-task<> do_something(linked_names& on, wire& peer) {
+task<> do_something(linked_names& on, ftp_user& user) {
     const std::string name(link_names[on.in().rng().below(link_names.size())]);
     const std::string other(link_names[on.in().rng().below(link_names.size())]);
     const bool is_there = on.known.contains(name);
     const modelled_entry* const file = resolve(on.known, name);
     switch (on.in().rng().below(5)) {
         case 0: {
-            const auto told =
-                co_await command(on, peer, fmt::format("SITE SYMLINK {} {}", name, other));
+            co_await user.say(fmt::format("SITE SYMLINK {} {}", name, other));
             const bool is_made = file != nullptr && !on.known.contains(other);
-            CHECK_MESSAGE((told.code == 200) == is_made, told.describe());
+            CHECK_MESSAGE((user.last_code == 200) == is_made, user.last_line);
             if (is_made) {
                 on.known[other] = {.octets = 0, .leads_to = name};
                 ++on.links;
@@ -104,8 +82,8 @@ task<> do_something(linked_names& on, wire& peer) {
             break;
         }
         case 1: {
-            const auto told = co_await command(on, peer, "DELE " + name);
-            CHECK_MESSAGE((told.code == 250) == is_there, told.describe());
+            co_await user.say("DELE " + name);
+            CHECK_MESSAGE((user.last_code == 250) == is_there, user.last_line);
             on.known.erase(name);
             break;
         }
@@ -113,8 +91,8 @@ task<> do_something(linked_names& on, wire& peer) {
             if (on.known.contains(other) || file == nullptr) {
                 break;
             }
-            CHECK((co_await command(on, peer, "RNFR " + name)).code == 350);
-            CHECK((co_await command(on, peer, "RNTO " + other)).code == 250);
+            co_await user.expect("RNFR " + name, 350);
+            co_await user.expect("RNTO " + other, 250);
             on.known[other] = on.known[name];
             on.known.erase(name);
             break;
@@ -125,10 +103,10 @@ task<> do_something(linked_names& on, wire& peer) {
             }
             break;
         default: {
-            const auto told = co_await command(on, peer, "SIZE " + name);
-            CHECK_MESSAGE((told.code == 213) == (file != nullptr), told.describe());
+            co_await user.say("SIZE " + name);
+            CHECK_MESSAGE((user.last_code == 213) == (file != nullptr), user.last_line);
             if (file != nullptr) {
-                CHECK(told.text == std::to_string(file->octets));
+                CHECK(user.last_line == fmt::format("213 {}", file->octets));
             }
             on.followed += file != nullptr && !on.known[name].leads_to.empty();
             on.dangling += file == nullptr && is_there;
@@ -140,18 +118,12 @@ task<> do_something(linked_names& on, wire& peer) {
 /// Logs in and works on the names.
 task<> work_on_links(runtime::nursery&, small_scene& scene) {
     auto& on = static_cast<linked_names&>(scene);
-    runtime::core& core = on.client_core();
-    auto connected =
-        co_await net::connect(core, {.to = ferry_host::ftp_address()}, core.now() + 10s);
-    REQUIRE(connected);
-    wire peer(core, std::move(*connected));
-    CHECK((co_await command(on, peer, {})).code == 220);
-    CHECK((co_await command(on, peer, "USER anonymous")).code == 331);
-    CHECK((co_await command(on, peer, "PASS x")).code == 230);
+    ftp_user user(on);
+    co_await user.log_in();
     for (unsigned i = 0; i < link_commands; ++i) {
-        co_await do_something(on, peer);
+        co_await do_something(on, user);
     }
-    CHECK((co_await command(on, peer, "QUIT")).code == 221);
+    co_await user.expect("QUIT", 221);
 }
 
 }  // namespace
