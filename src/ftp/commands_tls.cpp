@@ -38,10 +38,17 @@ net::tls_terms terms_of(const session& user, std::string mark) {
             .buffers = user.shared.sealing};
 }
 
-void note_agreement(session_security& made, const net::tls_facts& facts) {
+/// Behind the handshake there is a ticket.
+void note_agreement(session_security& made, const net::tls_facts& facts, runtime::time_point now) {
+    made.ticket_since = now;
     made.version = facts.version;
     made.cipher = facts.cipher;
     made.client_name = facts.client_name;
+}
+
+void give_ticket(session& user) noexcept {
+    user.control.give_ticket();
+    user.security.ticket_since = user.here.now();
 }
 
 void log_no_handshake(const net::tls_stream& on, std::string_view what, const error& why) {
@@ -84,8 +91,15 @@ task<result<void>> begin_protected(net::tls_stream& connection, net::tls_terms t
         log_no_handshake(connection, "control", shaken.error());
         co_return failure(shaken.error());
     }
-    note_agreement(made, connection.facts());
+    note_agreement(made, connection.facts(), connection.here().now());
     co_return result<void>{};
+}
+
+void renew_ticket(session& user) noexcept {
+    const auto age = user.here.now() - user.security.ticket_since;
+    if (user.control.is_secure() && age >= user.shared.settings.ticket_renewed_after) {
+        give_ticket(user);
+    }
 }
 
 bool needs_tls_to_log_in(const session& user, std::string_view name) noexcept {
@@ -143,7 +157,7 @@ task<reply> do_auth(session& user, std::string_view mechanism) {
         co_return leave(user, "TLS did not come about");
     }
     user.is_answered = true;
-    note_agreement(user.security, user.control.facts());
+    note_agreement(user.security, user.control.facts(), user.here.now());
     co_return reply{234, "TLS begins"};
 }
 
@@ -235,7 +249,7 @@ task<std::optional<reply>> protect_data(session& user, std::unique_ptr<net::stre
                 : reply{425, "TLS on the data connection did not come about"};
         }
         if (is_upload) {
-            user.control.give_ticket();
+            give_ticket(user);
         }
         if (user.shared.settings.reuse == tls_reuse::off ||
             on.facts().resumed_mark == security.mark) {

@@ -42,6 +42,10 @@ class control_decision {
                                                           net::tls_terms terms,
                                                           session_security& made);
 
+/// Gives the client a ticket with the next reply where its last one is old: not all take those that
+/// come on data connections, and `tls_reuse::require` wants one that is good.
+void renew_ticket(session& user) noexcept;
+
 /// True where `name` may not be logged in as over the control connection as it is.
 [[nodiscard]] bool needs_tls_to_log_in(const session& user, std::string_view name) noexcept;
 

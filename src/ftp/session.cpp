@@ -268,6 +268,7 @@ task<session_end> carry_out_commands(session& user) {
         if (!next) {
             co_return end_for(user, next.error());
         }
+        renew_ticket(user);
         user.sequence = next->sequence;
         reply answer{500, "Line too long"};
         if (!next->overlong) {

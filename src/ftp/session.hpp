@@ -88,6 +88,7 @@ struct session_security {
     bool begins_protected = false;  ///< As REIN leaves it: where TLS began with the connection.
     bool was_cleared = false;       ///< CCC has been.
     bool has_warned_of_reuse = false;
+    runtime::time_point ticket_since{};  ///< The last one was given on the control connection.
 };
 
 /// Which of the server's hosts the client wants, by HOST: kept by USER, emptied by REIN and AUTH

@@ -109,6 +109,9 @@ struct options {
     bool certificates_log_in = false;  ///< USER of their common name (RFC 2228 section 4).
     bool may_clear_control = false;    ///< CCC (RFC 4217 section 12.3).
     runtime::duration tls_handshake_timeout = std::chrono::seconds(10);
+    /// Before a command, the client is given another ticket where the last is so old: one is good
+    /// for twelve hours (`tls_ticket_keys`), and a session may last longer.
+    runtime::duration ticket_renewed_after = std::chrono::hours(6);
 };
 
 /// The media types of files by their names, for the fact of MLSx (RFC 3659 section 7.5.8).

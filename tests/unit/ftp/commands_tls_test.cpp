@@ -169,11 +169,13 @@ class user {
     int version_ = 0;
 };
 
-server_settings settings_with(ftp::options numbers = {}) {
+server_settings settings_with(
+    ftp::options numbers = {},
+    std::shared_ptr<net::tls_ticket_keys> tickets = std::make_shared<net::tls_ticket_keys>()) {
     auto identity = net::make_self_signed({"localhost"}, read_wall_clock().seconds).value();
     return {.numbers = std::move(numbers),
-            .tls = net::tls_server::make({.identities = {std::move(identity)},
-                                          .tickets = std::make_shared<net::tls_ticket_keys>()})
+            .tls = net::tls_server::make(
+                       {.identities = {std::move(identity)}, .tickets = std::move(tickets)})
                        .value()};
 }
 
@@ -407,6 +409,31 @@ TEST_CASE("commands_tls: data connections of others are refused (threats.md, T5)
         clear.send("GET / HTTP/1.1\r\n\r\n");
         CHECK(!clear.socket().read_all().contains("content"));
         CHECK(code_of(ann.reply()) == 425);
+    }
+}
+
+TEST_CASE("commands_tls: who is there for longer than a ticket is good for gets another in time") {
+    // As many clients, it shows the newest ticket of its control connection.
+    for (const bool is_long : {true, false}) {
+        CAPTURE(is_long);
+        ftp::options numbers;
+        if (is_long) {
+            numbers.ticket_renewed_after = {};
+        }
+        const auto keys = std::make_shared<net::tls_ticket_keys>();
+        test_server server(settings_with(std::move(numbers), keys));
+        server.put("a", "content");
+        user ann(server);
+        ann.secure({.version = TLS1_3_VERSION}).protect().log_in();
+        net::tls_ticket_keys::key later;
+        later.name.fill(1);
+        keys->use({later});  // No ticket from before is good any more.
+        auto data = ann.data();
+        CHECK(ann.code("RETR a") == 150);
+        REQUIRE(ann.shield(data));
+        CHECK(data.tls().is_resumed() == is_long);
+        CHECK(data.read_all() == (is_long ? "content" : ""));
+        CHECK(code_of(ann.reply()) == (is_long ? 226 : 522));
     }
 }
 
