@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 
+#include "net/tls_derivation.hpp"
 #include "net/tls_session.hpp"
 
 namespace ferry::net {
@@ -20,7 +21,7 @@ class tls_session::callbacks {
     static void see_message(int is_written, int version, int kind, const void* octets,
                             std::size_t size_bytes, SSL* session, void* unused);
     /// The secrets of TLS 1.3 as they are made (`tls_secret_watch`).
-    static void hear_secret(void* session, bool is_client,
+    static void hear_secret(void* session, told_secret which,
                             std::span<const unsigned char> secret) noexcept;
     static int choose_protocol(SSL* session, const unsigned char** chosen,
                                unsigned char* chosen_bytes, const unsigned char* offered,

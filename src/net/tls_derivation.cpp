@@ -93,6 +93,16 @@ bool go_down(tls_digest by, const wishes& wanted, std::span<unsigned char> out) 
     return extract_secret(by, salt.used(), from, out);
 }
 
+std::optional<told_secret> to_be_told(std::string_view label) noexcept {
+    if (label == "c ap traffic") {
+        return told_secret::of_client;
+    }
+    if (label == "s ap traffic") {
+        return told_secret::of_server;
+    }
+    return label == "res master" ? std::optional(told_secret::of_resumption) : std::nullopt;
+}
+
 int derive(void*, unsigned char* into, std::size_t size_bytes, const OSSL_PARAM terms[]) {
     const auto wanted = read(terms);
     if (!wanted || !wanted->digest) {
@@ -106,9 +116,9 @@ int derive(void*, unsigned char* into, std::size_t size_bytes, const OSSL_PARAM 
             const bool is_done = expand_label(
                 *wanted->digest, wanted->key,
                 {.prefix = wanted->prefix, .text = wanted->label, .context = wanted->context}, out);
-            const bool is_client = wanted->label == "c ap traffic";
-            if (is_done && watching != nullptr && (is_client || wanted->label == "s ap traffic")) {
-                watching->hear(is_client, out);
+            const auto which = watching != nullptr ? to_be_told(wanted->label) : std::nullopt;
+            if (is_done && which) {
+                watching->hear(*which, out);
             }
             return is_done ? 1 : 0;
         }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <span>
 #include <string>
@@ -13,20 +14,27 @@ namespace ferry::net {
 /// Errors: one line for a person: OpenSSL does not take it.
 [[nodiscard]] std::expected<const char*, std::string> derivation_properties();
 
-/// Who hears of the secrets of content (RFC 8446 section 7.1, "c ap traffic", "s ap traffic") that
-/// are derived in this thread while it lives: OpenSSL tells them otherwise as text only, octet by
-/// octet and with three others, for a tenth of what a handshake costs.
+/// Of the secrets that a handshake ends with (RFC 8446 section 7.1) those that are told.
+enum class told_secret : std::uint8_t {
+    of_client,      ///< "c ap traffic": what protects its content.
+    of_server,      ///< "s ap traffic"
+    of_resumption,  ///< "res master": what tickets are made of.
+};
+
+/// Who hears of such secrets that are derived in this thread while it lives: OpenSSL tells those of
+/// content otherwise as text only, octet by octet and with three others, for a tenth of what a
+/// handshake costs, and that of resumption to nobody.
 class tls_secret_watch {
   public:
-    using listener = void (*)(void* whose, bool is_client,
+    using listener = void (*)(void* whose, told_secret which,
                               std::span<const unsigned char> secret) noexcept;
     tls_secret_watch(listener told, void* whose) noexcept;
     tls_secret_watch(const tls_secret_watch&) = delete;
     tls_secret_watch& operator=(const tls_secret_watch&) = delete;
     ~tls_secret_watch();
 
-    void hear(bool is_client, std::span<const unsigned char> secret) const noexcept {
-        told_(whose_, is_client, secret);
+    void hear(told_secret which, std::span<const unsigned char> secret) const noexcept {
+        told_(whose_, which, secret);
     }
 
   private:

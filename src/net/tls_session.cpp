@@ -24,6 +24,24 @@ namespace {
 
 constexpr std::size_t mark_bytes_max = 64;
 
+/// What is sealed in a ticket, beside OpenSSL's: when it is issued, and the mark.
+class ticket_text {
+  public:
+    ticket_text(std::int64_t issued, std::string_view mark) noexcept
+        : size_bytes_(sizeof issued + mark.size()) {
+        FERRY_ASSERT(mark.size() <= mark_bytes_max);
+        std::memcpy(octets_.data(), &issued, sizeof issued);
+        std::ranges::copy(mark, octets_.data() + sizeof issued);
+    }
+    [[nodiscard]] std::span<const char> octets() const noexcept {
+        return std::span(octets_).first(size_bytes_);
+    }
+
+  private:
+    std::array<char, sizeof(std::int64_t) + mark_bytes_max> octets_{};
+    std::size_t size_bytes_;
+};
+
 /// What OpenSSL makes room for before it looks at a message: as much as a record holds.
 constexpr std::size_t message_room_bytes = SSL3_RT_MAX_PLAIN_LENGTH;
 
@@ -64,9 +82,6 @@ std::string common_name_of(const X509* shown) {
 int tls_session::callbacks::write(BIO* wire, const char* octets, int size_bytes) {
     auto& self = *static_cast<tls_session*>(::BIO_get_data(wire));
     BIO_clear_retry_flags(wire);
-    if (self.said_in_clear_ != nullptr) {
-        return size_bytes;
-    }
     if (self.is_out_of_memory_) {  // What comes behind a record that is lost could not be opened.
         return -1;
     }
@@ -112,12 +127,6 @@ void tls_session::callbacks::see_message(int is_written, int, int kind, const vo
     if (self == nullptr) {
         return;
     }
-    if (self->said_in_clear_ != nullptr) {
-        if (is_written != 0 && kind == SSL3_RT_HANDSHAKE) {
-            self->keep_message({static_cast<const char*>(octets), size_bytes});
-        }
-        return;
-    }
     if (kind == SSL3_RT_HEADER) {
         if (self->traffic_ && size_bytes > 0 &&
             *static_cast<const unsigned char*>(octets) == SSL3_RT_APPLICATION_DATA) {
@@ -141,7 +150,7 @@ void tls_session::callbacks::see_message(int is_written, int, int kind, const vo
     }
 }
 
-void tls_session::callbacks::hear_secret(void* session, bool is_client,
+void tls_session::callbacks::hear_secret(void* session, told_secret which,
                                          std::span<const unsigned char> secret) noexcept {
     auto& self = *static_cast<tls_session*>(session);
     try {
@@ -152,7 +161,10 @@ void tls_session::callbacks::hear_secret(void* session, bool is_client,
         self.is_out_of_memory_ = true;
         return;
     }
-    auto& kept = is_client ? self.traffic_->client : self.traffic_->server;
+    auto& on = *self.traffic_;
+    auto& kept = which == told_secret::of_client   ? on.client
+                 : which == told_secret::of_server ? on.server
+                                                   : on.resumption;
     kept.size_bytes = std::min(secret.size(), kept.octets.size());
     std::ranges::copy(secret.first(kept.size_bytes), kept.octets.begin());
 }
@@ -186,21 +198,16 @@ int tls_session::callbacks::mark_session(SSL* session, void* unused) {
     return ::SSL_get_session(session) == nullptr ? 1 : mark_ticket(session, unused);
 }
 
-/// Seals in the ticket when it is issued and the mark.
 int tls_session::callbacks::mark_ticket(SSL* session, void*) {
     const auto* const self = of(session);
     if (self == nullptr || is_resumed_by_name(session)) {
         return 1;
     }
-    const auto& mark = self->how_.mark;
     const auto& tickets = self->by_->inside().tickets;
     const auto issued = tickets ? tickets->issue_time(read_wall_clock().seconds) : std::int64_t{0};
-    std::array<char, sizeof issued + mark_bytes_max> text{};
-    FERRY_ASSERT(mark.size() <= mark_bytes_max);
-    std::memcpy(text.data(), &issued, sizeof issued);
-    std::ranges::copy(mark, text.data() + sizeof issued);
-    return ::SSL_SESSION_set1_ticket_appdata(::SSL_get_session(session), text.data(),
-                                             sizeof issued + mark.size());
+    const ticket_text text(issued, self->how_.mark);
+    return ::SSL_SESSION_set1_ticket_appdata(::SSL_get_session(session), text.octets().data(),
+                                             text.octets().size());
 }
 
 void tls_session::callbacks::note_ticket(
@@ -446,15 +453,17 @@ result<void> tls_session::take_records_over() {
         if (!reading || !writing) {
             return failure(errc::exhausted);
         }
+        const auto& tickets = by_->inside().tickets;
+        if (how_.gives_more && tickets && secrets->resumption.size_bytes == suite->secret_bytes) {
+            more_tickets_ = tls_ticket_maker::make(*::SSL_get_session(ssl_.get()), suite->digest,
+                                                   secrets->resumption,
+                                                   tickets->issue_time(read_wall_clock().seconds));
+        }
         records_ = std::make_unique<tls_records>(suites, std::move(*reading), std::move(*writing));
     } catch (const std::bad_alloc&) {
         return failure(errc::exhausted);
     }
-    if (how_.gives_more && by_->inside().tickets) {
-        ::SSL_free_buffers(ssl_.get());
-    } else {
-        ssl_.reset();
-    }
+    ssl_.reset();
     return {};
 }
 
@@ -521,32 +530,24 @@ result<void> tls_session::write(std::span<const std::byte> octets) {
     return {};
 }
 
-void tls_session::keep_message(std::string_view octets) noexcept {
-    try {
-        said_in_clear_->append(octets);
-    } catch (const std::bad_alloc&) {
-        is_out_of_memory_ = true;
-    }
-}
-
-// OpenSSL makes the message; the record that it seals it in goes nowhere, for records are ours.
 void tls_session::give_ticket() noexcept {
-    if (!records_ || !ssl_ || records_->is_over()) {
+    if (!more_tickets_ || records_->is_over()) {
         return;
     }
-    std::string message;
-    said_in_clear_ = &message;
-    const bool is_made =
-        ::SSL_new_session_ticket(ssl_.get()) == 1 && ::SSL_do_handshake(ssl_.get()) == 1;
-    said_in_clear_ = nullptr;
-    ::ERR_clear_error();
-    if (!is_made || std::exchange(is_out_of_memory_, false)) {
-        ssl_.reset();  // It may have said half of it.
-        return;
-    }
-    ::SSL_free_buffers(ssl_.get());
+    const auto now = read_wall_clock().seconds;
     try {
-        records_->say(std::as_bytes(std::span(message)), to_send_);
+        auto& keys = *by_->inside().tickets;
+        const auto with = keys.sealing(now);
+        if (!with) {
+            return;
+        }
+        const auto issued = keys.issue_time(now);
+        const ticket_text text(issued, how_.mark);
+        const auto message =
+            more_tickets_->next({.with = *with, .text = text.octets(), .issued = issued});
+        if (!message.empty()) {
+            records_->say(std::as_bytes(std::span(message)), to_send_);
+        }
     } catch (const std::bad_alloc&) {
         // Its client has one less.
     }

@@ -13,6 +13,7 @@
 #include "ferry/net/tls_server.hpp"
 #include "net/tls_client_hello.hpp"
 #include "net/tls_records.hpp"
+#include "net/tls_ticket_maker.hpp"
 
 struct ssl_st;
 struct ssl_session_st;
@@ -147,6 +148,7 @@ class tls_session {
     struct traffic {
         tls_secret client;
         tls_secret server;
+        tls_secret resumption;
         std::uint64_t read = 0;     ///< Records since the secret is there.
         std::uint64_t written = 0;  ///< Tickets.
     };
@@ -161,7 +163,6 @@ class tls_session {
     [[nodiscard]] bool may_take_ticket() noexcept;
     [[nodiscard]] result<void> take_records_over();
     void note_agreement();
-    void keep_message(std::string_view octets) noexcept;
 
     std::shared_ptr<const tls_server> by_;  ///< Outlives `ssl_`.
     tls_session_options how_;
@@ -190,8 +191,8 @@ class tls_session {
     /// Where OpenSSL keeps messages, while nothing is in there that it will ask for: since it has
     /// said one and until it is given anything; else null.
     const void* said_message_ = nullptr;
-    std::unique_ptr<tls_records> records_;  ///< Null: they are OpenSSL's.
-    std::string* said_in_clear_ = nullptr;  ///< What OpenSSL says behind the handshake goes there.
+    std::unique_ptr<tls_records> records_;            ///< Null: they are OpenSSL's.
+    std::unique_ptr<tls_ticket_maker> more_tickets_;  ///< Null: there are none.
     std::unique_ptr<ssl_st, ssl_freed> ssl_;
 };
 

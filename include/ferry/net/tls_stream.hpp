@@ -31,7 +31,7 @@ struct tls_terms {
     /// first of all.
     std::string usual_name{};
     bool gives_ticket = true;  ///< To a client of TLS 1.3, behind its handshake.
-    bool gives_more = false;   ///< Keeps what `give_ticket` needs: 14 KiB.
+    bool gives_more = false;   ///< Keeps what `give_ticket` needs, some 500 octets.
     /// Outlives the handshake. Its stop leaves a client who has said nothing yet half a second to
     /// begin; a handshake that has begun goes on (threats.md, H8). Null: nothing hurries.
     runtime::stop_scope* draining = nullptr;
@@ -52,8 +52,7 @@ struct tls_facts {
 /// A stream that may begin TLS in mid-connection, at once or after an exchange in clear; before,
 /// it passes everything through.
 ///
-/// An idle one holds no buffers: of TLS 1.3 some 4 KiB in all, 18 where it gives more tickets, of
-/// 1.2 15, most of it OpenSSL's.
+/// An idle one holds no buffers: of TLS 1.3 some 4 KiB in all, of 1.2 15, most of it OpenSSL's.
 /// Files are read into memory, sealed, many records at a time, and sent in one operation
 /// (datapath.md, 11); where the kernel may seal, the first large one tells it the key, and all that
 /// is sent from then on goes through it unread (decision 0039).

@@ -128,15 +128,14 @@ TEST_CASE("tls_derivation: what is not of TLS 1.3 is refused") {
         derived(here, {.mode = EVP_KDF_HKDF_MODE_EXTRACT_ONLY, .size_bytes = 31}).has_value());
 }
 
-TEST_CASE("tls_derivation: the secrets of content are told while somebody listens") {
+TEST_CASE("tls_derivation: some secrets are told while somebody listens") {
     const auto* const here = ours();
-    using heard = std::vector<std::pair<bool, secret_octets>>;
+    using heard = std::vector<std::pair<told_secret, secret_octets>>;
     heard first;
     heard second;
-    const auto hear = [](void* into, bool is_client,
+    const auto hear = [](void* into, told_secret which,
                          std::span<const unsigned char> secret) noexcept {
-        static_cast<heard*>(into)->emplace_back(is_client,
-                                                secret_octets(secret.begin(), secret.end()));
+        static_cast<heard*>(into)->emplace_back(which, secret_octets(secret.begin(), secret.end()));
     };
     const auto ask = [here](const char* label) {
         return derived(here, {.key = secret_octets(32, 'k'),
@@ -151,11 +150,13 @@ TEST_CASE("tls_derivation: the secrets of content are told while somebody listen
         {
             const tls_secret_watch inner(hear, &second);
             const auto server = ask("s ap traffic");
-            CHECK(second == heard{{false, server}});
+            CHECK(second == heard{{told_secret::of_server, server}});
         }
         CHECK(ask("exp master") != ask("s hs traffic"));
-        CHECK(first == heard{{true, client}});
+        const auto resumption = ask("res master");
+        CHECK(first ==
+              heard{{told_secret::of_client, client}, {told_secret::of_resumption, resumption}});
     }
     CHECK(ask("c ap traffic").size() == 32);
-    CHECK(first.size() == 1);
+    CHECK(first.size() == 2);
 }
