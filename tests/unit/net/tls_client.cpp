@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 #include <openssl/bio.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
@@ -151,6 +154,60 @@ bool tls_client::renegotiate() {
     }
     static_cast<void>(SSL_do_handshake(ssl_.get()));
     return true;
+}
+
+std::string tls_client::seal(char kind, std::string_view clear, std::uint64_t number) const {
+    using octets = std::vector<unsigned char>;
+    octets master(48);
+    octets random(2 * SSL3_RANDOM_SIZE);
+    SSL_SESSION_get_master_key(SSL_get_session(ssl_.get()), master.data(), master.size());
+    SSL_get_server_random(ssl_.get(), random.data(), SSL3_RANDOM_SIZE);
+    SSL_get_client_random(ssl_.get(), random.data() + SSL3_RANDOM_SIZE, SSL3_RANDOM_SIZE);
+    // RFC 5246 section 6.3: keys of both sides, then four octets of nonce for each.
+    octets block(40);
+    std::string digest = "SHA256";
+    std::string label = "key expansion";
+    const OSSL_PARAM terms[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest.data(), 0),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SECRET, master.data(), master.size()),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, label.data(), label.size()),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, random.data(), random.size()),
+        OSSL_PARAM_construct_end()};
+    EVP_KDF* prf = EVP_KDF_fetch(nullptr, OSSL_KDF_NAME_TLS1_PRF, nullptr);
+    EVP_KDF_CTX* expansion = EVP_KDF_CTX_new(prf);
+    REQUIRE(EVP_KDF_derive(expansion, block.data(), block.size(), terms) == 1);
+    EVP_KDF_CTX_free(expansion);
+    EVP_KDF_free(prf);
+    const auto add_number = [](auto& to, std::uint64_t value, unsigned count) {
+        while (count > 0) {
+            to.push_back(static_cast<char>(value >> 8U * --count & 0xFFU));
+        }
+    };
+    octets nonce(block.begin() + 32, block.begin() + 36);
+    add_number(nonce, number, 8);
+    std::string about;
+    add_number(about, number, 8);
+    const std::string head{kind, 3, 3};
+    about += head;
+    add_number(about, clear.size(), 2);
+    octets sealed(clear.size() + 16);
+    int size_bytes = 0;
+    EVP_CIPHER_CTX* cipher = EVP_CIPHER_CTX_new();
+    REQUIRE(EVP_EncryptInit_ex(cipher, EVP_aes_128_gcm(), nullptr, block.data(), nonce.data()) ==
+            1);
+    REQUIRE(EVP_EncryptUpdate(cipher, nullptr, &size_bytes,
+                              reinterpret_cast<const unsigned char*>(about.data()),
+                              static_cast<int>(about.size())) == 1);
+    REQUIRE(EVP_EncryptUpdate(cipher, sealed.data(), &size_bytes,
+                              reinterpret_cast<const unsigned char*>(clear.data()),
+                              static_cast<int>(clear.size())) == 1);
+    REQUIRE(EVP_EncryptFinal_ex(cipher, sealed.data() + size_bytes, &size_bytes) == 1);
+    REQUIRE(EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, 16, &sealed[clear.size()]) == 1);
+    EVP_CIPHER_CTX_free(cipher);
+    std::string made = head;
+    add_number(made, 8 + sealed.size(), 2);
+    add_number(made, number, 8);
+    return made.append(sealed.begin(), sealed.end());
 }
 
 bool tls_client::is_resumed() const {

@@ -59,6 +59,9 @@ class tls_client {
     /// The peer's keys are to be renewed, too (RFC 8446 section 4.6.3).
     [[nodiscard]] bool renew_keys();
     [[nodiscard]] bool renegotiate();
+    /// A record of TLS 1.2 as this client seals its number `number`, by AES-128-GCM (RFC 5288); 0
+    /// is the one that ends its handshake. For what OpenSSL would not say.
+    [[nodiscard]] std::string seal(char kind, std::string_view clear, std::uint64_t number) const;
     [[nodiscard]] bool is_resumed() const;
     [[nodiscard]] std::string version() const;
     [[nodiscard]] std::string protocol() const;

@@ -293,6 +293,46 @@ TEST_CASE("tls_session: what is said for the eyes of others comes to an end (thr
     CHECK(on.server->to_send().size() < 4'096);
 }
 
+TEST_CASE("tls_session: so does what is no content of TLS 1.2 (threats.md, T1)") {
+    const std::string warning("\x01\x5a", 2);  // user_canceled
+    const std::pair<char, std::string> rows[] = {{23, ""}, {21, warning}};
+    for (const auto& [kind, octets] : rows) {
+        CAPTURE(kind);
+        talk on(plain_server(),
+                {.version = TLS1_2_VERSION, .ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256"});
+        on.exchange();
+        REQUIRE(on.client_is_done);
+        ferry::random rng(5);
+        std::uint64_t number = 0;
+        for (const char* said : {"still ", "here"}) {  // One is nothing to end it for.
+            on.feed(on.client.seal(kind, octets, ++number), rng);
+            on.feed(on.client.seal(23, said, ++number), rng);
+        }
+        CHECK(on.heard == "still here");
+        REQUIRE(!on.error_of_server);
+        int taken = 0;
+        while (!on.error_of_server && taken < 1'000) {
+            on.feed(on.client.seal(kind, octets, ++number), rng);
+            ++taken;
+        }
+        CHECK(taken < 100);
+        CHECK(on.error_of_server->code == errc::invalid);
+        CHECK(on.server->to_send().size() < 4'096);
+    }
+    // Nor do warnings that come before hands are shaken.
+    talk on(plain_server(), {.version = TLS1_2_VERSION});
+    REQUIRE(on.client.shake_hands() == tls_client::progress::wants_input);
+    ferry::random rng(6);
+    on.feed(on.client.take(), rng);
+    int taken = 0;
+    while (!on.error_of_server && taken < 1'000) {
+        on.feed(record(21, warning), rng);
+        ++taken;
+    }
+    CHECK(taken >= 2);
+    CHECK(taken < 100);
+}
+
 TEST_CASE("tls_session: what is no TLS is refused with an alert (threats.md, T1)") {
     const std::string rows[] = {
         "GET / HTTP/1.1\r\nHost: example.org\r\n\r\n",
