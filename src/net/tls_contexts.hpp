@@ -36,7 +36,11 @@ class tls_server::contexts {
         std::vector<certificate> certificates;
     };
 
-    [[nodiscard]] SSL_CTX* standard() const noexcept { return identities.front()->context.get(); }
+    /// What sessions begin with, which also keeps those of them that have names (TLS 1.2). Marked
+    /// ones have a place of their own, where no flood of others pushes them out.
+    [[nodiscard]] SSL_CTX* standard(bool is_marked) const noexcept {
+        return (is_marked ? of_marked : identities.front())->context.get();
+    }
     [[nodiscard]] const BIO_METHOD* wire() const noexcept { return wire_method.get(); }
 
     /// The context for a name that a client asks for: the name itself, then one of all names of its
@@ -47,6 +51,7 @@ class tls_server::contexts {
     bool seals_in_kernel = false;
     bio_method_owner wire_method;
     std::vector<std::unique_ptr<identity>> identities;     ///< In place: callbacks point at them.
+    std::unique_ptr<identity> of_marked;                   ///< The same as the first of these.
     std::map<std::string, SSL_CTX*, std::less<>> by_name;  ///< In lower case; "*.example.org", too.
     std::shared_ptr<tls_ticket_keys> tickets;
 };

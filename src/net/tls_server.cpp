@@ -41,7 +41,7 @@ constexpr const char* groups = "X25519:P-256:P-384";
 
 /// Of a client; also what is held for one that stops in the middle of it.
 constexpr long client_chain_bytes_max = 16 * 1'024;
-/// Some 1,300 octets each.
+/// Of those that are marked, and of the others; some 1,300 octets each.
 constexpr long kept_sessions_max = 1'024;
 constexpr std::int64_t warning_seconds = 14 * 86'400;
 
@@ -350,13 +350,18 @@ std::expected<std::unique_ptr<identity>, std::string> make_identity(
     return made;
 }
 
-std::expected<void, std::string> add_certificate(identity& to, certificate_owner own, BIO* chain,
-                                                 const tls_identity& from) {
+std::expected<void, std::string> add_certificate(identity& to, const tls_identity& from) {
+    const auto text = reader_of(from.certificates);
+    auto read = read_certificate(text.get(), from);
+    if (!read) {
+        return refusal(std::move(read.error()));
+    }
+    auto own = std::move(*read);
     auto* const context = to.context.get();
     if (::SSL_CTX_use_certificate(context, own.get()) != 1) {
         return wrong_certificate(from, take_tls_error());
     }
-    if (auto used = use_chain(context, chain, from); !used) {
+    if (auto used = use_chain(context, text.get(), from); !used) {
         return used;
     }
     if (auto used = use_key(context, own.get(), from); !used) {
@@ -388,6 +393,43 @@ identity* find_to_join(std::span<const std::unique_ptr<identity>> among,
                });
     });
     return found == among.end() ? nullptr : found->get();
+}
+
+std::expected<void, std::string> add_identity(tls_server::contexts& to,
+                                              const tls_settings& settings,
+                                              const tls_identity& from) {
+    auto own = read_certificate(reader_of(from.certificates).get(), from);
+    if (!own) {
+        return refusal(std::move(own.error()));
+    }
+    auto names = names_of(own->get());
+    auto* into = find_to_join(to.identities, names, own->get());
+    if (into == nullptr) {
+        auto made = make_identity(settings, std::move(names));
+        if (!made) {
+            return refusal(std::move(made.error()));
+        }
+        into = to.identities.emplace_back(std::move(*made)).get();
+    }
+    if (into == to.identities.front().get()) {
+        if (!to.of_marked) {
+            auto made = make_identity(settings, into->names);
+            if (!made) {
+                return refusal(std::move(made.error()));
+            }
+            to.of_marked = std::move(*made);
+        }
+        if (auto added = add_certificate(*to.of_marked, from); !added) {
+            return added;
+        }
+    }
+    if (auto added = add_certificate(*into, from); !added) {
+        return added;
+    }
+    for (const auto& name : into->names) {
+        to.by_name.emplace(name, into->context.get());  // The first that has it.
+    }
+    return {};
 }
 
 }  // namespace
@@ -423,33 +465,18 @@ std::expected<std::shared_ptr<const tls_server>, std::string> tls_server::make(
         return refusal(take_tls_error());
     }
     for (const auto& each : settings.identities) {
-        const auto text = reader_of(each.certificates);
-        auto own = read_certificate(text.get(), each);
-        if (!own) {
-            return refusal(std::move(own.error()));
-        }
-        auto names = names_of(own->get());
-        auto* into = find_to_join(inside->identities, names, own->get());
-        if (into == nullptr) {
-            auto made = make_identity(settings, std::move(names));
-            if (!made) {
-                return refusal(std::move(made.error()));
-            }
-            into = inside->identities.emplace_back(std::move(*made)).get();
-        }
-        if (auto added = add_certificate(*into, std::move(*own), text.get(), each); !added) {
+        if (auto added = add_identity(*inside, settings, each); !added) {
             return refusal(std::move(added.error()));
-        }
-        for (const auto& name : into->names) {
-            inside->by_name.emplace(name, into->context.get());  // The first that has it.
         }
     }
     if (inside->identities.empty()) {
         return refusal(std::string("there is no certificate"));
     }
-    auto* const standard = inside->standard();
-    SSL_CTX_set_tlsext_servername_callback(standard, &choose_certificate);
-    SSL_CTX_set_tlsext_servername_arg(standard, inside.get());
+    for (const bool is_marked : {false, true}) {
+        auto* const standard = inside->standard(is_marked);
+        SSL_CTX_set_tlsext_servername_callback(standard, &choose_certificate);
+        SSL_CTX_set_tlsext_servername_arg(standard, inside.get());
+    }
     return std::make_shared<const tls_server>(std::move(inside));
 }
 

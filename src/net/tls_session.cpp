@@ -283,7 +283,7 @@ result<std::unique_ptr<tls_session>> tls_session::make(std::shared_ptr<const tls
     const auto& inside = by->inside();
     // The constructor is nobody else's, so make_unique has no way in.
     std::unique_ptr<tls_session> made(new tls_session(std::move(by), std::move(how)));
-    made->ssl_.reset(::SSL_new(inside.standard()));
+    made->ssl_.reset(::SSL_new(inside.standard(!made->how_.mark.empty())));
     bio_owner wire(made->ssl_ ? ::BIO_new(inside.wire()) : nullptr);
     if (!wire) {
         ::ERR_clear_error();

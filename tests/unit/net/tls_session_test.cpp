@@ -721,6 +721,36 @@ TEST_CASE("tls_session: a session that has a name stays whose it is (threats.md,
     }
 }
 
+TEST_CASE(
+    "tls_session: sessions with names that are marked and others push none of each other out") {
+    const auto by = plain_server();
+    const tls_client_options nameless{.version = TLS1_2_VERSION, .takes_tickets = false};
+    for (const bool is_marked : {true, false}) {
+        CAPTURE(is_marked);
+        SSL_CTX_sess_set_cache_size(by->inside().standard(is_marked), 2);
+        const auto mark_if = [](bool has_one) { return std::string(has_one ? "a session" : ""); };
+        talk first(by, nameless, {.mark = mark_if(is_marked)});
+        first.exchange();
+        const auto session = first.client.ticket();
+        REQUIRE(session);
+        const auto is_kept = [&] {
+            auto how = nameless;
+            how.ticket = session.get();
+            talk next(by, how, {.mark = mark_if(is_marked)});
+            next.exchange();
+            return next.server->is_resumed();
+        };
+        for (const bool are_others_marked : {!is_marked, is_marked}) {
+            CHECK(is_kept());
+            for (int i = 0; i < 3; ++i) {
+                talk other(by, nameless, {.mark = mark_if(are_others_marked)});
+                other.exchange();
+            }
+        }
+        CHECK(!is_kept());  // Its own kind does.
+    }
+}
+
 TEST_CASE("tls_session: tickets of what is not marked have no mark") {
     const auto by = plain_server();
     talk first(by);
@@ -833,7 +863,7 @@ TEST_CASE("tls_session: who has shown a certificate that is over by now has to s
                                 .from_clients = tls_client_certificates::optional,
                                 .client_authorities = own.certificates});
     // When it was shown it was good.
-    ::X509_VERIFY_PARAM_set_flags(::SSL_CTX_get0_param(by->inside().standard()),
+    ::X509_VERIFY_PARAM_set_flags(::SSL_CTX_get0_param(by->inside().standard(false)),
                                   X509_V_FLAG_NO_CHECK_TIME);
     for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
         CAPTURE(version);
