@@ -1,6 +1,7 @@
 #include "ferry/net/tls_certificate.hpp"
 
 #include <fmt/format.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
@@ -84,6 +85,11 @@ bool set_fields(X509* made, EVP_PKEY* key, const std::vector<std::string>& names
 }
 
 }  // namespace
+
+tls_identity::~tls_identity() {
+    ::OPENSSL_cleanse(certificates.data(), certificates.size());
+    ::OPENSSL_cleanse(key.data(), key.size());
+}
 
 std::string take_tls_error() {
     const auto last = ::ERR_peek_last_error();

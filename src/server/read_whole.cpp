@@ -2,16 +2,34 @@
 
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
+#include <cstring>
+#include <memory>
 
 namespace ferry::server {
 
+namespace {
+
+/// As large as what is read may be: who grows leaves copies behind. What is not used of it is never
+/// touched.
+struct wiped_room {
+    explicit wiped_room(std::size_t bytes)
+        : octets(std::make_unique_for_overwrite<char[]>(bytes)), size_bytes(bytes) {}
+    wiped_room(const wiped_room&) = delete;
+    wiped_room& operator=(const wiped_room&) = delete;
+    ~wiped_room() { ::explicit_bzero(octets.get(), used); }
+
+    std::unique_ptr<char[]> octets;
+    std::size_t size_bytes;
+    std::size_t used = 0;
+};
+
+}  // namespace
+
 std::expected<std::string, int> read_whole(int file, std::size_t bytes_max) {
-    std::string text;
-    std::array<char, 16'384> piece;
-    while (text.size() <= bytes_max) {
-        const auto count = ::read(file, piece.data(), piece.size());
+    wiped_room room(bytes_max + 1);
+    while (room.used < room.size_bytes) {
+        const auto count = ::read(file, room.octets.get() + room.used, room.size_bytes - room.used);
         if (count < 0 && errno == EINTR) {
             continue;
         }
@@ -19,9 +37,9 @@ std::expected<std::string, int> read_whole(int file, std::size_t bytes_max) {
             return std::unexpected(errno);
         }
         if (count == 0) {
-            return text;
+            return std::string(room.octets.get(), room.used);
         }
-        text.append(piece.data(), static_cast<std::size_t>(count));
+        room.used += static_cast<std::size_t>(count);
     }
     return std::unexpected(EFBIG);
 }

@@ -58,6 +58,14 @@ std::expected<void, std::string> write_new(const std::string& path, std::string_
     return {};
 }
 
+std::expected<void, std::string> write_both(const std::string& path,
+                                            const net::tls_identity& what) {
+    auto text = what.certificates + what.key;
+    auto written = write_new(path, text, 0600);
+    ::explicit_bzero(text.data(), text.size());
+    return written;
+}
+
 /// What a certificate of its own is for: this machine, as people on it and near it call it.
 std::vector<std::string> names_of_this_machine(const config& settings) {
     std::vector<std::string> names = {"localhost"};
@@ -118,8 +126,8 @@ std::expected<net::tls_identity, std::string> tls_loader::read_identity(std::siz
         }
         const auto& own = *own_;
         // The key first: a certificate without one would be taken for whole the next time.
-        auto written = key_name == nullptr ? write_new(name, own.certificates + own.key, 0600)
-                                           : write_new(*key_name, own.key, 0600);
+        auto written =
+            key_name == nullptr ? write_both(name, own) : write_new(*key_name, own.key, 0600);
         if (written && key_name != nullptr) {
             written = write_new(name, own.certificates, 0644);
         }
@@ -159,11 +167,12 @@ std::expected<void, std::string> tls_loader::read_ticket_keys() {
     if (settings_.tls_ticket_keys.empty()) {
         return {};
     }
-    const auto octets = read_file(settings_.tls_ticket_keys);
+    auto octets = read_file(settings_.tls_ticket_keys);
     if (!octets) {
         return refusal(fmt::format("--tls-ticket-keys: {}", octets.error()));
     }
     auto keys = net::tls_ticket_keys::parse(*octets);
+    ::explicit_bzero(octets->data(), octets->size());
     if (!keys) {
         return refusal(fmt::format("--tls-ticket-keys: {}: {}",
                                    in_quotes(settings_.tls_ticket_keys), keys.error()));

@@ -1,8 +1,11 @@
 #include "allocation_faults.hpp"
 
+#include <malloc.h>
+
 #include <bit>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 
 namespace {
@@ -98,6 +101,8 @@ thread_local bool fault_happened = false;
 thread_local bool (*asked)() noexcept = nullptr;
 thread_local bool (*counts_now)() noexcept = nullptr;  // Null: nothing is counted.
 thread_local block_table counted;
+thread_local std::string_view wanted;  // Empty: nothing is looked for.
+thread_local std::size_t found = 0;
 
 }  // namespace
 
@@ -131,6 +136,15 @@ std::size_t counted_bytes() noexcept {
     return counted.sum_bytes();
 }
 
+void look_at_freed_blocks_for(std::string_view octets) noexcept {
+    wanted = octets;
+    found = 0;
+}
+
+std::size_t found_in_freed_blocks() noexcept {
+    return found;
+}
+
 }  // namespace ferry::test
 
 #if !defined(__has_feature) || !__has_feature(thread_sanitizer)
@@ -159,6 +173,10 @@ void* allocate(std::size_t size_bytes, std::size_t alignment) noexcept {
 void release(void* memory) noexcept {
     if (counts_now != nullptr) {
         counted.erase(memory);
+    }
+    if (!wanted.empty() && memory != nullptr &&
+        ::memmem(memory, ::malloc_usable_size(memory), wanted.data(), wanted.size()) != nullptr) {
+        ++found;
     }
     std::free(memory);
 }

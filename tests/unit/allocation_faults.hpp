@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string_view>
 
 namespace ferry::test {
 
@@ -41,5 +42,10 @@ void count_allocations(bool (*counts)() noexcept) noexcept;
 
 /// The octets that are counted just now: as asked for, without what malloc(3) adds.
 [[nodiscard]] std::size_t counted_bytes() noexcept;
+
+/// From now on counts the blocks that the calling thread frees with `octets` in them, which must
+/// stay; empty: does not look. Under ThreadSanitizer none is found.
+void look_at_freed_blocks_for(std::string_view octets) noexcept;
+[[nodiscard]] std::size_t found_in_freed_blocks() noexcept;
 
 }  // namespace ferry::test

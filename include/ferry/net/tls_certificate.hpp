@@ -8,7 +8,7 @@
 
 namespace ferry::net {
 
-/// A certificate and its key as PEM (RFC 7468).
+/// A certificate and its key as PEM (RFC 7468). Text that a key is in is wiped when it goes.
 struct tls_identity {
     std::string certificates;     ///< The server's own first, then those that vouch for it.
     std::string key;              ///< Empty: it is among `certificates`.
@@ -16,6 +16,8 @@ struct tls_identity {
     std::string ocsp_response{};  ///< DER (RFC 6960); empty: nothing is stapled.
     std::string key_called{};     ///< As `called`, of the file of the key; empty: the same one.
     std::string ocsp_called{};    ///< As `called`, of the file of the response.
+
+    ~tls_identity();
 };
 
 /// Makes a certificate that vouches for itself, ECDSA on P-256 (RFC 5480), for `names`: host names
