@@ -80,7 +80,7 @@ SUITES = [
     # What threads share lies in these layers: the pool, channels, tables of files and accounts. What
     # lies above has one thread a core, as the simulator has, or such a table.
     Suite("tsan", "unit tests and reactor conformance under TSan", build="tsan",
-          programs=r"unit-(base|runtime|vfs|auth)|reactor.*"),
+          programs=r"unit-(base|runtime|vfs|auth|net-threads)|reactor.*"),
     Suite("sim", "90 simulated worlds in which much goes wrong",
           command=("tools/sim", "--seeds", "1..90", "--faults", "heavy")),
     Suite("sim-calm", "simulated worlds without faults: every answer exact, the same trace twice",
