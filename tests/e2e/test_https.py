@@ -5,7 +5,9 @@ import json
 import os
 import re
 import signal
+import socket
 import ssl
+import struct
 import subprocess
 import time
 
@@ -231,6 +233,96 @@ def test_what_is_no_tls(t):
         connection.close()
 
 
+def test_those_who_are_connected_are_served_in_a_flood(t):
+    """threats.md, T4: a core serves them between two handshakes, however many wait.
+
+    All hellos are there before the request is, for the server is stopped until then; the kernel's
+    stamps say in which order the answers came, whenever this process gets to read them."""
+    server, authority = serve(t, "--cores", "1")
+    count = 64
+    connected = Secure(server, authority).wrap(server.connect("https"))
+    connected.sendall(request("/hello.txt"))
+    check.contains(connected.recv(65536), b"hello, world", "before the flood")
+    flood = [t.closing(server.connect("https")) for _ in range(count)]
+    sockets = [t.closing(socket.socket(fileno=os.dup(connected.fileno()))), *flood]
+    for each in sockets:
+        each.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    hello = client_hello()
+    server.signal(signal.SIGSTOP)
+    try:
+        for each in flood:
+            each.sendall(hello)
+        connected.sendall(request("/hello.txt"))
+    finally:
+        server.signal(signal.SIGCONT)
+    answered, *of_flood = [arrival(each) for each in sockets]
+    before = sum(each < answered for each in of_flood)
+    check.holds(before <= count // 4, f"{before} of {count} handshakes went before the request")
+    connected.close()
+
+
+SO_TIMESTAMPNS = 35  # Of socket(7); Python has no name for it.
+
+
+def arrival(connection):
+    """When the first octets that wait on `connection` came, in nanoseconds of the kernel's clock."""
+    connection.settimeout(10)
+    octets, said, *_ = connection.recvmsg(65536, 64)
+    check.holds(octets, "an answer")
+    seconds, nanoseconds = struct.unpack("qq", said[0][2])
+    return seconds * 1_000_000_000 + nanoseconds
+
+
+def client_hello():
+    """The first octets of a client; the server cannot tell that several send the same ones."""
+    tls, to_send = ssl.create_default_context(), ssl.MemoryBIO()
+    client = tls.wrap_bio(ssl.MemoryBIO(), to_send, server_hostname="localhost")
+    try:
+        client.do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return to_send.read()
+
+
+IDLE_BYTES_MAX = 24 * 1024
+
+
+def test_what_an_idle_connection_holds(t):
+    """Of memory of the process, all in all, once it has had an answer: 24 KiB at most."""
+    # Those of all are few, so that they have been used before anything is measured.
+    server, authority = serve(t, "--cores", "1", "--ftps", "127.0.0.1:0", "--anonymous", "read",
+                              "--address-connections-max", "off", "--receive-buffers", "16")
+    first, more = 30, 60
+
+    def connect(scheme, secure):
+        connection = t.closing(secure.wrap(server.connect(scheme)))
+        if scheme == "https":
+            connection.sendall(request("/hello.txt"))
+        else:
+            for line in (b"USER anonymous\r\n", b"PASS x\r\n"):
+                check.holds(connection.recv(65536), "a reply")
+                connection.sendall(line)
+        check.holds(connection.recv(65536), "an answer")
+
+    def memory_bytes():
+        with open(f"/proc/{server.pid}/smaps_rollup", encoding="utf-8") as file:
+            return 1024 * int(re.search(r"^Anonymous: +(\d+)", file.read(), re.MULTILINE)[1])
+
+    for scheme in ("https", "ftps"):
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            secure = Secure(server, authority, minimum_version=version, maximum_version=version)
+            for _ in range(first):
+                connect(scheme, secure)
+            before = memory_bytes()
+            for _ in range(more):
+                connect(scheme, secure)
+            limit = time.monotonic() + 10
+            # What was for their handshakes is given back in time.
+            while (each := (memory_bytes() - before) / more) > IDLE_BYTES_MAX:
+                check.holds(time.monotonic() < limit, f"{scheme}, {version.name}: {each} octets")
+                time.sleep(0.05)
+
+
 def test_clients_with_certificates(t):
     """--tls-client-certs required: nobody else is served."""
     folder = t.tmp()
@@ -250,6 +342,77 @@ def test_clients_with_certificates(t):
         except OSError:  # TLS 1.3 tells it behind the client's end of the handshake.
             continue
         check.equal(got, b"", f"with {chain}")
+
+
+def test_who_vouches_for_clients_is_read_anew(t):
+    """SIGHUP: whom they vouch for then is served, whom they do not is not; a bad file changes nothing."""
+    folder = t.tmp()
+    chains = {name: certificate(folder, name) for name in ("ann", "eve")}
+    authorities = f"{folder}/clients.pem"
+
+    def vouch_for(*names):
+        with open(authorities, "wb") as file:
+            for name in names:
+                with open(chains[name][0], "rb") as one:
+                    file.write(one.read())
+
+    def is_served(who):
+        client = Secure(server, authority)
+        client.context.load_cert_chain(*chains[who])
+        try:
+            with client.wrap(server.connect("https")) as connection:
+                connection.sendall(request("/hello.txt"))
+                return connection.recv(100).startswith(b"HTTP/1.1 200")
+        except OSError:
+            return False
+
+    vouch_for("ann")
+    server, authority = serve(t, "--tls-client-certs", "required", "--tls-client-ca", authorities)
+    check.equal((is_served("ann"), is_served("eve")), (True, False), "at first")
+    known = Secure(server, authority)
+    known.context.load_cert_chain(*chains["ann"])
+    with Connection(known) as old:
+        check.equal(old.ask("/hello.txt").status, 200, "before")
+        vouch_for("eve")
+        hangup(server, "from now on")
+        check.equal((is_served("ann"), is_served("eve")), (False, True), "anew")
+        vouch_for()
+        hangup(server, "the certificates stay as they were")
+        check.equal((is_served("ann"), is_served("eve")), (False, True), "kept")
+        check.equal(old.ask("/hello.txt").status, 200, "a connection goes on")
+
+
+def test_what_is_stapled_is_read_anew(t):
+    """SIGHUP: --tls-ocsp, too; what is no response leaves the one before in place."""
+    folder = t.tmp()
+    own, key = certificate(folder, "localhost")
+    number = run(["openssl", "x509", "-in", own, "-noout", "-serial"]).text.strip().split("=")[1]
+    with open(f"{folder}/index", "w", encoding="utf-8") as file:
+        file.write(f"V\t491231235959Z\t\t{number}\tunknown\t/CN=localhost\n")
+    response = f"{folder}/response"
+
+    def vouch(days):
+        run(["openssl", "ocsp", "-index", f"{folder}/index", "-CA", own, "-rsigner", own, "-rkey",
+             key, "-issuer", own, "-cert", own, "-ndays", str(days), "-respout", response])
+
+    def stapled():
+        said = run(["openssl", "s_client", "-connect", f"127.0.0.1:{server.https_port}",
+                    "-status"]).text
+        return re.findall(r"Next Update: (.*)", said)
+
+    vouch(1)
+    server = t.ferry(trees.fill(t.tmp(), SITE), "--https", "127.0.0.1:0", "--tls-cert", own,
+                     "--tls-key", key, "--tls-ocsp", response)
+    first = stapled()
+    check.equal(len(first), 1, "what is stapled at first")
+    vouch(20)
+    hangup(server, "from now on")
+    second = stapled()
+    check.holds(len(second) == 1 and second != first, f"{second} behind {first}")
+    with open(response, "wb") as file:
+        file.write(b"nothing")
+    hangup(server, "the certificates stay as they were")
+    check.equal(stapled(), second, "kept")
 
 
 def test_certificates_of_accounts(t):
