@@ -100,7 +100,7 @@ std::string path::link_text_to(const path& target) const {
         }
     }
     std::string made;
-    for (std::size_t i = std::ranges::count(from.substr(shared), '/'); i > 0; --i) {
+    for (auto left = std::ranges::count(from.substr(shared), '/'); left > 0; --left) {
         made += "../";
     }
     if (shared < to.size()) {
