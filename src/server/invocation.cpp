@@ -228,7 +228,7 @@ std::vector<std::string> unknown_variables(const char* const* environment) {
     return found;
 }
 
-std::expected<std::vector<given>, early_exit> read_file(const std::string& path) {
+std::expected<std::vector<given>, early_exit> given_in_file(const std::string& path) {
     auto entries = read_config_file(path);
     if (!entries) {
         const auto& wrong = entries.error();
@@ -419,7 +419,7 @@ std::expected<config, early_exit> parse(const invocation& started) {
     }
     std::vector<given> file;
     if (!settings.config_file.empty()) {
-        auto read = read_file(settings.config_file);
+        auto read = given_in_file(settings.config_file);
         if (!read) {
             return std::unexpected(std::move(read.error()));
         }

@@ -16,8 +16,8 @@ using sim::first_descriptor;
 
 namespace {
 
-struct machine {
-    explicit machine(std::uint64_t seed = 1) : world(seed) {}
+struct host_machine {
+    explicit host_machine(std::uint64_t seed = 1) : world(seed) {}
 
     /// A descriptor of a file, made if there is none.
     int open(const char* path) {
@@ -71,7 +71,7 @@ struct machine {
 }  // namespace
 
 TEST_CASE("host: the lowest free number, as POSIX has it") {
-    machine on;
+    host_machine on;
     for (int i = 0; i < 5; ++i) {
         REQUIRE(on.open("/file") == first_descriptor + i);
     }
@@ -88,7 +88,7 @@ TEST_CASE("host: the lowest free number, as POSIX has it") {
 }
 
 TEST_CASE("host: a number says what is behind it, and nothing behind is nothing") {
-    machine on;
+    host_machine on;
     const int file = on.open("/file");
     const auto [left, right] = on.pair();
     CHECK(on.host.file(file) != nullptr);
@@ -108,7 +108,7 @@ TEST_CASE("host: a number says what is behind it, and nothing behind is nothing"
 }
 
 TEST_CASE("host: no more descriptors than it may have") {
-    machine on;
+    host_machine on;
     const std::size_t before = on.host.descriptors_max();
     on.host.set_descriptors_max(3);
     for (int i = 0; i < 3; ++i) {
@@ -127,7 +127,7 @@ TEST_CASE("host: no more descriptors than it may have") {
 }
 
 TEST_CASE("host: a connection ends with its last descriptor, not before") {
-    machine on;
+    host_machine on;
     const auto [left, right] = on.pair();
     const int twin = on.host.install(*on.host.find(left), O_RDWR);
     CHECK(on.host.close(left) == 0);
@@ -148,7 +148,7 @@ TEST_CASE("host: a connection ends with its last descriptor, not before") {
 }
 
 TEST_CASE("host: a number put on itself stays open") {
-    machine on;
+    host_machine on;
     const auto [left, right] = on.pair();
     CHECK(on.host.install_at(left, *on.host.find(left), O_RDWR) == left);
     on.run();
@@ -157,7 +157,7 @@ TEST_CASE("host: a number put on itself stays open") {
 }
 
 TEST_CASE("host: status flags are the description's, and F_SETFL changes only some of them") {
-    machine on;
+    host_machine on;
     const auto [left, right] = on.pair();
     const int twin = on.host.install(*on.host.find(left), on.host.status_flags(left));
     CHECK(on.host.status_flags(left) == O_RDWR);
@@ -184,8 +184,8 @@ TEST_CASE("host: status flags are the description's, and F_SETFL changes only so
 
 TEST_CASE("host: one at a time is the current one of a thread") {
     CHECK(sim::host::current() == nullptr);
-    machine first;
-    machine second;
+    host_machine first;
+    host_machine second;
     {
         const sim::host::in_use outer(first.host);
         CHECK(sim::host::current() == &first.host);
@@ -199,7 +199,7 @@ TEST_CASE("host: one at a time is the current one of a thread") {
 }
 
 TEST_CASE("host: its clock goes with the world's, and jumps alone") {
-    machine on;
+    host_machine on;
     sim::host other(on.world);
     const auto seconds = [](const timespec& moment) { return moment.tv_sec; };
     const auto start = on.host.wall_clock();
@@ -218,7 +218,7 @@ TEST_CASE("host: its clock goes with the world's, and jumps alone") {
 
 TEST_CASE("host: which number stands for what is part of the trace") {
     const auto hash_of = [](int closed_first) {
-        machine on;
+        host_machine on;
         for (int i = 0; i < 2; ++i) {
             on.open("/file");
         }
@@ -231,7 +231,7 @@ TEST_CASE("host: which number stands for what is part of the trace") {
 }
 
 TEST_CASE("host: a crash takes descriptors and what was not synced, and tells nobody") {
-    machine on;
+    host_machine on;
     const int kept = on.open("/kept");
     const int lost = on.open("/lost");
     auto& files = on.host.files();

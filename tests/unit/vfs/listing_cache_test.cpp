@@ -32,8 +32,8 @@ namespace {
 
 using entries = std::vector<directory_entry>;
 
-task<entries> list_all(core& here, const vfs::tree& files, std::string_view name,
-                       vfs::listing_bounds* bounds) {
+task<entries> list_through_cache(core& here, const vfs::tree& files, std::string_view name,
+                                 vfs::listing_bounds* bounds) {
     auto opened = co_await files.open(here, at(name));
     REQUIRE(opened.has_value());
     auto begun = co_await files.list(here, std::move(*opened), at(name), {.bounds = bounds});
@@ -72,10 +72,10 @@ struct listed_site {
     /// What a request that arrives now gets.
     entries list(std::string_view name) {
         machine.io.note_arrival();
-        return machine.run(&list_all, std::cref(*tree), name, &bounds);
+        return machine.run(&list_through_cache, std::cref(*tree), name, &bounds);
     }
     entries list_uncached(std::string_view name) {
-        return machine.run(&list_all, std::cref(*tree), name,
+        return machine.run(&list_through_cache, std::cref(*tree), name,
                            static_cast<vfs::listing_bounds*>(nullptr));
     }
     vfs::directory_text_ptr form(std::string_view name) {
