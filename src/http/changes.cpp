@@ -70,6 +70,10 @@ std::string_view reason_of(errc why) noexcept {
             return "No file can have that name here.";
         case errc::denied:
             return "The server itself may not do that there.";
+        case errc::no_space:
+            return "The disk is full.";
+        case errc::over_quota:
+            return "What may be stored here is used up (quota).";
         default:
             return {};
     }

@@ -40,6 +40,9 @@ task<response_plan> plan_delete(const planning& plan, vfs::path name) {
     if (!plan.rights_at(name).has(auth::right::remove)) {
         co_return plan.forbidden();
     }
+    if (name.is_root()) {
+        co_return plan.error(status::forbidden, "This is the root of the tree, which stays.");
+    }
     const auto seen = co_await look_at(plan, std::move(name));
     if (!seen) {
         co_return plan.error(status_for(seen.error().code));

@@ -280,7 +280,9 @@ def test_quota(t):
     while answer.status == 503 and time.monotonic() < until:  # It is being counted.
         answer = put(server, "/few/a", b"x" * 50_000, by="few")
     check.equal(answer.status, 201, "what fits")
-    check.equal(put(server, "/few/b", b"x" * 60_000, by="few").status, 507, "what does not")
+    refused = put(server, "/few/b", b"x" * 60_000, by="few")
+    check.equal(refused.status, 507, "what does not")
+    check.contains(refused.body, b"quota", "what is said")
     check.equal(os.listdir(os.path.join(server.root, "few")), ["a"], "what is there")
 
 
