@@ -586,25 +586,31 @@ task<result<void>> tls_stream::send(std::span<const std::byte> octets,
         const auto sent = co_await below_.send(octets, stall_timeout);
         co_return sent;
     }
-    while (!octets.empty()) {
-        const auto part = octets.first(std::min(octets.size(), quantum_bytes));
-        octets = octets.subspan(part.size());
-        if (kernel_seals_) {
-            const file_message message{.head = part, .body = {}};
-            const auto passed = co_await send_by_kernel(message, stall_timeout);
-            if (!passed) {
-                co_return failure(passed.error());
+    try {
+        while (!octets.empty()) {
+            const auto part = octets.first(std::min(octets.size(), quantum_bytes));
+            octets = octets.subspan(part.size());
+            if (kernel_seals_) {
+                const file_message message{.head = part, .body = {}};
+                const auto passed = co_await send_by_kernel(message, stall_timeout);
+                if (!passed) {
+                    co_return failure(passed.error());
+                }
+                continue;
             }
-            continue;
+            const auto sealed = seal(part);
+            if (!sealed) {
+                co_return failure(sealed.error());
+            }
+            const auto sent = co_await flush(stall_timeout);
+            if (!sent) {
+                co_return failure(sent.error());
+            }
         }
-        const auto sealed = seal(part);
-        if (!sealed) {
-            co_return failure(sealed.error());
-        }
-        const auto sent = co_await flush(stall_timeout);
-        if (!sent) {
-            co_return failure(sent.error());
-        }
+    } catch (const std::bad_alloc&) {
+        is_broken_ =
+            true;  // What is sealed may go yet: who says it again would have said it twice.
+        co_return failure(errc::exhausted);
     }
     co_return result<void>{};
 }

@@ -113,20 +113,26 @@ task<> out_of_memory(nursery& tasks, tls_scene& on, std::size_t which, std::size
     keep_frames(false);
     bool is_sent = false;
     bool has_happened = false;
+    bool is_thrown = false;
     try {
         const test::allocation_fault fault(which);
         const auto sent = co_await on.stream.send(as_octets(much), 5s);
         is_sent = sent.has_value();
         has_happened = fault.has_happened();
     } catch (const std::bad_alloc&) {
-        has_happened = true;
+        has_happened = is_thrown = true;
     }
     keep_frames(true);
     CHECK(is_sent != has_happened);
     happened += has_happened ? 1 : 0;
+    if (is_thrown) {  // Nothing of it has gone: it may be said again.
+        CHECK((co_await on.stream.send(as_octets(much), 5s)).has_value());
+    }
     co_await on.stream.close(farewell::orderly);
     co_await client_listens(on);
+    CHECK(on.client_heard.size() <= much.size());
     CHECK(much.starts_with(on.client_heard));
+    CHECK((on.client_heard.size() == much.size()) == (is_sent || is_thrown));
     CHECK(
         !on.client.has_failed());  // No record, and no close_notify, comes behind one that is lost.
 }
