@@ -72,12 +72,6 @@ ABOVE_IO = ("readme", "manual", "ftp_load", "http_load", "http_listing_page", "h
 LOAD_TOOLS = ("tools/ftp_load/ferry-ftp-load", "tools/http_load/ferry-http-load")
 
 SUITES = [
-    Suite("lint", "the house rules (tools/lint)", quick=True,
-          command=("tools/lint",)),
-    Suite("lint-rules", "every rule of tools/lint finds what it is for", quick=True, beside=True,
-          command=("python3", "tests/tools/lint_test.py")),
-    Suite("suites", "what fails is counted and told, what was unsteady is told (this tool)",
-          quick=True, beside=True, command=("python3", "tests/tools/suites_test.py")),
     Suite("asan", "unit tests, reactor conformance and fuzz corpora under ASan and UBSan",
           quick=True, build="asan", programs=r".*"),
     # What threads share lies in these layers: the pool, channels, tables of files and accounts. What
@@ -127,6 +121,13 @@ SUITES = [
     Suite("crash", "kill -9 while clients upload, a few times (tools/crash does it 300 times)",
           build="release", targets=("src/server/ferry",), beside=True,
           command=("tools/crash", "--kills", "12", "--ferry", "build/release/ferry")),
+    # Beside tests that wait much.
+    Suite("lint", "the house rules (tools/lint)", quick=True, beside=True,
+          command=("tools/lint",)),
+    Suite("lint-rules", "every rule of tools/lint finds what it is for", quick=True, beside=True,
+          command=("python3", "tests/tools/lint_test.py")),
+    Suite("suites", "what fails is counted and told, what was unsteady is told (this tool)",
+          quick=True, beside=True, command=("python3", "tests/tools/suites_test.py")),
 ]
 
 
