@@ -1,11 +1,14 @@
 #include "http/answer_cache.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <utility>
 
+#include "ferry/base/ascii.hpp"
 #include "ferry/base/assert.hpp"
 #include "ferry/base/wall_clock.hpp"
 
@@ -43,6 +46,9 @@ std::uint64_t load(const char* at) noexcept {
     return word;
 }
 
+// That `hash_of` needs.
+constexpr std::size_t hashed_bytes_min = 16;
+
 /// Of at least 16 octets, 16 at once. Who does not know the seed cannot make two texts alike.
 std::uint64_t hash_of(std::string_view text, std::uint64_t seed) noexcept {
     const char* const last = text.data() + text.size() - 16;
@@ -52,6 +58,71 @@ std::uint64_t hash_of(std::string_view text, std::uint64_t seed) noexcept {
     }
     hash = fold(load(last) ^ odd_2 ^ seed, load(last + 8) ^ hash);
     return fold(hash ^ odd_1, odd_2);
+}
+
+/// The same of what stands around `left_out`, at least 16 octets of it before that.
+std::uint64_t hash_around(std::string_view text, text_place left_out, std::uint64_t seed) noexcept {
+    const auto behind = left_out.behind(text);
+    std::array<char, hashed_bytes_min> few{};
+    behind.copy(few.data(), few.size());
+    const auto rest = hash_of(
+        behind.size() < few.size() ? std::string_view(few.data(), few.size()) : behind, ~seed);
+    return fold(hash_of(left_out.before(text), seed) ^ odd_2, rest ^ odd_1);
+}
+
+constexpr std::string_view range_name = "range: ";
+constexpr std::string_view range_unit = "bytes=";
+
+/// How many octets `text` begins with that may be one range, "bytes=0-99" (RFC 9110
+/// section 14.1.2), or what `parse_range` refuses: digits and hyphens.
+std::size_t range_bytes_of(std::string_view text) noexcept {
+    if (!text.starts_with(range_unit)) {
+        return 0;
+    }
+    return std::min(text.find_first_not_of("0123456789-", range_unit.size()), text.size());
+}
+
+/// The value of the line "Range: bytes=0-99" of a head; empty: there is none that is written so.
+text_place range_of(std::string_view head) noexcept {
+    for (auto at = head.find(range_unit); at != std::string_view::npos;
+         at = head.find(range_unit, at + 1)) {
+        const auto line = at - std::min(at, range_name.size());
+        if (at < hashed_bytes_min || head[line - 1] != '\n' ||
+            !ascii::equal_ignoring_case(head.substr(line, at - line), range_name)) {
+            continue;
+        }
+        const text_place found{.at = at, .size_bytes = range_bytes_of(head.substr(at))};
+        return found.behind(head).starts_with("\r\n") ? found : text_place{};
+    }
+    return {};
+}
+
+/// What `find` finds where `input` begins with a head that `known` is the answer to, but for what
+/// plays a part besides octets.
+std::optional<answer_cache::sight> see(std::string_view input, kept_answer& known) noexcept {
+    if (known.range.size_bytes == 0) {
+        return input.starts_with(known.request_head)
+                   ? std::optional(answer_cache::sight{.answer = &known,
+                                                       .head_bytes = known.request_head.size(),
+                                                       .range = {},
+                                                       .hash = known.hash,
+                                                       .hash_around = 0})
+                   : std::nullopt;
+    }
+    const auto behind = known.range.behind(known.request_head);
+    if (!input.starts_with(known.range.before(known.request_head))) {
+        return std::nullopt;
+    }
+    const text_place range{.at = known.range.at,
+                           .size_bytes = range_bytes_of(input.substr(known.range.at))};
+    return range.size_bytes != 0 && range.behind(input).starts_with(behind)
+               ? std::optional(
+                     answer_cache::sight{.answer = &known,
+                                         .head_bytes = range.at + range.size_bytes + behind.size(),
+                                         .range = range,
+                                         .hash = known.hash,
+                                         .hash_around = known.hash})
+               : std::nullopt;
 }
 
 std::size_t bytes_of(const kept_answer& which) noexcept {
@@ -78,10 +149,10 @@ answer_cache::sight answer_cache::find(std::string_view input, answer_context co
         (input.front() != 'G' && input.front() != 'H')) {
         return {};
     }
-    if (latest_ != nullptr && latest_->context == context &&
-        input.starts_with(latest_->request_head)) {
-        return {
-            .answer = latest_, .head_bytes = latest_->request_head.size(), .hash = latest_->hash};
+    if (latest_ != nullptr && latest_->context == context) {
+        if (const auto seen = see(input, *latest_)) {
+            return *seen;
+        }
     }
     const auto end = input.find(head_end);
     if (end == std::string_view::npos) {
@@ -91,20 +162,40 @@ answer_cache::sight answer_cache::find(std::string_view input, answer_context co
     if (head.size() < head_bytes_min) {
         return {};
     }
-    sight seen{.head_bytes = head.size(),
-               .hash = hash_of(
-                   head, seed_ + (context.is_secure ? 2U : 0U) + (context.has_accounts ? 1U : 0U))};
-    if (places_.empty()) {
+    const auto seed = seed_ + (context.is_secure ? 2U : 0U) + (context.has_accounts ? 1U : 0U);
+    sight seen{.answer = nullptr,
+               .head_bytes = head.size(),
+               .range = {},
+               .hash = hash_of(head, seed),
+               .hash_around = 0};
+    if (look_up(head, seen.hash, context, seen)) {
         return seen;
     }
-    for (const place& each : std::span(places_of(seen.hash), ways)) {
-        if (each.hash == seen.hash && each.answer && each.answer->context == context &&
-            each.answer->request_head == head) {
-            seen.answer = latest_ = each.answer.get();
-            break;
-        }
+    seen.range = range_of(head);
+    if (seen.range.size_bytes != 0) {
+        seen.hash_around = hash_around(head, seen.range, seed);
+        look_up(head, seen.hash_around, context, seen);
     }
     return seen;
+}
+
+/// Looks for the answer to `head` at the places of `hash`. True: `seen` tells of it.
+bool answer_cache::look_up(std::string_view head, std::uint64_t hash, answer_context context,
+                           sight& seen) noexcept {
+    if (places_.empty()) {
+        return false;
+    }
+    for (const place& each : std::span(places_of(hash), ways)) {
+        if (each.hash != hash || !each.answer || each.answer->context != context) {
+            continue;
+        }
+        if (const auto found = see(head, *each.answer); found && found->head_bytes == head.size()) {
+            seen = *found;
+            latest_ = seen.answer;
+            return true;
+        }
+    }
+    return false;
 }
 
 /// Its answer has not been used for a while, or was made of what is not open any more.

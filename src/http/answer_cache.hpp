@@ -28,6 +28,22 @@ struct answer_context {
     bool operator==(const answer_context&) const = default;
 };
 
+/// Some octets of a text.
+struct text_place {
+    std::size_t at = 0;
+    std::size_t size_bytes = 0;
+
+    [[nodiscard]] std::string_view in(std::string_view text) const noexcept {
+        return text.substr(at, size_bytes);
+    }
+    [[nodiscard]] std::string_view before(std::string_view text) const noexcept {
+        return text.substr(0, at);
+    }
+    [[nodiscard]] std::string_view behind(std::string_view text) const noexcept {
+        return text.substr(at + size_bytes);
+    }
+};
+
 /// An answer to a visitor, made of a file that the file cache keeps, or of its absence, or of a
 /// listing that the listing cache keeps, and its directory.
 struct kept_answer {
@@ -39,6 +55,11 @@ struct kept_answer {
     std::weak_ptr<const vfs::directory_text> listing;     ///< Where `is_listing`, and as these.
     bool is_listing = false;                              ///< The body is of `listing`.
     byte_range part;  ///< Of the file: the body; empty: there is none.
+    /// The value of Range in `request_head`, if that is one range of octets. Then it is the answer
+    /// to that head with any other such, too, but for `part` and `part_lines`. Empty: to those
+    /// octets alone.
+    text_place range;
+    text_place part_lines;  ///< Of `message`, `append_part_lines`: where there is `range`.
     content_coding packed_as = content_coding::identity;  ///< The file, before `part` is taken.
     /// Then the octets that `message` tells the length of. Others that have taken their place, of
     /// the same file to all that the file system says, may be as many or not.
@@ -57,7 +78,8 @@ struct kept_answer {
 
 /// Answers that one core has given and can give again at once: to the same octets of a request, as
 /// long as the file cache says that the file is the same (decision 0042). All that is read out of a
-/// request comes of its octets, so the whole head is the key: nothing can be overlooked in it.
+/// request comes of its octets, so the whole head is the key: nothing can be overlooked in it. Only
+/// the numbers of a range are read each time: players of video ask for another part each time.
 ///
 /// Answers are kept from their second making on, each at one of eight places that its hash gives,
 /// by a secret seed: whoever chooses requests can push out some, and make nothing slow.
@@ -71,7 +93,9 @@ class answer_cache {
     struct sight {
         kept_answer* answer = nullptr;  ///< Until the next call. Null: there is none.
         std::size_t head_bytes = 0;     ///< Of the request; 0: no whole head, or no GET or HEAD.
+        text_place range;  ///< Of the head: the value of Range, if that is one range of octets.
         std::uint64_t hash = 0;         ///< Of the head.
+        std::uint64_t hash_around = 0;  ///< The same but for `range`, if there is one.
     };
     /// Looks for the answer to the head that `input` begins with. Cost: a comparison where it is
     /// the same as the last one, else one pass over the head.
@@ -101,6 +125,8 @@ class answer_cache {
     static constexpr std::size_t ways = 8;
 
     [[nodiscard]] place* places_of(std::uint64_t hash) noexcept;
+    bool look_up(std::string_view head, std::uint64_t hash, answer_context context,
+                 sight& seen) noexcept;
     void drop(place& which) noexcept;
     [[nodiscard]] bool may_go(const place& which) const noexcept;
     void make_room(std::size_t wanted_bytes) noexcept;

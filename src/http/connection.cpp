@@ -470,10 +470,29 @@ bool may_say_password(const conversation& talk) noexcept {
            talk.plain.local().family == net::address_family::local;
 }
 
-/// What the body of a known answer is of.
+/// What the access log says of a request that is answered again. Its octets are its own: the answer
+/// that is kept may be dropped while it is sent.
+struct logged_request {
+    std::string octets;
+    head_parser parser;  ///< Has read them.
+};
+
+/// The present request, of which `octets` are the head, for the log. Null: it does not parse.
+std::shared_ptr<const head_parser> logged_as(const conversation& talk, std::string_view octets) {
+    auto made = std::make_shared<logged_request>(std::string(octets),
+                                                 head_parser(limits_of(talk.shared.settings)));
+    if (made->parser.parse(made->octets) != head_progress::complete) {
+        return nullptr;
+    }
+    return {made, &made->parser};
+}
+
+/// What a known answer is given again of.
 struct known_content {
     vfs::shared_file_ptr file;
-    coded_bodies::body_ptr packed;  ///< The octets, where it is packed or a listing.
+    byte_range part;
+    std::shared_ptr<const head_parser> asked;  ///< Null: nobody logs it.
+    coded_bodies::body_ptr packed;             ///< The octets, where it is packed or a listing.
     /// To have those of a large listing, which may be kept no longer than they are sent.
     std::optional<runtime::permits::permit> hold;
 
@@ -506,9 +525,21 @@ bool take_listing(conversation& talk, const kept_answer& known, known_content& f
     return true;
 }
 
+/// The part of `file` that the present request asks for, by a range like the one that the known
+/// answer is to. Nothing: there is more to say than that it is sent.
+std::optional<byte_range> part_asked_for(const conversation& talk, const vfs::shared_file& file) {
+    const auto asked = parse_range(talk.known.range.in(talk.unread()),
+                                   {.size_bytes = file.file.status().size_bytes});
+    if (!asked || asked->size() != 1 || asked->front().size_bytes >= shown_bytes_min) {
+        return std::nullopt;
+    }
+    return asked->front();
+}
+
 /// What the known answer to the present request was made of, if the answer is still that and
-/// nothing about the connection asks for more than it. Nothing: the request is to be parsed.
-std::optional<known_content> content_of_known(conversation& talk) noexcept {
+/// nothing about the connection asks for more than it. Nothing: the request is to be parsed. Throws
+/// std::bad_alloc.
+std::optional<known_content> content_of_known(conversation& talk) {
     if (talk.paced_for || !talk.from.is_free() || is_certified(talk) ||
         talk.requests + 1 >= talk.shared.settings.requests_per_connection_max ||
         talk.shared.draining.stop_requested()) {
@@ -518,13 +549,30 @@ std::optional<known_content> content_of_known(conversation& talk) noexcept {
     const auto is_as_it_was = [&talk](const vfs::shared_file_ptr& each) {
         return each && talk.shared.open_files.use_again(*each);
     };
-    known_content found{.file = known.file.lock(), .packed = {}, .hold = {}};
+    known_content found{.file = known.file.lock(),
+                        .part = known.part,
+                        .asked = known.asked,
+                        .packed = {},
+                        .hold = {}};
     if (!is_as_it_was(found.file)) {
         return std::nullopt;
     }
     for (const auto& each : known.others) {
         if (!is_as_it_was(each.lock())) {
             return std::nullopt;
+        }
+    }
+    if (known.range.size_bytes != 0) {
+        const auto part = part_asked_for(talk, *found.file);
+        if (!part) {
+            return std::nullopt;
+        }
+        found.part = *part;
+        if (found.asked) {  // The numbers are others, and any field may be logged.
+            found.asked = logged_as(talk, talk.unread().substr(0, talk.known.head_bytes));
+            if (!found.asked) {
+                return std::nullopt;
+            }
         }
     }
     if (known.is_listing) {
@@ -544,16 +592,22 @@ task<result<void>> answer_again(conversation& talk, known_content content) {
     kept_answer& known = *talk.known.answer;  // Until something is waited for.
     talk.shared.answers.refresh(known);
     ++talk.requests;
-    talk.used += known.request_head.size();
-    talk.batch += known.message;
+    talk.used += talk.known.head_bytes;
+    const auto part = content.part;
+    const auto batch_bytes = talk.batch.size();
+    talk.batch += known.part_lines.before(known.message);
+    if (known.part_lines.size_bytes != 0) {
+        append_part_lines(talk.batch, part, content.file->file.status().size_bytes);
+    }
+    talk.batch += known.part_lines.behind(known.message);
+    const auto page_bytes = known.message.size() - known.head_bytes;
     outcome how{.what = known.what,
-                .head_bytes = known.head_bytes,
-                .body_bytes = known.message.size() - known.head_bytes + known.part.size_bytes,
-                .received_bytes = known.request_head.size()};
+                .head_bytes = talk.batch.size() - batch_bytes - page_bytes,
+                .body_bytes = page_bytes + part.size_bytes,
+                .received_bytes = talk.known.head_bytes};
     const auto row = row_of(known.method);
-    const auto asked = known.asked;
+    const auto asked = std::move(content.asked);
     result<void> sent;
-    const auto part = known.part;
     const std::string* const octets = content.octets();
     if (part.size_bytes != 0 && (octets == nullptr || part.size_bytes > gathered_body_bytes_max)) {
         net::send_plan sending;
@@ -590,12 +644,23 @@ task<result<void>> answer_again(conversation& talk, known_content content) {
     co_return sent;
 }
 
-/// What the access log says of a request that is answered again. Its octets are its own: the answer
-/// that is kept may be dropped while it is sent.
-struct logged_request {
-    std::string octets;
-    head_parser parser;  ///< Has read them.
-};
+/// Whether `plan` answers a request for one range, and would answer one for another in the same
+/// way.
+bool is_any_part(const conversation& talk, const response_plan& plan) noexcept {
+    return talk.known.range.size_bytes != 0 && plan.what == status::partial_content &&
+           plan.further_parts.empty() && plan.packed_as == content_coding::identity &&
+           plan.made_of_too.empty() && (!plan.file || plan.file == plan.made_of);
+}
+
+/// Makes `fresh`, the answer to a part of `file`, the one to any part of it. False: what its head
+/// says of the part is not there.
+bool answer_any_part(kept_answer& fresh, const text_place& range, const vfs::node& file) {
+    std::string lines;
+    append_part_lines(lines, fresh.part, file.status().size_bytes);
+    fresh.range = range;
+    fresh.part_lines = {.at = fresh.message.find(lines), .size_bytes = lines.size()};
+    return fresh.part_lines.at != std::string::npos;
+}
 
 /// Keeps an answer that was planned and is not sent yet, if it depends on nothing but the request's
 /// octets and files (`response_plan::made_of`), and is asked for again.
@@ -614,7 +679,9 @@ void keep_answer(conversation& talk, const request& asked, const response_plan& 
         return;  // Read for this answer alone.
     }
     try {
-        if (!talk.shared.answers.wants(seen.hash)) {
+        const bool is_part = is_any_part(talk, plan);
+        const auto hash = is_part ? seen.hash_around : seen.hash;
+        if (!talk.shared.answers.wants(hash)) {
             return;
         }
         auto fresh = std::make_unique<kept_answer>();
@@ -631,14 +698,15 @@ void keep_answer(conversation& talk, const request& asked, const response_plan& 
         fresh->what = plan.what;
         fresh->method = asked.method;
         fresh->context = context_of(talk);
-        fresh->hash = seen.hash;
+        fresh->hash = hash;
+        if (is_part && !answer_any_part(*fresh, seen.range, plan.made_of->file)) {
+            return;
+        }
         if (talk.shared.access_log.wants_records()) {
-            auto again = std::make_shared<logged_request>(
-                fresh->request_head, head_parser(limits_of(talk.shared.settings)));
-            if (again->parser.parse(again->octets) != head_progress::complete) {
+            fresh->asked = logged_as(talk, fresh->request_head);
+            if (!fresh->asked) {
                 return;
             }
-            fresh->asked = {again, &again->parser};
         }
         talk.shared.answers.keep(std::move(fresh));
     } catch (const std::bad_alloc&) {

@@ -167,6 +167,11 @@ void append_content_range(std::string& out, const byte_range& part,
     out += "\r\n";
 }
 
+void append_part_lines(std::string& out, const byte_range& part, std::uint64_t whole_size_bytes) {
+    append_content_range(out, part, whole_size_bytes);
+    append_field(out, field::content_length, digits(part.size_bytes).view());
+}
+
 void append_head(std::string& out, const response_head& head) {
     if (head.rules == nullptr) {
         append_lines(out, head);

@@ -87,6 +87,10 @@ void append_head(std::string& out, const response_head& head);
 /// of a multipart/byteranges (section 14.6).
 void append_content_range(std::string& out, const byte_range& part, std::uint64_t whole_size_bytes);
 
+/// Appends the lines that tell of `part` in the head of an answer that has it alone (206):
+/// Content-Range and Content-Length, as `append_head` does.
+void append_part_lines(std::string& out, const byte_range& part, std::uint64_t whole_size_bytes);
+
 /// The type of the pages ferry makes.
 inline constexpr std::string_view page_content_type = "text/html; charset=utf-8";
 

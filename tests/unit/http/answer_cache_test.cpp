@@ -125,6 +125,118 @@ TEST_CASE("answer cache: whatever is asked again gets the same answer, and it is
     }
 }
 
+// Goal: which part of a file is asked for plays no part in whether an answer is kept, and every
+// part is answered, and logged, as without the cache. Method: the same is asked one by one while
+// answers are kept, all in one go, and one by one with nothing kept; a field that is logged has the
+// range, too.
+TEST_CASE("answer cache: one part of a file is answered like another (RFC 9110 section 14.2)") {
+    for (const std::string_view name :
+         {"/large.bin", "/small.bin", "/empty.bin", "/dir/", "/a.txt"}) {
+        std::vector<std::string> all;
+        for (const std::string_view range : {"0-0",
+                                             "1-3",
+                                             "2-9",
+                                             "0-65535",
+                                             "100-20000",
+                                             "100-20000",
+                                             "299990-",
+                                             "299999-299999",
+                                             "299999-900000",
+                                             "0-299999",
+                                             "0-",
+                                             "-5",
+                                             "-400000",
+                                             "-0",
+                                             "300000-",
+                                             "5-2",
+                                             "0-1,5-6",
+                                             "18446744073709551616-",
+                                             "0-18446744073709551617",
+                                             "--1",
+                                             "1--2",
+                                             "-",
+                                             "",
+                                             "7",
+                                             "0-99"}) {
+            const auto line = fmt::format("Range: bytes={}\r\n", range);
+            const auto plain = get_request(name, line);
+            const auto traced =
+                get_request(name, fmt::format("{}X-Forwarded-For: {}\r\n", line, range));
+            all.insert(all.end(), {traced, plain, plain});
+        }
+        web on;
+        write_settled(on, "large.bin", pattern(300'000, 5));
+        write_settled(on, "small.bin", pattern(5'000, 6));
+        write_settled(on, "empty.bin", "");
+        write_settled(on, "a.txt", "a text");
+        on.files.make_directory("dir");
+        write_settled(on, "dir/index.html", "<p>the index of a directory");
+        std::vector<std::string> given[3];
+        bool is_kept = false;
+        on.run([&](nursery& tasks, web& my) -> task<> {
+            auto& guest = my.arrive(tasks);
+            auto& table = my.shared.inside().answers;
+            for (const auto& each : all) {
+                given[0].push_back((co_await ask(my, guest, each, 1)).front());
+            }
+            is_kept = table.find(get_request(name, "Range: bytes=3-4\r\n"), {}).answer != nullptr;
+            co_await say(my, guest, fmt::format("{}", fmt::join(all, "")));
+            for (std::size_t i = 0; i < all.size(); ++i) {
+                given[1].push_back(timeless(co_await next_answer(my, guest)));
+            }
+            for (const auto& each : all) {
+                table.clear();
+                given[2].push_back((co_await ask(my, guest, each, 1)).front());
+            }
+            ::shutdown(guest.client.get(), SHUT_WR);
+            co_await until_over(my, guest);
+        });
+        CAPTURE(name);
+        CHECK(is_kept == (name != "/empty.bin"));
+        REQUIRE(on.log.kept.size() == 3 * all.size());
+        const auto line_of = [&on](std::size_t which) {
+            const auto& each = on.log.kept[which];
+            return fmt::format("{} {} {} {} {} {}", each.target, each.status, each.body_bytes,
+                               each.received_bytes, each.sent_bytes, each.forwarded_for);
+        };
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            CAPTURE(all[i]);
+            CHECK(given[0][i] == given[2][i]);
+            CHECK(given[1][i] == given[2][i]);
+            CHECK(line_of(i) == line_of(2 * all.size() + i));
+            CHECK(line_of(all.size() + i) == line_of(2 * all.size() + i));
+        }
+    }
+}
+
+TEST_CASE("answer cache: what only looks like a range is octets like others") {
+    web on;
+    answer_cache table(on.here, 1 << 20U);
+    struct row {
+        std::string_view head;
+        std::string_view range;  // Empty: none is seen.
+    };
+    for (const row& each : {
+             row{"GET / HTTP/1.1\r\nRange: bytes=0-9\r\n\r\n", "bytes=0-9"},
+             row{"GET / HTTP/1.1\r\nrange: bytes=-9\r\nA: b\r\n\r\n", "bytes=-9"},
+             row{"GET / HTTP/1.1\r\nX-Range: bytes=0-9\r\nRANGE: bytes=1-\r\n\r\n", "bytes=1-"},
+             row{"GET / HTTP/1.1\r\nIf-Range: bytes=0-9\r\n\r\n", ""},
+             row{"GET / HTTP/1.1\r\nRange: bytes=0-1,4-5\r\n\r\n", ""},
+             row{"GET / HTTP/1.1\r\nRange: bytes=0-1 \r\n\r\n", ""},
+             row{"GET / HTTP/1.1\r\nRange:bytes=0-1\r\n\r\n", ""},
+             row{"GET / HTTP/1.1\r\nRange: lines=0-1\r\n\r\n", ""},
+             row{"GET /Range: bytes=0-1\r\nHost: a\r\n\r\n", ""},
+             row{"G\nRange: bytes=0-1\r\n\r\n", ""},
+             row{"GET /bytes=bytes=bytes= HTTP/1.1\r\n\r\n", ""},
+         }) {
+        CAPTURE(each.head);
+        const auto seen = table.find(each.head, {});
+        CHECK(seen.head_bytes == each.head.size());
+        CHECK(seen.range.in(each.head) == each.range);
+        CHECK((seen.hash_around != 0) == !each.range.empty());
+    }
+}
+
 TEST_CASE("answer cache: many at once, with others in between, are answered in order") {
     web on;
     write_settled(on, "a.txt", "one");
