@@ -55,6 +55,20 @@ int compare(const vfs::directory_entry& a, const vfs::directory_entry& b, sort_k
     return order != 0 ? order : compare_names(a.name, b.name);
 }
 
+struct comes_before {
+    listing_order order;
+
+    bool operator()(const vfs::directory_entry* a, const vfs::directory_entry* b) const noexcept {
+        const bool a_is_directory = a->status.kind == vfs::file_kind::directory;
+        const bool b_is_directory = b->status.kind == vfs::file_kind::directory;
+        if (a_is_directory != b_is_directory) {
+            return a_is_directory;
+        }
+        const int found = compare(*a, *b, order.key);
+        return order.is_descending ? found > 0 : found < 0;
+    }
+};
+
 }  // namespace
 
 bool is_shown(const vfs::directory_entry& entry) {
@@ -91,16 +105,12 @@ int compare_names(std::string_view a, std::string_view b) noexcept {
     return sign(a.compare(b) <=> 0);
 }
 
+bool are_sorted(const entry_pointers& entries, listing_order order) noexcept {
+    return std::ranges::is_sorted(entries, comes_before{order});
+}
+
 entry_pointers sort_entries(entry_pointers entries, listing_order order) noexcept {
-    std::ranges::sort(entries, [order](const auto* a, const auto* b) {
-        const bool a_is_directory = a->status.kind == vfs::file_kind::directory;
-        const bool b_is_directory = b->status.kind == vfs::file_kind::directory;
-        if (a_is_directory != b_is_directory) {
-            return a_is_directory;
-        }
-        const int found = compare(*a, *b, order.key);
-        return order.is_descending ? found > 0 : found < 0;
-    });
+    std::ranges::sort(entries, comes_before{order});
     return entries;
 }
 

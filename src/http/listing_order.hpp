@@ -21,6 +21,10 @@ namespace ferry::http {
 
 using entry_pointers = std::vector<const vfs::directory_entry*>;
 
+/// Whether `entries` are as `sort_entries` leaves them. A directory's by name mostly are, for the
+/// listing cache has them by their octets. Cost: up to the first that is not, 30 ns an entry.
+[[nodiscard]] bool are_sorted(const entry_pointers& entries, listing_order order) noexcept;
+
 /// Sorts, directories first. By size or time, what is equal comes by name. Touches nothing but its
 /// arguments, so that a large directory can be sorted on the offload pool: 10,000 names take some
 /// milliseconds.

@@ -102,3 +102,25 @@ TEST_CASE("listing order: directories first, whatever the order") {
     CHECK(sorted(entries, {.key = sort_key::time, .is_descending = true}) == "x y c b10 b9 ");
     CHECK(sorted({}, {}).empty());
 }
+
+TEST_CASE("listing order: what is sorted is seen to be") {
+    using enum vfs::file_kind;
+    const std::vector<vfs::directory_entry> entries{
+        entry("b10", regular, 5, 30), entry("b9", regular, 7, 20), entry("x", directory, 9'999, 10),
+        entry("c", regular, 5, 40),   entry("y", directory, 1, 5),
+    };
+    entry_pointers all;
+    for (const auto& each : entries) {
+        all.push_back(&each);
+    }
+    for (const auto key : {sort_key::name, sort_key::size, sort_key::time}) {
+        for (const bool is_descending : {false, true}) {
+            const listing_order order{.key = key, .is_descending = is_descending};
+            CHECK_FALSE(are_sorted(all, order));
+            const auto in_order = sort_entries(all, order);
+            CHECK(are_sorted(in_order, order));
+            CHECK_FALSE(are_sorted(in_order, {.key = key, .is_descending = !is_descending}));
+        }
+    }
+    CHECK(are_sorted({}, {}));
+}
