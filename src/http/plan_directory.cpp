@@ -153,7 +153,7 @@ task<result<std::string>> write_page(runtime::core& here, shown_directory& shown
 }
 
 // Of so much the digest is made on the core, in less than a tenth of a millisecond.
-constexpr std::size_t digested_on_core_max = 64 * 1024;
+constexpr std::size_t digested_on_core_max = 128 * 1024;
 
 /// What is sent of a complete listing, packed as `wanted` where that gains something and not too
 /// many are being packed. The same is kept for who asks next.
