@@ -259,6 +259,7 @@ task<std::optional<reply>> protect_data(session& user, std::unique_ptr<net::stre
         co_return reply{425, "Not enough memory for the data connection"};
     }
     if (user.shared.settings.reuse == tls_reuse::require) {
+        give_ticket(user);  // Its own may be too old to resume anything.
         co_return reply{522, "The data connection must resume the TLS session of this one"};
     }
     if (!std::exchange(security.has_warned_of_reuse, true)) {

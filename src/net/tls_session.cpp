@@ -205,7 +205,10 @@ int tls_session::callbacks::mark_ticket(SSL* session, void*) {
     }
     const auto& tickets = self->by_->inside().tickets;
     const auto issued = tickets ? tickets->issue_time(read_wall_clock().seconds) : std::int64_t{0};
-    const ticket_text text(issued, self->how_.mark);
+    // Who has not shown that the session is his is given no ticket to show so the next time.
+    const bool is_of_session = self->how_.gives_more || (::SSL_session_reused(session) == 1 &&
+                                                         self->resumed_mark_ == self->how_.mark);
+    const ticket_text text(issued, is_of_session ? std::string_view(self->how_.mark) : "");
     return ::SSL_SESSION_set1_ticket_appdata(::SSL_get_session(session), text.octets().data(),
                                              text.octets().size());
 }

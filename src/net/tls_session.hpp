@@ -24,7 +24,8 @@ namespace ferry::net {
 /// What else a session of a server is told.
 struct tls_session_options {
     std::string_view protocol{};  ///< By ALPN (RFC 7301); empty: none is agreed on.
-    /// What the tickets of this session are marked with; empty: nothing.
+    /// What the tickets of this session are marked with, where it `gives_more` or has resumed one
+    /// of that mark; empty: nothing.
     std::string mark{};
     /// The certificate for who asks for that of no name; empty: the first.
     std::string usual_name{};

@@ -26,7 +26,8 @@ struct tls_terms {
     runtime::permits* turns = nullptr;
     runtime::duration timeout = std::chrono::seconds(10);  ///< For the whole handshake.
     std::string_view protocol{};  ///< By ALPN (RFC 7301); empty: none is agreed on.
-    std::string mark{};           ///< Of the session's tickets; empty: none.
+    /// Of the tickets of a session that `gives_more`, or has resumed one of this mark; empty: none.
+    std::string mark{};
     /// Whose certificate is shown to who asks for that of no name (RFC 6066 section 3); empty: the
     /// first of all.
     std::string usual_name{};

@@ -402,6 +402,14 @@ TEST_CASE("commands_tls: data connections of others are refused (threats.md, T5)
             const auto got = data.read_all();
             CHECK(got == (reuse == tls_reuse::require ? "" : "content"));
             CHECK(code_of(ann.reply()) == (reuse == tls_reuse::require ? 522 : 226));
+            // Nor by what he was given then.
+            const auto given = data.tls().ticket();
+            auto next = ann.data();
+            CHECK(ann.code("RETR a") == 150);
+            static_cast<void>(next.begin_tls({.ticket = given.get()}));
+            const auto later = next.read_all();
+            CHECK(later == (reuse == tls_reuse::require ? "" : "content"));
+            CHECK(code_of(ann.reply()) == (reuse == tls_reuse::require ? 522 : 226));
         }
         // Nor does PROT P fall back to nothing.
         auto clear = ann.data();

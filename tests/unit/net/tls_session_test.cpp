@@ -442,7 +442,7 @@ TEST_CASE(
         CAPTURE(version);
         const auto keys = std::make_shared<tls_ticket_keys>();
         const auto by = server_for({.identities = {identity_for("example.org")}, .tickets = keys});
-        talk first(by, {.version = version}, {.mark = "a session"});
+        talk first(by, {.version = version}, {.mark = "a session", .gives_more = true});
         first.exchange();
         CHECK(!first.server->is_resumed());
         auto ticket = first.client.ticket();
@@ -533,7 +533,7 @@ TEST_CASE("tls_session: what is said before hands are shaken is passed over (thr
 
 TEST_CASE("tls_session: data connections may show the ticket of their session again") {
     const auto by = plain_server();
-    talk control(by, {.version = TLS1_3_VERSION}, {.mark = "a session"});
+    talk control(by, {.version = TLS1_3_VERSION}, {.mark = "a session", .gives_more = true});
     control.exchange();
     const auto ticket = control.client.ticket();
     REQUIRE(ticket);
@@ -667,7 +667,8 @@ TEST_CASE("tls_session: of TLS 1.2, without keys and once it is over there is no
 
 TEST_CASE("tls_session: a ticket that was shown and not resumed has no mark (threats.md, T5)") {
     const auto by = plain_server();
-    talk control(by, {.suites = "TLS_AES_128_GCM_SHA256"}, {.mark = "a session"});
+    talk control(by, {.suites = "TLS_AES_128_GCM_SHA256"},
+                 {.mark = "a session", .gives_more = true});
     control.exchange();
     const auto ticket = control.client.ticket();
     REQUIRE(ticket);
@@ -684,7 +685,7 @@ TEST_CASE("tls_session: a ticket that was shown and not resumed has no mark (thr
 TEST_CASE("tls_session: who takes no tickets resumes by the name of its session (RFC 5246, 7.3)") {
     const auto by = plain_server();
     const tls_client_options how{.version = TLS1_2_VERSION, .takes_tickets = false};
-    talk first(by, how, {.mark = "a session"});
+    talk first(by, how, {.mark = "a session", .gives_more = true});
     first.exchange();
     const auto session = first.client.ticket();
     REQUIRE(session);
@@ -706,7 +707,7 @@ TEST_CASE("tls_session: who takes no tickets resumes by the name of its session 
 TEST_CASE("tls_session: a session that has a name stays whose it is (threats.md, T5)") {
     const auto by = plain_server();
     const tls_client_options nameless{.version = TLS1_2_VERSION, .takes_tickets = false};
-    talk own(by, nameless, {.mark = "a session"});
+    talk own(by, nameless, {.mark = "a session", .gives_more = true});
     own.exchange();
     const auto session = own.client.ticket();
     REQUIRE(session);
@@ -748,6 +749,25 @@ TEST_CASE(
             }
         }
         CHECK(!is_kept());  // Its own kind does.
+    }
+}
+
+TEST_CASE("tls_session: who resumes nothing is given no ticket with the mark (threats.md, T5)") {
+    const auto by = plain_server();
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        for (const bool takes_tickets : {true, false}) {
+            CAPTURE(version);
+            CAPTURE(takes_tickets);
+            tls_client_options how{.version = version, .takes_tickets = takes_tickets};
+            talk stranger(by, how, {.mark = "a session"});
+            stranger.exchange();
+            const auto got = stranger.client.ticket();
+            how.ticket = got.get();
+            talk again(by, how, {.mark = "a session"});
+            again.exchange();
+            CHECK(again.client_is_done);
+            CHECK(again.server->resumed_mark().empty());
+        }
     }
 }
 
