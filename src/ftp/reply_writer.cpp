@@ -1,5 +1,7 @@
 #include "ftp/reply_writer.hpp"
 
+#include <exception>
+#include <new>
 #include <span>
 #include <utility>
 
@@ -37,11 +39,7 @@ task<result<void>> reply_writer::write_octets(std::string_view octets) {
 
 /// Whoever runs out of memory may say it again, so nothing is pending before there is room for all.
 task<result<void>> reply_writer::flush(std::string octets) {
-    if (pending_.empty()) {
-        pending_ = std::move(octets);
-    } else {
-        pending_ += octets;
-    }
+    pending_ += octets;
     while (is_sending_) {
         const auto woken = co_await finished_.wait();
         if (!woken) {
@@ -54,11 +52,23 @@ task<result<void>> reply_writer::flush(std::string octets) {
     if (pending_.empty()) {
         co_return result<void>{};  // The other writer took it along.
     }
-    const std::string sending = std::exchange(pending_, {});
+    std::string sending = std::exchange(pending_, {});
     const turn mine(*this);
-    const auto sent = co_await control_.send(std::as_bytes(std::span(sending)), stall_timeout_);
-    is_broken_ = !sent;
-    co_return sent;
+    std::exception_ptr caught;
+    try {
+        const auto sent = co_await control_.send(std::as_bytes(std::span(sending)), stall_timeout_);
+        is_broken_ = !sent;
+        co_return sent;
+    } catch (const std::bad_alloc&) {
+        caught = std::current_exception();
+    }
+    // Nothing of it has gone. What of it is others', who take it for sent, goes with what is next.
+    if (const auto own = sending.find(octets); own != std::string::npos) {
+        sending.erase(own, octets.size());
+    }
+    sending += pending_;
+    pending_.swap(sending);
+    std::rethrow_exception(caught);
 }
 
 }  // namespace ferry::ftp

@@ -137,6 +137,20 @@ TEST_CASE("reply_writer: what is held goes in front of the next reply, in one se
     CHECK(on.control.sends == 1);
 }
 
+TEST_CASE("reply_writer: a send that throws keeps what is held and not its own, to be said again") {
+    fixture on;
+    on.control.failures = 1;
+    on.run([](nursery&, fixture& with) -> task<> {
+        with.replies.hold({150, "Beginning"});
+        CHECK_THROWS_AS(static_cast<void>(co_await with.replies.write({226, "Over"})),
+                        std::bad_alloc);
+        const auto written = co_await with.replies.write({226, "Over"});
+        CHECK(written.has_value());
+    });
+    CHECK(on.control.taken == "150 Beginning\r\n226 Over\r\n");
+    CHECK(on.control.sends == 1);
+}
+
 TEST_CASE("reply_writer: a send that throws lets the other writer go on") {
     fixture session;
     session.control.failures = 1;
