@@ -533,6 +533,9 @@ std::optional<byte_range> part_asked_for(const conversation& talk, const vfs::sh
     if (!asked || asked->size() != 1 || asked->front().size_bytes >= shown_bytes_min) {
         return std::nullopt;
     }
+    if (asked->front().size_bytes <= inline_body_bytes_max && !file.body) {
+        return std::nullopt;  // It is read before the head is said: what cannot be read is a 500.
+    }
     return asked->front();
 }
 
@@ -541,6 +544,7 @@ std::optional<byte_range> part_asked_for(const conversation& talk, const vfs::sh
 /// std::bad_alloc.
 std::optional<known_content> content_of_known(conversation& talk) {
     if (talk.paced_for || !talk.from.is_free() || is_certified(talk) ||
+        talk.known.head_bytes > talk.shared.settings.head_bytes_max ||
         talk.requests + 1 >= talk.shared.settings.requests_per_connection_max ||
         talk.shared.draining.stop_requested()) {
         return std::nullopt;
@@ -554,16 +558,8 @@ std::optional<known_content> content_of_known(conversation& talk) {
                         .asked = known.asked,
                         .packed = {},
                         .hold = {}};
-    if (!is_as_it_was(found.file)) {
-        return std::nullopt;
-    }
-    for (const auto& each : known.others) {
-        if (!is_as_it_was(each.lock())) {
-            return std::nullopt;
-        }
-    }
     if (known.range.size_bytes != 0) {
-        const auto part = part_asked_for(talk, *found.file);
+        const auto part = found.file ? part_asked_for(talk, *found.file) : std::nullopt;
         if (!part) {
             return std::nullopt;
         }
@@ -573,6 +569,14 @@ std::optional<known_content> content_of_known(conversation& talk) {
             if (!found.asked) {
                 return std::nullopt;
             }
+        }
+    }
+    if (!is_as_it_was(found.file)) {
+        return std::nullopt;
+    }
+    for (const auto& each : known.others) {
+        if (!is_as_it_was(each.lock())) {
+            return std::nullopt;
         }
     }
     if (known.is_listing) {
@@ -667,6 +671,10 @@ bool answer_any_part(kept_answer& fresh, const text_place& range, const vfs::nod
 void keep_answer(conversation& talk, const request& asked, const response_plan& plan,
                  std::size_t head_bytes) noexcept {
     const auto seen = talk.known;
+    const bool is_part = is_any_part(talk, plan);
+    if (seen.answer != nullptr && seen.range.size_bytes != 0 && !is_part) {
+        return;  // Another kind of answer, in whose place there is that to any part.
+    }
     if (!plan.made_of || seen.head_bytes != talk.parser.consumed_bytes() ||
         asked.framing != body_framing::none || plan.then != after::keep_alive ||
         plan.body_bytes >= shown_bytes_min) {
@@ -679,7 +687,6 @@ void keep_answer(conversation& talk, const request& asked, const response_plan& 
         return;  // Read for this answer alone.
     }
     try {
-        const bool is_part = is_any_part(talk, plan);
         const auto hash = is_part ? seen.hash_around : seen.hash;
         if (!talk.shared.answers.wants(hash)) {
             return;
