@@ -4,7 +4,6 @@
 #include <array>
 #include <bit>
 #include <cstring>
-#include <optional>
 #include <span>
 #include <utility>
 
@@ -99,30 +98,29 @@ text_place range_of(std::string_view head) noexcept {
 
 /// What `find` finds where `input` begins with a head that `known` is the answer to, but for what
 /// plays a part besides octets.
-std::optional<answer_cache::sight> see(std::string_view input, kept_answer& known) noexcept {
+answer_cache::sight see(std::string_view input, kept_answer& known) noexcept {
+    answer_cache::sight seen;
     if (known.range.size_bytes == 0) {
-        return input.starts_with(known.request_head)
-                   ? std::optional(answer_cache::sight{.answer = &known,
-                                                       .head_bytes = known.request_head.size(),
-                                                       .range = {},
-                                                       .hash = known.hash,
-                                                       .hash_around = 0})
-                   : std::nullopt;
+        if (input.starts_with(known.request_head)) {
+            seen.answer = &known;
+            seen.head_bytes = known.request_head.size();
+            seen.hash = known.hash;
+        }
+        return seen;
+    }
+    if (!input.starts_with(known.range.before(known.request_head))) {
+        return seen;
     }
     const auto behind = known.range.behind(known.request_head);
-    if (!input.starts_with(known.range.before(known.request_head))) {
-        return std::nullopt;
-    }
     const text_place range{.at = known.range.at,
                            .size_bytes = range_bytes_of(input.substr(known.range.at))};
-    return range.size_bytes != 0 && range.behind(input).starts_with(behind)
-               ? std::optional(
-                     answer_cache::sight{.answer = &known,
-                                         .head_bytes = range.at + range.size_bytes + behind.size(),
-                                         .range = range,
-                                         .hash = known.hash,
-                                         .hash_around = known.hash})
-               : std::nullopt;
+    if (range.size_bytes != 0 && range.behind(input).starts_with(behind)) {
+        seen.answer = &known;
+        seen.head_bytes = range.at + range.size_bytes + behind.size();
+        seen.range = range;
+        seen.hash = seen.hash_around = known.hash;
+    }
+    return seen;
 }
 
 std::size_t bytes_of(const kept_answer& which) noexcept {
@@ -150,8 +148,8 @@ answer_cache::sight answer_cache::find(std::string_view input, answer_context co
         return {};
     }
     if (latest_ != nullptr && latest_->context == context) {
-        if (const auto seen = see(input, *latest_)) {
-            return *seen;
+        if (const auto seen = see(input, *latest_); seen.answer != nullptr) {
+            return seen;
         }
     }
     const auto end = input.find(head_end);
@@ -189,8 +187,9 @@ bool answer_cache::look_up(std::string_view head, std::uint64_t hash, answer_con
         if (each.hash != hash || !each.answer || each.answer->context != context) {
             continue;
         }
-        if (const auto found = see(head, *each.answer); found && found->head_bytes == head.size()) {
-            seen = *found;
+        const auto found = see(head, *each.answer);
+        if (found.answer != nullptr && found.head_bytes == head.size()) {
+            seen = found;
             latest_ = seen.answer;
             return true;
         }

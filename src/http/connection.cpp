@@ -598,16 +598,19 @@ task<result<void>> answer_again(conversation& talk, known_content content) {
     ++talk.requests;
     talk.used += talk.known.head_bytes;
     const auto part = content.part;
-    const auto batch_bytes = talk.batch.size();
-    talk.batch += known.part_lines.before(known.message);
-    if (known.part_lines.size_bytes != 0) {
+    auto head_bytes = known.head_bytes;
+    if (known.part_lines.size_bytes == 0) {
+        talk.batch += known.message;
+    } else {  // A head alone.
+        const auto batch_bytes = talk.batch.size();
+        talk.batch += known.part_lines.before(known.message);
         append_part_lines(talk.batch, part, content.file->file.status().size_bytes);
+        talk.batch += known.part_lines.behind(known.message);
+        head_bytes = talk.batch.size() - batch_bytes;
     }
-    talk.batch += known.part_lines.behind(known.message);
-    const auto page_bytes = known.message.size() - known.head_bytes;
     outcome how{.what = known.what,
-                .head_bytes = talk.batch.size() - batch_bytes - page_bytes,
-                .body_bytes = page_bytes + part.size_bytes,
+                .head_bytes = head_bytes,
+                .body_bytes = known.message.size() - known.head_bytes + part.size_bytes,
                 .received_bytes = talk.known.head_bytes};
     const auto row = row_of(known.method);
     const auto asked = std::move(content.asked);

@@ -608,8 +608,8 @@ task<result<void>> tls_stream::send(std::span<const std::byte> octets,
             }
         }
     } catch (const std::bad_alloc&) {
-        is_broken_ =
-            true;  // What is sealed may go yet: who says it again would have said it twice.
+        // What is sealed may go yet: who says it again would have said it twice.
+        is_broken_ = true;
         co_return failure(errc::exhausted);
     }
     co_return result<void>{};
