@@ -18,6 +18,7 @@ namespace {
 constexpr auto slow_call_bound = std::chrono::milliseconds(2);
 constexpr duration slow_call_rest = std::chrono::seconds(1);
 constexpr duration slow_call_rest_max = std::chrono::minutes(1);
+constexpr std::size_t looked_at_here_max = 16;
 constexpr int slow_call_share = 50;  // Of the core's time, one in so many at most.
 
 /// How often this thread has given its processor up, and how often that was taken from it.
@@ -71,6 +72,10 @@ bool is_local(const op& what) noexcept {
             return what.args.rename_at.is_local;
         case opcode::link_at:
             return what.args.link_at.is_local;
+        case opcode::list_directory: {
+            const auto& args = what.args.list_directory;
+            return args.is_local && args.again && args.batch->records.size() <= looked_at_here_max;
+        }
         default:
             return false;
     }
@@ -117,7 +122,7 @@ bool inline_writer::write(op& what, time_point now) noexcept {
     return true;
 }
 
-bool inline_writer::change_name(op& what, time_point now) noexcept {
+bool inline_writer::act_by_name(op& what, time_point now) noexcept {
     if (!is_local(what) || now < slow_until_) {
         return false;
     }

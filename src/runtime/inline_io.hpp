@@ -21,8 +21,10 @@ class inline_writer {
     [[nodiscard]] bool write(op& what, time_point now) noexcept;
 
     /// The same of an `open_at`, `rename_at` or `link_at` that says it is of this machine: a
-    /// journal in memory takes it in a few us, where a thread of the ring costs more.
-    [[nodiscard]] bool change_name(op& what, time_point now) noexcept;
+    /// journal in memory takes it in a few us, where a thread of the ring costs more. And of a
+    /// `list_directory` that looks again at no more than 16 names: of what has changed a moment ago
+    /// the kernel has all in memory.
+    [[nodiscard]] bool act_by_name(op& what, time_point now) noexcept;
 
   private:
     time_point slow_until_{};

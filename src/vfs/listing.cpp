@@ -101,7 +101,8 @@ auto fill_batch(runtime::core& here, listing::state& my, bool again) {
                                     .directory = my.place.name.relative(),
                                     .resolve = resolution_of(my.place.links),
                                     .names_only = my.names_only,
-                                    .again = again};
+                                    .again = again,
+                                    .is_local = my.key.has_value()};
                             });
 }
 

@@ -185,6 +185,68 @@ TEST_CASE("list_directory: a directory removed meanwhile ends or fails, and neve
 
 namespace {
 
+/// A batch of names to be looked at again.
+directory_batch batch_of(const std::vector<std::string>& names) {
+    directory_batch batch;
+    for (const auto& each : names) {
+        auto& record = batch.records.emplace_back();
+        record.name_offset = static_cast<std::uint32_t>(batch.names.size());
+        record.name_bytes = static_cast<std::uint32_t>(each.size());
+        batch.names += each;
+    }
+    return batch;
+}
+
+}  // namespace
+
+TEST_CASE("list_directory: names are looked at again, few on the core and many by the pool") {
+    for (const backend& under_test : backends()) {
+        CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
+        const temporary_directory directory;
+        const unique_fd file = directory.make_file("file", "twelve bytes");
+        REQUIRE(posix::symlinkat("file", directory.fd(), "link") == 0);
+        REQUIRE(posix::symlinkat("../out", directory.fd(), "stray") == 0);
+        const unique_fd opened(
+            posix::openat(directory.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        for (const bool is_local : {false, true}) {
+            for (const std::size_t count : {4U, 16U, 17U, 100U}) {
+                CAPTURE(is_local);
+                CAPTURE(count);
+                machine host(under_test);
+                std::vector<std::string> names = {"file", "link", "stray"};
+                names.resize(count, "gone");
+                auto batch = batch_of(names);
+                probe each(host, opcode::list_directory, opened.get());
+                each.args.list_directory = {.batch = &batch,
+                                            .root = directory.fd(),
+                                            .directory = ".",
+                                            .again = true,
+                                            .is_local = is_local};
+                host.submit(each);
+                host.finish(each);
+                CHECK(each.results == std::vector{static_cast<std::int64_t>(count)});
+                REQUIRE(batch.records.size() == count);
+                const auto& records = batch.records;
+                CHECK(records[0].status.stx_size == 12);
+                CHECK_FALSE(records[0].is_symlink);
+                CHECK(records[1].is_symlink);
+                CHECK(records[1].status_errno == 0);
+                CHECK(records[1].status.stx_size == 12);
+                CHECK(batch.names.substr(records[1].target_offset, records[1].target_bytes) ==
+                      "file");
+                CHECK(records[2].is_symlink);
+                CHECK(records[2].status_errno == EXDEV);
+                for (std::size_t i = 3; i < count; ++i) {
+                    CHECK(records[i].status_errno == ENOENT);
+                }
+            }
+        }
+    }
+}
+
+namespace {
+
 /// Copies in as many calls as it takes, up to the first that copies nothing; gives the octets.
 task<> copy_all(core& here, int source, int target, copy_range_args first, std::uint64_t& copied) {
     for (unsigned calls = 0; calls < 1'000; ++calls) {

@@ -191,6 +191,8 @@ struct list_directory_args {
     /// The records in `batch` hold names: their status anew, and no other names. One that is gone
     /// has ENOENT.
     bool again = false;
+    /// As in `open_at_args`: few names that are looked at again are taken on the core.
+    bool is_local = false;
 };
 struct copy_range_args {
     std::uint64_t from_offset = 0;

@@ -142,7 +142,7 @@ bool epoll_reactor::begin(op& what) noexcept {
         case opcode::send_file:
             return begin_transfer(what);
         case opcode::open_at:
-            if (writer_.change_name(what, now())) {
+            if (writer_.act_by_name(what, now())) {
                 return true;
             }
             [[fallthrough]];
@@ -158,12 +158,12 @@ bool epoll_reactor::begin(op& what) noexcept {
             return sync_inline(what) || send_to_pool(what, &perform_blocking);
         case opcode::rename_at:
         case opcode::link_at:
-            return writer_.change_name(what, now()) || send_to_pool(what, &perform_blocking);
+        case opcode::list_directory:
+            return writer_.act_by_name(what, now()) || send_to_pool(what, &perform_blocking);
         case opcode::allocate:
         case opcode::symlink_at:
         case opcode::unlink_at:
         case opcode::make_directory_at:
-        case opcode::list_directory:
         case opcode::copy_range:
         case opcode::compute:
             return send_to_pool(what, &perform_blocking);

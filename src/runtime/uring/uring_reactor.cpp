@@ -174,11 +174,15 @@ submission uring_reactor::submit(op& what) noexcept {
         case opcode::open_at:
         case opcode::rename_at:
         case opcode::link_at:
-            if (writer_.change_name(what, now())) {
+            if (writer_.act_by_name(what, now())) {
                 return finish_inline(what);
             }
             break;
         case opcode::list_directory:
+            if (writer_.act_by_name(what, now())) {
+                return finish_inline(what);
+            }
+            return send_to_pool(what);
         case opcode::copy_range:
         case opcode::compute:
             return send_to_pool(what);
