@@ -80,8 +80,16 @@ bool is_shown(const vfs::directory_entry& entry) {
 }
 
 int compare_names(std::string_view a, std::string_view b) noexcept {
+    // Neighbours mostly begin alike: what both begin with says nothing, but for digits that may be
+    // those of two longer numbers.
     std::size_t i = 0;
-    std::size_t j = 0;
+    while (i < a.size() && i < b.size() && a[i] == b[i]) {
+        ++i;
+    }
+    while (i > 0 && ascii::is_digit(a[i - 1])) {
+        --i;
+    }
+    std::size_t j = i;
     while (i < a.size() && j < b.size()) {
         if (ascii::is_digit(a[i]) && ascii::is_digit(b[j])) {
             const auto left = digits_at(a, i);

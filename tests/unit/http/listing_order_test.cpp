@@ -61,6 +61,16 @@ TEST_CASE("listing order: names as people sort them") {
     CHECK(compare_names("", "") == 0);
 }
 
+TEST_CASE("listing order: what names begin with alike tells nothing but what their numbers are") {
+    CHECK(compare_names("part10x", "part1y") > 0);
+    CHECK(compare_names("part10x", "part100") < 0);
+    CHECK(compare_names("part1", "part1a") < 0);
+    CHECK(compare_names("part007b", "part007B") > 0);
+    CHECK(compare_names("part1.9", "part1.10") < 0);
+    CHECK(compare_names("10", "9") > 0);
+    CHECK(compare_names("100a2", "100A10") < 0);
+}
+
 // A comparison that contradicts itself would make std::sort go out of bounds.
 TEST_CASE("listing order: the comparison is an order") {
     ferry::random rng(1);
