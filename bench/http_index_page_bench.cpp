@@ -19,9 +19,10 @@ void row(benchmark::State& state, const char* name) {
                    .modified = {.seconds = 1'795'000'000, .nanoseconds = 0},
                    .changed = {}}};
     std::string out;
+    utc_text time;
     for (auto _ : state) {
         out.clear();
-        append_index_row(out, entry);
+        append_index_row(out, entry, time);
         benchmark::DoNotOptimize(out.data());
     }
 }

@@ -12,27 +12,12 @@
 namespace ferry::http {
 namespace {
 
-// Of `about`: the coding, then what the tag is made of.
+// Of `about`: the coding, then the digest.
 constexpr std::size_t coding_bytes = 1;
-
-std::string digest_of(std::string_view page) {
-    const auto by = vfs::make_hasher(vfs::digest_algorithm::sha256);
-    if (!by) {
-        return {};
-    }
-    by->add(std::as_bytes(std::span(page)));
-    const auto made = by->finish();
-    if (!made) {
-        return {};
-    }
-    const auto octets = made->octets().first(content_digest::extent);
-    return {static_cast<const char*>(static_cast<const void*>(octets.data())), octets.size()};
-}
 
 }  // namespace
 
-vfs::directory_text finish_listing(std::string page, content_coding how) {
-    const auto digest = digest_of(page);
+vfs::directory_text finish_listing(std::string page, content_coding how, std::string digest) {
     if (how != content_coding::identity) {
         if (auto packed = compress(page, how)) {
             page = std::move(*packed);
@@ -40,7 +25,8 @@ vfs::directory_text finish_listing(std::string page, content_coding how) {
             how = content_coding::identity;
         }
     }
-    return {.octets = std::move(page), .about = static_cast<char>(how) + digest};
+    digest.insert(0, coding_bytes, static_cast<char>(how));
+    return {.octets = std::move(page), .about = std::move(digest)};
 }
 
 std::shared_ptr<const std::string> shared_octets(vfs::directory_text_ptr body) noexcept {
@@ -50,6 +36,10 @@ std::shared_ptr<const std::string> shared_octets(vfs::directory_text_ptr body) n
 
 content_coding coding_of(const vfs::directory_text& body) noexcept {
     return static_cast<content_coding>(body.about.front());
+}
+
+std::string digest_of(const vfs::directory_text& body) {
+    return body.about.substr(coding_bytes);
 }
 
 std::optional<etag_text> tag_of(const vfs::directory_text& body) noexcept {

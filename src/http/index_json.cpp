@@ -1,7 +1,6 @@
 #include "http/index_json.hpp"
 
 #include "http/json_text.hpp"
-#include "http/listing_text.hpp"
 #include "http/target.hpp"
 
 namespace ferry::http {
@@ -10,7 +9,8 @@ void append_json_begin(std::string& out) {
     out += "[\n";
 }
 
-void append_json_row(std::string& out, const vfs::directory_entry& entry, bool is_first) {
+void append_json_row(std::string& out, const vfs::directory_entry& entry, utc_text& time,
+                     bool is_first) {
     const bool is_directory = entry.status.kind == vfs::file_kind::directory;
     out += is_first ? R"({"name":)" : ",\n{\"name\":";
     append_json_string(out, entry.name);
@@ -20,9 +20,10 @@ void append_json_row(std::string& out, const vfs::directory_entry& entry, bool i
         out += R"(,"type":"file","size":)";
         append_number(out, entry.status.size_bytes);
     }
-    if (const utc_text modified(entry.status.modified.seconds); !modified.is_empty()) {
+    time.set(entry.status.modified.seconds);
+    if (!time.is_empty()) {
         out += R"(,"modified":")";
-        out += modified.whole();
+        out += time.whole();
         out += '"';
     }
     out += R"(,"href":"./)";

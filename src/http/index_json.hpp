@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "ferry/vfs/metadata.hpp"
+#include "http/listing_text.hpp"
 
 namespace ferry::http {
 
@@ -23,8 +24,9 @@ inline constexpr std::string_view json_content_type = "application/json";
 /// out for a year without four digits.
 void append_json_begin(std::string& out);
 
-/// Appends one entry, which `is_shown`.
-void append_json_row(std::string& out, const vfs::directory_entry& entry, bool is_first);
+/// Appends one entry, which `is_shown`. `time`: of the one before, to be kept for the next one.
+void append_json_row(std::string& out, const vfs::directory_entry& entry, utc_text& time,
+                     bool is_first);
 
 void append_json_end(std::string& out);
 

@@ -6,7 +6,6 @@
 #include "http/content_hash.hpp"
 #include "http/html.hpp"
 #include "http/index_writing.hpp"
-#include "http/listing_text.hpp"
 #include "http/page_style.hpp"
 #include "http/target.hpp"
 
@@ -286,6 +285,21 @@ void append_rights(std::string& out, auth::rights allowed) {
     out += '"';
 }
 
+/// When something was changed: all of it in one piece, of which only the digits differ.
+void append_time(std::string& out, const utc_text& time) {
+    static constexpr std::string_view shape =
+        "<td><time datetime=\"YYYY-MM-DDThh:mm:ssZ\">YYYY-MM-DD<span> hh:mm</span></time>\n";
+    constexpr auto whole_at = shape.find('Y');
+    constexpr auto day_at = shape.rfind('Y') - 3;
+    constexpr auto minute_at = shape.rfind("hh");
+    std::array<char, shape.size()> octets;
+    shape.copy(octets.data(), octets.size());
+    time.whole().copy(octets.data() + whole_at, 20);
+    time.day().copy(octets.data() + day_at, 10);
+    time.minute().copy(octets.data() + minute_at, 5);
+    out.append(octets.data(), octets.size());
+}
+
 }  // namespace
 
 void append_index_begin(std::string& out, const vfs::path& where, const index_view& view) {
@@ -331,7 +345,7 @@ void append_index_begin(std::string& out, const vfs::path& where, const index_vi
     }
 }
 
-void append_index_row(std::string& out, const vfs::directory_entry& entry,
+void append_index_row(std::string& out, const vfs::directory_entry& entry, utc_text& time,
                       std::optional<auth::rights> own) {
     const bool is_directory = entry.status.kind == vfs::file_kind::directory;
     out += is_directory ? "<tr class=\"d\"" : "<tr";
@@ -346,16 +360,11 @@ void append_index_row(std::string& out, const vfs::directory_entry& entry,
     if (!is_directory) {
         append_readable_size(out, entry.status.size_bytes);
     }
-    if (const utc_text modified(entry.status.modified.seconds); !modified.is_empty()) {
-        out += "<td><time datetime=\"";
-        out += modified.whole();
-        out += "\">";
-        out += modified.day();
-        out += "<span> ";
-        out += modified.minute();
-        out += "</span></time>\n";
-    } else {
+    time.set(entry.status.modified.seconds);
+    if (time.is_empty()) {
         out += "<td>\n";
+    } else {
+        append_time(out, time);
     }
 }
 

@@ -14,10 +14,14 @@ void append_number(std::string& out, std::uint64_t value);
 void append_readable_size(std::string& out, std::uint64_t size_bytes);
 
 /// A moment in UTC as RFC 3339 has it, "2026-11-23T14:05:59Z", and its parts. Nothing for years
-/// that do not have four digits, which that form cannot say. Cost: arithmetic only.
+/// that do not have four digits, which that form cannot say. Cost: arithmetic only, half of it for
+/// the day, which is not done again for another moment of the same one.
 class utc_text {
   public:
-    explicit utc_text(std::int64_t seconds) noexcept;
+    utc_text() = default;  ///< Nothing.
+    explicit utc_text(std::int64_t seconds) noexcept { set(seconds); }
+
+    void set(std::int64_t seconds) noexcept;
 
     [[nodiscard]] bool is_empty() const noexcept { return is_empty_; }
     [[nodiscard]] std::string_view whole() const noexcept { return part(0, octets_.size()); }
@@ -31,7 +35,12 @@ class utc_text {
                    : std::string_view(octets_.data(), octets_.size()).substr(from, size_bytes);
     }
 
+    static constexpr std::int64_t no_day = INT64_MIN;
+
+    void set_day(std::int64_t days) noexcept;
+
     std::array<char, 20> octets_{};
+    std::int64_t days_ = no_day;  ///< Since 1970: what is in `octets_`.
     bool is_empty_ = true;
 };
 

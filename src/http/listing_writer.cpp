@@ -53,11 +53,16 @@ void listing_writer::begin(std::string& out) const {
     }
 }
 
-void listing_writer::row(std::string& out, const vfs::directory_entry& entry) {
+void listing_writer::row(std::string& out, const vfs::directory_entry& entry,
+                         listing_digest* told) {
+    const auto own = form_ == listing_form::json ? std::nullopt : own_rights(entry);
     if (form_ == listing_form::json) {
-        append_json_row(out, entry, written_.directories + written_.files == 0);
+        append_json_row(out, entry, time_, written_.directories + written_.files == 0);
     } else {
-        append_index_row(out, entry, own_rights(entry));
+        append_index_row(out, entry, time_, own);
+    }
+    if (told != nullptr) {
+        told->add(entry, own);
     }
     written_.add(entry);
 }

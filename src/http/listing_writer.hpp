@@ -10,6 +10,7 @@
 #include "ferry/vfs/tree.hpp"
 #include "http/body_source.hpp"
 #include "http/index_page.hpp"
+#include "http/listing_digest.hpp"
 #include "http/listing_query.hpp"
 #include "http/viewer.hpp"
 
@@ -32,7 +33,8 @@ class listing_writer {
         : form_(form), where_(std::move(where)), view_(view), rows_(std::move(rows)) {}
 
     void begin(std::string& out) const;
-    void row(std::string& out, const vfs::directory_entry& entry);  ///< One that `is_shown`.
+    /// One that `is_shown`. `told`: it is added to that too.
+    void row(std::string& out, const vfs::directory_entry& entry, listing_digest* told = nullptr);
     void end(std::string& out) const;
 
   private:
@@ -43,6 +45,7 @@ class listing_writer {
     index_view view_;
     std::optional<row_rights> rows_;
     listing_totals written_;
+    utc_text time_;  ///< Of the last row.
 };
 
 /// The rest of a listing that is too large for memory, written while it is sent: some hundreds of

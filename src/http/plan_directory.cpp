@@ -14,6 +14,7 @@
 #include "http/finished_listing.hpp"
 #include "http/index_json.hpp"
 #include "http/index_page.hpp"
+#include "http/listing_digest.hpp"
 #include "http/listing_order.hpp"
 #include "http/listing_query.hpp"
 #include "http/listing_writer.hpp"
@@ -130,12 +131,19 @@ struct shown_directory {
 };
 
 /// A complete listing as a page or as JSON.
-task<result<std::string>> write_page(runtime::core& here, shown_directory& shown) {
-    const auto all = co_await shown.entries.next(here);  // Complete: nothing comes after these.
+struct written_page {
+    std::string octets;
+    std::string digest;
+};
+
+task<result<written_page>> write_page(service::state& shared, shown_directory& shown,
+                                      std::string_view key) {
+    const auto all =
+        co_await shown.entries.next(shared.here);  // Complete: nothing comes after these.
     if (!all) {
         co_return failure(all.error());
     }
-    const auto rows = co_await sort_shown(here, *all, shown.query.order);
+    const auto rows = co_await sort_shown(shared.here, *all, shown.query.order);
     if (!rows) {
         co_return failure(rows.error());
     }
@@ -143,17 +151,15 @@ task<result<std::string>> write_page(runtime::core& here, shown_directory& shown
         shown.view.totals.add(*each);
     }
     std::string page;
+    listing_digest told(shared.listings_format, key);
     listing_writer writer(shown.query.form, shown.where, shown.view, std::move(shown.rows));
     writer.begin(page);
     for (const auto* each : *rows) {
-        writer.row(page, *each);
+        writer.row(page, *each, &told);
     }
     writer.end(page);
-    co_return page;
+    co_return written_page{.octets = std::move(page), .digest = told.finish()};
 }
-
-// Of so much the digest is made on the core, in less than a tenth of a millisecond.
-constexpr std::size_t digested_on_core_max = 128 * 1024;
 
 /// What is sent of a complete listing, packed as `wanted` where that gains something and not too
 /// many are being packed. The same is kept for who asks next.
@@ -161,20 +167,20 @@ task<result<vfs::directory_text_ptr>> write_listing(const planning& plan, shown_
                                                     content_coding wanted) {
     service::state& shared = plan.shared;
     const bool is_for_all = !shown.rows;
-    const auto key = is_for_all ? form_key(shown.query, shown.view, shown.where) : std::string();
+    const auto key = form_key(shown.query, shown.view, shown.where);
     const auto key_in = [&key](content_coding how) { return std::string(name_of(how)) + key; };
     if (is_for_all) {
         if (auto known = shown.entries.kept_form(key_in(wanted))) {
             co_return known;
         }
     }
-    std::string page;
+    written_page page;
     const auto plain = is_for_all ? shown.entries.kept_form(key_in(content_coding::identity))
                                   : vfs::directory_text_ptr();
     if (plain) {
-        page = plain->octets;
+        page = {.octets = plain->octets, .digest = digest_of(*plain)};
     } else {
-        auto written = co_await write_page(shared.here, shown);
+        auto written = co_await write_page(shared, shown, key);
         if (!written) {
             co_return failure(written.error());
         }
@@ -182,19 +188,19 @@ task<result<vfs::directory_text_ptr>> write_listing(const planning& plan, shown_
     }
     const auto& packing = shared.settings.packing;
     const bool is_to_pack = wanted != content_coding::identity &&
-                            page.size() >= packing.size_bytes_min &&
-                            page.size() <= packing.size_bytes_max;
+                            page.octets.size() >= packing.size_bytes_min &&
+                            page.octets.size() <= packing.size_bytes_max;
     const auto turn = is_to_pack ? shared.listings_packed->try_take() : std::nullopt;
     const auto how = turn ? wanted : content_coding::identity;
     if (plain && how == content_coding::identity) {
         co_return plain;
     }
     vfs::directory_text made;
-    if (how == content_coding::identity && page.size() <= digested_on_core_max) {
-        made = finish_listing(std::move(page), how);
+    if (how == content_coding::identity) {
+        made = finish_listing(std::move(page.octets), how, std::move(page.digest));
     } else {
-        auto finished =
-            co_await runtime::run_offloaded(shared.here, &finish_listing, std::move(page), how);
+        auto finished = co_await runtime::run_offloaded(
+            shared.here, &finish_listing, std::move(page.octets), how, std::move(page.digest));
         if (!finished) {
             co_return failure(finished.error());
         }

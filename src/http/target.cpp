@@ -30,14 +30,20 @@ constexpr octet_set safe_in_query = make_set("-._~/!$&'()*+,;:=@?%[]");
 
 void append_encoded(std::string& out, std::string_view octets, const octet_set& safe) {
     constexpr std::string_view digits = "0123456789ABCDEF";
-    for (const char c : octets) {
-        const auto octet = static_cast<unsigned char>(c);
-        if (safe[octet]) {
-            out += c;
-        } else {
-            const char encoded[] = {'%', digits[octet >> 4U], digits[octet & 15U]};
-            out.append(encoded, sizeof encoded);
+    for (;;) {
+        std::size_t safe_octets = 0;
+        while (safe_octets < octets.size() &&
+               safe[static_cast<unsigned char>(octets[safe_octets])]) {
+            ++safe_octets;
         }
+        out += octets.substr(0, safe_octets);
+        if (safe_octets == octets.size()) {
+            return;
+        }
+        const auto octet = static_cast<unsigned char>(octets[safe_octets]);
+        const char encoded[] = {'%', digits[octet >> 4U], digits[octet & 15U]};
+        out.append(encoded, sizeof encoded);
+        octets.remove_prefix(safe_octets + 1);
     }
 }
 

@@ -51,9 +51,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
     if (input.find_first_of(std::string_view("/\0", 2)) == input.npos) {
         std::string row;
+        utc_text time;
         append_index_row(
-            row, {.name = input,
-                  .status = {.kind = vfs::file_kind::regular, .modified = {}, .changed = {}}});
+            row,
+            {.name = input,
+             .status = {.kind = vfs::file_kind::regular, .modified = {}, .changed = {}}},
+            time);
         FERRY_ASSERT(row.empty() || std::ranges::count(row, '\n') == 1);
     }
 

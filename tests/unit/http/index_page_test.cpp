@@ -25,7 +25,8 @@ vfs::directory_entry page_entry(std::string name, vfs::file_kind kind = vfs::fil
 
 std::string row_of(const vfs::directory_entry& each) {
     std::string out;
-    append_index_row(out, each);
+    utc_text time;
+    append_index_row(out, each, time);
     return out;
 }
 
@@ -255,8 +256,10 @@ TEST_CASE("index: who is logged in is named, harmless, and may log out; a visito
 
 TEST_CASE("index: a row says what may be done to it where that is not what the page says") {
     std::string out;
-    append_index_row(out, page_entry("a"), auth::rights{auth::right::read, auth::right::remove});
-    append_index_row(out, page_entry("b", vfs::file_kind::directory), auth::rights{});
+    utc_text time;
+    append_index_row(out, page_entry("a"), time,
+                     auth::rights{auth::right::read, auth::right::remove});
+    append_index_row(out, page_entry("b", vfs::file_kind::directory), time, auth::rights{});
     CHECK(out.starts_with("<tr data-may=\"d\"><td><a href=\"./a\">"));
     CHECK(out.find("<tr class=\"d\" data-may=\"\"><td><a href=\"./b/\">") != std::string::npos);
 }

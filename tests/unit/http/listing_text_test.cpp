@@ -1,10 +1,15 @@
 #include "http/listing_text.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <cstdint>
+#include <random>
 #include <string>
 
+#include "ferry/base/wall_clock.hpp"
+
+using namespace ferry;
 using namespace ferry::http;
 
 TEST_CASE("listing text: sizes are short and rounded down") {
@@ -39,6 +44,29 @@ TEST_CASE("listing text: moments are as RFC 3339 has them, in UTC") {
     CHECK(utc_text(-1).whole() == "1969-12-31T23:59:59Z");
     CHECK(utc_text(253'402'300'799).whole() == "9999-12-31T23:59:59Z");
     CHECK(utc_text(-62'135'596'800).whole() == "0001-01-01T00:00:00Z");
+}
+
+TEST_CASE("listing text: a moment behind any other is what it is by itself") {
+    std::mt19937_64 random(7);
+    utc_text kept;
+    std::int64_t seconds = 0;
+    for (int i = 0; i < 20'000; ++i) {
+        // Mostly of the same day or the next, at times anywhere, without four digits, too.
+        seconds = i % 50 == 0
+                      ? static_cast<std::int64_t>(random() % 400'000'000'000) - 80'000'000'000
+                      : seconds + static_cast<std::int64_t>(random() % 86'400) - 43'200;
+        kept.set(seconds);
+        const utc_text fresh(seconds);
+        REQUIRE(kept.is_empty() == fresh.is_empty());
+        REQUIRE(kept.whole() == fresh.whole());
+        if (fresh.is_empty()) {
+            continue;
+        }
+        const auto time = to_calendar(seconds);
+        REQUIRE(kept.whole() == fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", time.year,
+                                            time.month, time.day, time.hour, time.minute,
+                                            time.second));
+    }
 }
 
 // RFC 3339 section 5.6: date-fullyear has four digits.
