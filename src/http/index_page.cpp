@@ -1,5 +1,7 @@
 #include "http/index_page.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cstddef>
 
@@ -123,26 +125,6 @@ constexpr std::string_view script = R"js(
   });
 })();
 )js";
-
-constexpr std::string_view policy_begin = "default-src 'none'; style-src ";
-constexpr std::string_view policy_script = "; script-src ";
-constexpr std::string_view policy_changes = "; connect-src 'self'; frame-ancestors 'self'";
-constexpr std::string_view policy_end =
-    "; img-src data:; base-uri 'none'; form-action 'self'";  // data: the icon that is none.
-constexpr std::string_view and_also = " ";
-constexpr content_hash style_hash = hash_content<style>();
-constexpr content_hash script_hash = hash_content<script>();
-constexpr content_hash writing_style_hash = hash_content<writing_style>();
-constexpr content_hash writing_script_hash = hash_content<writing_script>();
-constexpr joined_text<policy_begin.size() + style_hash.size() + policy_script.size() +
-                      script_hash.size() + policy_end.size()>
-    policy(policy_begin, style_hash, policy_script, script_hash, policy_end);
-constexpr joined_text<policy_begin.size() + style_hash.size() + and_also.size() +
-                      writing_style_hash.size() + policy_script.size() + script_hash.size() +
-                      and_also.size() + writing_script_hash.size() + policy_changes.size() +
-                      policy_end.size()>
-    policy_with_changes(policy_begin, style_hash, and_also, writing_style_hash, policy_script,
-                        script_hash, and_also, writing_script_hash, policy_changes, policy_end);
 
 // Without an icon of their own browsers ask for /favicon.ico.
 constexpr std::string_view page_begin = R"(<!DOCTYPE html>
@@ -384,8 +366,17 @@ void append_index_end(std::string& out, const index_view& view) {
     out += "</script>\n";
 }
 
-std::string_view index_security_policy(bool with_changes) noexcept {
-    return with_changes ? policy_with_changes.view() : policy.view();
+std::string index_security_policy(bool with_changes) {
+    const auto sources = [with_changes](std::string_view own, std::string_view of_changes) {
+        return with_changes ? content_hash(own) + ' ' + content_hash(of_changes)
+                            : content_hash(own);
+    };
+    // data: the icon that is none.
+    return fmt::format(
+        "default-src 'none'; style-src {}; script-src {}{}; img-src data:; base-uri 'none'; "
+        "form-action 'self'",
+        sources(style, writing_style), sources(script, writing_script),
+        with_changes ? "; connect-src 'self'; frame-ancestors 'self'" : "");
 }
 
 }  // namespace ferry::http

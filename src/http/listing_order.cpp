@@ -55,7 +55,7 @@ int compare(const vfs::directory_entry& a, const vfs::directory_entry& b, sort_k
     return order != 0 ? order : compare_names(a.name, b.name);
 }
 
-struct comes_before {
+struct stands_before {
     listing_order order;
 
     bool operator()(const vfs::directory_entry* a, const vfs::directory_entry* b) const noexcept {
@@ -114,11 +114,11 @@ int compare_names(std::string_view a, std::string_view b) noexcept {
 }
 
 bool are_sorted(const entry_pointers& entries, listing_order order) noexcept {
-    return std::ranges::is_sorted(entries, comes_before{order});
+    return std::ranges::is_sorted(entries, stands_before{order});
 }
 
 entry_pointers sort_entries(entry_pointers entries, listing_order order) noexcept {
-    std::ranges::sort(entries, comes_before{order});
+    std::ranges::sort(entries, stands_before{order});
     return entries;
 }
 

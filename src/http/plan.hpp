@@ -22,6 +22,7 @@
 #include "http/content_reader.hpp"
 #include "http/date.hpp"
 #include "http/head_parser.hpp"
+#include "http/index_page.hpp"
 #include "http/listing_digest.hpp"
 #include "http/logins.hpp"
 #include "http/range.hpp"
@@ -49,6 +50,8 @@ struct service::state {
     std::unique_ptr<coded_bodies> packed;
     std::unique_ptr<runtime::permits> listings_packed;  ///< Those that are packed at once.
     const std::string listings_format = listing_format();
+    const std::string listings_policy = index_security_policy(false);
+    const std::string changing_listings_policy = index_security_policy(true);
     answer_cache answers;
     std::shared_ptr<const sites> rules;
     std::unique_ptr<logins> accounts;  ///< Null: there are none.

@@ -239,7 +239,8 @@ response_head head_of_listing(const planning& plan, listing_form form, bool has_
         head.content_type = json_content_type;
     } else {
         head.content_type = page_content_type;
-        head.content_security_policy = index_security_policy(has_changes);
+        head.content_security_policy =
+            has_changes ? plan.shared.changing_listings_policy : plan.shared.listings_policy;
     }
     head.no_sniff = true;
     // Nobody knows for how long it is right: ask again each time. What an account is shown no

@@ -203,7 +203,7 @@ TEST_CASE("index: the page asks nothing of any server") {
 // W3C CSP Level 3, section 6.7.3.3: what is between the tags, to the octet. That browsers run it is
 // e2e/test_http_listing's.
 TEST_CASE("index: the policy lets the page's own style and script be, by their hashes") {
-    const std::string policy(index_security_policy(false));
+    const auto policy = index_security_policy(false);
     CHECK(policy.starts_with("default-src 'none'; style-src 'sha256-"));
     CHECK(policy.find("; script-src 'sha256-") != std::string::npos);
     CHECK(policy.find("unsafe") == std::string::npos);
@@ -267,12 +267,12 @@ TEST_CASE("index: a row says what may be done to it where that is not what the p
 // W3C CSP Level 3, sections 6.1.2 (connect-src) and 6.4.2 (frame-ancestors): the second style and
 // script, the page's own server, and no frame of another site.
 TEST_CASE("index: the policy of a page with changes is that of the page, and what they need") {
-    const std::string policy(index_security_policy(true));
+    const auto policy = index_security_policy(true);
     CHECK(policy.starts_with("default-src 'none'; style-src 'sha256-"));
     CHECK(policy.find("; connect-src 'self'; frame-ancestors 'self'; ") != std::string::npos);
     CHECK(policy.find("unsafe") == std::string::npos);
     CHECK(std::ranges::count(policy, '\'') == 18);
-    const std::string plain(index_security_policy(false));
+    const auto plain = index_security_policy(false);
     CHECK(plain.find("connect-src") == std::string::npos);
     for (const std::string which : {"style-src ", "script-src "}) {
         const auto one = between(plain, which, ";");
