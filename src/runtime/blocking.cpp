@@ -26,23 +26,46 @@ constexpr std::size_t raw_bytes_max = 32_KiB;
 // One call copies at most this much, so that a cancelled copy ends within tens of milliseconds.
 constexpr std::uint64_t copy_bytes_max = 16_MiB;
 
+constexpr unsigned status_wanted = STATX_BASIC_STATS | STATX_BTIME;
+
+/// How far it is looked for what a name stands for.
+enum class reach : std::uint8_t {
+    everywhere,
+    one_file_system,  ///< Beyond it nothing is asked: EXDEV.
+};
+
+/// The status of what is opened so, with O_PATH.
+int status_of_opened(int directory, const char* path, open_how how, struct statx& status) {
+    const unique_fd found(
+        static_cast<int>(::syscall(SYS_openat2, directory, path, &how, sizeof how)));
+    if (!found || ::statx(found.get(), "", AT_EMPTY_PATH, status_wanted, &status) != 0) {
+        return errno;
+    }
+    return 0;
+}
+
 /// The status of what a symbolic link leads to, if it may be followed.
-int status_of_link(const list_directory_args& where, const char* name, struct statx& status) {
+int status_of_link(const list_directory_args& where, const char* name, reach how_far,
+                   struct statx& status) {
     std::string path(where.directory);
     path += '/';
     path += name;
     open_how how{};
     how.flags = O_PATH | O_CLOEXEC;
-    how.resolve = where.resolve;
-    const unique_fd target(
-        static_cast<int>(::syscall(SYS_openat2, where.root, path.c_str(), &how, sizeof how)));
-    if (!target) {
-        return errno;
+    how.resolve = where.resolve | (how_far == reach::everywhere ? 0 : RESOLVE_NO_XDEV);
+    return status_of_opened(where.root, path.c_str(), how, status);
+}
+
+/// The status of what has that name, a link not followed.
+int status_of_name(int directory, const char* name, reach how_far, struct statx& status) {
+    if (how_far == reach::everywhere) {
+        return ::statx(directory, name, AT_SYMLINK_NOFOLLOW, status_wanted, &status) == 0 ? 0
+                                                                                          : errno;
     }
-    if (::statx(target.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &status) != 0) {
-        return errno;
-    }
-    return 0;
+    open_how how{};
+    how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+    how.resolve = RESOLVE_NO_XDEV;
+    return status_of_opened(directory, name, how, status);
 }
 
 /// Appends what a symbolic link says. One that cannot be read any more says nothing.
@@ -57,14 +80,12 @@ void append_target(int directory, const char* name, directory_record& record, st
 }
 
 /// Fills in all of `record` but its name, which is `name`.
-void take_status(int directory, const list_directory_args& where, const char* name,
+void take_status(int directory, const list_directory_args& where, const char* name, reach how_far,
                  directory_record& record) {
-    if (::statx(directory, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME,
-                &record.status) != 0) {
-        record.status_errno = errno;
-    } else if (S_ISLNK(record.status.stx_mode)) {
+    record.status_errno = status_of_name(directory, name, how_far, record.status);
+    if (record.status_errno == 0 && S_ISLNK(record.status.stx_mode)) {
         record.is_symlink = true;
-        record.status_errno = status_of_link(where, name, record.status);
+        record.status_errno = status_of_link(where, name, how_far, record.status);
         append_target(directory, name, record, where.batch->names);
     }
 }
@@ -79,23 +100,27 @@ void append_record(int directory, const list_directory_args& where, const char* 
     if (where.names_only) {
         record.status = {};
     } else {
-        take_status(directory, where, name, record);
+        take_status(directory, where, name, reach::everywhere, record);
     }
 }
 
-std::int64_t look_again(int directory, const list_directory_args& where) {
+/// -EXDEV: something is beyond that, and the rest was not looked for.
+std::int64_t look_again(int directory, const list_directory_args& where, reach how_far) {
     directory_batch& batch = *where.batch;
     for (auto& record : batch.records) {
         const std::string name = batch.names.substr(record.name_offset, record.name_bytes);
         record = {.name_offset = record.name_offset, .name_bytes = record.name_bytes, .status = {}};
-        take_status(directory, where, name.c_str(), record);
+        take_status(directory, where, name.c_str(), how_far, record);
+        if (how_far == reach::one_file_system && record.status_errno == EXDEV) {
+            return -EXDEV;
+        }
     }
     return static_cast<std::int64_t>(batch.records.size());
 }
 
 std::int64_t list_batch(int directory, const list_directory_args& where) {
     if (where.again) {
-        return look_again(directory, where);
+        return look_again(directory, where, reach::everywhere);
     }
     directory_batch& batch = *where.batch;
     batch.records.clear();
@@ -278,6 +303,15 @@ std::int64_t perform_blocking_little(op& what) noexcept {
     // A pipe with room for anything has room for PIPE_BUF octets (pipe(7)).
     return what.code == opcode::read ? read_some(what.fd, what.args.read, SIZE_MAX)
                                      : write_some(what.fd, what.args.write, PIPE_BUF);
+}
+
+bool look_again_nearby(op& what) noexcept {
+    try {
+        what.result = look_again(what.fd, what.args.list_directory, reach::one_file_system);
+    } catch (const std::bad_alloc&) {
+        what.result = -ENOMEM;
+    }
+    return what.result != -EXDEV;
 }
 
 }  // namespace ferry::runtime

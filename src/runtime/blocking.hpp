@@ -16,4 +16,9 @@ namespace ferry::runtime {
 /// little as it can take at once, so that it blocks only if somebody else was faster.
 [[nodiscard]] std::int64_t perform_blocking_little(op& what) noexcept;
 
+/// Does a `list_directory` that looks again at names, without asking another file system than the
+/// directory's. True: over, with `op::result` set. False: something lies elsewhere, and whoever may
+/// block has to do all of it.
+[[nodiscard]] bool look_again_nearby(op& what) noexcept;
+
 }  // namespace ferry::runtime

@@ -18,7 +18,6 @@ namespace {
 constexpr auto slow_call_bound = std::chrono::milliseconds(2);
 constexpr duration slow_call_rest = std::chrono::seconds(1);
 constexpr duration slow_call_rest_max = std::chrono::minutes(1);
-constexpr std::size_t looked_at_here_max = 16;
 constexpr int slow_call_share = 50;  // Of the core's time, one in so many at most.
 
 /// How often this thread has given its processor up, and how often that was taken from it.
@@ -74,7 +73,8 @@ bool is_local(const op& what) noexcept {
             return what.args.link_at.is_local;
         case opcode::list_directory: {
             const auto& args = what.args.list_directory;
-            return args.is_local && args.again && args.batch->records.size() <= looked_at_here_max;
+            return args.is_local && args.again &&
+                   args.batch->records.size() <= list_directory_args::names_here_max;
         }
         default:
             return false;
@@ -127,9 +127,14 @@ bool inline_writer::act_by_name(op& what, time_point now) noexcept {
         return false;
     }
     const timed_call call;
-    what.result = perform_blocking(what);
+    bool is_over = true;
+    if (what.code == opcode::list_directory) {
+        is_over = look_again_nearby(what);
+    } else {
+        what.result = perform_blocking(what);
+    }
     slow_until_ = std::max(slow_until_, call.rest_until());
-    return true;
+    return is_over;
 }
 
 bool sync_inline(op& what) noexcept {

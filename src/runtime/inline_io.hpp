@@ -10,10 +10,10 @@ namespace ferry::runtime {
 /// either, but is memory.
 [[nodiscard]] bool read_inline(op& what) noexcept;
 
-/// Does on the calling core, while it is fast, what changes files: a call that held the core for
-/// longer than 2 ms, and not because another thread had its processor, rests that for a second or
-/// for fifty times as long, since the kernel is throttling this writer or the device is slow
-/// (datapath.md, 12); not what is written to tmpfs, which has none. One a core.
+/// Does on the calling core, while it is fast, what changes files and looks for names: a call that
+/// held the core for longer than 2 ms, and not because another thread had its processor, rests that
+/// for a second or for fifty times as long, since the kernel is throttling this writer or the
+/// device is slow (datapath.md, 12); not what is written to tmpfs, which has none. One a core.
 class inline_writer {
   public:
     /// A `write` at an offset. True: over, with `op::result` set. False: nothing was done; somebody
@@ -22,8 +22,9 @@ class inline_writer {
 
     /// The same of an `open_at`, `rename_at` or `link_at` that says it is of this machine: a
     /// journal in memory takes it in a few us, where a thread of the ring costs more. And of a
-    /// `list_directory` that looks again at no more than 16 names: of what has changed a moment ago
-    /// the kernel has all in memory.
+    /// `list_directory` of this machine that looks again at few names, 7 us each: what was listed
+    /// or has changed a moment ago is most likely in memory. Not where one of them lies on another
+    /// file system.
     [[nodiscard]] bool act_by_name(op& what, time_point now) noexcept;
 
   private:

@@ -319,13 +319,16 @@ int reactor::drawn_errno(const op& what) noexcept {
     return failed_with;
 }
 
-/// Reads and writes of files and sends of what there is room for may be over within `submit`, as
-/// the ring's backend has it. True: `result` is set. False: it goes on from `begin_flight`, or,
-/// with `has_begun`, waits already.
+/// Reads and writes of files, looks at few names and sends of what there is room for may be over
+/// within `submit`, as the ring's backend has it. True: `result` is set. False: it goes on from
+/// `begin_flight`, or, with `has_begun`, waits already.
 bool reactor::try_at_once(serial of, flight& each) {
     op& what = *each.what;
-    const bool is_file_transfer = what.code == opcode::read || what.code == opcode::write;
-    if ((!is_file_transfer && what.code != opcode::send_file) || world_.chance(4)) {
+    const auto& list = what.args.list_directory;
+    const bool is_look = what.code == opcode::list_directory && list.again && list.is_local &&
+                         list.batch->records.size() <= list.names_here_max;
+    const bool is_of_files = what.code == opcode::read || what.code == opcode::write || is_look;
+    if ((!is_of_files && what.code != opcode::send_file) || world_.chance(4)) {
         return false;
     }
     each.held = described(what.fd);
@@ -334,7 +337,7 @@ bool reactor::try_at_once(serial of, flight& each) {
         what.result = -EBADF;
         return true;
     }
-    if (is_file_transfer) {
+    if (is_of_files) {
         if (!std::holds_alternative<open_file_ptr>(each.held) ||
             host_.trouble().strikes(trouble::delay)) {
             return false;

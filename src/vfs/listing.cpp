@@ -102,7 +102,7 @@ auto fill_batch(runtime::core& here, listing::state& my, bool again) {
                                     .resolve = resolution_of(my.place.links),
                                     .names_only = my.names_only,
                                     .again = again,
-                                    .is_local = my.key.has_value()};
+                                    .is_local = my.key && my.place.waits_for_nobody};
                             });
 }
 

@@ -19,6 +19,7 @@ struct listing_place {
     bool hides_dot_names = false;
     /// The file system's, if nobody but this machine can change what is there.
     std::optional<std::uint64_t> local_device = {};
+    bool waits_for_nobody = false;  ///< As of its `file_system`.
 };
 
 /// Begins the listing of `directory`, reading ahead as `listing_options` says. One without a

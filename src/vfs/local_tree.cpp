@@ -141,7 +141,8 @@ class local_tree final : public tree {
              .name = name,
              .links = options_.links,
              .hides_dot_names = options_.hides_dot_names,
-             .local_device = home_.is_local ? std::optional(home_.device) : std::nullopt},
+             .local_device = home_.is_local ? std::optional(home_.device) : std::nullopt,
+             .waits_for_nobody = home_.waits_for_nobody},
             std::move(options));
     }
 

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -199,7 +200,8 @@ directory_batch batch_of(const std::vector<std::string>& names) {
 
 }  // namespace
 
-TEST_CASE("list_directory: names are looked at again, few on the core and many by the pool") {
+TEST_CASE("list_directory: names are looked at again, few of this machine at once") {
+    constexpr std::size_t few = list_directory_args::names_here_max;
     for (const backend& under_test : backends()) {
         CAPTURE(under_test.name);
         const auto world = under_test.make_world();
@@ -210,37 +212,79 @@ TEST_CASE("list_directory: names are looked at again, few on the core and many b
         const unique_fd opened(
             posix::openat(directory.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         for (const bool is_local : {false, true}) {
-            for (const std::size_t count : {4U, 16U, 17U, 100U}) {
-                CAPTURE(is_local);
-                CAPTURE(count);
-                machine host(under_test);
-                std::vector<std::string> names = {"file", "link", "stray"};
-                names.resize(count, "gone");
-                auto batch = batch_of(names);
-                probe each(host, opcode::list_directory, opened.get());
-                each.args.list_directory = {.batch = &batch,
-                                            .root = directory.fd(),
-                                            .directory = ".",
-                                            .again = true,
-                                            .is_local = is_local};
-                host.submit(each);
-                host.finish(each);
-                CHECK(each.results == std::vector{static_cast<std::int64_t>(count)});
-                REQUIRE(batch.records.size() == count);
-                const auto& records = batch.records;
-                CHECK(records[0].status.stx_size == 12);
-                CHECK_FALSE(records[0].is_symlink);
-                CHECK(records[1].is_symlink);
-                CHECK(records[1].status_errno == 0);
-                CHECK(records[1].status.stx_size == 12);
-                CHECK(batch.names.substr(records[1].target_offset, records[1].target_bytes) ==
-                      "file");
-                CHECK(records[2].is_symlink);
-                CHECK(records[2].status_errno == EXDEV);
-                for (std::size_t i = 3; i < count; ++i) {
-                    CHECK(records[i].status_errno == ENOENT);
+            for (const std::size_t count : {std::size_t{2}, few, few + 1, std::size_t{100}}) {
+                for (const bool has_stray : {false, true}) {
+                    CAPTURE(is_local);
+                    CAPTURE(count);
+                    CAPTURE(has_stray);
+                    machine host(under_test);
+                    std::vector<std::string> names = {"file", has_stray ? "stray" : "link"};
+                    names.resize(count, "gone");
+                    auto batch = batch_of(names);
+                    probe each(host, opcode::list_directory, opened.get());
+                    each.args.list_directory = {.batch = &batch,
+                                                .root = directory.fd(),
+                                                .directory = ".",
+                                                .again = true,
+                                                .is_local = is_local};
+                    host.submit(each);
+                    if (under_test.is_on_real_files) {
+                        CHECK((each.ends == 1) == (is_local && count <= few && !has_stray));
+                    }
+                    host.finish(each);
+                    CHECK(each.results == std::vector{static_cast<std::int64_t>(count)});
+                    REQUIRE(batch.records.size() == count);
+                    const auto& records = batch.records;
+                    CHECK(records[0].status.stx_size == 12);
+                    CHECK_FALSE(records[0].is_symlink);
+                    CHECK(records[1].is_symlink);
+                    CHECK(records[1].status_errno == (has_stray ? EXDEV : 0));
+                    CHECK(records[1].status.stx_size == (has_stray ? 6 : 12));
+                    CHECK(batch.names.substr(records[1].target_offset, records[1].target_bytes) ==
+                          (has_stray ? "../out" : "file"));
+                    for (std::size_t i = 2; i < count; ++i) {
+                        CHECK(records[i].status_errno == ENOENT);
+                    }
                 }
             }
+        }
+    }
+}
+
+TEST_CASE("list_directory: what lies on another file system is not asked for by the core") {
+    for (const backend& under_test : backends()) {
+        if (!under_test.is_on_real_files) {
+            continue;  // There is one file system.
+        }
+        CAPTURE(under_test.name);
+        const auto world = under_test.make_world();
+        const temporary_directory directory;
+        const std::string into_proc = "into-proc";
+        REQUIRE(posix::symlinkat("/proc", directory.fd(), into_proc.c_str()) == 0);
+        const unique_fd root(posix::openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        const unique_fd opened(
+            posix::openat(directory.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        struct stat proc{};
+        REQUIRE(::stat("/proc", &proc) == 0);
+        for (const bool is_mount : {false, true}) {
+            CAPTURE(is_mount);
+            machine host(under_test);
+            auto batch = batch_of({is_mount ? "proc" : into_proc});
+            probe each(host, opcode::list_directory, is_mount ? root.get() : opened.get());
+            each.args.list_directory = {.batch = &batch,
+                                        .root = is_mount ? root.get() : directory.fd(),
+                                        .directory = ".",
+                                        .resolve = 0,
+                                        .again = true,
+                                        .is_local = true};
+            host.submit(each);
+            CHECK(each.ends == 0);
+            host.finish(each);
+            CHECK(batch.records[0].status_errno == 0);
+            CHECK(batch.records[0].is_symlink == !is_mount);
+            CHECK(batch.records[0].status.stx_ino == proc.st_ino);
+            CHECK(makedev(batch.records[0].status.stx_dev_major,
+                          batch.records[0].status.stx_dev_minor) == proc.st_dev);
         }
     }
 }

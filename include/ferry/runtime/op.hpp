@@ -191,8 +191,11 @@ struct list_directory_args {
     /// The records in `batch` hold names: their status anew, and no other names. One that is gone
     /// has ENOENT.
     bool again = false;
-    /// As in `open_at_args`: few names that are looked at again are taken on the core.
+    /// The directory is on a disk or in the memory of this machine: no more than `names_here_max`
+    /// names may be looked at again inline while such calls are fast. What lies on another file
+    /// system, if only as the target of a link, is never asked for there.
     bool is_local = false;
+    static constexpr std::size_t names_here_max = 8;
 };
 struct copy_range_args {
     std::uint64_t from_offset = 0;
