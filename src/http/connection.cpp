@@ -16,6 +16,7 @@
 #include "ferry/net/send_plan.hpp"
 #include "ferry/net/tls_stream.hpp"
 #include "http/client.hpp"
+#include "http/fields.hpp"
 #include "http/finished_listing.hpp"
 #include "http/head_parser.hpp"
 #include "http/plan.hpp"
