@@ -27,7 +27,7 @@ namespace ferry::http {
 [[nodiscard]] std::string digest_of(const vfs::directory_text& body);
 
 /// The tag of `body`, by its content: whatever is done to a directory and undone, the tag is what
-/// it was, for each core and whoever asks. Nothing: this OpenSSL has no SHA-256.
+/// it was, on each core; of JSON for whoever asks. Nothing: this OpenSSL has no SHA-256.
 [[nodiscard]] std::optional<etag_text> tag_of(const vfs::directory_text& body) noexcept;
 
 }  // namespace ferry::http

@@ -102,25 +102,6 @@ std::optional<row_rights> rights_of_rows(const planning& plan, const vfs::path& 
                       .points = std::move(allowed.points)};
 }
 
-/// What a page or JSON of a directory says besides its entries.
-std::string form_key(const listing_query& query, const index_view& view, const vfs::path& where) {
-    std::string key;
-    const auto put = [&key](unsigned value) { key += static_cast<char>('0' + value); };
-    put(static_cast<unsigned>(query.form));
-    put(static_cast<unsigned>(query.order.key));
-    put(query.order.is_descending ? 1 : 0);
-    put(view.offers_archives ? 1 : 0);
-    put(view.offers_login ? 1 : 0);
-    for (unsigned each = 0; each < auth::right_count; ++each) {
-        put(view.allowed.has(static_cast<auth::right>(each)) ? 1 : 0);
-    }
-    key += std::to_string(view.user.size());
-    key += ':';
-    key += view.user;
-    key += where.text();
-    return key;
-}
-
 /// What is listed, and how it is shown.
 struct shown_directory {
     vfs::listing entries;
@@ -167,7 +148,7 @@ task<result<vfs::directory_text_ptr>> write_listing(const planning& plan, shown_
                                                     content_coding wanted) {
     service::state& shared = plan.shared;
     const bool is_for_all = !shown.rows;
-    const auto key = form_key(shown.query, shown.view, shown.where);
+    const auto key = listing_key(shown.query, shown.view, shown.where);
     const auto key_in = [&key](content_coding how) { return std::string(name_of(how)) + key; };
     if (is_for_all) {
         if (auto known = shown.entries.kept_form(key_in(wanted))) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -505,6 +506,46 @@ TEST_CASE("page: what changes files is offered to who may, where and to which th
     CHECK(with.get("/", log_in("all", "l"))
               .head.field("Content-Security-Policy")
               .contains("connect-src"));
+}
+
+// RFC 9110 section 8.8.1; decision 0050.
+TEST_CASE("page: those with other octets have another tag, whoever asks for what") {
+    writing_desk with;
+    with.files.make_directory("fixed");
+    with.files.make_directory("d");
+    with.files.make_directory("e");
+    for (const std::string_view at : {"d/a", "e/a", "ann/a"}) {
+        with.files.write(at, "x");
+    }
+    std::map<std::string, std::string> octets_by_tag;
+    const auto look = [&](std::string_view target, std::string_view lines = "") {
+        const auto answer = with.get(target, lines);
+        const std::string tag(answer.head.field("ETag"));
+        REQUIRE(tag.size() == 34);
+        const auto known = octets_by_tag.try_emplace(tag, answer.inline_body);
+        CHECK(known.first->second == answer.inline_body);
+    };
+    const auto look_around = [&] {
+        for (const std::string_view target : {"/", "/d/", "/e/", "/d/?sort=size", "/d/?sort=time",
+                                              "/d/?order=desc", "/d/?format=json", "/fixed/"}) {
+            look(target);
+            look(target, log_in("all", "l"));
+            look(target, log_in("rex", "r"));
+        }
+    };
+    look_around();
+    look("/ann/", log_in("ann", "a"));
+    look("/ann/", log_in("all", "l"));
+    const auto pages = octets_by_tag.size();
+    CHECK(pages >= 24);
+    with.settings.archives_max = 0;
+    look_around();
+    // Rows alone differ: of the same account, which may do other things to one name.
+    auth::account all{.name = "all", .password = "l"};
+    all.allowed = auth::permissions::parse("all,/fixed=read+list+delete").value();
+    with.users = std::make_shared<auth::accounts>(std::vector{all}, std::nullopt);
+    look("/", log_in("all", "l"));
+    CHECK(octets_by_tag.size() > pages + 10);
 }
 
 // Decision 0031: what is kept of a directory is for all, what is made of it for who asks.
