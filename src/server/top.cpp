@@ -27,7 +27,7 @@ namespace {
 constexpr std::string_view usage =
     "ferry top [--once] [ADDRESS]: how the ferry fares whose --admin is ADDRESS, ADDR:PORT or\n"
     "unix:PATH; without it the first of FERRY_ADMIN, else 127.0.0.1:9180. q ends it. With --once, "
-    "or\nwhere standard output is no terminal, it is shown once.\n";
+    "or\nwhere standard output is no terminal, it shows once what happened in a second.\n";
 constexpr std::string_view usual_address = "127.0.0.1:9180";
 constexpr int interval_ms = 1'000;
 
@@ -154,6 +154,11 @@ std::expected<json_value, std::string> look(const std::string& address) {
     return std::move(*read);
 }
 
+int give_up(std::string_view why) {
+    std::fputs(fmt::format("ferry: {}\n", why).c_str(), stderr);
+    return 1;
+}
+
 /// Shows it until somebody has seen enough. `first` is what has been told already.
 void show_on(const std::string& address, json_value first) {
     const auto signals = block_screen_signals();
@@ -191,15 +196,19 @@ int show_top(std::span<char* const> arguments) {
     }
     auto first = look(asked->address);
     if (!first) {
-        std::fputs(fmt::format("ferry: {}\n", first.error()).c_str(), stderr);
-        return 1;
+        return give_up(first.error());
     }
     const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
     if (asked->is_once || !is_terminal) {
         const screen_size all{.columns = is_terminal ? size_of_terminal().columns
                                                      : std::numeric_limits<std::size_t>::max(),
                               .rows = std::numeric_limits<std::size_t>::max()};
-        put(draw_top(*first, *first, all, false));
+        ::poll(nullptr, 0, interval_ms);
+        const auto second = look(asked->address);
+        if (!second) {
+            return give_up(second.error());
+        }
+        put(draw_top(*first, *second, all, false));
         return 0;
     }
     show_on(asked->address, std::move(*first));

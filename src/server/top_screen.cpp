@@ -28,28 +28,34 @@ double of(const json_value& status, std::string_view name) {
     return status["metrics"][name].number();
 }
 
+constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+
 /// Two answers and the time between them.
 struct interval {
     const json_value& before;
     const json_value& now;
     bool is_whole = false;  ///< Since the start of the process.
-    double seconds = 1;
+    double seconds = 1;     ///< `unknown`: no time is between them, and nothing that they tell of.
 
-    [[nodiscard]] double rate(std::string_view start) const {
-        const auto earlier = is_whole ? 0 : sum_of(before, start);
-        return std::max(sum_of(now, start) - earlier, 0.0) / seconds;
+    [[nodiscard]] double increase(std::string_view start) const {
+        return std::max(sum_of(now, start) - (is_whole ? 0 : sum_of(before, start)), 0.0);
     }
+    [[nodiscard]] double rate(std::string_view start) const { return increase(start) / seconds; }
 };
 
 interval between(const json_value& before, const json_value& now) {
-    const auto since_before = now["now"].number() - before["now"].number();
-    const bool is_whole =
-        since_before <= 0 || before["started"].number() != now["started"].number();
-    const auto seconds = is_whole ? now["now"].number() - now["started"].number() : since_before;
-    return {.before = before, .now = now, .is_whole = is_whole, .seconds = std::max(seconds, 1e-3)};
+    const bool is_whole = before["started"].number() != now["started"].number();
+    const auto seconds = now["now"].number() - (is_whole ? now["started"] : before["now"]).number();
+    return {.before = before,
+            .now = now,
+            .is_whole = is_whole,
+            .seconds = seconds > 0 ? seconds : unknown};
 }
 
 std::string count_text(double value) {
+    if (std::isnan(value)) {
+        return "-";
+    }
     if (value >= 1e6) {
         return fmt::format("{:.1f}M", value / 1e6);
     }
@@ -61,6 +67,9 @@ std::string count_text(double value) {
 }
 
 std::string octets_text(double value) {
+    if (std::isnan(value)) {
+        return "-";
+    }
     static constexpr std::array<std::string_view, 5> units = {"B", "KiB", "MiB", "GiB", "TiB"};
     std::size_t unit = 0;
     for (; value >= 1'000 && unit + 1 < units.size(); ++unit) {
@@ -92,7 +101,8 @@ std::string span_text(double seconds) {
                        : fmt::format("{} s", whole);
 }
 
-/// The time within which `share` of the requests of an interval were answered; NaN without any.
+/// The time within which `share` of the requests of an interval were answered; `unknown` without
+/// any.
 double percentile(const interval& over, double share) {
     constexpr std::string_view start = "ferry_http_request_duration_seconds_bucket{le=\"";
     std::vector<std::pair<double, double>> buckets;  // Bound, and how many are within.
@@ -106,7 +116,7 @@ double percentile(const interval& over, double share) {
     }
     const double wanted = buckets.empty() ? 0 : buckets.back().second * share;
     if (wanted <= 0) {
-        return std::numeric_limits<double>::quiet_NaN();
+        return unknown;
     }
     double bound_below = 0;
     double below = 0;
@@ -163,9 +173,10 @@ std::size_t width_of(std::string_view text) noexcept {
         std::ranges::count_if(text, [](char c) { return !is_tail(c); }));
 }
 
+/// Of `unknown` an empty one.
 std::string bar(double share, std::size_t columns) {
     const auto full = static_cast<std::size_t>(
-        std::lround(std::clamp(share, 0.0, 1.0) * static_cast<double>(columns)));
+        std::lround(std::fmin(std::fmax(share, 0.0), 1.0) * static_cast<double>(columns)));
     return std::string(full, '#') + std::string(columns - full, '.');
 }
 
@@ -195,9 +206,9 @@ class screen {
     std::string out_;
 };
 
-std::string share_text(const json_value& now, std::string_view lookups) {
-    const auto all = sum_of(now, lookups);
-    const auto hits = of(now, fmt::format("{}{{result=\"hit\"}}", lookups));
+std::string share_text(const interval& over, std::string_view lookups) {
+    const auto all = over.increase(lookups);
+    const auto hits = over.increase(fmt::format("{}{{result=\"hit\"}}", lookups));
     return all > 0 ? fmt::format("{:.1f} %", 100 * hits / all) : "-";
 }
 
@@ -218,9 +229,10 @@ void add_figures(screen& onto, const interval& over) {
                             name.find("code=\"5") != std::string::npos;
         errors += is_one ? value.number() : 0;
     }
-    onto.add(fmt::format("requests  {}/s HTTP, {}/s FTP     errors of the server {}",
-                         count_text(over.rate("ferry_http_requests_total{")),
-                         count_text(over.rate("ferry_ftp_replies_total{")), count_text(errors)));
+    onto.add(
+        fmt::format("requests  {}/s HTTP, {}/s FTP     errors of the server {} since its start",
+                    count_text(over.rate("ferry_http_requests_total{")),
+                    count_text(over.rate("ferry_ftp_replies_total{")), count_text(errors)));
     onto.add(fmt::format("traffic   {}/s sent, {}/s received",
                          octets_text(over.rate("ferry_sent_bytes_total{")),
                          octets_text(over.rate("ferry_received_bytes_total{"))));
@@ -231,8 +243,8 @@ void add_figures(screen& onto, const interval& over) {
     onto.add(fmt::format("latency   half within {}, 99 % within {}",
                          time_text(percentile(over, 0.5)), time_text(percentile(over, 0.99))));
     onto.add(fmt::format("found     files open {}, listings ready {}",
-                         share_text(now, "ferry_file_cache_lookups_total"),
-                         share_text(now, "ferry_listing_cache_lookups_total")));
+                         share_text(over, "ferry_file_cache_lookups_total"),
+                         share_text(over, "ferry_listing_cache_lookups_total")));
     onto.add(fmt::format("machine   {} of memory, {} of {} descriptors",
                          octets_text(of(now, "process_resident_memory_bytes")),
                          count_text(of(now, "process_open_fds")),
@@ -252,7 +264,7 @@ void add_cores(screen& onto, const interval& over) {
     constexpr double busy_turns = 1'000;
     double most = busy_turns;
     for (std::size_t i = 0; i < cores.size(); ++i) {
-        most = std::max(most, rate(i, "turns"));
+        most = std::fmax(most, rate(i, "turns"));  // The number, if one is none.
     }
     onto.add("");
     for (std::size_t i = 0; i < cores.size(); ++i) {
@@ -278,11 +290,13 @@ void add_transfers(screen& onto, const interval& over) {
         };
         const auto& earlier = over.before["transfers"].items();
         const auto found = std::ranges::find_if(earlier, is_same);
-        const bool is_known = !over.is_whole && found != earlier.end();
+        const bool is_new = over.is_whole || found == earlier.end();
+        const auto moved =
+            is_new ? each["moved"].number() : each["moved"].number() - (*found)["moved"].number();
+        const auto seconds = is_new ? std::max(each["seconds"].number(), 0.1) : over.seconds;
+        // No rate is one for all lines, or they would have no order.
         lines.push_back(
-            {.rate = is_known ? (each["moved"].number() - (*found)["moved"].number()) / over.seconds
-                              : each["moved"].number() / std::max(each["seconds"].number(), 0.1),
-             .of = &each});
+            {.rate = std::isnan(over.seconds) ? unknown : moved / seconds, .of = &each});
     }
     std::ranges::sort(lines, std::greater(), &line::rate);
     onto.add("");

@@ -1,6 +1,7 @@
 #include "server/top_screen.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <string>
@@ -36,15 +37,45 @@ bool has(std::string_view text, std::string_view part) {
 
 }  // namespace
 
-TEST_CASE("top_screen: rates are those between two looks, or since the start") {
+TEST_CASE("top_screen: rates are those between two looks, and none of one look") {
     const auto before = at(110, 100, 0);
     const auto now = at(112, 140, 4'096);
     const auto two = draw_top(before, now, {}, false);
     CHECK(has(two, "20/s HTTP"));
     CHECK(has(two, "2.0 KiB/s sent"));
     const auto one = draw_top(now, now, {}, false);
-    CHECK(has(one, "11.7/s HTTP"));
+    CHECK(has(one, "-/s HTTP"));
+    CHECK(has(one, "-/s sent"));
+    CHECK(has(one, "core 0   ....................        -/s           -/s"));
     CHECK(has(one, "up 12 s"));
+}
+
+TEST_CASE("top_screen: latency and what was found are of what happened between two looks") {
+    const auto look = [](int now, int fast, int all, int hits) {
+        return read(
+            fmt::format(R"({{"started":100,"now":{},"metrics":{{)"
+                        R"("ferry_http_request_duration_seconds_bucket{{le=\"0.001\"}}":{},)"
+                        R"("ferry_http_request_duration_seconds_bucket{{le=\"1\"}}":{},)"
+                        R"("ferry_http_request_duration_seconds_bucket{{le=\"+Inf\"}}":{},)"
+                        R"("ferry_file_cache_lookups_total{{result=\"hit\"}}":{},)"
+                        R"("ferry_file_cache_lookups_total{{result=\"miss\"}}":100}}}})",
+                        now, fast, all, all, hits));
+    };
+    const auto before = look(110, 1'000, 1'000, 0);
+    const auto slow = draw_top(before, look(111, 1'000, 1'010, 10), {}, false);
+    CHECK(has(slow, "half within 500.5 ms"));
+    CHECK(has(slow, "files open 100.0 %"));
+    const auto idle = draw_top(before, look(111, 1'000, 1'000, 0), {}, false);
+    CHECK(has(idle, "0/s HTTP"));
+    CHECK(has(idle, "half within -, 99 % within -"));
+    CHECK(has(idle, "files open -"));
+}
+
+TEST_CASE("top_screen: a transfer has no rate before there are two looks") {
+    const auto now = at(110, 1, 1,
+                        ",\"transfers\":[{\"name\":\"/a\",\"moved\":500,\"seconds\":1},"
+                        "{\"name\":\"/b\",\"moved\":700,\"seconds\":1}]");
+    CHECK(has(draw_top(now, now, {}, false), "         -/s        500 B"));
 }
 
 TEST_CASE("top_screen: a process that has begun anew has no rates below nothing") {
