@@ -133,6 +133,8 @@ def answer(body):
 
 
 LIES = [Lie("second-is-shorter", "2 octets of content, not 3", answer(b"abc"), answer(b"ab")),
+        Lie("first-is-an-error", "status 503",
+            b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy", answer(b"abc")),
         Lie("no-http", "malformed", answer(b"abc"), b"+OK POP3\r\n\r\n"),
         Lie("cut-off", "closed by peer", answer(b"abc"),
             b"HTTP/1.1 200 OK\r\nX: close\r\nContent-Length: 9\r\n\r\nabc")]

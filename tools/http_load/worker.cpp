@@ -286,19 +286,23 @@ task<result<void>> worker::read_answer(connection& on) {
     }
 }
 
-void worker::judge(const response& answer, std::uint64_t number, runtime::time_point begin) {
+/// How much content an answer of the wanted status has to have: as told, or as the first one had.
+std::uint64_t worker::wanted_length(const response& answer, std::uint64_t number) {
     const auto& options = plan_.options;
-    auto wanted = options.body_bytes.value_or(answer.body_bytes);
-    if (!options.body_bytes && number < lengths_.size()) {
-        auto& known = lengths_[number];
-        if (known == unknown_length) {
-            known = answer.body_bytes;
-        }
-        wanted = known;
+    if (options.body_bytes || number >= lengths_.size()) {
+        return options.body_bytes.value_or(answer.body_bytes);
     }
-    if (answer.status != options.status) {
+    auto& known = lengths_[number];
+    if (known == unknown_length) {
+        known = answer.body_bytes;
+    }
+    return known;
+}
+
+void worker::judge(const response& answer, std::uint64_t number, runtime::time_point begin) {
+    if (answer.status != plan_.options.status) {
         fail(fmt::format("status {}", answer.status));
-    } else if (answer.body_bytes != wanted) {
+    } else if (const auto wanted = wanted_length(answer, number); answer.body_bytes != wanted) {
         fail(fmt::format("{} octets of content, not {}", answer.body_bytes, wanted));
     } else {
         const auto took = runtime::read_clock() - begin;

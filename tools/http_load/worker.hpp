@@ -69,6 +69,7 @@ class worker final : public load::worker {
     [[nodiscard]] runtime::task<result<void>> read_answer(connection& on);
     static runtime::task<> close(connection& on);
     void make_batch(connection& on, std::size_t requests);
+    [[nodiscard]] std::uint64_t wanted_length(const response& answer, std::uint64_t number);
     void judge(const response& answer, std::uint64_t number, runtime::time_point begin);
     void fail(std::string_view what, std::uint64_t times = 1);
     [[nodiscard]] runtime::time_point deadline() noexcept;
