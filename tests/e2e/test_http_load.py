@@ -100,8 +100,9 @@ def test_nobody_listens(t):
     server = make_server(t)
     there = url(server, "0.bin")
     server.stop()
-    _, said = load(t, "-n", "2", "-c", "2", there, status=1)
-    check.equal(said["errors"], {"cannot be reached": 2}, "errors")
+    text = run([tool(t), "-n", "2", "-c", "2", there], status=1).text
+    check.equal(text, f"ferry-http-load: no connection: 127.0.0.1:{server.http_port}: Connection "
+                "refused\n", "what it says")
 
 
 class ScriptedAnswers(Scripted):

@@ -224,11 +224,12 @@ def run_tool(options, server, workload, operations, report):
          f"ftp://{host}:{port}/{path}"],
         capture_output=True, text=True, check=False,
         preexec_fn=lambda: before_running(options.client_cpu))
-    if done.returncode not in (0, 1):
+    if done.returncode not in (0, 1) or not os.path.exists(report):
         raise Trouble(f"{server.name}, {workload}: ferry-ftp-load ended with {done.returncode}:\n"
                       f"{done.stdout}{done.stderr}")
     with open(report, encoding="utf-8") as file:
         said = json.load(file)
+    os.unlink(report)
     if said["failed"] or said["done"] != operations:
         raise Failed(f"{said['failed']} of {operations} failed: " +
                      ", ".join(f"{times} x {what}" for what, times in said["errors"].items()))

@@ -17,6 +17,7 @@
 #include "ferry/base/random.hpp"
 #include "ferry/runtime/offload.hpp"
 #include "load/crew.hpp"
+#include "load/reach.hpp"
 #include "options.hpp"
 #include "report.hpp"
 #include "worker.hpp"
@@ -49,12 +50,12 @@ std::vector<std::byte> make_content(const load_options& options) {
 }
 
 int run(load_options wanted) {
-    const auto signals = load::take_ending_signals();
-    load::raise_descriptor_limit();
-    const auto server = load::resolve(wanted.where.host, wanted.where.port);
+    const auto server = load::find_server(wanted.where.host, wanted.where.port, wanted.timeout);
     if (!server) {
         return give_up(server.error());
     }
+    const auto signals = load::take_ending_signals();
+    load::raise_descriptor_limit();
     const auto threads =
         std::min(wanted.connections, wanted.threads != 0 ? wanted.threads : load::usable_cpus());
     load_plan plan{

@@ -15,6 +15,7 @@
 
 #include "ferry/runtime/offload.hpp"
 #include "load/crew.hpp"
+#include "load/reach.hpp"
 #include "options.hpp"
 #include "report.hpp"
 #include "worker.hpp"
@@ -28,12 +29,12 @@ int give_up(const std::string& why) {
 }
 
 int run(load_options wanted) {
-    const auto signals = load::take_ending_signals();
-    load::raise_descriptor_limit();
-    const auto server = load::resolve(wanted.where.host, wanted.where.port);
+    const auto server = load::find_server(wanted.where.host, wanted.where.port, wanted.timeout);
     if (!server) {
         return give_up(server.error());
     }
+    const auto signals = load::take_ending_signals();
+    load::raise_descriptor_limit();
     const auto threads =
         std::min(wanted.connections, wanted.threads != 0 ? wanted.threads : load::usable_cpus());
     const request_maker requests(wanted);

@@ -1,13 +1,11 @@
 #include "crew.hpp"
 
 #include <fmt/format.h>
-#include <netdb.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,7 +16,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <latch>
-#include <memory>
 #include <thread>
 #include <utility>
 
@@ -187,24 +184,6 @@ std::size_t usable_cpus() {
     CPU_ZERO(&usable);
     const bool is_known = ::sched_getaffinity(0, sizeof usable, &usable) == 0;
     return is_known ? static_cast<std::size_t>(std::max(CPU_COUNT(&usable), 1)) : 1;
-}
-
-std::expected<net::endpoint, std::string> resolve(const std::string& host, std::uint16_t port) {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICSERV;
-    addrinfo* found = nullptr;
-    const int refused =
-        ::getaddrinfo(host.c_str(), fmt::format("{}", port).c_str(), &hints, &found);
-    if (refused != 0) {
-        return std::unexpected(fmt::format("{}: {}", host, ::gai_strerror(refused)));
-    }
-    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> all(found, &::freeaddrinfo);
-    const auto made = net::from_sockaddr(all->ai_addr, all->ai_addrlen);
-    if (!made) {
-        return std::unexpected(fmt::format("{}: no address of IPv4 or IPv6", host));
-    }
-    return *made;
 }
 
 std::expected<std::vector<runtime::uring_grant>, std::string> grant_rings(io_wish wanted,

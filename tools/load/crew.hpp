@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "ferry/base/unique_fd.hpp"
-#include "ferry/net/endpoint.hpp"
 #include "ferry/runtime/uring.hpp"
 #include "option_values.hpp"
 #include "worker.hpp"
@@ -26,10 +25,6 @@ void raise_descriptor_limit();
 
 /// The CPUs this process may use, at least 1.
 [[nodiscard]] std::size_t usable_cpus();
-
-/// The first address of `host`, from the resolver. Blocking. Errors: why not, for a person.
-[[nodiscard]] std::expected<net::endpoint, std::string> resolve(const std::string& host,
-                                                                std::uint16_t port);
 
 /// A ring for each of `threads`; none: epoll. Errors: why there is no ring where one was demanded.
 [[nodiscard]] std::expected<std::vector<runtime::uring_grant>, std::string> grant_rings(
