@@ -142,8 +142,9 @@ def test_refusals_are_counted_by_their_reply(t):
 
 
 def test_wrong_password_ends_it(t):
+    """One tries before the many would, who would only hear that too many have failed."""
     server = t.shared(make_server)
-    text, said = load(t, "-d", "1h", "-c", "1", url(server, "0.bin", "ann:wrong@"), status=1)
+    text, said = load(t, "-d", "1h", "-c", "10", url(server, "0.bin", "ann:wrong@"), status=1)
     check.equal(said["errors"], {"retr: login: reply 530": 1}, "errors")
     check.contains(text, "ferry-ftp-load: login: reply 530: ", "why it ended")
 

@@ -68,7 +68,7 @@ int run(load_options wanted) {
     }
     const bool has_rings = !rings->empty();
     runtime::offload_pool offload(runtime::offload_pool::threads_min);
-    std::atomic<bool> is_anybody_in = false;
+    std::atomic<first_login> first = first_login::pending;
     std::vector<std::unique_ptr<worker>> workers;
     std::vector<load::worker*> crew;
     for (std::size_t i = 0; i < threads; ++i) {
@@ -79,7 +79,7 @@ int run(load_options wanted) {
         if (!options.operations) {
             place.duration = options.duration;
         }
-        workers.push_back(std::make_unique<worker>(std::move(place), plan, is_anybody_in));
+        workers.push_back(std::make_unique<worker>(std::move(place), plan, first));
         crew.push_back(workers.back().get());
     }
     tally results;

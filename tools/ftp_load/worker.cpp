@@ -19,6 +19,9 @@ namespace {
 /// After a session has broken: a server that is down is not asked as fast as it can refuse.
 constexpr auto pause_after_failure = std::chrono::milliseconds(100);
 
+/// How often a session looks whether it may begin.
+constexpr auto first_login_look = std::chrono::milliseconds(1);
+
 /// What all buffers of a thread may take together, and what one is at least and at most.
 constexpr std::size_t buffers_bytes = 32 * 1024 * 1024;
 constexpr std::size_t buffer_bytes_min = 16 * 1024;
@@ -37,8 +40,8 @@ runtime::duration interval_of(const load_options& options) noexcept {
 }  // namespace
 
 worker::worker(load::worker_place place, const load_plan& plan,
-               std::atomic<bool>& is_anybody_in) noexcept
-    : load::worker(std::move(place)), plan_(plan), is_anybody_in_(is_anybody_in) {
+               std::atomic<first_login>& first) noexcept
+    : load::worker(std::move(place)), plan_(plan), first_(first) {
     for (const auto& each : plan_.options.workload) {
         weights_ += each.weight;
     }
@@ -73,6 +76,12 @@ task<> worker::drive(worker& self, std::size_t connection) {
     auto due = self.began() + interval * static_cast<std::int64_t>(connection) /
                                   static_cast<std::int64_t>(options.connections);
     runtime::stop_scope& scope = co_await runtime::current_scope();
+    if (connection != 0) {
+        const bool goes_on = co_await self.wait_for_first_login();
+        if (!goes_on) {
+            co_return;
+        }
+    }
     client session(self.here(), self.plan_.server, options, self.tls_.get());
     for (std::uint64_t turn = 0; turn < budget && !scope.stop_requested(); ++turn) {
         const auto what = self.choose();
@@ -87,6 +96,7 @@ task<> worker::drive(worker& self, std::size_t connection) {
         outcome<void> ended;
         if (what != operation::login && !session.is_logged_in()) {
             ended = co_await session.log_in();
+            self.heed_login(connection, ended);
             if (ended) {
                 ended = co_await session.prepare_transfers();
             }
@@ -102,14 +112,8 @@ task<> worker::drive(worker& self, std::size_t connection) {
             break;
         }
         self.record(what, ended, begin);
-        if ((ended || session.is_logged_in()) &&
-            !self.is_anybody_in_.load(std::memory_order_relaxed)) {
-            self.is_anybody_in_.store(true, std::memory_order_relaxed);
-        }
-        if (!ended && ended.error().refuses_login &&
-            !self.is_anybody_in_.load(std::memory_order_relaxed)) {
-            self.refusal_ = fmt::format("{}: {}", ended.error().what, ended.error().said);
-            self.end_early();  // It will not say anything else to the next one.
+        self.heed_login(connection, ended);
+        if (!self.refusal_.empty()) {
             break;
         }
         if (!ended && ended.error().ends_session) {
@@ -129,6 +133,29 @@ task<> worker::drive(worker& self, std::size_t connection) {
         static_cast<void>(co_await session.quit());
     }
     co_await session.close();
+}
+
+task<bool> worker::wait_for_first_login() {
+    while (first_.load(std::memory_order_acquire) == first_login::pending) {
+        const auto waited = co_await runtime::sleep_until(here(), here().now() + first_login_look);
+        if (!waited) {
+            co_return false;
+        }
+    }
+    co_return first_.load(std::memory_order_acquire) == first_login::over;
+}
+
+/// The first session's first login lets the others begin, or ends it all: where it is refused, the
+/// server will not say anything else to the next one.
+void worker::heed_login(std::size_t connection, const outcome<void>& ended) {
+    if (connection != 0 || first_.load(std::memory_order_relaxed) != first_login::pending) {
+        return;
+    }
+    const bool is_refused = !ended && ended.error().refuses_login;
+    if (is_refused) {
+        refusal_ = fmt::format("{}: {}", ended.error().what, ended.error().said);
+    }
+    first_.store(is_refused ? first_login::refused : first_login::over, std::memory_order_release);
 }
 
 operation worker::choose() noexcept {

@@ -76,7 +76,6 @@ class worker {
     [[nodiscard]] std::size_t index() const noexcept { return place_.index; }
     [[nodiscard]] runtime::core& here() noexcept { return *here_; }
     [[nodiscard]] progress& counts() noexcept { return so_far_; }
-    void end_early() noexcept { stop_.request_stop(); }
 
   private:
     struct message : runtime::posted {
