@@ -17,6 +17,12 @@ constexpr std::size_t unpacked_bytes_max = 256_KiB;
 /// out before the next.
 constexpr std::size_t unpacking_bytes = 256;
 
+// Of what is put in, how much must be gone for packing to go on, is looked at by windows.
+constexpr std::size_t window_bytes_max = 64_KiB;
+constexpr std::size_t gain_bytes_min = window_bytes_max / 32;
+constexpr unsigned windows_plain_min = 8;
+constexpr unsigned windows_plain_max = 64;
+
 // The library takes unsigned octets, and does not write what it reads.
 std::uint8_t* octets_of(std::string_view text) noexcept {
     return const_cast<std::uint8_t*>(
@@ -65,7 +71,58 @@ result<void> deflate_writer::run(std::string_view octets, int flush, std::string
 }
 
 result<void> deflate_writer::add(std::string_view octets, std::string& out) {
-    return octets.empty() ? result<void>() : run(octets, Z_NO_FLUSH, out);
+    while (!octets.empty()) {
+        const auto piece = octets.substr(0, window_bytes_max - window_bytes_);
+        if (auto added = run(piece, Z_NO_FLUSH, out); !added) {
+            return added;
+        }
+        octets.remove_prefix(piece.size());
+        window_bytes_ += piece.size();
+        if (window_bytes_ == window_bytes_max) {
+            judge_window(out);
+        }
+    }
+    return {};
+}
+
+/// A window is full: whether the next one is packed.
+void deflate_writer::judge_window(std::string& out) {
+    const std::uint64_t packed = state_->stream.total_out;
+    const auto came_out = packed - packed_before_;
+    window_bytes_ = 0;
+    packed_before_ = packed;
+    if (windows_plain_left_ > 0) {
+        if (--windows_plain_left_ == 0) {
+            windows_packed_ = 0;
+            set_level(level_, out);
+        }
+        return;
+    }
+    // Of the first one a part is not out yet.
+    if (windows_packed_++ == 0) {
+        return;
+    }
+    if (came_out + gain_bytes_min <= window_bytes_max) {
+        windows_plain_next_ = windows_plain_min;
+        return;
+    }
+    windows_plain_left_ = windows_plain_next_;
+    windows_plain_next_ = std::min(2 * windows_plain_next_, windows_plain_max);
+    set_level(Z_NO_COMPRESSION, out);
+}
+
+/// For what follows; ends the block that has begun.
+void deflate_writer::set_level(int level, std::string& out) {
+    auto& stream = state_->stream;
+    stream.avail_in = 0;
+    int said = Z_BUF_ERROR;  // While there is more to be written first.
+    while (said == Z_BUF_ERROR) {
+        said = append(stream, packed_bytes, out, [level](z_stream* at) {
+            return deflateParams(at, level, Z_DEFAULT_STRATEGY);
+        });
+    }
+    FERRY_ASSERT(said == Z_OK);
+    packed_before_ = stream.total_out;
 }
 
 result<void> deflate_writer::finish(std::string& out) {

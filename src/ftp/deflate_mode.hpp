@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -9,15 +10,18 @@
 #include "ftp/mode_strings.hpp"
 
 /// MODE Z, piece by piece: what MODE S would send as one zlib stream (RFC 1950;
-/// draft-preston-ftpext-deflate-04). The result never depends on where the pieces are cut. Each
+/// draft-preston-ftpext-deflate-04). What it holds never depends on where the pieces are cut. Each
 /// object serves one transfer; either holds up to 300 KiB while it does. Both are for a pool: some
-/// 20 ms a MiB to pack, 3 to unpack.
+/// 20 ms a MiB to pack, 1 of what does not shrink, 3 to unpack.
 namespace ferry::ftp {
 
 inline constexpr int deflate_level_min = 1;
 inline constexpr int deflate_level_max = 9;
 inline constexpr int deflate_level_usual = 6;
 
+/// What does not get smaller by it is put into the stream as it is, after two looks at 64 KiB, and
+/// looked at again behind 512 KiB, and so on up to 4 MiB: pictures, archives and packages, which
+/// lftp asks for by MODE Z, too, would be as large, and 20 ms a MiB late.
 class deflate_writer {
   public:
     /// `level`: from `deflate_level_min`, fastest, to `deflate_level_max`, smallest.
@@ -35,9 +39,16 @@ class deflate_writer {
         void operator()(state* held) const noexcept;
     };
     [[nodiscard]] result<void> run(std::string_view octets, int flush, std::string& out);
+    void judge_window(std::string& out);
+    void set_level(int level, std::string& out);
 
     int level_;
     std::unique_ptr<state, release> state_;
+    std::size_t window_bytes_ = 0;     ///< Of the window that is being filled.
+    std::uint64_t packed_before_ = 0;  ///< What has come out by its begin.
+    unsigned windows_packed_ = 0;      ///< In a row, before this one.
+    unsigned windows_plain_left_ = 0;  ///< 0: they are packed.
+    unsigned windows_plain_next_ = 8;
 };
 
 class inflate_reader {

@@ -87,6 +87,30 @@ TEST_CASE("deflate mode: a file comes back at every level, however it is cut") {
     }
 }
 
+TEST_CASE("deflate mode: what does not shrink goes as it is, what does is packed all the same") {
+    ferry::random source(11);
+    std::string noise(5_MiB, ' ');
+    for (char& each : noise) {
+        each = static_cast<char>(source.below(256));
+    }
+    const std::string text(6_MiB, 'x');
+    const auto whole = packed(noise, noise.size(), deflate_level_usual);
+    CHECK(whole.size() < noise.size() + 8_KiB);
+    CHECK(unpacked(whole, whole.size()) == noise);
+    CHECK(unpacked(packed(noise, 777, deflate_level_usual), 4_KiB) == noise);
+    // One beside the other, in any order: no more than 4 MiB behind its beginning it is packed.
+    for (const auto& both : {noise + text, text + noise, noise + text + noise + text}) {
+        const auto made = packed(both, 100'000, deflate_level_usual);
+        CHECK(unpacked(made, 100'000) == both);
+        const auto noises = both.size() == (noise + text).size() ? 1U : 2U;
+        CHECK(made.size() < noises * (noise.size() + 4_MiB + 100_KiB));
+    }
+    CHECK(packed(text + noise, 1_MiB, deflate_level_usual).size() < noise.size() + 20_KiB);
+    // A pattern in the middle of what does not shrink is found behind it.
+    const auto late = packed(noise.substr(0, 1_MiB) + std::string(20_MiB, 'y'), 1_MiB, 1);
+    CHECK(late.size() < 3_MiB);
+}
+
 TEST_CASE("deflate mode: much of little comes out in bounded pieces") {
     const std::string file(2_MiB, 'x');
     const auto bomb = packed(file, file.size(), deflate_level_max);
