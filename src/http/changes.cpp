@@ -62,14 +62,26 @@ planning after_content(const planning& plan, const content_reader& content) {
     return now;
 }
 
-std::string_view reason_of(errc why) noexcept {
-    switch (why) {
+namespace {
+
+std::string_view reason_of_denial(int os_errno) noexcept {
+    return os_errno == 0 ? "That name is not for that: a mount point, the home of an account, or "
+                           "one of those that are hidden here."
+                         : "The server itself may not do that there (permissions of its files).";
+}
+
+}  // namespace
+
+std::string_view reason_of(const error& why) noexcept {
+    switch (why.code) {
         case errc::read_only:
             return "That part of the tree is read-only.";
         case errc::invalid:
             return "No file can have that name here.";
         case errc::denied:
-            return "The server itself may not do that there.";
+            return reason_of_denial(why.os_errno);
+        case errc::outside_tree:
+            return "A link on the way leads out of what is served.";
         case errc::no_space:
             return "The disk is full.";
         case errc::over_quota:
@@ -90,7 +102,7 @@ response_plan plan_failed(const planning& plan, const error& why) {
         return plan.error(status::not_implemented,
                           "That lies on another file system: copy and delete instead.");
     }
-    return plan.error(status_for(why.code), reason_of(why.code));
+    return plan.error(status_for(why.code), reason_of(why));
 }
 
 }  // namespace ferry::http

@@ -56,7 +56,7 @@ struct made_file {
                                       const made_file& file = {});
 
 /// Why a tree refuses a change whatever the client may do; empty: there is no more to say.
-[[nodiscard]] std::string_view reason_of(errc why) noexcept;
+[[nodiscard]] std::string_view reason_of(const error& why) noexcept;
 
 /// What a failed change is answered with; where it concerns a new name the directory for it is
 /// missing, not what was asked for (RFC 4918 sections 9.3.1, 9.7.1, 9.9.4).

@@ -19,6 +19,8 @@ namespace {
 constexpr auth::rights writing = {auth::right::create, auth::right::replace, auth::right::remove,
                                   auth::right::rename, auth::right::make_directory};
 
+constexpr std::string_view root_stays = "This is the root of the tree, which stays.";
+
 /// What a file that the conditions held for must still be when it is changed; null: whatever, as
 /// for "If-Match: *".
 const vfs::metadata* expected_of(const planning& plan, const subject& seen) noexcept {
@@ -41,7 +43,7 @@ task<response_plan> plan_delete(const planning& plan, vfs::path name) {
         co_return plan.forbidden();
     }
     if (name.is_root()) {
-        co_return plan.error(status::forbidden, "This is the root of the tree, which stays.");
+        co_return plan.error(status::forbidden, root_stays);
     }
     const auto seen = co_await look_at(plan, std::move(name));
     if (!seen) {
@@ -64,7 +66,8 @@ task<response_plan> plan_delete(const planning& plan, vfs::path name) {
         co_return plan_changed_meanwhile(plan);
     }
     if (!removed && removed.error() == errc::not_empty) {
-        co_return plan.error(status::conflict, "The directory is not empty.");
+        co_return plan.error(status::conflict,
+                             "The directory is not empty; its listing does not show all names.");
     }
     const bool names_a_file = plan.asked.fields.has(field::if_match);  // A part is none.
     if (!removed && removed.error() == errc::not_found && !plan.who.is_visitor() && !names_a_file) {
@@ -76,7 +79,7 @@ task<response_plan> plan_delete(const planning& plan, vfs::path name) {
         }
     }
     if (!removed) {
-        co_return plan.error(status_for(removed.error().code), reason_of(removed.error().code));
+        co_return plan.error(status_for(removed.error().code), reason_of(removed.error()));
     }
     co_return plan_done(plan, status::no_content);
 }
@@ -226,6 +229,9 @@ task<response_plan> plan_move_or_copy(const planning& plan, vfs::path name) {
     }
     if (to->status && !*overwrite) {
         co_return plan.error(status::precondition_failed, "The destination is taken.");
+    }
+    if (plan.asked.method == method::move && from->name.is_root()) {
+        co_return plan.error(status::forbidden, root_stays);
     }
     const bool replace = *overwrite && to->allowed.has(auth::right::replace);
     auto moving = plan.asked.method == method::copy ? copy(plan, *from, *to, replace)

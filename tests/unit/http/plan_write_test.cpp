@@ -462,6 +462,29 @@ TEST_CASE(
     CHECK(with.ask("COPY /a/b HTTP/1.1\nHost: a\nDestination: /b\n").head.status == 401);
 }
 
+TEST_CASE("changes: who is refused is told whether it is ferry that refuses, or the system") {
+    writing_desk with;
+    const auto said = [&with](std::string_view how, std::string_view target,
+                              std::string_view lines = "", std::string_view by = "") {
+        const auto answer = with.change(how, target, lines, by);
+        CHECK(answer.head.status == 403);
+        return answer.inline_body;
+    };
+    // The home of the account, by its owner.
+    CHECK(said("DELETE", "/ann/", "", log_in("ann", "a")).contains("the home of an account"));
+    with.settings.visitors = auth::rights::all();
+    const auto moved = with.ask("MOVE / HTTP/1.1\nHost: a\nDestination: /x\n");
+    CHECK(moved.head.status == 403);
+    CHECK(moved.inline_body.contains("the root of the tree"));
+    with.files.link({.at = "out", .to = "../other"});
+    CHECK(said("MKCOL", "/out/new").contains("A link on the way leads out"));
+    with.files.make_directory("full");
+    with.files.write("full/.hidden", "x");
+    const auto full = with.change("DELETE", "/full/");
+    CHECK(full.head.status == 409);
+    CHECK(full.inline_body.contains("not empty; its listing does not show all"));
+}
+
 TEST_CASE("MOVE and COPY: between a home and elsewhere there is no way for its owner") {
     writing_desk with;
     with.settings.visitors = auth::rights::all();
