@@ -108,6 +108,13 @@ response_plan planning::not_in_clear() const {
     return error(status::forbidden, "Logins are taken over TLS only: ask with https.");
 }
 
+response_plan planning::no_name(errc why) const {
+    return error(status_for(why), why == errc::invalid
+                                      ? "The path holds an encoded slash, a backslash, NUL, or a "
+                                        "percent sign without two digits behind it."
+                                      : "");
+}
+
 task<result<vfs::shared_file_ptr>> planning::open(const vfs::path& file) const {
     if (who.sees_whole_tree(file)) {
         // A digest is made of what is open.
@@ -146,7 +153,7 @@ response_plan plan_options(const planning& plan) {
 task<response_plan> plan_get(planning& plan) {
     const auto& name = plan.name;
     if (!name) {
-        co_return plan.error(status_for(name.error().code));
+        co_return plan.no_name(name.error().code);
     }
     if (auto moved = plan_moved(plan)) {
         co_return std::move(*moved);

@@ -673,7 +673,7 @@ task<response_plan> plan_upload_resource(const planning& plan, content_reader& c
         co_return plan.error(status::method_not_allowed);
     }
     if (!plan.name) {
-        co_return plan.error(status_for(plan.name.error().code));
+        co_return plan.no_name(plan.name.error().code);
     }
     if (!plan.rights_at(*plan.name).has(auth::right::create)) {
         co_return plan.forbidden();

@@ -264,7 +264,7 @@ task<response_plan> plan_write(const planning& plan, content_reader& content) {
         co_return plan.error(status::method_not_allowed);
     }
     if (!plan.name) {
-        co_return plan.error(status_for(plan.name.error().code));
+        co_return plan.no_name(plan.name.error().code);
     }
     if (plan.asked.method == method::put) {
         auto made = co_await plan_put(plan, content, *plan.name);

@@ -69,6 +69,8 @@ struct planning {
 
     /// 403 to who may not log in here, for the password would be read by who listens.
     [[nodiscard]] response_plan not_in_clear() const;
+    /// To who asks for what no name is, by `why` of `decode_target`.
+    [[nodiscard]] response_plan no_name(errc why) const;
 
     /// True when there is somebody whom the client could be.
     [[nodiscard]] bool has_accounts() const noexcept {

@@ -485,6 +485,18 @@ TEST_CASE("changes: who is refused is told whether it is ferry that refuses, or 
     CHECK(full.inline_body.contains("not empty; its listing does not show all"));
 }
 
+TEST_CASE("changes: what no name can be is told, whatever is asked of it") {
+    writing_desk with;
+    for (const std::string_view target : {"/a%5Cb", "/a\\b", "/a%2Fb", "/a%00", "/a%4"}) {
+        CAPTURE(target);
+        for (const std::string_view how : {"GET", "DELETE", "MKCOL"}) {
+            const auto answer = with.change(how, target);
+            CHECK(answer.head.status == 400);
+            CHECK(answer.inline_body.contains("The path holds an encoded slash, a backslash"));
+        }
+    }
+}
+
 TEST_CASE("MOVE and COPY: between a home and elsewhere there is no way for its owner") {
     writing_desk with;
     with.settings.visitors = auth::rights::all();
