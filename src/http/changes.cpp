@@ -64,10 +64,14 @@ planning after_content(const planning& plan, const content_reader& content) {
 
 namespace {
 
+constexpr std::string_view refused_by_the_system =
+    "The server itself may not do that there (file permissions, or a link that leads elsewhere).";
+
+/// Whether it is the system that refuses, or ferry.
 std::string_view reason_of_denial(int os_errno) noexcept {
     return os_errno == 0 ? "That name is not for that: a mount point, the home of an account, or "
                            "one of those that are hidden here."
-                         : "The server itself may not do that there (permissions of its files).";
+                         : refused_by_the_system;
 }
 
 }  // namespace
@@ -81,7 +85,7 @@ std::string_view reason_of(const error& why) noexcept {
         case errc::denied:
             return reason_of_denial(why.os_errno);
         case errc::outside_tree:
-            return "A link on the way leads out of what is served.";
+            return refused_by_the_system;  // That a link leads there is nobody's business.
         case errc::no_space:
             return "The disk is full.";
         case errc::over_quota:

@@ -477,7 +477,7 @@ TEST_CASE("changes: who is refused is told whether it is ferry that refuses, or 
     CHECK(moved.head.status == 403);
     CHECK(moved.inline_body.contains("the root of the tree"));
     with.files.link({.at = "out", .to = "../other"});
-    CHECK(said("MKCOL", "/out/new").contains("A link on the way leads out"));
+    CHECK(said("MKCOL", "/out/new").contains("a link that leads elsewhere"));
     with.files.make_directory("full");
     with.files.write("full/.hidden", "x");
     const auto full = with.change("DELETE", "/full/");
