@@ -84,26 +84,26 @@ TEST_CASE(
         .path = "first",
         .how = {.flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, .mode = 0600},
     };
-    CHECK_FALSE(writer.change_name(opening, now));
+    CHECK_FALSE(writer.act_by_name(opening, now));
     CHECK_FALSE(directory.has("first"));
 
     opening.args.open_at.is_local = true;
-    CHECK(writer.change_name(opening, now));
+    CHECK(writer.act_by_name(opening, now));
     CHECK(opening.result >= 0);
     const unique_fd first(static_cast<int>(opening.result));
-    CHECK(writer.change_name(opening, now));
+    CHECK(writer.act_by_name(opening, now));
     CHECK(opening.result == -EEXIST);
 
     op linking(opcode::link_at, directory.fd(), nobody);
     linking.args.link_at = {
         .from = "first", .to_directory = directory.fd(), .to = "second", .is_local = true};
-    CHECK(writer.change_name(linking, now));
+    CHECK(writer.act_by_name(linking, now));
     CHECK(linking.result == 0);
 
     op renaming(opcode::rename_at, directory.fd(), nobody);
     renaming.args.rename_at = {
         .from = "second", .to_directory = directory.fd(), .to = "third", .is_local = true};
-    CHECK(writer.change_name(renaming, now));
+    CHECK(writer.act_by_name(renaming, now));
     CHECK(renaming.result == 0);
     CHECK_FALSE(directory.has("second"));
     CHECK(directory.has("third"));
