@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""tools/bench http in its shortest form: it starts servers, looks at answers, measures and reports.
+"""tools/bench http in its shortest form: it starts servers, looks at answers, measures and reports. And
+what it does where other servers are not to be had.
 
     tests/tools/bench_test.py --ferry PATH
 
@@ -8,6 +9,8 @@ anything is.
 """
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import re
@@ -16,6 +19,12 @@ import sys
 import tempfile
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+sys.path.insert(0, os.path.join(ROOT, "tools"))
+sys.dont_write_bytecode = True
+
+from benchlib import unpacked, web, web_peers  # noqa: E402  (the path above comes first)
+from benchlib.surroundings import Trouble  # noqa: E402
+
 WORKLOADS = ("1k", "pipelined", "304", "listing")
 SECONDS_MAX = 120
 
@@ -55,13 +64,60 @@ def problems(ferry, folder):
     return found
 
 
+def outcome_of(call, *arguments):
+    """What it returns and what it prints, or what is the trouble."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            return call(*arguments), said.getvalue()
+    except Trouble as trouble:
+        return str(trouble), said.getvalue()
+
+
+def peers_that_are_not_to_be_had(folder):
+    """nginx was unpacked before, h2o never was, lighttpd was without its modules; apt has no network."""
+    before = unpacked.UNPACKED, os.environ["PATH"]
+    unpacked.UNPACKED = os.path.join(folder, "peers")
+    for name, package in (("nginx", "nginx"), ("lighttpd", "lighttpd")):
+        os.makedirs(os.path.join(unpacked.UNPACKED, name))
+        with open(os.path.join(unpacked.UNPACKED, name, "VERSION"), "w", encoding="utf-8") as file:
+            file.write(package)
+    programs = os.path.join(folder, "bin")
+    os.mkdir(programs)
+    with open(os.path.join(programs, "apt-get"), "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\necho E: no network >&2\nexit 100\n")
+    os.chmod(file.name, 0o755)
+    os.environ["PATH"] = f"{programs}:{before[1]}"
+    why = "apt-get cannot download h2o: E: no network"
+    no_module = ("its module mod_openssl.so is not there: it is of the packages lighttpd-mod-deflate "
+                 "lighttpd-mod-openssl")
+    module = {"lighttpd": "usr/lib/lighttpd/mod_openssl.so"}
+    others = web_peers.OTHERS
+    try:
+        rows = (
+            (unpacked.have, (["ferry", "nginx", "h2o", "lighttpd"], others),
+             ((["ferry", "nginx", "lighttpd"], {"h2o": why}), f"without h2o: {why}\n")),
+            (unpacked.have, (["ferry", "h2o", "floor"], others),
+             ((["ferry", "floor"], {"h2o": why}), f"without h2o: {why}\n")),
+            (unpacked.have, (["ferry", "nginx", "lighttpd"], others, module),
+             ((["ferry", "nginx"], {"lighttpd": no_module}), f"without lighttpd: {no_module}\n")),
+            (unpacked.have, (["ferry", "epoll", "h2o"], others),
+             ("nobody is left to compare ferry with", f"without h2o: {why}\n")),
+            (web.servers_of, (web.WORKLOADS["precompressed"], ["ferry", "lighttpd"]), (["ferry"], "")),
+            (web.servers_of, (web.WORKLOADS["1k"], ["ferry", "lighttpd"]), (["ferry", "lighttpd"], "")))
+        return [f"{call.__name__}{arguments}: {got}, not {wanted}" for call, arguments, wanted in rows
+                if (got := outcome_of(call, *arguments)) != wanted]
+    finally:
+        unpacked.UNPACKED, os.environ["PATH"] = before
+
+
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ferry", required=True, metavar="PATH")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="ferry-bench-test-") as folder:
-        found = problems(os.path.realpath(options.ferry), folder)
+        found = peers_that_are_not_to_be_had(folder) + problems(os.path.realpath(options.ferry), folder)
     for each in found:
         print(each)
     print(f"{0 if found else 1} passed, {len(found)} failed")

@@ -450,7 +450,9 @@ def bench(options):
         targets.append("src/server/ferry")
     build(*targets)
     options.ferry = os.path.realpath(options.ferry)
-    unpacked.unpack([name for name in options.servers if name not in ftp_peers.OURS])
+    options.servers, absent = unpacked.have(
+        options.servers, ftp_peers.OTHERS,
+        {"proftpd": "usr/lib/proftpd/mod_tls.so"} if options.secure else None)
 
     congestion = enter_namespace(with_mounts=True)
     os.sched_setaffinity(0, {options.client_cpu})
@@ -481,7 +483,7 @@ def bench(options):
                  "when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
                  "machine": machine(), "congestion": congestion, "rounds": options.rounds,
                  "load": os.getloadavg()[0], "files": place or tempfile.gettempdir(),
-                 "servers": ftp_peers.versions(options.servers, options.ferry),
+                 "servers": ftp_peers.versions(options.servers, options.ferry), "absent": absent,
                  "commit": output_of(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"])}
         tell(f"{about['machine']['cpu']}, kernel {about['machine']['kernel']}, {congestion}; "
              f"servers on CPU {options.server_cpu}, ferry-ftp-load on CPU {options.client_cpu}; "
@@ -490,6 +492,7 @@ def bench(options):
              f"{', '.join(about['servers'].values())} ({about['commit']})")
         results |= measure(options, servers, unable)
         noise, ratios, bars = report(options.table, results, unable)
+        kept.tell_absent(absent)
         kept.write_reports(options, {**about, "noise": noise, "unable": unable, "ratios": ratios,
                                      "bars": bars, "results": results})
     finally:

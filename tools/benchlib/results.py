@@ -9,7 +9,7 @@ import os
 
 import charts
 from benchlib.ftp_workloads import SECURE_WORKLOADS, WORKLOADS
-from benchlib.surroundings import ROOT, middle
+from benchlib.surroundings import ROOT, middle, tell
 from benchlib.web_workloads import MEASURES
 from benchlib.web_workloads import WORKLOADS as WEB
 
@@ -102,15 +102,27 @@ def figures_table(report):
     return "<h2>Figures</h2>\n" + charts.table(("workload", "server", "medians of the rounds"), rows)
 
 
+def tell_absent(absent):
+    """Who had no part in a run, {server: why}, as the end of what it prints."""
+    if absent:
+        tell("\nNot measured:")
+        tell("\n".join(f"  {name}: {why}" for name, why in absent.items()))
+
+
+def list_of(heading, lines):
+    items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+    return f"<h2>{heading}</h2>\n<ul>{items}</ul>" if items else ""
+
+
 def page(report):
     """A report as a page that stands alone."""
     kept = condense(report)
     name, about = next((name, about) for kind, name, about in KINDS if kind == report["kind"])
-    noise = "".join(f"<li>{html.escape(line)}</li>" for line in report["noise"])
-    parts = [section(report["kind"], name, about, kept), bars_table(report)]
-    if noise:
-        parts.append(f"<h2>Noise</h2>\n<ul>{noise}</ul>")
-    return charts.page(f"ferry measured: {name}", "\n".join([*parts, figures_table(report)]))
+    parts = [section(report["kind"], name, about, kept), bars_table(report),
+             list_of("Noise", report["noise"]),
+             list_of("Not measured", [f"{who}: {why}" for who, why in report["absent"].items()]),
+             figures_table(report)]
+    return charts.page(f"ferry measured: {name}", "\n".join(filter(None, parts)))
 
 
 def write_reports(options, report):

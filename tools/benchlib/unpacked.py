@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 
-from benchlib.surroundings import ROOT, Trouble, output_of
+from benchlib.surroundings import ROOT, Trouble, output_of, tell
 
 # Server -> its package, and what else it needs that its package only suggests.
 PACKAGES = {"vsftpd": ("vsftpd",), "pure-ftpd": ("pure-ftpd",),
@@ -21,41 +21,83 @@ PACKAGES = {"vsftpd": ("vsftpd",), "pure-ftpd": ("pure-ftpd",),
 UNPACKED = os.path.join(ROOT, "build", "peers")
 
 
-def unpack(names):
-    """Has the packages of these servers, and what else each needs, in build/peers."""
-    for name in names:
-        package, *extra = PACKAGES[name]
-        root = os.path.join(UNPACKED, name)
-        if os.path.isdir(root) and extra == extra_in(root):
-            continue
-        shutil.rmtree(root, ignore_errors=True)
-        if not shutil.which("apt-get"):
-            raise Trouble(f"{name} is Debian's package {package}, and this is no Debian system")
+def have(servers, others, modules=None):
+    """Has those of `servers` that are of `others` in build/peers, with what else each needs.
+
+    Returns those that can be measured, and {server: why} of the others, each of which is told. `modules`, {server:
+    its module, below its folder}: whoever lacks that cannot be measured either. Trouble: nobody is left to
+    compare ferry with.
+    """
+    absent = {}
+    for name in (name for name in servers if name in others):
+        try:
+            unpack(name)
+            module = (modules or {}).get(name)
+            if module and not has_file(name, module):
+                raise Trouble(f"its module {os.path.basename(module)} is not there: it is of the packages "
+                              f"{' '.join(PACKAGES[name][1:])}")
+        except Trouble as why:
+            absent[name] = str(why)
+            tell(f"without {name}: {why}")
+    left = [name for name in servers if name not in absent]
+    if absent and not any(name in others or name == "floor" for name in left):
+        raise Trouble("nobody is left to compare ferry with")
+    return left, absent
+
+
+def has_file(name, path):
+    """Whether an unpacked server has it; `path`: below its folder."""
+    return os.path.exists(os.path.join(UNPACKED, name, path))
+
+
+def unpack(name):
+    """Has the package of this server, and what else it needs, in build/peers. Where the latter is not to be
+    had the server is there without; where nothing is, what was there before stays. Trouble: there is no
+    server."""
+    package, *extra = PACKAGES[name]
+    if os.path.isdir(os.path.join(UNPACKED, name)) and extra == extra_in(os.path.join(UNPACKED, name)):
+        return
+    try:
+        download(name, package, extra)
+    except Trouble:
+        if has_file(name, "VERSION"):
+            return
+        if not extra:
+            raise
+        download(name, package, [])
+
+
+def download(name, package, extra):
+    root = os.path.join(UNPACKED, name)
+    if not shutil.which("apt-get"):
+        raise Trouble(f"it is Debian's package {package}, and this is no Debian system")
+    needed = needed_packages(package, extra)
+    if not needed:
+        subprocess.run(["apt-get", "-q", "update"], check=False, stdout=sys.stderr)
         needed = needed_packages(package, extra)
-        if not needed:
-            subprocess.run(["apt-get", "-q", "update"], check=False, stdout=sys.stderr)
-            needed = needed_packages(package, extra)
-        scratch = root + ".new"
+    scratch = root + ".new"
+    shutil.rmtree(scratch, ignore_errors=True)
+    os.makedirs(scratch)
+    # The sandbox of apt has no access to every place a checkout may be in.
+    done = subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download",
+                           *(needed or [package, *extra])], cwd=scratch, capture_output=True,
+                          text=True, check=False)
+    archives = glob.glob(os.path.join(scratch, "*.deb"))
+    if done.returncode != 0 or not archives:
         shutil.rmtree(scratch, ignore_errors=True)
-        os.makedirs(scratch)
-        # The sandbox of apt has no access to every place a checkout may be in.
-        done = subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download",
-                               *(needed or [package, *extra])], cwd=scratch, capture_output=True,
-                              text=True, check=False)
-        archives = glob.glob(os.path.join(scratch, "*.deb"))
-        if done.returncode != 0 or not archives:
-            raise Trouble(f"apt-get cannot download {' '.join(needed or [package])}:\n"
-                          f"{done.stdout[-2000:]}{done.stderr[-2000:]}")
-        for archive in archives:
-            if os.path.basename(archive).startswith(package + "_"):
-                with open(os.path.join(scratch, "VERSION"), "w", encoding="utf-8") as file:
-                    file.write(output_of(["dpkg-deb", "-f", archive, "Version"]))
-            subprocess.run(["dpkg-deb", "-x", archive, scratch], check=True)
-            os.unlink(archive)
-        if extra:
-            with open(os.path.join(scratch, "EXTRA"), "w", encoding="utf-8") as file:
-                file.write(" ".join(extra))
-        os.rename(scratch, root)
+        reasons = (done.stdout + done.stderr).strip().splitlines() or ["it does not say why"]
+        raise Trouble(f"apt-get cannot download {' '.join([package, *extra])}: {reasons[-1]}")
+    for archive in archives:
+        if os.path.basename(archive).startswith(package + "_"):
+            with open(os.path.join(scratch, "VERSION"), "w", encoding="utf-8") as file:
+                file.write(output_of(["dpkg-deb", "-f", archive, "Version"]))
+        subprocess.run(["dpkg-deb", "-x", archive, scratch], check=True)
+        os.unlink(archive)
+    if extra:
+        with open(os.path.join(scratch, "EXTRA"), "w", encoding="utf-8") as file:
+            file.write(" ".join(extra))
+    shutil.rmtree(root, ignore_errors=True)
+    os.rename(scratch, root)
 
 
 def extra_in(root):

@@ -12,7 +12,7 @@ import tempfile
 import time
 
 from benchlib import results as kept
-from benchlib import web_load, web_peers, web_rounds
+from benchlib import unpacked, web_load, web_peers, web_rounds
 from benchlib.surroundings import (FOREIGN_MAX, RELEASE, ROOT, SPREAD_MAX, Trouble, build,
                                    enter_namespace, machine, middle, output_of, progress, tell,
                                    two_cpus)
@@ -163,11 +163,19 @@ def check_answer(scene, name, workload):
     connection.close()
 
 
+def unable_to_pack(options):
+    """{server and workloads: why} of what is left out since a server cannot pack."""
+    missed = [key for key in options.workloads if WORKLOADS[key].packed]
+    return {f"{name} in {', '.join(missed)}": "it has no module that packs (Debian's lighttpd-mod-deflate)"
+            for name in options.servers if missed and not web_peers.packs(name)}
+
+
 def servers_of(workload, chosen):
     """Who has a part in a workload."""
     without = NO_SERVER.get(workload.how, ())
     return [name for name in chosen
-            if name not in without and (name != "floor" or workload.floor or workload.how == "idle")]
+            if name not in without and (name != "floor" or workload.floor or workload.how == "idle")
+            and (not workload.packed or web_peers.packs(name))]
 
 
 # -------------------------------------------------------------------------------- the measuring
@@ -340,7 +348,8 @@ def tools_for(options):
 
 def bench(options):
     tools_for(options)
-    web_peers.have_all(options.servers)
+    options.servers, absent = unpacked.have(options.servers, web_peers.OTHERS)
+    absent |= unable_to_pack(options)
     if "wrk" in options.workloads and not web_peers.has_wrk():
         raise Trouble("wrk is not there: it is Debian's wrk; --workloads without wrk does without")
     if options.io == "epoll" and "epoll" not in options.servers:
@@ -364,7 +373,7 @@ def bench(options):
                  "machine": machine(), "congestion": congestion, "rounds": options.rounds,
                  "seconds": options.seconds, "load": os.getloadavg()[0],
                  "files": place or tempfile.gettempdir(),
-                 "servers": web_peers.versions(options.servers, options.ferry),
+                 "servers": web_peers.versions(options.servers, options.ferry), "absent": absent,
                  "commit": output_of(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"])}
         tell(f"{about['machine']['cpu']}, kernel {about['machine']['kernel']}, {congestion}; servers "
              f"on CPU {scene.server_cpu}, ferry-http-load on CPU {scene.client_cpus[0]}; "
@@ -376,6 +385,7 @@ def bench(options):
                  f"root, and bulk is compared with servers that may be paced")
         results, calls = measure(options, scene)
         noise, bars = report(results, calls)
+        kept.tell_absent(absent)
         kept.write_reports(options, {**about, "noise": noise, "bars": bars, "calls": calls,
                                      "results": results})
     finally:

@@ -88,7 +88,7 @@ class Maker:
         with open(os.path.join(PEERS, CONFIGURATIONS[name]), encoding="utf-8") as file:
             text = file.read()
         logs = LOG_FORMAT[name].format(self._log_file(label)) if log else ""
-        modules = ['"mod_deflate"', '"mod_dirlisting"'] + ['"mod_accesslog"'] * log
+        modules = ['"mod_deflate"'] * packs(name) + ['"mod_dirlisting"'] + ['"mod_accesslog"'] * log
         words = {"NAME": label, "PORT": port, "CORES": cores, "FOLDER": self._folder, "FILES": files,
                  "NGINX_LOG": f"{logs} combined buffer=256k flush=1s" if log else "off",
                  "NGINX_LISTEN": "reuseport" if cores > 1 else "", "H2O_LOG": logs,
@@ -117,9 +117,9 @@ def versions(names, ferry):
     return found
 
 
-def have_all(names):
-    """Has what is to be started, by apt if need be; wrk only where it is installed."""
-    unpacked.unpack([name for name in names if name in OTHERS])
+def packs(name):
+    """Whether a server can pack what it sends: for lighttpd that is a package of its own."""
+    return name != "lighttpd" or unpacked.has_file(name, "usr/lib/lighttpd/mod_deflate.so")
 
 
 def has_wrk():

@@ -203,7 +203,8 @@ def bench(options):
         options.ferry = os.path.join(RELEASE, "ferry")
         build("src/server/ferry")
     options.ferry = os.path.realpath(options.ferry)
-    unpacked.unpack([name for name in options.servers if name != "ferry"])
+    options.servers, absent = unpacked.have(options.servers, SERVERS[1:],
+                                            {"lighttpd": "usr/lib/lighttpd/mod_openssl.so"})
     congestion = enter_namespace()
     os.sched_setaffinity(0, {client_cpu})
     folder = tempfile.mkdtemp(prefix="ferry-bench-")
@@ -225,6 +226,7 @@ def bench(options):
                  "when": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
                  "machine": machine(), "congestion": congestion, "connections": options.connections,
                  "rounds": options.rounds, "seconds": options.seconds, "ciphers": ciphers,
+                 "absent": absent,
                  "ferry": output_of([options.ferry, "--version"]),
                  "openssl": output_of(["openssl", "version"]),
                  "commit": output_of(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"])}
@@ -236,6 +238,7 @@ def bench(options):
         tell(", ".join(f"{name} {cipher}" for name, cipher in ciphers.items()))
         results = measure(options, started, client_cpu)
         noise, bars = report(results)
+        kept.tell_absent(absent)
         kept.write_reports(options, {**about, "noise": noise, "bars": bars, "results": results})
     finally:
         for server in started.values():
