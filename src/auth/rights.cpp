@@ -110,7 +110,9 @@ std::expected<permissions, std::string> permissions::parse(std::string_view text
         }
         if (!has_path || part.substr(0, equals) == "/") {
             if (std::exchange(has_everywhere, true)) {
-                return std::unexpected("what holds everywhere is said twice");
+                return std::unexpected(
+                    fmt::format("what holds everywhere is said twice; + joins permissions: {}",
+                                text_of(made.everywhere_ | *allowed)));
             }
             made.everywhere_ = *allowed;
             continue;

@@ -64,6 +64,16 @@ TEST_CASE("permissions: what is no text of them") {
     }
 }
 
+TEST_CASE("permissions: who says twice what holds everywhere is told how to say it once") {
+    for (const char* wrong : {"all,admin", "/=admin,all"}) {
+        CAPTURE(wrong);
+        const auto parsed = permissions::parse(wrong);
+        REQUIRE_FALSE(parsed);
+        CHECK(parsed.error() ==
+              "what holds everywhere is said twice; + joins permissions: all+admin");
+    }
+}
+
 TEST_CASE("permissions: whether a right is anywhere, and whether rules lie below") {
     const auto some = permissions::parse("read-only,/in/box=create,/x=none").value();
     CHECK(some.has_anywhere({right::create}));
