@@ -27,11 +27,9 @@ void stall_watch::note_stall(duration lasted, time_point ended) noexcept {
         return;
     }
     try {
-        log::warning("the core of thread " + std::to_string(::gettid()) + " stood still for " +
-                     milliseconds(longest_) + " ms at most, " +
-                     std::to_string(counted_ - told_stalls_) + " times for more than " +
-                     milliseconds(turn_max) +
-                     " ms: the machine is too busy, or a disk or a bug holds it up");
+        log::warning("the core of thread " + std::to_string(::gettid()) + " stood still " +
+                     describe_stalls(counted_ - told_stalls_, longest_) +
+                     ": the machine is too busy, or a disk or a bug holds it up");
         ++lines_;
     } catch (const std::exception&) {
         return;  // Without memory there is no telling: the next one is told of both.
@@ -39,6 +37,14 @@ void stall_watch::note_stall(duration lasted, time_point ended) noexcept {
     told_ = ended;
     longest_ = duration::zero();
     told_stalls_ = counted_;
+}
+
+std::string describe_stalls(std::uint64_t times, duration longest) {
+    if (times == 1) {
+        return "for " + milliseconds(longest) + " ms";
+    }
+    return std::to_string(times) + " times for more than " + milliseconds(stall_watch::turn_max) +
+           " ms, for " + milliseconds(longest) + " ms at most";
 }
 
 }  // namespace ferry::runtime

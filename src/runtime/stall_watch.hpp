@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 
 #include "ferry/runtime/time.hpp"
 
@@ -39,5 +40,9 @@ class stall_watch {
     std::uint64_t told_stalls_ = 0;
     std::uint64_t lines_ = 0;
 };
+
+/// How long a core stood still, as the log has it: "for 12 ms", or "3 times for more than 10 ms,
+/// for 12 ms at most".
+[[nodiscard]] std::string describe_stalls(std::uint64_t times, duration longest);
 
 }  // namespace ferry::runtime

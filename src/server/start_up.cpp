@@ -446,7 +446,7 @@ void warn_of_closed_directories(const config& settings, prepared& ready) {
     const auto look_at = [&ready](const std::string& directory) {
         if (::faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) != 0) {
             ready.warnings.push_back(
-                fmt::format("accounts may upload, and ferry not into {} itself: {}",
+                fmt::format("accounts may upload, but ferry itself may not write in {}: {}",
                             in_quotes(directory), std::strerror(errno)));
         }
     };

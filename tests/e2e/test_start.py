@@ -443,7 +443,8 @@ def test_check_as_whoever_serves(t):
     os.chmod(root, 0o755)
     said = say(t, "--check", *flags, root)
     check.equal(said.status, 0, f"{said}")
-    check.contains(said.err, "accounts may upload, and ferry not into", "a warning")
+    check.contains(said.err, f'accounts may upload, but ferry itself may not write in "{root}": Permission denied',
+                   "a warning")
     said = say(t, "--check", "--http", "*:0", root)
     check.contains(said.err, "it serves as root: --run-as", "a warning")
     check.equal(os.stat(root).st_uid, 0, "whose the tree is")

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 using namespace std::chrono_literals;
+using ferry::runtime::describe_stalls;
 using ferry::runtime::stall_watch;
 using ferry::runtime::time_point;
 
@@ -40,4 +41,9 @@ TEST_CASE("stall_watch: a second is told of at once, less once a minute") {
     CHECK(stalls == 102);
     watch.note(start + 63s, start + 63s + 11ms);
     CHECK(watch.lines() == 2);
+}
+
+TEST_CASE("stall_watch: one stall and several in words") {
+    CHECK(describe_stalls(1, 12ms) == "for 12 ms");
+    CHECK(describe_stalls(3, 12ms) == "3 times for more than 10 ms, for 12 ms at most");
 }
