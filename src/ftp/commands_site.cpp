@@ -332,7 +332,7 @@ constexpr auto site_commands = std::to_array<site_command>({
     {"SYMLINK", site_symlink, "SYMLINK <sp> target <sp> link"},
     {"UMASK", site_umask, "UMASK [<sp> 0 to 777]"},
     {"UTIME", site_utime, "UTIME <sp> YYYYMMDDhhmm[ss] <sp> path"},
-    {"WHO", site_who, "WHO (is logged in)", true},
+    {"WHO", site_who, "WHO (who is logged in; for those with the permission admin)", true},
     {"ZONE", site_zone, "ZONE (of the times in listings)"},
 });
 

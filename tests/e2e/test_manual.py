@@ -140,3 +140,9 @@ def test_in_a_browser(t):
                      ".map(each => each.id).join()")
     check.contains(shown.split(","), "drain-timeout", "what is shown for 'drain'")
     check.lacks(shown.split(","), "cores", "what is shown for 'drain'")
+
+
+@needs_root
+def test_commands_of_administrators_are_told(t):
+    with open(os.path.join(copy_of_site(t), "commands.html"), encoding="utf-8") as page:
+        check.contains(page.read(), "<dt><code>SITE WHO</code>", "the page of commands")
