@@ -255,7 +255,7 @@ std::int64_t perform_blocking(op& what) noexcept {
             case opcode::write:
                 return write_some(what.fd, what.args.write, SIZE_MAX);
             case opcode::send_file:
-                return read_through(what.args.send_file.file, send_file_window(what));
+                return read_through(what.args.send_file.file, send_file_cold_window(what));
             case opcode::sync:
                 return or_errno(what.args.sync.data_only ? ::fdatasync(what.fd) : ::fsync(what.fd));
             case opcode::allocate:

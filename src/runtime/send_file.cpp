@@ -18,6 +18,12 @@ file_window send_file_window(const op& what) noexcept {
             .size_bytes = static_cast<std::uint32_t>(quantum - file_sent)};
 }
 
+file_window send_file_cold_window(const op& what) noexcept {
+    auto window = send_file_window(what);
+    window.size_bytes = std::min(window.size_bytes, send_file_cold_bytes);
+    return window;
+}
+
 send_file_need advance_send_file(op& what, page_cache& pages, time_point now,
                                  bool pages_were_read) noexcept {
     const auto& args = what.args.send_file;
@@ -44,7 +50,8 @@ send_file_need advance_send_file(op& what, page_cache& pages, time_point now,
         }
     }
     for (;;) {
-        const file_window window = send_file_window(what);
+        const file_window window =
+            pages_were_read ? send_file_cold_window(what) : send_file_window(what);
         if (window.size_bytes == 0) {
             return over(0);
         }

@@ -4,7 +4,7 @@ A client asks, takes the first octets and no more, so that the server has to wai
 the answer, or of a row of answers; then the file is changed; then the client takes the rest. Every
 answer must be framed, be the whole file as it was at one moment, and what comes next is told right.
 Sizes are those at which ferry sends in another way: from memory up to 8 KiB, and up
-to 16 of what is kept, in quanta of 512 KiB.
+to 16 of what is kept, in quanta of 1 MiB.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from support.http_wire import Connection, ask
 INLINE_BYTES_MAX = 8192
 KEPT_BYTES_MAX = 16384
 SIZES = (INLINE_BYTES_MAX - 1, INLINE_BYTES_MAX, INLINE_BYTES_MAX + 1, KEPT_BYTES_MAX + 1,
-         (512 << 10) - 1, (512 << 10) + 1, 10 << 20)
+         (1 << 20) - 1, (1 << 20) + 1, 10 << 20)
 HELD_BYTES = 6 << 20  # More than the sockets between the two ever take in (tcp_wmem, tcp(7)).
 NARROW = {"receive_buffer_bytes": 4096, "segment_bytes": 1400}
 MORE = b"m" * 5000

@@ -191,7 +191,7 @@ TEST_CASE("send_file: every length around a page and a quantum, from every align
         const unique_fd file = directory.make_file("file", content);
         for (const std::uint64_t offset : {0U, 1U, 4'095U, 4'097U}) {
             for (const std::uint64_t size_bytes :
-                 {1U, 4'095U, 4'096U, 4'097U, 524'287U, 524'288U, 524'289U, 1'048'577U}) {
+                 {1U, 4'095U, 4'096U, 4'097U, 524'288U, 1'048'575U, 1'048'576U, 1'048'577U}) {
                 CAPTURE(offset);
                 CAPTURE(size_bytes);
                 const auto done = move_through(host, {.head = "HTTP",
@@ -268,7 +268,7 @@ TEST_CASE("send_file: a file truncated while it is sent ends the transfer (threa
                 sent_bytes += static_cast<std::uint64_t>(each.results.back());
                 job = rest_of(job, static_cast<std::uint64_t>(each.results.back()));
             }
-            if (step == 2) {
+            if (step == 1) {
                 REQUIRE(posix::ftruncate(file.get(), 1'000) == 0);
             }
             got += drain(pair.far.get());

@@ -303,9 +303,9 @@ void uring_reactor::prepare(op& what, io_uring_sqe& entry) noexcept {
             if (what.stage == warming) {
                 // Read into memory that nobody looks at: the point is the page cache. IOSQE_ASYNC,
                 // because trying inline first is what must not block this core.
-                io_uring_prep_read(sqe, args.send_file.file, scratch_.get(),
-                                   send_file_window(what).size_bytes,
-                                   send_file_window(what).offset);
+                const auto cold = send_file_cold_window(what);
+                io_uring_prep_read(sqe, args.send_file.file, scratch_.get(), cold.size_bytes,
+                                   cold.offset);
                 sqe->flags |= IOSQE_ASYNC;
             } else {
                 io_uring_prep_poll_add(sqe, what.fd, POLLOUT);
@@ -331,7 +331,7 @@ bool uring_reactor::go_on_sending(op& what) noexcept {
         case send_file_need::pages:
             if (scratch_ == nullptr) {
                 // Owned at once; nothrow, because this transfer alone must fail (R14).
-                scratch_.reset(new (std::nothrow) std::byte[send_file_quantum_bytes]);
+                scratch_.reset(new (std::nothrow) std::byte[send_file_cold_bytes]);
                 if (scratch_ == nullptr) {
                     what.result = what.progress > 0 ? what.progress : -ENOMEM;
                     return true;

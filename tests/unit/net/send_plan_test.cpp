@@ -133,7 +133,7 @@ TEST_CASE("execute: shows its progress while the peer reads") {
             tasks.start(
                 [](plan_scene& mine) -> task<> {
                     // A quantum counts when all of it has gone.
-                    constexpr std::uint64_t quantum_bytes = 512 * 1'024;
+                    constexpr std::uint64_t quantum_bytes = 1'024 * 1'024;
                     for (std::uint64_t heard_bytes = 600'000; heard_bytes < 3'000'000;
                          heard_bytes += 600'000) {
                         mine.at_peer = co_await hear(mine.here, mine.far, 600'000);
