@@ -33,7 +33,7 @@ def problems(ferry, folder):
     json_file, page_file = (os.path.join(folder, name) for name in ("report.json", "report.html"))
     done = subprocess.run(
         [os.path.join(ROOT, "tools", "bench"), "http", "--servers", "ferry,floor", "--workloads",
-         ",".join(WORKLOADS), "--rounds", "1", "--seconds", "0.2", "--ferry", ferry, "--json",
+         ",".join(WORKLOADS), "--rounds", "1", "--seconds", "0.5", "--ferry", ferry, "--json",
          json_file, "--html", page_file],
         capture_output=True, text=True, check=False, timeout=SECONDS_MAX)
     if "no network namespace" in done.stderr or "one CPU only" in done.stderr:

@@ -66,7 +66,10 @@ def run_tool(workload, server, seconds, folder, cpus, requests=0, threads=1):
     with open(report, encoding="utf-8") as file:
         said = json.load(file)
     os.unlink(report)
-    if said["failed"] or not said["done"]:
+    if not said["failed"] and not said["done"]:
+        raise Trouble(f"{server.name}, {workload.about}: nothing was answered in time: the machine has too "
+                      "much else to do, or --seconds is too little")
+    if said["failed"]:
         raise Trouble(f"{server.name}, {workload.about}: {said['failed']} requests failed: " +
                       ", ".join(f"{n} x {what}" for what, n in said["errors"].items()) +
                       f"\n{server.log()[-2000:]}")
