@@ -14,7 +14,8 @@ from benchlib.surroundings import Trouble
 from benchlib.web_workloads import IDLE, START_FILES, WORKLOADS
 
 START_SECONDS_MAX = 60
-SETTLE_SECONDS = 0.3
+# Servers tell by a second or two of silence who is idle, and give memory back behind that.
+IDLE_SETTLE_SECONDS = 3
 
 
 def get(connection, path, fields=None):
@@ -111,10 +112,11 @@ def idle(scene, name, workload):
         web_load.load(dataclasses.replace(active, connections=16), server, 0.5, scene.folder,
                       scene.client_cpus)
         alone = web_load.load(active, server, scene.seconds, scene.folder, scene.client_cpus)
+        time.sleep(IDLE_SETTLE_SECONDS)
         before = server.memory()
         count = idle_count()
         connections += connect_idle(server, count)
-        time.sleep(SETTLE_SECONDS)
+        time.sleep(IDLE_SETTLE_SECONDS)
         each = (server.memory() - before) / count
         among = web_load.load(active, server, scene.seconds, scene.folder, scene.client_cpus)
         return {**among, "idle_bytes": each, "p99_before_microseconds": alone["p99_microseconds"],
