@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -183,8 +184,25 @@ TEST_CASE("unicode name: octets that are no UTF-8 stay in their places (RFC 3629
 
 // Goal: the promises of the header hold for every character, unassigned ones too: what is composed
 // is not composed again, a key is its own key, equivalent names have one key.
-TEST_CASE("unicode name: every code point keeps the promises") {
-    for (std::uint32_t code_point = 0; code_point <= 0x10FFFF; ++code_point) {
+namespace {
+
+/// All of planes 0 and 1 and the compatibility ideographs of plane 2. Of the rest, where nothing
+/// has case or is composed, one in 61: all of them take a sanitizer twenty seconds.
+std::uint32_t next_code_point(std::uint32_t after) {
+    constexpr std::uint32_t dense_end = 0x2'0000;
+    constexpr std::uint32_t ideographs_begin = 0x2'F800;
+    constexpr std::uint32_t ideographs_end = 0x2'FA20;
+    const bool is_dense =
+        after < dense_end || (after >= ideographs_begin && after < ideographs_end);
+    const std::uint32_t next = after + (is_dense ? 1 : 61);
+    return after < ideographs_begin ? std::min(next, ideographs_begin) : next;
+}
+
+}  // namespace
+
+TEST_CASE("unicode name: code points of all planes keep the promises") {
+    for (std::uint32_t code_point = 0; code_point <= 0x10FFFF;
+         code_point = next_code_point(code_point)) {
         if (is_surrogate(code_point)) {
             continue;
         }
