@@ -4,29 +4,18 @@
 
 #include <string>
 
+#include "listed_entry.hpp"
+
 using namespace ferry;
 using namespace ferry::http;
-
-namespace {
-
-vfs::directory_entry json_entry(std::string name, vfs::file_kind kind, std::uint64_t size_bytes = 0,
-                                std::int64_t modified = 784'111'777) {
-    return {.name = std::move(name),
-            .status = {.kind = kind,
-                       .size_bytes = size_bytes,
-                       .modified = {.seconds = modified, .nanoseconds = 0},
-                       .changed = {}},
-            .link_target = {}};
-}
-
-}  // namespace
+using ferry::http::test::listed_entry;
 
 TEST_CASE("index json: an array of objects, a line each (RFC 8259)") {
     std::string out;
     utc_text time;
     append_json_begin(out);
-    append_json_row(out, json_entry("sub", vfs::file_kind::directory, 4'096), time, true);
-    append_json_row(out, json_entry("a \"b\".txt", vfs::file_kind::regular, 5'000'000'000), time,
+    append_json_row(out, listed_entry("sub", vfs::file_kind::directory, 4'096), time, true);
+    append_json_row(out, listed_entry("a \"b\".txt", vfs::file_kind::regular, 5'000'000'000), time,
                     false);
     append_json_end(out);
     CHECK(out ==
@@ -45,7 +34,7 @@ TEST_CASE("index json: an array of objects, a line each (RFC 8259)") {
 TEST_CASE("index json: a name that is not UTF-8 is whole in its reference (threats.md, V11)") {
     std::string out;
     utc_text time;
-    append_json_row(out, json_entry("a\xff\n", vfs::file_kind::regular), time, true);
+    append_json_row(out, listed_entry("a\xff\n", vfs::file_kind::regular), time, true);
     CHECK(out.find("\"name\":\"a\xEF\xBF\xBD\\u000a\"") != std::string::npos);
     CHECK(out.find("\"href\":\"./a%FF%0A\"") != std::string::npos);
 }
@@ -53,6 +42,7 @@ TEST_CASE("index json: a name that is not UTF-8 is whole in its reference (threa
 TEST_CASE("index json: a year that RFC 3339 cannot say is left out") {
     std::string out;
     utc_text time;
-    append_json_row(out, json_entry("a", vfs::file_kind::regular, 1, 253'402'300'800), time, true);
+    append_json_row(out, listed_entry("a", vfs::file_kind::regular, 1, 253'402'300'800), time,
+                    true);
     CHECK(out == R"({"name":"a","type":"file","size":1,"href":"./a"})");
 }

@@ -7,21 +7,13 @@
 #include <utility>
 
 #include "http/target.hpp"
+#include "listed_entry.hpp"
 
 using namespace ferry;
 using namespace ferry::http;
+using ferry::http::test::listed_entry;
 
 namespace {
-
-vfs::directory_entry page_entry(std::string name, vfs::file_kind kind = vfs::file_kind::regular,
-                                std::uint64_t size_bytes = 0, std::int64_t modified = 784'111'777) {
-    return {.name = std::move(name),
-            .status = {.kind = kind,
-                       .size_bytes = size_bytes,
-                       .modified = {.seconds = modified, .nanoseconds = 0},
-                       .changed = {}},
-            .link_target = {}};
-}
 
 std::string row_of(const vfs::directory_entry& each) {
     std::string out;
@@ -56,10 +48,10 @@ std::string href_of(const std::string& text) {
 }  // namespace
 
 TEST_CASE("index: a row has name, size and time") {
-    CHECK(row_of(page_entry("hello.txt", vfs::file_kind::regular, 14)) ==
+    CHECK(row_of(listed_entry("hello.txt", vfs::file_kind::regular, 14)) ==
           "<tr><td><a href=\"./hello.txt\"><bdi>hello.txt</bdi></a><td>14 B"
           "<td><time datetime=\"1994-11-06T08:49:37Z\">1994-11-06<span> 08:49</span></time>\n");
-    CHECK(row_of(page_entry("dir", vfs::file_kind::directory, 4'096)) ==
+    CHECK(row_of(listed_entry("dir", vfs::file_kind::directory, 4'096)) ==
           "<tr class=\"d\"><td><a href=\"./dir/\"><bdi>dir/</bdi></a><td>"
           "<td><time datetime=\"1994-11-06T08:49:37Z\">1994-11-06<span> 08:49</span></time>\n");
 }
@@ -91,7 +83,7 @@ TEST_CASE("index: hostile names are shown harmless and reachable (threats.md, V1
         if (name.find('/') != std::string::npos) {
             continue;  // No file system holds it; here to say that it was thought of.
         }
-        const auto text = row_of(page_entry(name));
+        const auto text = row_of(listed_entry(name));
         CHECK(std::ranges::none_of(text.substr(0, text.size() - 1), [](char c) {
             return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
         }));
@@ -102,11 +94,11 @@ TEST_CASE("index: hostile names are shown harmless and reachable (threats.md, V1
         // The link, resolved against the page's own directory, is the name again.
         CHECK(decode_target("/dir/" + href)->text() == "/dir/" + name);
     }
-    CHECK(row_of(page_entry(std::string(255, '\x01'))).size() < 255 * 8);
+    CHECK(row_of(listed_entry(std::string(255, '\x01'))).size() < 255 * 8);
 }
 
 TEST_CASE("index: a name that is not UTF-8 is shown with U+FFFD") {
-    CHECK(row_of(page_entry("a\xff")).find("<bdi>a\xEF\xBF\xBD</bdi>") != std::string::npos);
+    CHECK(row_of(listed_entry("a\xff")).find("<bdi>a\xEF\xBF\xBD</bdi>") != std::string::npos);
 }
 
 TEST_CASE("index: the page begins with the escaped path and leads upwards, but not from the root") {
@@ -163,8 +155,8 @@ TEST_CASE("index: the page says what there is") {
     CHECK(told({.directories = 2, .files = 3, .size_bytes = 4'096}) ==
           "2 folders, 3 files, 4.0 KiB");
     listing_totals sum;
-    sum.add(page_entry("a", vfs::file_kind::regular, 5));
-    sum.add(page_entry("b", vfs::file_kind::directory, 4'096));
+    sum.add(listed_entry("a", vfs::file_kind::regular, 5));
+    sum.add(listed_entry("b", vfs::file_kind::directory, 4'096));
     CHECK(sum.directories == 1);
     CHECK(sum.files == 1);
     CHECK(sum.size_bytes == 5);
@@ -257,9 +249,9 @@ TEST_CASE("index: who is logged in is named, harmless, and may log out; a visito
 TEST_CASE("index: a row says what may be done to it where that is not what the page says") {
     std::string out;
     utc_text time;
-    append_index_row(out, page_entry("a"), time,
+    append_index_row(out, listed_entry("a"), time,
                      auth::rights{auth::right::read, auth::right::remove});
-    append_index_row(out, page_entry("b", vfs::file_kind::directory), time, auth::rights{});
+    append_index_row(out, listed_entry("b", vfs::file_kind::directory), time, auth::rights{});
     CHECK(out.starts_with("<tr data-may=\"d\"><td><a href=\"./a\">"));
     CHECK(out.find("<tr class=\"d\" data-may=\"\"><td><a href=\"./b/\">") != std::string::npos);
 }
@@ -281,8 +273,8 @@ TEST_CASE("index: the policy of a page with changes is that of the page, and wha
 }
 
 TEST_CASE("index: a time without four digits of year is left out") {
-    CHECK(row_of(page_entry("a", vfs::file_kind::regular, 1, 253'402'300'800))
+    CHECK(row_of(listed_entry("a", vfs::file_kind::regular, 1, 253'402'300'800))
               .ends_with("<td>1 B<td>\n"));
-    CHECK(row_of(page_entry("a", vfs::file_kind::regular, 1, -99'999'999'999))
+    CHECK(row_of(listed_entry("a", vfs::file_kind::regular, 1, -99'999'999'999))
               .ends_with("<td>1 B<td>\n"));
 }

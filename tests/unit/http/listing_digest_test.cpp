@@ -9,21 +9,13 @@
 #include "http/etag.hpp"
 #include "http/index_json.hpp"
 #include "http/index_page.hpp"
+#include "listed_entry.hpp"
 
 using namespace ferry;
 using namespace ferry::http;
+using ferry::http::test::listed_entry;
 
 namespace {
-
-vfs::directory_entry digest_entry(std::string name, vfs::file_kind kind = vfs::file_kind::regular,
-                                  std::uint64_t size_bytes = 1, std::int64_t modified = 2) {
-    return {.name = std::move(name),
-            .status = {.kind = kind,
-                       .size_bytes = size_bytes,
-                       .modified = {.seconds = modified, .nanoseconds = 0},
-                       .changed = {}},
-            .link_target = {}};
-}
 
 struct shown_row {
     vfs::directory_entry entry;
@@ -35,8 +27,8 @@ struct shown_listing {
     listing_query query = {};
     index_view view = {};
     std::string where = "/a";
-    std::vector<shown_row> rows = {{digest_entry("a", vfs::file_kind::directory)},
-                                   {digest_entry("b")}};
+    std::vector<shown_row> rows = {{listed_entry("a", vfs::file_kind::directory)},
+                                   {listed_entry("b")}};
 };
 
 vfs::path path_of(const shown_listing& what) {
@@ -97,22 +89,22 @@ std::vector<shown_listing> varied() {
         {.rows = {rows[0]}},
         {.rows = {rows[1]}},
         {.rows = {rows[1], rows[0]}},
-        {.rows = {rows[0], {digest_entry("B")}}},
-        {.rows = {rows[0], {digest_entry("b", directory)}}},
-        {.rows = {rows[0], {digest_entry("b", regular, 257)}}},
-        {.rows = {rows[0], {digest_entry("b", regular, std::uint64_t{1} << 40U)}}},
-        {.rows = {rows[0], {digest_entry("b", regular, 1, 60'000)}}},
-        {.rows = {rows[0], {digest_entry("b", regular, 1, 3)}}},  // A second.
-        {.rows = {rows[0], {digest_entry("b", regular, 1, -2)}}},
-        {.rows = {{digest_entry("a", directory, 1, 3)}, rows[1]}},
-        {.rows = {{digest_entry("a", directory, 4'096)}, rows[1]}},  // Is not told.
-        {.rows = {{digest_entry("ab", directory)}, {digest_entry("c")}}},
-        {.rows = {rows[0], {digest_entry("b"), auth::rights{}}}},
+        {.rows = {rows[0], {listed_entry("B")}}},
+        {.rows = {rows[0], {listed_entry("b", directory)}}},
+        {.rows = {rows[0], {listed_entry("b", regular, 257)}}},
+        {.rows = {rows[0], {listed_entry("b", regular, std::uint64_t{1} << 40U)}}},
+        {.rows = {rows[0], {listed_entry("b", regular, 0, 60'000)}}},
+        {.rows = {rows[0], {listed_entry("b", regular, 0, 784'111'778)}}},  // A second.
+        {.rows = {rows[0], {listed_entry("b", regular, 0, -2)}}},
+        {.rows = {{listed_entry("a", directory, 0, 3)}, rows[1]}},
+        {.rows = {{listed_entry("a", directory, 4'096)}, rows[1]}},  // Is not told.
+        {.rows = {{listed_entry("ab", directory)}, {listed_entry("c")}}},
+        {.rows = {rows[0], {listed_entry("b"), auth::rights{}}}},
     };
     for (const right each :
          {right::create, right::replace, right::remove, right::rename, right::make_directory}) {
         all.push_back({.view = {.allowed = {right::remove, each}}});
-        all.push_back({.rows = {rows[0], {digest_entry("b"), auth::rights{each}}}});
+        all.push_back({.rows = {rows[0], {listed_entry("b"), auth::rights{each}}}});
     }
     auto younger = rows;
     younger[1].entry.status.modified.nanoseconds = 8;  // Neither is told.
@@ -156,7 +148,7 @@ TEST_CASE("listing digest: it is the same again, however many rows there are") {
     CHECK(listing_format() == format);
     shown_listing many;
     for (int i = 0; i < 2'000; ++i) {
-        many.rows.push_back({digest_entry("file " + std::to_string(i))});
+        many.rows.push_back({listed_entry("file " + std::to_string(i))});
     }
     const auto before = digest_of(many, format);
     CHECK(digest_of(many, format) == before);

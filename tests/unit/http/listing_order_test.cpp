@@ -7,21 +7,13 @@
 #include <vector>
 
 #include "ferry/base/random.hpp"
+#include "listed_entry.hpp"
 
 using namespace ferry;
 using namespace ferry::http;
+using ferry::http::test::listed_entry;
 
 namespace {
-
-vfs::directory_entry entry(std::string name, vfs::file_kind kind = vfs::file_kind::regular,
-                           std::uint64_t size_bytes = 0, std::int64_t modified = 0) {
-    return {.name = std::move(name),
-            .status = {.kind = kind,
-                       .size_bytes = size_bytes,
-                       .modified = {.seconds = modified, .nanoseconds = 0},
-                       .changed = {}},
-            .link_target = {}};
-}
 
 std::string sorted(const std::vector<vfs::directory_entry>& entries, listing_order order) {
     entry_pointers all;
@@ -38,14 +30,14 @@ std::string sorted(const std::vector<vfs::directory_entry>& entries, listing_ord
 }  // namespace
 
 TEST_CASE("listing order: hidden are dotfiles, reserved names and what cannot be opened") {
-    CHECK_FALSE(is_shown(entry(".htpasswd")));
-    CHECK_FALSE(is_shown(entry(".ferry-upload-1")));
-    CHECK_FALSE(is_shown(entry("")));
-    CHECK_FALSE(is_shown(entry("dangling", vfs::file_kind::symlink)));
-    CHECK_FALSE(is_shown(entry("fifo", vfs::file_kind::other)));
-    CHECK_FALSE(is_shown(entry("back\\slash")));
-    CHECK(is_shown(entry("a.b")));
-    CHECK(is_shown(entry("dir", vfs::file_kind::directory)));
+    CHECK_FALSE(is_shown(listed_entry(".htpasswd")));
+    CHECK_FALSE(is_shown(listed_entry(".ferry-upload-1")));
+    CHECK_FALSE(is_shown(listed_entry("")));
+    CHECK_FALSE(is_shown(listed_entry("dangling", vfs::file_kind::symlink)));
+    CHECK_FALSE(is_shown(listed_entry("fifo", vfs::file_kind::other)));
+    CHECK_FALSE(is_shown(listed_entry("back\\slash")));
+    CHECK(is_shown(listed_entry("a.b")));
+    CHECK(is_shown(listed_entry("dir", vfs::file_kind::directory)));
 }
 
 TEST_CASE("listing order: names as people sort them") {
@@ -101,8 +93,9 @@ TEST_CASE("listing order: the comparison is an order") {
 TEST_CASE("listing order: directories first, whatever the order") {
     using enum vfs::file_kind;
     const std::vector<vfs::directory_entry> entries{
-        entry("b10", regular, 5, 30), entry("b9", regular, 7, 20), entry("x", directory, 9'999, 10),
-        entry("c", regular, 5, 40),   entry("y", directory, 1, 5),
+        listed_entry("b10", regular, 5, 30),     listed_entry("b9", regular, 7, 20),
+        listed_entry("x", directory, 9'999, 10), listed_entry("c", regular, 5, 40),
+        listed_entry("y", directory, 1, 5),
     };
     CHECK(sorted(entries, {}) == "x y b9 b10 c ");
     CHECK(sorted(entries, {.is_descending = true}) == "y x c b10 b9 ");
@@ -116,8 +109,9 @@ TEST_CASE("listing order: directories first, whatever the order") {
 TEST_CASE("listing order: what is sorted is seen to be") {
     using enum vfs::file_kind;
     const std::vector<vfs::directory_entry> entries{
-        entry("b10", regular, 5, 30), entry("b9", regular, 7, 20), entry("x", directory, 9'999, 10),
-        entry("c", regular, 5, 40),   entry("y", directory, 1, 5),
+        listed_entry("b10", regular, 5, 30),     listed_entry("b9", regular, 7, 20),
+        listed_entry("x", directory, 9'999, 10), listed_entry("c", regular, 5, 40),
+        listed_entry("y", directory, 1, 5),
     };
     entry_pointers all;
     for (const auto& each : entries) {
