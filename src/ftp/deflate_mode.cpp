@@ -20,7 +20,6 @@ constexpr std::size_t unpacking_bytes = 256;
 // Of what is put in, how much must be gone for packing to go on, is looked at by windows.
 constexpr std::size_t window_bytes_max = 64_KiB;
 constexpr std::size_t gain_bytes_min = window_bytes_max / 32;
-constexpr unsigned windows_plain_min = 8;
 constexpr unsigned windows_plain_max = 64;
 
 // The library takes unsigned octets, and does not write what it reads.
@@ -114,7 +113,6 @@ void deflate_writer::judge_window(std::string& out) {
 /// For what follows; ends the block that has begun.
 void deflate_writer::set_level(int level, std::string& out) {
     auto& stream = state_->stream;
-    stream.avail_in = 0;
     int said = Z_BUF_ERROR;  // While there is more to be written first.
     while (said == Z_BUF_ERROR) {
         said = append(stream, packed_bytes, out, [level](z_stream* at) {

@@ -42,13 +42,15 @@ class deflate_writer {
     void judge_window(std::string& out);
     void set_level(int level, std::string& out);
 
+    static constexpr unsigned windows_plain_min = 8;
+
     int level_;
     std::unique_ptr<state, release> state_;
     std::size_t window_bytes_ = 0;     ///< Of the window that is being filled.
     std::uint64_t packed_before_ = 0;  ///< What has come out by its begin.
     unsigned windows_packed_ = 0;      ///< In a row, before this one.
     unsigned windows_plain_left_ = 0;  ///< 0: they are packed.
-    unsigned windows_plain_next_ = 8;
+    unsigned windows_plain_next_ = windows_plain_min;
 };
 
 class inflate_reader {

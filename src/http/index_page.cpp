@@ -14,26 +14,6 @@
 namespace ferry::http {
 namespace {
 
-/// Texts one behind the other, when ferry is compiled.
-template <std::size_t SizeBytes>
-struct joined_text {
-    std::array<char, SizeBytes> octets{};
-
-    template <class... Texts>
-    consteval explicit joined_text(const Texts&... texts) {
-        std::size_t at = 0;
-        const auto add = [&](std::string_view text) {
-            for (const char c : text) {
-                octets[at++] = c;
-            }
-        };
-        (add(std::string_view(texts.data(), texts.size())), ...);
-    }
-    [[nodiscard]] constexpr std::string_view view() const noexcept {
-        return {octets.data(), octets.size()};
-    }
-};
-
 constexpr std::string_view listing_style = R"(
 h1 span { font-weight: 400; color: var(--dim); margin: 0 .15em }
 header { display: flex; flex-wrap: wrap; gap: .5rem 1.25rem; align-items: center;
@@ -80,10 +60,6 @@ table + p { margin-top: .75rem }
   td:first-child { padding-top: 0; padding-bottom: 0 } header button { padding: .4rem 0 } }
 @media print { header form, label { display: none } }
 )";
-
-constexpr joined_text<page_style.size() + listing_style.size()> style_octets(page_style,
-                                                                             listing_style);
-constexpr std::string_view style = style_octets.view();
 
 /// What the page has more with script than without: a field that hides the rows whose names do not
 /// contain what is typed; "/" goes to it, Escape empties it, Enter opens the first row left, the
@@ -286,7 +262,8 @@ void append_time(std::string& out, const utc_text& time) {
 
 void append_index_begin(std::string& out, const vfs::path& where, const index_view& view) {
     out += page_begin;
-    out += style;
+    out += page_style;
+    out += listing_style;
     if (view.has_changes()) {
         out += "</style>\n<style>";
         out += writing_style;
@@ -375,7 +352,8 @@ std::string index_security_policy(bool with_changes) {
     return fmt::format(
         "default-src 'none'; style-src {}; script-src {}{}; img-src data:; base-uri 'none'; "
         "form-action 'self'",
-        sources(style, writing_style), sources(script, writing_script),
+        sources(std::string(page_style).append(listing_style), writing_style),
+        sources(script, writing_script),
         with_changes ? "; connect-src 'self'; frame-ancestors 'self'" : "");
 }
 
