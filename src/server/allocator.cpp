@@ -1,13 +1,17 @@
-// operator new and delete of the process, over mimalloc.
+// operator new and delete of the process, over mimalloc, and what mimalloc is told.
 //
 // The ones in mimalloc's shared library are C: where C++ throws std::bad_alloc they print and
 // abort, and one connection's want of memory would be the end of all of them (threats.md, R14).
 // These are found first, being the program's own; malloc and free stay the library's.
 
+#include "server/allocator.hpp"
+
 #include <mimalloc.h>
 
 #include <cstddef>
 #include <new>
+
+#include "ferry/runtime/rarely_shared.hpp"
 
 namespace {
 
@@ -43,6 +47,39 @@ void* allocate_or_null(Sizes... sizes) noexcept {
 
 std::size_t octets(std::align_val_t alignment) noexcept {
     return static_cast<std::size_t>(alignment);
+}
+
+/// How long free pages are kept for whoever wants some next; they are looked at only when somebody
+/// does.
+#if MI_MALLOC_VERSION >= 210
+constexpr auto delay = mi_option_purge_delay;
+#else
+constexpr auto delay = mi_option_decommit_delay;
+#endif
+
+/// Those who expect much to be freed, on any thread.
+struct expectations {
+    unsigned count = 0;
+    long usual_delay = 0;
+};
+constinit ferry::runtime::rarely_shared<expectations> expected;
+
+void expect_much() noexcept {
+    expected.use([](expectations& all) noexcept {
+        if (all.count++ == 0) {
+            all.usual_delay = ::mi_option_get(delay);
+            ::mi_option_set(delay, 0);
+        }
+    });
+}
+
+void collect() noexcept {
+    ::mi_collect(true);
+    expected.use([](expectations& all) noexcept {
+        if (--all.count == 0) {
+            ::mi_option_set(delay, all.usual_delay);
+        }
+    });
 }
 
 }  // namespace
@@ -109,4 +146,8 @@ void operator delete(void* memory, std::align_val_t, const std::nothrow_t&) noex
 }
 void operator delete[](void* memory, std::align_val_t, const std::nothrow_t&) noexcept {
     mi_free(memory);
+}
+
+ferry::memory_advice ferry::server::advice_to_allocator() noexcept {
+    return {.much_is_freed = &expect_much, .much_was_freed = &collect};
 }

@@ -174,7 +174,8 @@ result<void> core_server::open() {
         hosts_.use(rules);
         http_->use_rules(std::move(rules));
     }
-    silent_ = std::make_unique<net::waiting_room>(*here_, draining_, http::last_request_time_max);
+    silent_ = std::make_unique<net::waiting_room>(*here_, draining_, http::last_request_time_max,
+                                                  parts_.memory);
     ftp_ = std::make_unique<ftp::service>(ftp::service{.here = *here_,
                                                        .settings = parts_.ftp,
                                                        .files = parts_.files,

@@ -94,6 +94,7 @@ struct shared_parts {
     std::optional<vfs::leftover_kinds> leftovers;
     runtime::duration parts_kept{};  ///< It looks for older parts as often as that; 0: never.
     connection_counts& counts;
+    memory_advice memory = {};
     int access_log_fd = -1;
     std::size_t access_log_buffer_bytes = 0;
     access_log_format log_format = {};

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "ferry/base/log.hpp"
+#include "server/allocator.hpp"
 #include "server/invocation.hpp"
 #include "server/passwd.hpp"
 #include "server/top.hpp"
@@ -24,5 +25,5 @@ int main(int argc, char** argv) {
         return ending.status;
     }
     ferry::log::set_level(settings->log_level);
-    return ferry::server::run(*settings, argv);
+    return ferry::server::run(*settings, argv, ferry::server::advice_to_allocator());
 }

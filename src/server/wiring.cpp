@@ -703,7 +703,7 @@ std::vector<handed_group> copy_doors(const prepared& ready) {
 
 }  // namespace
 
-int run(const config& given, char* const* arguments) {
+int run(const config& given, char* const* arguments, memory_advice memory) {
     config settings = given;
     std::optional<starter> beside;
     handed_sockets handed;
@@ -835,6 +835,7 @@ int run(const config& given, char* const* arguments) {
         .leftovers = what_is_left(settings, *ready->users),
         .parts_kept = settings.upload_part_keep,
         .counts = counts,
+        .memory = memory,
         .access_log_fd = log_writer ? log_writer->inlet() : ready->access_log_fd,
         .access_log_buffer_bytes = settings.access_log_buffer_bytes,
         .log_format = std::move(*log_format)};
