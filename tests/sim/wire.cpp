@@ -50,6 +50,7 @@ task<result<void>> wire::send_octets(std::string_view octets, runtime::time_poin
                 fresh.args.send = {.data = piece.data(), .size_bytes = piece.size()};
             });
         if (!sent) {
+            was_reset_ = was_reset_ || sent.error() == errc::reset;
             co_return failure(sent.error());
         }
         done += static_cast<std::size_t>(*sent);
@@ -98,6 +99,9 @@ task<result<bool>> wire::receive(std::string& into, std::size_t octets_max,
     into.resize(had + (got ? static_cast<std::size_t>(*got) : 0));
     if (!got) {
         co_return failure(got.error());
+    }
+    if (*got == 0 && was_reset_) {
+        co_return failure(errc::reset);
     }
     co_return *got != 0;
 }

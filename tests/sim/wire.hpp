@@ -78,6 +78,7 @@ class wire {
     std::string input_;
     std::unique_ptr<tls_side> tls_;
     std::uint64_t octets_sent_ = 0;
+    bool was_reset_ = false;  ///< A send has told so, and what reads is told of an end (tcp(7)).
 };
 
 /// Connects to `to`. Complains when that fails without an excuse.
