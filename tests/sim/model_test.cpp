@@ -206,6 +206,26 @@ TEST_CASE("model_tree: names and directories") {
     const auto a = model.fresh(pattern_kind::binary, 10);
     model.place("/d", directory_state());
     model.place("/d/f", file_state(a));
+    SUBCASE("an upload that begins while its directory is being renamed is in either") {
+        const auto rename = model.begin_rename("/d", "/e");
+        const auto b = model.fresh(pattern_kind::binary, 20);
+        const auto upload = model.begin("/d/g", {.kind = change_kind::replace, .octets = b});
+        CHECK(model.acknowledged(rename));
+        CHECK(model.acknowledged(upload));
+        CHECK(may_be(model.possible("/d/g"), b));
+        CHECK(may_be_absent(model.possible("/d/g")));
+        CHECK(may_be(model.possible("/e/g"), b));
+        CHECK(may_be_absent(model.possible("/e/g")));
+    }
+    SUBCASE("once a directory is renamed an upload is where it was sent") {
+        const auto rename = model.begin_rename("/d", "/e");
+        CHECK(model.acknowledged(rename));
+        const auto b = model.fresh(pattern_kind::binary, 20);
+        const auto upload = model.begin("/d/g", {.kind = change_kind::replace, .octets = b});
+        CHECK(model.acknowledged(upload));
+        CHECK_FALSE(may_be_absent(model.possible("/d/g")));
+        CHECK_FALSE(may_be(model.possible("/e/g"), b));
+    }
     SUBCASE("a directory takes along what is in it") {
         const auto rename = model.begin_rename("/d", "/e");
         CHECK(model.acknowledged(rename));

@@ -50,11 +50,19 @@ model_tree::token model_tree::begin(const std::string& path, change what) {
     made.is_upload = what.kind == change_kind::replace || what.kind == change_kind::replace_file ||
                      what.kind == change_kind::create || what.kind == change_kind::append ||
                      what.kind == change_kind::restart;
+    const auto moves = made.is_upload ? moves_of(path) : std::vector<rename_watch>();
+    for (const auto& each : moves) {
+        join_rename(each);
+    }
     begin_part(made, path, std::move(what));
     pass_on(path);
     const auto number = next_operation_++;
     made.original = number;
+    const auto begun = made.parts;
     operations_.emplace(number, std::move(made));
+    for (const auto& each : begun) {
+        follow_renames(each, number, moves);
+    }
     return {.number = number};
 }
 
@@ -116,36 +124,36 @@ model_tree::token model_tree::begin_rename(const std::string& from, const std::s
         operations_.emplace(number, std::move(made));
         return {.number = number};
     }
-    const auto begin_pair = [this, &made, number, replaces](const std::string& source,
-                                                            const std::string& target,
-                                                            bool is_root) {
-        auto arriving = at(source).possible();
-        begin_part(made, source, {.kind = is_root ? change_kind::move_away : change_kind::vanish});
-        const auto before = made.parts.size();
-        begin_part(made, target,
-                   {.kind = is_root ? change_kind::arrive : change_kind::accompany,
-                    .arriving = std::move(arriving),
-                    .only_if_free = !replaces && is_root});
-        if (made.parts.size() > before) {
-            renames_.push_back({.operation = number,
-                                .from = source,
-                                .to = target,
-                                .number = made.parts.back().number});
-        }
-    };
     const auto below = from + "/";
     std::vector<std::string> inside;
     for (auto it = names_.lower_bound(below); it != names_.end() && it->first.starts_with(below);
          ++it) {
         inside.push_back(it->first);
     }
-    begin_pair(from, to, true);
+    begin_pair(made, number, {.from = from, .to = to, .is_root = true, .replaces = replaces});
     follow_uploads(below, to + "/");
     for (const auto& path : inside) {
-        begin_pair(path, to + path.substr(from.size()), false);
+        begin_pair(made, number, {.from = path, .to = to + path.substr(from.size())});
     }
     operations_.emplace(number, std::move(made));
     return {.number = number};
+}
+
+void model_tree::begin_pair(operation& made, std::uint64_t number, const moved_name& name) {
+    auto arriving = at(name.from).possible();
+    begin_part(made, name.from,
+               {.kind = name.is_root ? change_kind::move_away : change_kind::vanish});
+    const auto before = made.parts.size();
+    begin_part(made, name.to,
+               {.kind = name.is_root ? change_kind::arrive : change_kind::accompany,
+                .arriving = std::move(arriving),
+                .only_if_free = !name.replaces && name.is_root});
+    if (made.parts.size() > before) {
+        renames_.push_back({.operation = number,
+                            .from = name.from,
+                            .to = name.to,
+                            .number = made.parts.back().number});
+    }
 }
 
 model_tree::token model_tree::begin_copy(const std::string& from, const std::string& to,
@@ -186,14 +194,53 @@ void model_tree::follow_uploads(const std::string& from, const std::string& to) 
         }
     }
     for (auto& each : moved) {
-        operation shadow;
-        shadow.is_upload = true;
-        shadow.original = each.original;
-        begin_part(shadow, each.path, std::move(each.what));
-        const auto number = next_operation_++;
-        operations_.emplace(number, std::move(shadow));
-        unknown({.number = number});
+        begin_shadow(each.path, std::move(each.what), each.original);
     }
+}
+
+/// Where `path` goes by the renames under way of directories above it: one for each of them, and
+/// in no operation twice.
+std::vector<model_tree::rename_watch> model_tree::moves_of(const std::string& path) const {
+    std::vector<rename_watch> made;
+    for (const auto& each : renames_) {
+        const bool is_known = std::ranges::any_of(
+            made, [&each](const rename_watch& one) { return one.operation == each.operation; });
+        if (!is_known && path.starts_with(each.from + '/')) {
+            made.push_back({.operation = each.operation,
+                            .from = path,
+                            .to = each.to + path.substr(each.from.size()),
+                            .number = 0});
+        }
+    }
+    return made;
+}
+
+/// A name that was not known when its directory began to be renamed goes with it.
+void model_tree::join_rename(const rename_watch& name) {
+    auto& rename = operations_.at(name.operation);
+    const bool is_in_it = std::ranges::any_of(
+        rename.parts, [&name](const part& each) { return each.path == name.from; });
+    if (!is_in_it) {
+        begin_pair(rename, name.operation, {.from = name.from, .to = name.to});
+    }
+}
+
+/// An upload that begins while its directory is being renamed may hold it already.
+void model_tree::follow_renames(const part& upload, std::uint64_t original,
+                                const std::vector<rename_watch>& moves) {
+    for (const auto& each : moves) {
+        begin_shadow(each.to, at(upload.path).under_way(upload.number), original);
+    }
+}
+
+void model_tree::begin_shadow(const std::string& path, change what, std::uint64_t original) {
+    operation shadow;
+    shadow.is_upload = true;
+    shadow.original = original;
+    begin_part(shadow, path, std::move(what));
+    const auto number = next_operation_++;
+    operations_.emplace(number, std::move(shadow));
+    unknown({.number = number});
 }
 
 /// What `path` may stand for at present may also arrive where it is being renamed to.

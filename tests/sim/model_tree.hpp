@@ -165,6 +165,12 @@ class model_tree {
         std::uint64_t original = 0;  ///< The upload it is, where its directory was renamed.
         runtime::time_point expires = runtime::never;
     };
+    struct moved_name {
+        std::string from;
+        std::string to;
+        bool is_root = false;  ///< It is what is renamed, not something in it.
+        bool replaces = true;
+    };
     struct rename_watch {
         std::uint64_t operation = 0;
         std::string from;
@@ -184,6 +190,12 @@ class model_tree {
     [[nodiscard]] const path_history& look_at(const std::string& path) const;
     void begin_part(operation& made, const std::string& path, change what);
     void follow_uploads(const std::string& from, const std::string& to);
+    void begin_pair(operation& made, std::uint64_t number, const moved_name& name);
+    [[nodiscard]] std::vector<rename_watch> moves_of(const std::string& path) const;
+    void join_rename(const rename_watch& name);
+    void follow_renames(const part& upload, std::uint64_t original,
+                        const std::vector<rename_watch>& moves);
+    void begin_shadow(const std::string& path, change what, std::uint64_t original);
     void pass_on(const std::string& path);
     void pass_on_all(const operation& what);
     void expire();
