@@ -71,11 +71,8 @@ bool is_local(const op& what) noexcept {
             return what.args.rename_at.is_local;
         case opcode::link_at:
             return what.args.link_at.is_local;
-        case opcode::list_directory: {
-            const auto& args = what.args.list_directory;
-            return args.is_local && args.again &&
-                   args.batch->records.size() <= list_directory_args::names_here_max;
-        }
+        case opcode::list_directory:
+            return what.args.list_directory.is_for_core();
         default:
             return false;
     }

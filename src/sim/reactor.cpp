@@ -324,9 +324,8 @@ int reactor::drawn_errno(const op& what) noexcept {
 /// `begin_flight`, or, with `has_begun`, waits already.
 bool reactor::try_at_once(serial of, flight& each) {
     op& what = *each.what;
-    const auto& list = what.args.list_directory;
-    const bool is_look = what.code == opcode::list_directory && list.again && list.is_local &&
-                         list.batch->records.size() <= list.names_here_max;
+    const bool is_look =
+        what.code == opcode::list_directory && what.args.list_directory.is_for_core();
     const bool is_of_files = what.code == opcode::read || what.code == opcode::write || is_look;
     if ((!is_of_files && what.code != opcode::send_file) || world_.chance(4)) {
         return false;

@@ -196,6 +196,11 @@ struct list_directory_args {
     /// system, if only as the target of a link, is never asked for there.
     bool is_local = false;
     static constexpr std::size_t names_here_max = 8;
+
+    /// Whether a core may look at the names by itself.
+    [[nodiscard]] bool is_for_core() const noexcept {
+        return is_local && again && batch->records.size() <= names_here_max;
+    }
 };
 struct copy_range_args {
     std::uint64_t from_offset = 0;
