@@ -259,7 +259,11 @@ bool plain_stream::look_at_peer() noexcept {
 
 task<result<void>> plain_stream::send(std::span<const std::byte> octets,
                                       runtime::duration stall_timeout) {
+    if (is_torn_) {
+        co_return failure(errc::reset);
+    }
     auto wait = begin_wait(stall_timeout);
+    const auto whole_bytes = octets.size();
     while (!octets.empty()) {
         // The kernel's TLS takes no MSG_WAITALL, which a send has: a send_file of no file has none.
         const auto sent = co_await op_wait(
@@ -273,6 +277,7 @@ task<result<void>> plain_stream::send(std::span<const std::byte> octets,
             });
         const auto moved = end_turn(wait, sent);
         if (!moved) {
+            is_torn_ = octets.size() != whole_bytes;
             co_return failure(moved.error());
         }
         octets = octets.subspan(static_cast<std::size_t>(*moved));
@@ -290,6 +295,9 @@ std::size_t plain_stream::send_ahead(std::span<const std::byte> octets) noexcept
 
 /// As much as there is room for, with these flags of send(2) besides those it always has.
 std::size_t plain_stream::send_now(std::span<const std::byte> octets, int flags) noexcept {
+    if (is_torn_) {
+        return 0;
+    }
     const auto sent = kernel::send(socket_.get(), octets.data(), octets.size(),
                                    flags | MSG_DONTWAIT | MSG_NOSIGNAL);
     const auto moved = sent > 0 ? static_cast<std::size_t>(sent) : 0;
@@ -299,6 +307,9 @@ std::size_t plain_stream::send_now(std::span<const std::byte> octets, int flags)
 
 task<result<std::uint64_t>> plain_stream::send_file(file_message message,
                                                     runtime::duration stall_timeout) {
+    if (is_torn_) {
+        co_return failure(errc::reset);
+    }
     auto wait = begin_wait(stall_timeout);
     for (;;) {  // Bounded by the peer: it has taken something in each turn, or it is over.
         const auto sent = co_await op_wait(

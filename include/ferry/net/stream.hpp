@@ -61,7 +61,8 @@ class stream {
         std::span<std::byte> into, runtime::time_point deadline) = 0;
 
     /// Sends all of `octets`. `stall_timeout`: the longest time without any progress.
-    /// Errors: errc::reset, timed_out. What was sent before is lost count of: close.
+    /// Errors: errc::reset, timed_out. Where some of `octets` had left by then the rest of them is
+    /// what the peer waits for: everything sent from then on fails, with errc::reset.
     [[nodiscard]] virtual runtime::task<result<void>> send(std::span<const std::byte> octets,
                                                            runtime::duration stall_timeout) = 0;
 

@@ -64,6 +64,31 @@ class lonely_reactor final : public reactor {
     }
 };
 
+/// Where the kernel takes three octets, has no memory for the next, and then takes all again.
+class short_of_memory final : public reactor {
+  public:
+    short_of_memory() : reactor(time_point{}) {}
+
+    submission submit(op& what) noexcept override {
+        ++calls_;
+        const auto asked = static_cast<std::int64_t>(what.args.send.size_bytes);
+        what.result = calls_ == 1 ? 3 : calls_ == 2 ? -ENOBUFS : asked;
+        return submission::done;
+    }
+    void cancel(op&) noexcept override {}
+    void wake() noexcept override {}
+    void run() noexcept override {
+        begin_run(now());
+        while (!quit_requested()) {
+            run_turn_work();
+        }
+    }
+    [[nodiscard]] int calls() const noexcept { return calls_; }
+
+  private:
+    int calls_ = 0;
+};
+
 /// The peer sends `sent`; `said` stays 0 until all of it is taken.
 task<> peer_says(scene& on) {
     on.said = co_await say(on.here, on.far, on.sent);
@@ -352,6 +377,43 @@ TEST_CASE("plain_stream: a peer that TCP has given up is gone, not slow") {
             CHECK(co_await stream.send(as_octets("x"), 0s) == failure(errc::timed_out));
             co_await stream.close(farewell::abort);
         }
+    });
+}
+
+// What follows would be read as the rest of it: "HTTP/1.1 104HTTP/1.1 201 Created".
+TEST_CASE("plain_stream: nothing follows a message that has left in part") {
+    short_of_memory io;
+    core here(0, io, ferry::random(1));
+    stop_scope stop;
+    const auto body = [](nursery& bottom, short_of_memory& calling) -> task<> {
+        auto ends = connect_ends();
+        plain_stream stream(bottom.here(), std::move(ends.near));
+        const auto torn = co_await stream.send(as_octets("message"), 5s);
+        REQUIRE(!torn);
+        CHECK(torn.error().os_errno == ENOBUFS);
+        const auto calls = calling.calls();
+        CHECK(calls == 2);
+        CHECK(co_await stream.send(as_octets("next"), 5s) == failure(errc::reset));
+        CHECK(co_await stream.send_file({.head = as_octets("next"), .body = {}}, 5s) ==
+              failure(errc::reset));
+        CHECK(stream.send_at_once(as_octets("next")) == 0);
+        CHECK(stream.send_ahead(as_octets("next")) == 0);
+        CHECK(calling.calls() == calls);
+        co_await stream.close(farewell::abort);
+    };
+    run_core(here, stop, body, std::ref(io));
+}
+
+TEST_CASE("plain_stream: what has failed as a whole may be followed by another message") {
+    lonely_reactor io;
+    core here(0, io, ferry::random(1));
+    stop_scope stop;
+    run_core(here, stop, [](nursery& bottom) -> task<> {
+        auto ends = connect_ends();
+        plain_stream stream(bottom.here(), std::move(ends.near));
+        CHECK(co_await stream.send(as_octets("message"), 0s) == failure(errc::timed_out));
+        CHECK(stream.send_at_once(as_octets("next")) == 4);
+        co_await stream.close(farewell::abort);
     });
 }
 
