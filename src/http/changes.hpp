@@ -3,6 +3,7 @@
 #include <optional>
 #include <string_view>
 
+#include "ferry/base/error.hpp"
 #include "ferry/runtime/task.hpp"
 #include "http/conditions.hpp"
 #include "http/content_reader.hpp"
@@ -16,6 +17,12 @@ inline constexpr std::string_view no_parent = "There is no directory for it to b
 inline constexpr std::string_view is_a_directory = "That is a directory.";
 inline constexpr std::string_view name_is_taken = "That name is taken.";
 inline constexpr std::string_view changed_meanwhile = "It has changed meanwhile.";
+
+/// Whether a change has failed because somebody else's came between. Not where the kernel says
+/// EBUSY, as of what something is mounted on: nothing has changed there.
+[[nodiscard]] constexpr bool is_of_another_change(const error& why) noexcept {
+    return why == errc::busy && why.os_errno == 0;
+}
 
 /// What a name is before it is changed.
 struct subject {

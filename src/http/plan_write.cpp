@@ -62,7 +62,7 @@ task<response_plan> plan_delete(const planning& plan, vfs::path name) {
     if (!removed && removed.error() == errc::is_directory) {
         removed = co_await seen->at.files.remove_directory(here, seen->at.name);
     }
-    if (!removed && removed.error() == errc::busy) {
+    if (!removed && is_of_another_change(removed.error())) {
         co_return plan_changed_meanwhile(plan);
     }
     if (!removed && removed.error() == errc::not_empty) {
@@ -237,7 +237,7 @@ task<response_plan> plan_move_or_copy(const planning& plan, vfs::path name) {
     auto moving = plan.asked.method == method::copy ? copy(plan, *from, *to, replace)
                                                     : move(plan, *from, *to, replace);
     const auto done = co_await std::move(moving);
-    if (!done && done.error() == errc::busy) {
+    if (!done && is_of_another_change(done.error())) {
         co_return plan_changed_meanwhile(plan);
     }
     if (!done && done.error() == errc::exists) {

@@ -97,7 +97,8 @@ task<response_plan> commit(const planning& now, vfs::upload& whole, committing w
     ++(committed ? now.shared.counted.uploads_stored : now.shared.counted.uploads_incomplete);
     if (!committed) {
         co_await whole.discard(here);
-        const bool is_late = committed.error() == errc::busy || committed.error() == errc::exists;
+        const bool is_late =
+            is_of_another_change(committed.error()) || committed.error() == errc::exists;
         co_return is_late
             ? now.error(what.is_conditional ? status::precondition_failed : status::conflict,
                         changed_meanwhile)

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "ferry/vfs/listing_cache.hpp"
+#include "http/changes.hpp"
 #include "planned_site.hpp"
 
 using namespace ferry;
@@ -55,6 +57,12 @@ struct writing_desk : http::test::planned_site {
 };
 
 }  // namespace
+
+TEST_CASE("plan_write: what the kernel is busy with nobody has changed") {
+    CHECK(is_of_another_change({.code = errc::busy}));
+    CHECK_FALSE(is_of_another_change(error_from_errno(EBUSY)));
+    CHECK_FALSE(is_of_another_change({.code = errc::exists}));
+}
 
 TEST_CASE("PUT: a new file is 201, a changed one 204, and both tell their tag (RFC 9110 9.3.4)") {
     writing_desk with;
