@@ -260,6 +260,9 @@ planned_command plan_comb(ftp_session& user, std::string target, std::vector<kno
     }
     const auto size = whole.size_bytes();
     const auto kind = user.who->may_change ? change_kind::replace : change_kind::create;
+    if (kind == change_kind::replace) {
+        model.may_replace(user.who->name, path);
+    }
     const auto change = model.begin(path, {.kind = kind, .octets = std::move(whole)});
     std::vector<model_tree::token> removals;
     for (const auto& each : parts) {

@@ -248,6 +248,9 @@ bool may_differ(const client_context& context, const std::string& name, const an
     if (name == "etag" && tag_of(of_head) == "W/" + tag_of(of_get)) {
         return true;  // A tag becomes strong with time (section 8.8.1),
     }
+    if (name == "vary" && context.excused.faults) {
+        return true;  // A page that could not be opened has another in its place.
+    }
     if (!context.excused.clock_jumps) {
         return false;
     }
