@@ -244,8 +244,10 @@ def text_of(log):
 
 # What went well, in the output of something that failed: steps of ninja, cases of tests/e2e.
 UNREMARKABLE = re.compile(r"\[\d+/\d+\] |ok    ")
-# What of a failure's output says most: doctest's place of an assertion, a case of tests/e2e.
-TELLING = re.compile(r"\S+:\d+: (FATAL )?ERROR: |FAILED? |FAIL:|SUMMARY: ")
+# What of a failure's output says most: doctest's place of an assertion, a case of tests/e2e, what was
+# wrong in a simulated world.
+TELLING = re.compile(r"\S+:\d+: (FATAL )?ERROR: |FAILED? |FAIL:|SUMMARY: "
+                     r"|(ftp|http) \d+: |the disk: |  (asked|replay): ")
 
 
 def show(log, why):
