@@ -194,6 +194,7 @@ std::string judge_ftp_listing(ftp_session& user, const listing_asked& asked, std
     auto& model = user.context.model;
     std::map<std::string, int, std::less<>> seen;
     std::string before;
+    std::string disorder;  // The first, if there is any.
     while (!text.empty()) {
         const auto end = text.find("\r\n");
         if (end == std::string_view::npos) {
@@ -238,8 +239,8 @@ std::string judge_ftp_listing(ftp_session& user, const listing_asked& asked, std
         if (++seen[entry.name] > 1) {
             return entry.name + " twice";
         }
-        if (asked.is_sorted && entry.name < before) {
-            return fmt::format("{} behind {}", entry.name, before);
+        if (asked.is_sorted && entry.name < before && disorder.empty()) {
+            disorder = fmt::format("{} behind {}", entry.name, before);
         }
         before = entry.name;
         if (auto why = judge_entry(user, joined(asked.path, entry.name), entry, since);
@@ -249,6 +250,11 @@ std::string judge_ftp_listing(ftp_session& user, const listing_asked& asked, std
     }
     if (!asked.is_directory) {
         return "nothing where one file was asked for";
+    }
+    // More of them are sent as they are read where there is no room to hold them.
+    constexpr std::size_t names_always_sorted = 256;
+    if (!disorder.empty() && seen.size() <= names_always_sorted) {
+        return disorder;
     }
     for (const auto& name : model.children(asked.path)) {
         const auto states = model.possible_since(joined(asked.path, name), since);

@@ -233,10 +233,13 @@ std::vector<int> right_codes(ftp_session& user, const upload& what) {
     if (const auto refused = refused_by_table(user, what.verb(), what.argument)) {
         return {*refused};
     }
-    if (what.kind == store_kind::unique) {
-        return {150};
-    }
     auto& model = user.context.model;
+    if (what.kind == store_kind::unique) {
+        const auto directory = model.possible_since(user.in_model("."), what.since);
+        const bool may_be_gone = std::ranges::any_of(
+            directory, [](const node_state& each) { return each.kind != node_kind::directory; });
+        return may_be_gone ? std::vector{150, 553} : std::vector{150};
+    }
     const bool restarts = what.kind == store_kind::restarted && what.offset > 0;
     const bool may_change = user.who->may_change;
     std::vector<int> codes;

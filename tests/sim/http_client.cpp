@@ -318,6 +318,9 @@ task<outcome> read_answer(conversation& talk, const http_request& asked, answer_
     } else {
         expected = match_head(context, asked, head, expected_answers(context, asked), problem);
     }
+    for (auto& each : expected) {
+        each.may_be_unsorted = !head.content_length;
+    }
     if (expected.empty()) {
         co_return broken(talk, "an answer that is not right", head.describe() + " -- " + problem,
                          asked);

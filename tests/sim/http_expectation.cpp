@@ -159,6 +159,10 @@ void add_several(std::vector<expected_answer>& out, const expected_answer& whole
     constexpr std::uint64_t end = 2;
     constexpr std::uint64_t gap_max = 80;
     constexpr std::uint64_t heads_bytes = 3'000;  // More than two take.
+    if (whole.size_bytes == 0) {  // One of them is a suffix, and that is all there is.
+        out.push_back(whole);
+        return;
+    }
     auto partial = whole;
     partial.status = 206;
     if (whole.size_bytes <= beginning + gap_max + end) {
@@ -234,7 +238,7 @@ void add_representation(client_context& context, std::vector<expected_answer>& o
     const bool is_several = asked.range && asked.range->what == asked_range::form::several;
     if (ranged != verdict::no && whole.is_packed_here) {
         add_packed_part(out, whole);
-    } else if (ranged != verdict::no && is_several && whole.size_bytes > 0) {
+    } else if (ranged != verdict::no && is_several) {
         add_several(out, whole);
     } else if (ranged != verdict::no) {
         const auto part = resolve(*asked.range, whole.octets.size_bytes());

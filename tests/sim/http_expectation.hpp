@@ -43,7 +43,9 @@ struct expected_answer {
     };
     std::vector<stretch> parts{};
     bool is_loose = false;  ///< Another program is changing the file: octets prove nothing.
-    std::string query{};    ///< What a directory was asked for with.
+    /// A listing that is made while it is sent, for want of room to hold it whole.
+    bool may_be_unsorted = false;
+    std::string query{};                   ///< What a directory was asked for with.
     std::optional<content> page_octets{};  ///< With an error that the site has a page for,
     std::string page_path{};               ///< which is this file.
     std::string location{};                ///< Of a redirect by a row, as it must be.
