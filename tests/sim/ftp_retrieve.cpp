@@ -353,11 +353,11 @@ task<outcome> retrieve(ftp_session& user) {
     if (went == outcome::broken || close.final_code == 0) {
         co_return went;
     }
-    const bool is_excused = is_excused_reply(context, close.final_code);
     const bool may_fail = is_dropped || when == interruption::abort ||
-                          when == interruption::abort_urgent || candidates.may_fail() || is_excused;
-    const bool is_failure =
-        close.final_code == 426 || (close.final_code / 100 == 4 && may_fail) || is_excused;
+                          when == interruption::abort_urgent || candidates.may_fail() ||
+                          is_excused_reply(context, close.final_code);
+    const bool is_failure = close.final_code == 426 ||
+                            ((close.final_code / 100 == 4 || close.final_code == 522) && may_fail);
     if (close.final_code / 100 == 2 && arrived == outcome::fine && marks_end(user.form) &&
         !form.has_ended() && !is_cut) {
         context.complain("a file without the end that its form has", describe(user.form), line);

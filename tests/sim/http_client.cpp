@@ -249,7 +249,9 @@ bool may_differ(const client_context& context, const std::string& name, const an
         return true;  // A tag becomes strong with time (section 8.8.1),
     }
     if (name == "vary" && context.excused.faults) {
-        return true;  // A page that could not be opened has another in its place.
+        // A page that could not be opened has that of all pages in its place, for who accepts it.
+        const auto of = [](const answer_head& head) { return head.only("vary").value_or(""); };
+        return of(of_head) + ", Accept" == of(of_get) || of(of_get) + ", Accept" == of(of_head);
     }
     if (!context.excused.clock_jumps) {
         return false;

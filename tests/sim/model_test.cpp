@@ -206,6 +206,7 @@ TEST_CASE("model_tree: names and directories") {
     const auto a = model.fresh(pattern_kind::binary, 10);
     model.place("/d", directory_state());
     model.place("/d/f", file_state(a));
+    // Each name has a history of its own, so that it is in neither is not found.
     SUBCASE("an upload that begins while its directory is being renamed is in either") {
         const auto rename = model.begin_rename("/d", "/e");
         const auto b = model.fresh(pattern_kind::binary, 20);
@@ -216,6 +217,15 @@ TEST_CASE("model_tree: names and directories") {
         CHECK(may_be_absent(model.possible("/d/g")));
         CHECK(may_be(model.possible("/e/g"), b));
         CHECK(may_be_absent(model.possible("/e/g")));
+    }
+    SUBCASE("an upload that begins while its directory is copied is where it was sent") {
+        const auto copy = model.begin_copy("/d", "/e", true);
+        const auto b = model.fresh(pattern_kind::binary, 20);
+        const auto upload = model.begin("/d/g", {.kind = change_kind::replace, .octets = b});
+        CHECK(model.acknowledged(upload));
+        CHECK(model.refused(copy));
+        CHECK_FALSE(may_be_absent(model.possible("/d/g")));
+        CHECK_FALSE(may_be(model.possible("/e/g"), b));
     }
     SUBCASE("once a directory is renamed an upload is where it was sent") {
         const auto rename = model.begin_rename("/d", "/e");

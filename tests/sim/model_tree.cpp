@@ -168,8 +168,11 @@ model_tree::token model_tree::begin_copy(const std::string& from, const std::str
         made, to,
         {.kind = change_kind::copy, .arriving = at(from).possible(), .only_if_free = !replaces});
     if (!made.parts.empty()) {
-        renames_.push_back(
-            {.operation = number, .from = from, .to = to, .number = made.parts.back().number});
+        renames_.push_back({.operation = number,
+                            .from = from,
+                            .to = to,
+                            .number = made.parts.back().number,
+                            .is_copy = true});
     }
     pass_on(to);
     operations_.emplace(number, std::move(made));
@@ -205,7 +208,7 @@ std::vector<model_tree::rename_watch> model_tree::moves_of(const std::string& pa
     for (const auto& each : renames_) {
         const bool is_known = std::ranges::any_of(
             made, [&each](const rename_watch& one) { return one.operation == each.operation; });
-        if (!is_known && path.starts_with(each.from + '/')) {
+        if (!is_known && !each.is_copy && path.starts_with(each.from + '/')) {
             made.push_back({.operation = each.operation,
                             .from = path,
                             .to = each.to + path.substr(each.from.size()),

@@ -176,6 +176,7 @@ class model_tree {
         std::string from;
         std::string to;
         unsigned number = 0;
+        bool is_copy = false;  ///< What is at `from` stays there.
     };
     struct disturbance {
         content what;

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <span>
 #include <utility>
 
@@ -50,7 +51,7 @@ task<result<void>> wire::send_octets(std::string_view octets, runtime::time_poin
                 fresh.args.send = {.data = piece.data(), .size_bytes = piece.size()};
             });
         if (!sent) {
-            was_reset_ = was_reset_ || sent.error() == errc::reset;
+            was_reset_ = was_reset_ || sent.error().os_errno == ECONNRESET;
             co_return failure(sent.error());
         }
         done += static_cast<std::size_t>(*sent);
