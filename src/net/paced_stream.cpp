@@ -102,15 +102,21 @@ task<result<std::size_t>> paced_stream::receive(std::span<std::byte> into,
 // the middle of a quantum would be sent more than the rate.
 task<result<void>> paced_stream::send(std::span<const std::byte> octets,
                                       runtime::duration stall_timeout) {
+    if (is_torn_) {
+        co_return failure(errc::reset);
+    }
+    const auto whole_bytes = octets.size();
     while (!octets.empty()) {
         const auto may = co_await sending_.allow(here(), octets.size());
         if (!may) {
+            is_torn_ = octets.size() != whole_bytes;
             co_return failure(may.error());
         }
         const auto part = static_cast<std::size_t>(*may);
         const auto sent = co_await below_.send(octets.first(part), stall_timeout);
         sending_.moved(part);
         if (!sent) {
+            is_torn_ = octets.size() != whole_bytes;
             co_return failure(sent.error());
         }
         octets = octets.subspan(part);
@@ -120,6 +126,9 @@ task<result<void>> paced_stream::send(std::span<const std::byte> octets,
 
 task<result<std::uint64_t>> paced_stream::send_file(file_message message,
                                                     runtime::duration stall_timeout) {
+    if (is_torn_) {
+        co_return failure(errc::reset);
+    }
     const auto may = co_await sending_.allow(here(), message.head.size() + message.body.size_bytes);
     if (!may) {
         co_return failure(may.error());

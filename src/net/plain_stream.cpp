@@ -263,7 +263,7 @@ task<result<void>> plain_stream::send(std::span<const std::byte> octets,
         co_return failure(errc::reset);
     }
     auto wait = begin_wait(stall_timeout);
-    const auto whole_bytes = octets.size();
+    const auto given_before = given_;
     while (!octets.empty()) {
         // The kernel's TLS takes no MSG_WAITALL, which a send has: a send_file of no file has none.
         const auto sent = co_await op_wait(
@@ -277,11 +277,12 @@ task<result<void>> plain_stream::send(std::span<const std::byte> octets,
             });
         const auto moved = end_turn(wait, sent);
         if (!moved) {
-            is_torn_ = octets.size() != whole_bytes;
+            is_torn_ = is_midway_ || given_ != given_before;
             co_return failure(moved.error());
         }
         octets = octets.subspan(static_cast<std::size_t>(*moved));
     }
+    is_midway_ = false;
     co_return result<void>{};
 }
 
@@ -302,6 +303,8 @@ std::size_t plain_stream::send_now(std::span<const std::byte> octets, int flags)
                                    flags | MSG_DONTWAIT | MSG_NOSIGNAL);
     const auto moved = sent > 0 ? static_cast<std::size_t>(sent) : 0;
     note_given(moved);
+    const bool is_whole = moved == octets.size() && (flags & MSG_MORE) == 0;
+    is_midway_ = !is_whole && (is_midway_ || moved > 0);
     return moved;
 }
 
@@ -342,6 +345,9 @@ bool plain_stream::seal_in_kernel(const record_key& key) noexcept {
 task<result<void>> plain_stream::send_record(std::uint8_t kind, std::span<const std::byte> octets,
                                              runtime::duration stall_timeout) {
     FERRY_ASSERT(is_sealed_);
+    if (is_torn_) {
+        co_return failure(errc::reset);
+    }
     auto wait = begin_wait(stall_timeout);
     for (;;) {  // Bounded by the peer, who makes room, and by the timeout.
         // The kernel's TLS may hold the end of a record that there was no room for, and loses it

@@ -137,7 +137,8 @@ class plain_stream final : public stream {
     runtime::duration unjudged_{};  ///< What was waited since then.
     bool has_news_ = false;         ///< `input_` has octets that no `fill` has announced.
     bool is_sealed_ = false;        ///< What is sent, by the kernel.
-    bool is_torn_ = false;          ///< A `send` has failed within what it was to send.
+    bool is_midway_ = false;        ///< Of what was to be sent at once some has left.
+    bool is_torn_ = false;          ///< A `send` has failed, and a part of a message has left.
     bool has_ended_ = false;        ///< No more will arrive: `end_` says why.
     error end_;
 };

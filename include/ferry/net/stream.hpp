@@ -61,8 +61,9 @@ class stream {
         std::span<std::byte> into, runtime::time_point deadline) = 0;
 
     /// Sends all of `octets`. `stall_timeout`: the longest time without any progress.
-    /// Errors: errc::reset, timed_out. Where some of `octets` had left by then the rest of them is
-    /// what the peer waits for: everything sent from then on fails, with errc::reset.
+    /// Errors: errc::reset, timed_out. Where some of `octets` had left by then, or of what
+    /// `send_at_once` and `send_ahead` were given and they are the rest of, the peer waits for what
+    /// is missing: every send from then on fails, with errc::reset.
     [[nodiscard]] virtual runtime::task<result<void>> send(std::span<const std::byte> octets,
                                                            runtime::duration stall_timeout) = 0;
 

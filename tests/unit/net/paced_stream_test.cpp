@@ -277,6 +277,39 @@ TEST_CASE("paced_stream: what a peer that breaks off may have got counts") {
     CHECK(on.took() >= 1'000ms - 125ms - 63ms);
 }
 
+TEST_CASE("paced_stream: nothing follows a message that has left in part") {
+    paced_scene on;
+    on.run([](nursery& tasks, paced_scene& my) -> task<> {
+        pacer pace({.bucket = &my.shared, .octets_per_second = 16_KiB}, {});
+        pacer none;
+        paced_stream paced(my.first, pace, none);
+        stop_scope scope(&co_await current_scope());
+        bool is_over = false;
+        tasks.start(
+            [](paced_stream& over, stop_scope& stopped, bool& ended) -> task<> {
+                const std::string content(64_KiB, 'x');
+                const auto sent =
+                    co_await over.send(std::as_bytes(std::span(content)), 1s).in_scope(stopped);
+                CHECK(sent == failure(errc::cancelled));
+                ended = true;
+            },
+            std::ref(paced), std::ref(scope), std::ref(is_over));
+        while (my.first.moves.empty()) {
+            co_await my.here.yield();
+        }
+        scope.request_stop();
+        while (!is_over) {
+            co_await my.here.yield();
+        }
+        const auto moves = my.first.moves.size();
+        const std::string next("next");
+        const auto octets = std::as_bytes(std::span(next));
+        CHECK(co_await paced.send(octets, 1s) == failure(errc::reset));
+        CHECK(co_await paced.send_file({.head = octets, .body = {}}, 1s) == failure(errc::reset));
+        CHECK(my.first.moves.size() == moves);
+    });
+}
+
 TEST_CASE("pacer: the rate of an address holds with the others, until it goes over to another's") {
     paced_scene on;
     on.run([](nursery&, paced_scene& my) -> task<> {

@@ -64,15 +64,20 @@ class lonely_reactor final : public reactor {
     }
 };
 
-/// Where the kernel takes three octets, has no memory for the next, and then takes all again.
+/// Where the kernel takes three octets of the first send, has no memory for the next, and then
+/// takes all again. What it takes, takes it ten seconds to do.
 class short_of_memory final : public reactor {
   public:
-    short_of_memory() : reactor(time_point{}) {}
+    explicit short_of_memory(int takes_first = 3)
+        : reactor(time_point{}), takes_first_(takes_first) {}
 
     submission submit(op& what) noexcept override {
         ++calls_;
+        set_now(now() + 10s);
         const auto asked = static_cast<std::int64_t>(what.args.send.size_bytes);
-        what.result = calls_ == 1 ? 3 : calls_ == 2 ? -ENOBUFS : asked;
+        what.result = calls_ == 1 && takes_first_ > 0 ? takes_first_
+                      : calls_ <= 2                   ? -ENOBUFS
+                                                      : asked;
         return submission::done;
     }
     void cancel(op&) noexcept override {}
@@ -87,7 +92,20 @@ class short_of_memory final : public reactor {
 
   private:
     int calls_ = 0;
+    int takes_first_;
 };
+
+/// Nothing more leaves.
+task<> is_torn(short_of_memory& io, plain_stream& stream) {
+    const auto calls = io.calls();
+    CHECK(co_await stream.send(as_octets("next"), 5s) == failure(errc::reset));
+    CHECK(co_await stream.send_file({.head = as_octets("next"), .body = {}}, 5s) ==
+          failure(errc::reset));
+    CHECK(stream.send_at_once(as_octets("next")) == 0);
+    CHECK(stream.send_ahead(as_octets("next")) == 0);
+    CHECK(io.calls() == calls);
+    co_await stream.close(farewell::abort);
+}
 
 /// The peer sends `sent`; `said` stays 0 until all of it is taken.
 task<> peer_says(scene& on) {
@@ -388,18 +406,45 @@ TEST_CASE("plain_stream: nothing follows a message that has left in part") {
     const auto body = [](nursery& bottom, short_of_memory& calling) -> task<> {
         auto ends = connect_ends();
         plain_stream stream(bottom.here(), std::move(ends.near));
-        const auto torn = co_await stream.send(as_octets("message"), 5s);
+        const auto torn = co_await stream.send(as_octets("message"), 1min);
         REQUIRE(!torn);
         CHECK(torn.error().os_errno == ENOBUFS);
-        const auto calls = calling.calls();
-        CHECK(calls == 2);
-        CHECK(co_await stream.send(as_octets("next"), 5s) == failure(errc::reset));
-        CHECK(co_await stream.send_file({.head = as_octets("next"), .body = {}}, 5s) ==
-              failure(errc::reset));
-        CHECK(stream.send_at_once(as_octets("next")) == 0);
-        CHECK(stream.send_ahead(as_octets("next")) == 0);
-        CHECK(calling.calls() == calls);
-        co_await stream.close(farewell::abort);
+        CHECK(calling.calls() == 2);
+        co_await is_torn(calling, stream);
+    };
+    run_core(here, stop, body, std::ref(io));
+}
+
+TEST_CASE("plain_stream: nor one whose peer has taken a part of it, too slowly") {
+    short_of_memory io;
+    core here(0, io, ferry::random(1));
+    stop_scope stop;
+    const auto body = [](nursery& bottom, short_of_memory& calling) -> task<> {
+        auto ends = connect_ends();
+        shrink_buffers(ends.near.get());
+        plain_stream stream(
+            bottom.here(), std::move(ends.near),
+            {.sending = {.octets_per_second = 1'000'000, .window = 1s}, .receiving = {}});
+        // So that the peer has something to take.
+        const std::string much(1_MiB, 'x');
+        CHECK(stream.send_at_once(as_octets(much)) > 0);
+        CHECK(co_await stream.send(as_octets("message"), 1min) == failure(errc::timed_out));
+        CHECK(calling.calls() == 1);
+        co_await is_torn(calling, stream);
+    };
+    run_core(here, stop, body, std::ref(io));
+}
+
+TEST_CASE("plain_stream: nor one of which a part was sent ahead") {
+    short_of_memory io(0);
+    core here(0, io, ferry::random(1));
+    stop_scope stop;
+    const auto body = [](nursery& bottom, short_of_memory& calling) -> task<> {
+        auto ends = connect_ends();
+        plain_stream stream(bottom.here(), std::move(ends.near));
+        CHECK(stream.send_ahead(as_octets("mess")) == 4);
+        CHECK(!co_await stream.send(as_octets("age"), 1min));
+        co_await is_torn(calling, stream);
     };
     run_core(here, stop, body, std::ref(io));
 }
