@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cerrno>
 #include <optional>
 #include <string_view>
 
@@ -18,10 +19,11 @@ inline constexpr std::string_view is_a_directory = "That is a directory.";
 inline constexpr std::string_view name_is_taken = "That name is taken.";
 inline constexpr std::string_view changed_meanwhile = "It has changed meanwhile.";
 
-/// Whether a change has failed because somebody else's came between. Not where the kernel says
-/// EBUSY, as of what something is mounted on: nothing has changed there.
+/// Whether a change has failed because somebody else's came between, which the tree has seen, or
+/// heard by EEXIST. Not where the kernel says EBUSY, as of what something is mounted on, nor while
+/// a home is counted (EAGAIN): nothing has changed there.
 [[nodiscard]] constexpr bool is_of_another_change(const error& why) noexcept {
-    return why == errc::busy && why.os_errno == 0;
+    return why == errc::busy && (why.os_errno == 0 || why.os_errno == EEXIST);
 }
 
 /// What a name is before it is changed.

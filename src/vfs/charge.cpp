@@ -128,8 +128,9 @@ runtime::task<result<void>> charge::wait_for_count(runtime::core& here) const {
     }
     const auto known = co_await limit_.counter->wait_for(limit_.where, count_wait_max);
     if (!known) {
-        co_return failure(known.error() == errc::timed_out ? error{.code = errc::busy}
-                                                           : known.error());
+        co_return failure(known.error() == errc::timed_out
+                              ? error{.code = errc::busy, .os_errno = EAGAIN}
+                              : known.error());
     }
     co_return result<void>{};
 }

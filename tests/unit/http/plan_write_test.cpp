@@ -60,7 +60,10 @@ struct writing_desk : http::test::planned_site {
 
 TEST_CASE("plan_write: what the kernel is busy with nobody has changed") {
     CHECK(is_of_another_change({.code = errc::busy}));
+    CHECK(is_of_another_change({.code = errc::busy, .os_errno = EEXIST}));
     CHECK_FALSE(is_of_another_change(error_from_errno(EBUSY)));
+    CHECK_FALSE(is_of_another_change(error_from_errno(ETXTBSY)));
+    CHECK_FALSE(is_of_another_change({.code = errc::busy, .os_errno = EAGAIN}));
     CHECK_FALSE(is_of_another_change({.code = errc::exists}));
 }
 
