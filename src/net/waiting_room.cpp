@@ -6,7 +6,6 @@
 
 #include "ferry/base/kernel.hpp"
 #include "ferry/base/log.hpp"
-#include "ferry/runtime/frame_pool.hpp"
 
 namespace ferry::net {
 
@@ -30,14 +29,8 @@ void waiting_room::guest::on_expiry(timer& over) noexcept {
     self.room_->here_.io().cancel(self);
 }
 
-waiting_room::crowd_timer::crowd_timer(waiting_room& of) noexcept
-    : timer([](timer& self) noexcept {
-          static_cast<crowd_timer&>(self).owner.look_for_end_of_crowd();
-      }),
-      owner(of) {}
-
 waiting_room::waiting_room(runtime::core& here, runtime::stop_scope& draining,
-                           runtime::duration grace, memory_advice memory, crowd_bounds crowd)
+                           runtime::duration grace)
     : here_(here),
       draining_(draining),
       grace_(grace),
@@ -48,9 +41,7 @@ waiting_room::waiting_room(runtime::core& here, runtime::stop_scope& draining,
                [](runtime::stop_callback& self) noexcept {
                    static_cast<hook&>(self).owner.send_away();
                }),
-      emptied_(here.io()),
-      memory_(memory),
-      crowd_(crowd) {
+      emptied_(here.io()) {
     if (!draining.stop_requested()) {
         draining.add(on_drain_);
     }
@@ -58,9 +49,6 @@ waiting_room::waiting_room(runtime::core& here, runtime::stop_scope& draining,
 
 waiting_room::~waiting_room() {
     FERRY_ASSERT(guests_ == 0);
-    if (has_crowd_) {
-        end_crowd();
-    }
 }
 
 void waiting_room::take(runtime::nursery& connections, std::unique_ptr<guest> who, unique_fd socket,
@@ -89,50 +77,12 @@ void waiting_room::take(runtime::nursery& connections, std::unique_ptr<guest> wh
     taken.args.receive_provided = {.multishot = false};
     all_.push_back(taken.place_);
     ++guests_;
-    mind_crowd();
     here_.io().timers().arm(taken, until);
     if (here_.io().submit(taken) == runtime::submission::done) {
         take_leave(taken);
     } else if (is_over) {
         here_.io().cancel(taken);
     }
-}
-
-/// The coroutines of those who come end by and by, and behind the last of them nothing happens that
-/// would make the allocator give their memory back.
-void waiting_room::mind_crowd() noexcept {
-    if (memory_.much_is_freed == nullptr || has_crowd_) {
-        return;
-    }
-    const auto now = here_.now();
-    const auto guests = guests_ - 1;  // `arriving` is none.
-    if (now - before_ >= crowd_.within || guests < guests_before_) {
-        guests_before_ = guests;
-        before_ = now;
-    } else if (guests - guests_before_ >= crowd_.guests) {
-        has_crowd_ = true;
-        guests_before_ = guests;
-        memory_.much_is_freed();
-        here_.io().timers().arm(crowd_ends_, now + crowd_.within);
-    }
-}
-
-void waiting_room::look_for_end_of_crowd() noexcept {
-    if (guests_ >= guests_before_ + crowd_.guests) {
-        guests_before_ = guests_;
-        here_.io().timers().arm(crowd_ends_, here_.now() + crowd_.within);
-    } else {
-        end_crowd();
-    }
-}
-
-void waiting_room::end_crowd() noexcept {
-    has_crowd_ = false;
-    before_ = {};
-    // What is kept for the next is for a crowd of them.
-    runtime::keep_frames(false);
-    runtime::keep_frames(true);
-    memory_.much_was_freed();
 }
 
 /// Lasts as long as there are guests, for the nursery to wait for them.

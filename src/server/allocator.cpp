@@ -8,10 +8,9 @@
 
 #include <mimalloc.h>
 
+#include <atomic>
 #include <cstddef>
 #include <new>
-
-#include "ferry/runtime/rarely_shared.hpp"
 
 namespace {
 
@@ -57,29 +56,50 @@ constexpr auto delay = mi_option_purge_delay;
 constexpr auto delay = mi_option_decommit_delay;
 #endif
 
-/// Those who expect much to be freed, on any thread.
-struct expectations {
-    unsigned count = 0;
-    long usual_delay = 0;
+/// Threads that expect much to be freed.
+constinit std::atomic<unsigned> expecting{0};
+
+/// While this lives free pages go back at once. On all threads, as mimalloc has one setting for
+/// all of them; so it is for one call.
+class at_once {
+  public:
+    at_once() noexcept : usual_(usual()) { ::mi_option_set(delay, 0); }
+    at_once(const at_once&) = delete;
+    at_once& operator=(const at_once&) = delete;
+    ~at_once() { ::mi_option_set(delay, usual_); }
+
+  private:
+    /// As the environment has it, which others of this class do not change.
+    static long usual() noexcept {
+        static const long set = ::mi_option_get(delay);
+        return set;
+    }
+
+    long usual_;
 };
-constinit ferry::runtime::rarely_shared<expectations> expected;
 
 void expect_much() noexcept {
-    expected.use([](expectations& all) noexcept {
-        if (all.count++ == 0) {
-            all.usual_delay = ::mi_option_get(delay);
-            ::mi_option_set(delay, 0);
-        }
-    });
+    const at_once learns_the_usual;
+    expecting.fetch_add(1, std::memory_order_relaxed);
 }
 
 void collect() noexcept {
+    expecting.fetch_sub(1, std::memory_order_relaxed);
+    const at_once now;
     ::mi_collect(true);
-    expected.use([](expectations& all) noexcept {
-        if (--all.count == 0) {
-            ::mi_option_set(delay, all.usual_delay);
-        }
-    });
+}
+
+/// Coroutines and what belongs to a connection, but not what a request packs or receives by.
+constexpr std::size_t small_bytes_max = 4'096;
+
+void release(void* memory, std::size_t size_bytes) noexcept {
+    if (expecting.load(std::memory_order_relaxed) != 0 && size_bytes <= small_bytes_max)
+        [[unlikely]] {
+        const at_once now;
+        ::mi_free(memory);
+    } else {
+        ::mi_free(memory);
+    }
 }
 
 }  // namespace
@@ -117,11 +137,11 @@ void operator delete(void* memory) noexcept {
 void operator delete[](void* memory) noexcept {
     mi_free(memory);
 }
-void operator delete(void* memory, std::size_t) noexcept {
-    mi_free(memory);
+void operator delete(void* memory, std::size_t size_bytes) noexcept {
+    release(memory, size_bytes);
 }
-void operator delete[](void* memory, std::size_t) noexcept {
-    mi_free(memory);
+void operator delete[](void* memory, std::size_t size_bytes) noexcept {
+    release(memory, size_bytes);
 }
 void operator delete(void* memory, std::align_val_t) noexcept {
     mi_free(memory);
@@ -129,11 +149,11 @@ void operator delete(void* memory, std::align_val_t) noexcept {
 void operator delete[](void* memory, std::align_val_t) noexcept {
     mi_free(memory);
 }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
-    mi_free(memory);
+void operator delete(void* memory, std::size_t size_bytes, std::align_val_t) noexcept {
+    release(memory, size_bytes);
 }
-void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept {
-    mi_free(memory);
+void operator delete[](void* memory, std::size_t size_bytes, std::align_val_t) noexcept {
+    release(memory, size_bytes);
 }
 void operator delete(void* memory, const std::nothrow_t&) noexcept {
     mi_free(memory);

@@ -174,8 +174,8 @@ result<void> core_server::open() {
         hosts_.use(rules);
         http_->use_rules(std::move(rules));
     }
-    silent_ = std::make_unique<net::waiting_room>(*here_, draining_, http::last_request_time_max,
-                                                  parts_.memory);
+    serving_ = std::make_unique<runtime::crowd_watch>(*here_, parts_.memory);
+    silent_ = std::make_unique<net::waiting_room>(*here_, draining_, http::last_request_time_max);
     ftp_ = std::make_unique<ftp::service>(ftp::service{.here = *here_,
                                                        .settings = parts_.ftp,
                                                        .files = parts_.files,
@@ -432,6 +432,7 @@ void core_server::admit(runtime::nursery& connections, const door& at, unique_fd
 
 task<> core_server::run_connection(core_server& self, protocol speaks, unique_fd&& socket,
                                    [[maybe_unused]] place_taken&& place, net::arrival&& how) {
+    const runtime::crowd_watch::member one(*self.serving_);
     switch (speaks) {
         case protocol::http: {
             http::idle_connection between;
@@ -521,6 +522,7 @@ void core_server::let_wait(place_taken place, ftp::idle_session between) {
 
 task<> core_server::go_on_with_session(core_server& self, place_taken&& place,
                                        ftp::idle_session&& between) {
+    const runtime::crowd_watch::member one(*self.serving_);
     net::arrival how;
     how.place = std::move(between.place);
     auto socket = std::move(between.socket);
@@ -531,6 +533,7 @@ task<> core_server::go_on_with_session(core_server& self, place_taken&& place,
 }
 
 task<> core_server::go_on(core_server& self, place_taken&& place, http::idle_connection&& between) {
+    const runtime::crowd_watch::member one(*self.serving_);
     net::arrival how;
     how.place = std::move(between.place);
     auto socket = std::move(between.socket);

@@ -18,6 +18,7 @@
 #include "ferry/net/tls_stream.hpp"
 #include "ferry/net/waiting_room.hpp"
 #include "ferry/runtime/core.hpp"
+#include "ferry/runtime/crowd_watch.hpp"
 #include "ferry/runtime/nursery.hpp"
 #include "ferry/runtime/permits.hpp"
 #include "ferry/runtime/rarely_shared.hpp"
@@ -262,7 +263,8 @@ class alignas(64) core_server {
     listed_types types_;  ///< Of FTP.
     std::unique_ptr<http::service> http_;
     std::unique_ptr<ftp::service> ftp_;
-    std::unique_ptr<net::waiting_room> silent_;  ///< Clients between two requests or commands.
+    std::unique_ptr<runtime::crowd_watch> serving_;  ///< The coroutines of connections.
+    std::unique_ptr<net::waiting_room> silent_;      ///< Clients between two requests or commands.
     runtime::stop_scope never_stopped_;
     std::optional<runtime::core_tasks> tasks_;
     std::shared_ptr<const auth::accounts> users_;

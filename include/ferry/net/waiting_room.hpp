@@ -1,12 +1,10 @@
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 
-#include "ferry/base/memory_advice.hpp"
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/runtime/core.hpp"
 #include "ferry/runtime/intrusive_list.hpp"
@@ -19,13 +17,6 @@
 #include "ferry/runtime/wait.hpp"
 
 namespace ferry::net {
-
-/// So many more guests of a `waiting_room` within such a time are a crowd: the coroutines that they
-/// had leave memory behind.
-struct crowd_bounds {
-    std::size_t guests = 256;
-    runtime::duration within = std::chrono::seconds(1);
-};
 
 /// Where connections wait on which nothing is under way, each as a receive, a timer and what its
 /// protocol wants to remember: some 200 octets, and neither a coroutine nor a stream. One a core.
@@ -69,10 +60,8 @@ class waiting_room {
         last_act at_last_;
     };
 
-    /// When `draining` stops, a guest has `grace` left at most. Both outlive the room. `memory` is
-    /// told when a crowd comes, and when no more of it comes.
-    waiting_room(runtime::core& here, runtime::stop_scope& draining, runtime::duration grace,
-                 memory_advice memory = {}, crowd_bounds crowd = {});
+    /// When `draining` stops, a guest has `grace` left at most. Both outlive the room.
+    waiting_room(runtime::core& here, runtime::stop_scope& draining, runtime::duration grace);
     waiting_room(const waiting_room&) = delete;
     waiting_room& operator=(const waiting_room&) = delete;
     ~waiting_room();
@@ -91,18 +80,10 @@ class waiting_room {
         waiting_room& owner;
     };
 
-    struct crowd_timer : runtime::timer {
-        explicit crowd_timer(waiting_room& of) noexcept;
-        waiting_room& owner;
-    };
-
     static runtime::task<> keep(waiting_room& self);
     void hurry() noexcept;
     void send_away() noexcept;
     void take_leave(guest& who) noexcept;
-    void mind_crowd() noexcept;
-    void look_for_end_of_crowd() noexcept;
-    void end_crowd() noexcept;
 
     runtime::core& here_;
     runtime::stop_scope& draining_;
@@ -113,13 +94,6 @@ class waiting_room {
     std::size_t guests_ = 0;
     runtime::event emptied_;
     bool is_kept_ = false;  ///< `keep` runs, for the nursery to wait for.
-    memory_advice memory_;
-    crowd_bounds crowd_;
-    crowd_timer crowd_ends_{*this};
-    bool has_crowd_ = false;
-    /// How many there were then; within a crowd, when it was last looked at.
-    std::size_t guests_before_ = 0;
-    runtime::time_point before_{};
 };
 
 }  // namespace ferry::net

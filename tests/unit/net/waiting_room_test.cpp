@@ -7,7 +7,6 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "ferry/runtime/wait.hpp"
 #include "loopback.hpp"
@@ -60,44 +59,6 @@ struct waiting_scene {
               waiting_room::last_act at_last = waiting_room::last_act::close) {
         room.take(home, std::make_unique<visitor>(his, at_last), std::move(ends.near),
                   here.now() + how_long);
-    }
-};
-
-/// What the allocator has been told so often.
-struct advised {
-    int that_much_is_freed = 0;
-    int that_much_was_freed = 0;
-};
-advised told;
-
-constexpr memory_advice listening_allocator{
-    .much_is_freed = []() noexcept { ++told.that_much_is_freed; },
-    .much_was_freed = []() noexcept { ++told.that_much_was_freed; }};
-
-/// A room where three more within `within` are a crowd.
-struct crowded_scene {
-    explicit crowded_scene(duration within)
-        : room(machine.here, draining, 20ms, listening_allocator, {.guests = 3, .within = within}) {
-        told = {};
-    }
-
-    test_core machine;
-    stop_scope draining;
-    waiting_room room;
-    std::vector<unique_fd> peers;
-    fate theirs;
-
-    template <class Body>
-    void run(Body body) {
-        machine.run(body, std::ref(*this));
-    }
-    void take(nursery& home, int guests) {
-        for (int guest = 0; guest < guests; ++guest) {
-            auto ends = connect_ends();
-            peers.push_back(std::move(ends.far));
-            room.take(home, std::make_unique<visitor>(theirs, waiting_room::last_act::close),
-                      std::move(ends.near), machine.here.now() + 1h);
-        }
     }
 };
 
@@ -248,63 +209,4 @@ TEST_CASE("waiting_room: what is said before a stop has its turn is not lost") {
             std::ref(my));
         CHECK(my.his.went_on);
     });
-}
-
-TEST_CASE("waiting_room: behind a crowd the allocator hears that it is over") {
-    crowded_scene on(50ms);
-    on.run([](nursery& home, crowded_scene& my) -> task<> {
-        my.take(home, 3);
-        CHECK(told.that_much_is_freed == 0);
-        my.take(home, 1);
-        CHECK(told.that_much_is_freed == 1);
-        const auto begun = my.machine.here.now();
-        my.take(home, 3);  // It is not over yet.
-        while (told.that_much_was_freed == 0) {
-            co_await pause(my.machine.here, 1ms);
-        }
-        CHECK(my.machine.here.now() - begun >= 100ms);
-        my.take(home, 4);
-        CHECK(told.that_much_is_freed == 2);
-        my.peers.clear();
-    });
-    CHECK(told.that_much_is_freed == 2);
-}
-
-TEST_CASE("waiting_room: a crowd ends with its room") {
-    {
-        crowded_scene on(1h);
-        on.run([](nursery& home, crowded_scene& my) -> task<> {
-            my.take(home, 4);
-            my.peers.clear();
-            co_return;
-        });
-        CHECK(told.that_much_was_freed == 0);
-    }
-    CHECK(told.that_much_is_freed == 1);
-    CHECK(told.that_much_was_freed == 1);
-}
-
-TEST_CASE("waiting_room: who come one by one, or for others, are no crowd") {
-    crowded_scene slow(1us);
-    slow.run([](nursery& home, crowded_scene& my) -> task<> {
-        for (int guest = 0; guest < 6; ++guest) {
-            my.take(home, 1);
-            co_await pause(my.machine.here, 1ms);
-        }
-        my.peers.clear();
-    });
-    CHECK(told.that_much_is_freed == 0);
-    crowded_scene changing(1h);
-    changing.run([](nursery& home, crowded_scene& my) -> task<> {
-        my.take(home, 3);
-        for (int guest = 0; guest < 6; ++guest) {
-            my.peers.clear();
-            while (my.room.guests() != 0) {
-                co_await pause(my.machine.here, 1ms);
-            }
-            my.take(home, 3);
-        }
-        my.peers.clear();
-    });
-    CHECK(told.that_much_is_freed == 0);
 }
