@@ -14,7 +14,8 @@ import time
 from support import check, trees
 from support.case import Failure, limit
 from support.http_wire import Connection, ask, fetch, request
-from support.usage import cpu_seconds, resident_bytes, must_settle, warm
+from support.usage import (anonymous_bytes, cpu_seconds, resident_bytes, must_settle,
+                           warm)
 
 SITE = trees.site()
 
@@ -399,6 +400,46 @@ def test_descriptors_return_to_base(t):
                                              struct.pack("ii", 1, 0))
             connection.close()
         must_settle(server, base, f"descriptors after round {round_}")
+
+
+def hear_one(connection):
+    """The body of /one.txt, over a socket of any number, which select(2) takes no more."""
+    connection.sendall(request("/one.txt"))
+    got = b""
+    while b"\r\n\r\n1\n" not in got:
+        more = connection.recv(4096)
+        if not more:
+            raise Failure(f"the connection ended behind {got!r}")
+        got += more
+    return got.partition(b"\r\n\r\n")[2]
+
+
+def test_memory_of_a_crowd_goes_back(t):
+    """What connections need while they talk is the system's again once they are silent (decision 0044)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    count = min(2_000, hard // 2 - 200)  # Half of a server's descriptors are for files.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    crowd = []
+    try:
+        server = t.ferry(trees.fill(t.tmp(), SITE), "--cores", "1", "--idle-timeout", "5m")
+        with Connection(server) as first:
+            for _ in range(1_100):  # Buffers that all share are in use from then on.
+                first.ask("/one.txt")
+            before = anonymous_bytes(server)
+            for _ in range(count):
+                crowd.append(server.connect())
+                check.equal(hear_one(crowd[-1]), b"1\n", f"{len(crowd)}")
+            deadline = time.monotonic() + 30
+            each = 640
+            while (left := anonymous_bytes(server) - before) > count * each:
+                if time.monotonic() > deadline:
+                    raise Failure(f"{count} silent connections hold {left} octets")
+                time.sleep(0.1)
+            check.equal(hear_one(crowd[0]), b"1\n", "one that speaks again")
+    finally:
+        for each in crowd:
+            each.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_ten_thousand_idle_connections(t):
