@@ -92,13 +92,21 @@ void collect() noexcept {
 /// Coroutines and what belongs to a connection, but not what a request packs or receives by.
 constexpr std::size_t small_bytes_max = 4'096;
 
-void release(void* memory, std::size_t size_bytes) noexcept {
-    if (expecting.load(std::memory_order_relaxed) != 0 && size_bytes <= small_bytes_max)
-        [[unlikely]] {
+[[gnu::noinline, gnu::cold]] void release_at_once(void* memory, std::size_t size_bytes) noexcept {
+    if (size_bytes <= small_bytes_max) {
         const at_once now;
         ::mi_free(memory);
     } else {
         ::mi_free(memory);
+    }
+}
+
+/// For every small thing that is freed: two instructions more than mimalloc's own.
+[[gnu::always_inline]] inline void release(void* memory, std::size_t size_bytes) noexcept {
+    if (expecting.load(std::memory_order_relaxed) == 0) [[likely]] {
+        ::mi_free(memory);
+    } else {
+        release_at_once(memory, size_bytes);
     }
 }
 
