@@ -251,16 +251,16 @@ task<response_plan> plan_put(const planning& plan, content_reader& content, vfs:
     if (!conditions_hold(plan, seen->status)) {
         co_return plan.error(status::precondition_failed);
     }
-    const bool is_longer = what.part && what.part->whole_size_bytes && seen->status &&
-                           seen->status->size_bytes > *what.part->whole_size_bytes;
-    if (is_longer) {
-        co_return plan_beyond(plan, seen->status->size_bytes);
-    }
     if (what.part) {
         const auto why = co_await why_no_part(plan, *seen);
         if (!why.empty()) {
             co_return plan.error(status::conflict, why);
         }
+    }
+    const bool is_longer = what.part && what.part->whole_size_bytes && seen->status &&
+                           seen->status->size_bytes > *what.part->whole_size_bytes;
+    if (is_longer) {
+        co_return plan_beyond(plan, seen->status->size_bytes);
     }
     if (const auto resumable = resumption_of(plan)) {
         auto made = co_await plan_upload_creation(plan, content, *seen, *resumable);

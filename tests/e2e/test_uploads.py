@@ -1,5 +1,6 @@
 """An upload is there whole or not at all, whatever happens (threats.md, V12); who may make one."""
 
+import base64
 import dataclasses
 import os
 import signal
@@ -14,6 +15,7 @@ from support.ftp_wire import Control, reset
 from support.http_wire import Connection, ask
 
 OLD = b"old content\n" * 5000
+ANN = "Basic " + base64.b64encode(b"ann:secret").decode()
 NEW = trees.octets(21, 3 << 20)
 
 
@@ -415,6 +417,13 @@ def test_a_cut_replacement_is_not_gone_on_with(t):
             other.ask("STOR file", 550)
             other.passive()
             other.ask("APPE file", 550)
+        # However long the new one is to be: of a longer file 416 would tell the size of the old one.
+        for size in (1, len(OLD) + 1):
+            refused = ask(server, "/file", method="PUT", body=b"x", fields=[
+                ("Authorization", ANN), ("Content-Length", "1"),
+                ("Content-Range", f"bytes {size - 1}-{size - 1}/{size}")])
+            check.equal(refused.status, 409, f"PUT of the end of {size} octets")
+            check.contains(refused.body.decode(), "send the whole file", "why")
         check.same_bytes(trees.read(root, "file"), OLD, "the old file")
 
     cut()
