@@ -6,7 +6,7 @@ namespace ferry {
 /// not may be called from any thread.
 struct memory_advice {
     /// From now on pages of small blocks go back to the system as soon as all of a page is free,
-    /// not when it is convenient: much of it comes, and then nothing that would be an occasion.
+    /// not when it is convenient: many are freed, and then comes nothing that would be an occasion.
     /// Each call is followed by one of `much_was_freed`. Cost meanwhile: a system call for some 64
     /// KiB, and a fault for each page of it that is wanted again.
     void (*much_is_freed)() noexcept = nullptr;

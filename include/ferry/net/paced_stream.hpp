@@ -79,8 +79,7 @@ class paced_stream final : public stream {
     stream& below_;
     pacer& sending_;
     pacer& receiving_;
-    bool is_torn_ =
-        false;  ///< A `send` has failed between two pieces, of which the first has left.
+    bool is_torn_ = false;  ///< A `send` has failed, and some pieces of it have left.
 };
 
 }  // namespace ferry::net

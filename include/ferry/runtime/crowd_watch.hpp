@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <utility>
 
 #include "ferry/base/memory_advice.hpp"
 #include "ferry/runtime/core.hpp"
