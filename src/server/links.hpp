@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <climits>
+#include <cstddef>
 #include <string>
 #include <vector>
 

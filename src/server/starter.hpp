@@ -3,6 +3,7 @@
 #include <expected>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ferry/base/unique_fd.hpp"

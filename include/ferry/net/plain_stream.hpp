@@ -1,6 +1,10 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "ferry/base/unique_fd.hpp"
 #include "ferry/net/activity.hpp"
