@@ -113,6 +113,11 @@ CASES = [
     ("top-level", "notes.txt:1", {"notes.txt": "\n"}),
     ("top-level", None, {"README.md": "\n", ".editorconfig": "\n"}),
     ("scripts", "tools/x:1", {"tools/x": "#!/bin/bash\nif\n"}),
+    ("standard-includes", "src/vfs/a.hpp:3",
+     {"src/vfs/a.hpp": "#pragma once\n#include <vector>\nstd::string a;\n"}),
+    ("standard-includes", "src/vfs/a.hpp:2", {"src/vfs/a.hpp": "#pragma once\nstd::odd a;\n"}),
+    ("standard-includes", None, {"src/vfs/a.hpp": "#pragma once\n#include <string>\n// std::vector\n"
+                                                  "std::string a;\n"}),
     ("headers-compile", "src/vfs/a.hpp:1", {"src/vfs/a.hpp": "#pragma once\nstd::string a;\n"}),
     ("headers-compile", None, {"src/vfs/a.hpp": '#pragma once\n#include "ferry/vfs/b.hpp"\n',
                                "include/ferry/vfs/b.hpp": "#pragma once\n#include <string>\n"}),
