@@ -95,6 +95,14 @@ class short_of_memory final : public reactor {
     int takes_first_;
 };
 
+/// Runs `body(nursery&, short_of_memory&)`, a coroutine, on a core of `io`.
+template <class Body>
+void run_on(short_of_memory& io, Body body) {
+    core here(0, io, ferry::random(1));
+    stop_scope stop;
+    run_core(here, stop, body, std::ref(io));
+}
+
 /// Nothing more leaves.
 task<> is_torn(short_of_memory& io, plain_stream& stream) {
     const auto calls = io.calls();
@@ -401,9 +409,7 @@ TEST_CASE("plain_stream: a peer that TCP has given up is gone, not slow") {
 // What follows would be read as the rest of it: "HTTP/1.1 104HTTP/1.1 201 Created".
 TEST_CASE("plain_stream: nothing follows a message that has left in part") {
     short_of_memory io;
-    core here(0, io, ferry::random(1));
-    stop_scope stop;
-    const auto body = [](nursery& bottom, short_of_memory& calling) -> task<> {
+    run_on(io, [](nursery& bottom, short_of_memory& calling) -> task<> {
         auto ends = connect_ends();
         plain_stream stream(bottom.here(), std::move(ends.near));
         const auto torn = co_await stream.send(as_octets("message"), 1min);
@@ -411,15 +417,12 @@ TEST_CASE("plain_stream: nothing follows a message that has left in part") {
         CHECK(torn.error().os_errno == ENOBUFS);
         CHECK(calling.calls() == 2);
         co_await is_torn(calling, stream);
-    };
-    run_core(here, stop, body, std::ref(io));
+    });
 }
 
 TEST_CASE("plain_stream: nor one whose peer has taken a part of it, too slowly") {
     short_of_memory io;
-    core here(0, io, ferry::random(1));
-    stop_scope stop;
-    const auto body = [](nursery& bottom, short_of_memory& calling) -> task<> {
+    run_on(io, [](nursery& bottom, short_of_memory& calling) -> task<> {
         auto ends = connect_ends();
         shrink_buffers(ends.near.get());
         plain_stream stream(
@@ -431,22 +434,18 @@ TEST_CASE("plain_stream: nor one whose peer has taken a part of it, too slowly")
         CHECK(co_await stream.send(as_octets("message"), 1min) == failure(errc::timed_out));
         CHECK(calling.calls() == 1);
         co_await is_torn(calling, stream);
-    };
-    run_core(here, stop, body, std::ref(io));
+    });
 }
 
 TEST_CASE("plain_stream: nor one of which a part was sent ahead") {
     short_of_memory io(0);
-    core here(0, io, ferry::random(1));
-    stop_scope stop;
-    const auto body = [](nursery& bottom, short_of_memory& calling) -> task<> {
+    run_on(io, [](nursery& bottom, short_of_memory& calling) -> task<> {
         auto ends = connect_ends();
         plain_stream stream(bottom.here(), std::move(ends.near));
         CHECK(stream.send_ahead(as_octets("mess")) == 4);
         CHECK(!co_await stream.send(as_octets("age"), 1min));
         co_await is_torn(calling, stream);
-    };
-    run_core(here, stop, body, std::ref(io));
+    });
 }
 
 TEST_CASE("plain_stream: what has failed as a whole may be followed by another message") {
