@@ -45,15 +45,11 @@ struct scene {
     [[nodiscard]] time_point in(duration from_now) const { return here.now() + from_now; }
 };
 
-/// A machine on which TCP gives every peer up at once.
-class lonely_reactor final : public reactor {
+/// A machine on which every operation is over at once.
+class immediate_reactor : public reactor {
   public:
-    lonely_reactor() : reactor(time_point{}) {}
+    immediate_reactor() : reactor(time_point{}) {}
 
-    submission submit(op& what) noexcept override {
-        what.result = -ETIMEDOUT;
-        return submission::done;
-    }
     void cancel(op&) noexcept override {}
     void wake() noexcept override {}
     void run() noexcept override {
@@ -64,12 +60,20 @@ class lonely_reactor final : public reactor {
     }
 };
 
+/// A machine on which TCP gives every peer up at once.
+class lonely_reactor final : public immediate_reactor {
+  public:
+    submission submit(op& what) noexcept override {
+        what.result = -ETIMEDOUT;
+        return submission::done;
+    }
+};
+
 /// Where the kernel takes three octets of the first send, has no memory for the next, and then
 /// takes all again. What it takes, takes it ten seconds to do.
-class short_of_memory final : public reactor {
+class short_of_memory final : public immediate_reactor {
   public:
-    explicit short_of_memory(int takes_first = 3)
-        : reactor(time_point{}), takes_first_(takes_first) {}
+    explicit short_of_memory(int takes_first = 3) : takes_first_(takes_first) {}
 
     submission submit(op& what) noexcept override {
         ++calls_;
@@ -79,14 +83,6 @@ class short_of_memory final : public reactor {
                       : calls_ <= 2                   ? -ENOBUFS
                                                       : asked;
         return submission::done;
-    }
-    void cancel(op&) noexcept override {}
-    void wake() noexcept override {}
-    void run() noexcept override {
-        begin_run(now());
-        while (!quit_requested()) {
-            run_turn_work();
-        }
     }
     [[nodiscard]] int calls() const noexcept { return calls_; }
 
