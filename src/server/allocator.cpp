@@ -63,10 +63,13 @@ constinit std::atomic<unsigned> expecting{0};
 /// all of them; so it is for one call.
 class at_once {
   public:
-    at_once() noexcept : usual_(usual()) { ::mi_option_set(delay, 0); }
+    at_once() noexcept {
+        static_cast<void>(usual());  // Learned before it is changed.
+        ::mi_option_set(delay, 0);
+    }
     at_once(const at_once&) = delete;
     at_once& operator=(const at_once&) = delete;
-    ~at_once() { ::mi_option_set(delay, usual_); }
+    ~at_once() { ::mi_option_set(delay, usual()); }
 
   private:
     /// As the environment has it, which others of this class do not change.
@@ -74,8 +77,6 @@ class at_once {
         static const long set = ::mi_option_get(delay);
         return set;
     }
-
-    long usual_;
 };
 
 void expect_much() noexcept {
